@@ -1,0 +1,71 @@
+/**
+ * What the native addon offers; lib/runtime/native.ts loads it and nothing else does. Everything that may take long
+ * returns a promise and runs on the device's executor thread. Rejections are Error objects with a `code` of ErrorCode.
+ */
+export interface NativeDevice {
+  name: string;
+  description: string;
+  memoryBytes: number;
+}
+
+export interface NativeSessionOptions {
+  /** `cpu`, `cuda:0`, or `cuda-emulated` (tests only). */
+  device: string;
+  /** CPU threads; 0: as many as the process may use. */
+  threads: number;
+  /** Path of the plugin library for any device but `cpu`. */
+  plugin?: string;
+}
+
+/** Bytes of a region, or of a slot when `slot` >= 0. */
+export interface NativeSpan {
+  region: 'persistent' | 'scratch' | 'slot';
+  /** Slot number; ignored for regions. */
+  slot?: number;
+  offset: number;
+  bytes: number;
+}
+
+export interface NativeRunResult {
+  /** Steps that ran to their end. */
+  steps: number;
+  /** Wall-clock seconds spent running. */
+  seconds: number;
+  /** The bytes of the report span after the last step. */
+  report: ArrayBuffer;
+}
+
+export interface NativeSession {
+  /** Grows the persistent region to at least this many bytes, zero-filled, contents kept. */
+  reserve(bytes: number): Promise<void>;
+  /** Verifies and prepares a program (lib/compile/encode.ts); the number is what `run` takes. */
+  load(program: Uint8Array): Promise<number>;
+  unload(entry: number): Promise<void>;
+  /**
+   * Runs an entry up to `steps` times: ends early when `budgetMs` (0: unbounded) has passed or `stop` was called after
+   * this call; then reads `report` of the persistent region.
+   */
+  run(entry: number, steps: number, budgetMs: number, report: { offset: number; bytes: number }): Promise<NativeRunResult>;
+  /** Copies the view's bytes before it returns (the caller slices large data); they are written in the order of calls. */
+  write(to: Omit<NativeSpan, 'bytes'>, data: ArrayBufferView): Promise<void>;
+  read(from: NativeSpan): Promise<ArrayBuffer>;
+  allocateSlot(slot: number, dtype: number, rows: number, rowElements: number): Promise<void>;
+  releaseSlot(slot: number): Promise<void>;
+  /** Ends the runs that are under way or queued now, after their current step. */
+  stop(): void;
+  memory(): Promise<{ persistent: number; scratch: number; workspace: number; slots: number }>;
+  /** Stops, drops what is queued (rejected with ERR_DISPOSED) and releases the memory. */
+  dispose(): Promise<void>;
+}
+
+export interface NativeAddon {
+  readonly opTableHash: string;
+  /** `2.6.3` or the like. */
+  readonly onednnVersion: string;
+  /** CPU threads the process may use (affinity and cgroup quota). */
+  readonly threads: number;
+  /** Devices of a plugin, or why there are none. */
+  pluginDevices(path: string): { devices: NativeDevice[]; why: string };
+  cpuDevice(): NativeDevice;
+  Session: new (options: NativeSessionOptions) => NativeSession;
+}

@@ -1,0 +1,83 @@
+/**
+ * Liveness and the arena. A scratch buffer lives from the instruction that first writes it to the last that touches it;
+ * buffers whose lives do not overlap may share addresses. Outputs take over the memory of a dying input where the op
+ * allows it. Placement: largest first, lowest offset that fits, every start a multiple of 64 bytes.
+ */
+import { align, type Buffer, type Instruction } from './program.js';
+
+interface Life {
+  buffer: Buffer;
+  first: number;
+  last: number;
+}
+
+/** Gives every scratch buffer its offset; returns the bytes the arena needs. */
+export function planArena(instructions: readonly Instruction[], guardBytes: number): number {
+  const shared = guardBytes > 0 ? new Map<Buffer, Buffer>() : shareInPlace(instructions);
+  const lives = lifetimes(instructions, shared);
+  const placed: Life[] = [];
+  let total = 0;
+  const guard = align(guardBytes);
+  for (const life of [...lives].sort((a, b) => b.buffer.bytes - a.buffer.bytes || a.first - b.first)) {
+    const size = align(life.buffer.bytes) + guard;
+    const busy = placed
+      .filter((p) => p.first <= life.last && life.first <= p.last)
+      .map((p) => ({ begin: p.buffer.offset, end: p.buffer.offset + align(p.buffer.bytes) + guard }))
+      .sort((a, b) => a.begin - b.begin);
+    let offset = guard;
+    for (const { begin, end } of busy) {
+      if (offset + size <= begin) break;
+      offset = Math.max(offset, end);
+    }
+    life.buffer.offset = offset;
+    total = Math.max(total, offset + size);
+    placed.push(life);
+  }
+  for (const [buffer, owner] of shared) buffer.offset = root(shared, owner).offset;
+  return total;
+}
+
+function root(shared: ReadonlyMap<Buffer, Buffer>, buffer: Buffer): Buffer {
+  let at = buffer;
+  for (let next = shared.get(at); next; next = shared.get(at)) at = next;
+  return at;
+}
+
+function lifetimes(instructions: readonly Instruction[], shared: ReadonlyMap<Buffer, Buffer>): Life[] {
+  const lives = new Map<Buffer, Life>();
+  instructions.forEach(({ inputs, outputs }, i) => {
+    for (const { buffer } of [...Object.values(inputs), ...Object.values(outputs)]) {
+      if (buffer.region !== 'scratch') continue;
+      const owner = root(shared, buffer);
+      const life = lives.get(owner);
+      if (life) life.last = i;
+      else lives.set(owner, { buffer: owner, first: i, last: i });
+    }
+  });
+  return [...lives.values()];
+}
+
+/** Which buffer's memory an output takes over: output → dying input of the same size, as the op declares. */
+function shareInPlace(instructions: readonly Instruction[]): Map<Buffer, Buffer> {
+  const lastUse = new Map<Buffer, number>();
+  instructions.forEach(({ inputs, outputs }, i) => {
+    for (const { buffer } of [...Object.values(inputs), ...Object.values(outputs)]) lastUse.set(buffer, i);
+  });
+  const shared = new Map<Buffer, Buffer>();
+  instructions.forEach(({ op, inputs, outputs, accumulate }, i) => {
+    const taken = new Set<Buffer>();
+    for (const [name, output] of Object.entries(outputs)) {
+      if (output.buffer.region !== 'scratch' || accumulate.includes(name) || shared.has(output.buffer)) continue;
+      for (const candidate of op.outputs[name]!.inPlace ?? []) {
+        const input = inputs[candidate];
+        if (!input || input.buffer.region !== 'scratch' || input.dtype !== output.dtype) continue;
+        if (input.buffer.bytes !== output.buffer.bytes || lastUse.get(input.buffer) !== i) continue;
+        if (taken.has(input.buffer)) continue;
+        taken.add(input.buffer);
+        shared.set(output.buffer, input.buffer);
+        break;
+      }
+    }
+  });
+  return shared;
+}

@@ -1,0 +1,44 @@
+/**
+ * Sums of gradients: add(s, k(…)), where k is a kernel that can add to what its output holds and s dies here, becomes
+ * k(…) accumulating into s's buffer; see fuse.ts.
+ */
+import type { Tape } from '../graph/define_op.js';
+import { map } from '../ops/map.js';
+import { SCALAR_NAMES } from '../ops/scalar_table.js';
+import type { Instruction, Operand } from './program.js';
+import { Uses } from './uses.js';
+
+export function accumulateSums(list: Instruction[]): Instruction[] {
+  let result = list;
+  for (const add of list) {
+    if (add.op !== map) continue;
+    const { code } = add.attrs.tape as Tape;
+    const [a, b] = [add.inputs.in0, add.inputs.in1];
+    if (code.length !== 1 || SCALAR_NAMES[code[0]![0]] !== 'add' || !a || !b) continue;
+    const uses = new Uses(result);
+    for (const [sum, term] of [[a, b], [b, a]] as [Operand, Operand][]) {
+      const kernel = uses.maker(term.buffer);
+      const before = uses.maker(sum.buffer);
+      if (!kernel || !before || !canAdd(kernel, term) || result.indexOf(before) >= result.indexOf(kernel)) continue;
+      if (uses.onlyReader(term.buffer) !== add || uses.onlyReader(sum.buffer) !== add) continue;
+      if (sum.buffer.bytes !== term.buffer.bytes || add.outputs.out0!.buffer.bytes !== sum.buffer.bytes) continue;
+      // One buffer from the first term on: the sum's own.
+      const total = add.outputs.out0!.buffer;
+      const [name, output] = Object.entries(kernel.outputs).find(([, o]) => o.buffer === term.buffer)!;
+      for (const [n, o] of Object.entries(before.outputs)) {
+        if (o.buffer === sum.buffer) before.outputs = { ...before.outputs, [n]: { ...o, buffer: total } };
+      }
+      kernel.outputs = { ...kernel.outputs, [name]: { ...output, buffer: total } };
+      kernel.accumulate = [...kernel.accumulate, name];
+      result = result.filter((i) => i !== add);
+      break;
+    }
+  }
+  return result;
+}
+
+function canAdd(kernel: Instruction, term: Operand): boolean {
+  const made = Object.entries(kernel.outputs).find(([, o]) => o.buffer === term.buffer);
+  if (!made || !kernel.op.outputs[made[0]]!.accumulate || kernel.accumulate.length > 0) return false;
+  return Object.keys(kernel.outputs).length === 1 && !kernel.inputs.bias && (kernel.attrs.activation ?? 'linear') === 'linear';
+}

@@ -1,0 +1,133 @@
+/** Chains of maps into one map, and a trailing row sum into the map before it; see fuse.ts. */
+import type { Tape } from '../graph/define_op.js';
+import { sameShape, sizeOf } from '../graph/shape.js';
+import { IMMEDIATE, map, MAP_INPUTS, MAP_OUTPUTS, REGISTER, TAPE_CODE, TAPE_IMMEDIATES } from '../ops/map.js';
+import { reduceSum } from '../ops/reduce_sum.js';
+import type { Buffer, Instruction, Operand } from './program.js';
+import { Uses } from './uses.js';
+
+/** Merges each map into the map that reads it, where their domains agree and nothing in between stands in the way. */
+export function fuseMaps(list: Instruction[]): Instruction[] {
+  let result = list;
+  for (let at = 0; at < result.length; at++) {
+    for (let again = true; again; ) {
+      again = false;
+      const consumer = result[at]!;
+      if (consumer.op !== map || consumer.attrs.reduceRank !== 0) break;
+      const uses = new Uses(result);
+      for (const input of Object.values(consumer.inputs)) {
+        const producer = uses.maker(input.buffer);
+        if (!producer || !mayMerge(result, uses, producer, consumer, input)) continue;
+        const merged = merge(uses, producer, consumer);
+        if (!merged) continue;
+        const from = result.indexOf(producer);
+        result = result.flatMap((i) => (i === producer ? [] : i === consumer ? [merged] : [i]));
+        if (from < at) at--;
+        again = true;
+        break;
+      }
+    }
+  }
+  return result;
+}
+
+function mayMerge(list: readonly Instruction[], uses: Uses, producer: Instruction, consumer: Instruction, input: Operand): boolean {
+  if (producer.op !== map || producer.attrs.reduceRank !== 0) return false;
+  const domain = producer.attrs.domain as number[];
+  // A fill is worth merging into any domain: it becomes an immediate. Otherwise the domains are the same.
+  const isFill = Object.keys(producer.inputs).length === 0;
+  if (!isFill && !(sameShape(domain, consumer.attrs.domain as number[]) && sameShape(input.shape, domain))) return false;
+  const [from, to] = [list.indexOf(producer), list.indexOf(consumer)];
+  const made = Object.values(producer.outputs).map((o) => o.buffer);
+  if (made.some((b) => b.variable)) return false;
+  // The producer moves down to its reader: its other readers must come later, and what it reads must not change before.
+  if (!isFill && made.some((b) => uses.readersOf(b).some((r) => r !== consumer && list.indexOf(r) < to))) return false;
+  if (isFill && uses.onlyReader(made[0]!) !== consumer) return false;
+  const reads = new Set(Object.values(producer.inputs).map((o) => o.buffer));
+  return !list.slice(from + 1, to).some((i) => overwrites(i, reads));
+}
+
+function overwrites(instruction: Instruction, buffers: ReadonlySet<Buffer>): boolean {
+  const written = [
+    ...Object.values(instruction.outputs),
+    ...Object.entries(instruction.inputs).flatMap(([name, o]) => (instruction.op.inputs[name]!.mutated ? [o] : [])),
+  ];
+  return written.some(({ buffer }) => [...buffers].some((b) => overlap(b, buffer)));
+}
+
+function overlap(a: Buffer, b: Buffer): boolean {
+  if (a === b) return true;
+  if (!a.variable || !b.variable) return false;
+  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+}
+
+/** One tape that does the producer's work, then the consumer's; undefined when it would not fit. */
+function merge(uses: Uses, producer: Instruction, consumer: Instruction): Instruction | undefined {
+  const [first, second] = [producer.attrs.tape as Tape, consumer.attrs.tape as Tape];
+  const inputs: Operand[] = [];
+  const immediates: number[] = [];
+  const code: [number, number, number, number][] = [];
+  const input = (o: Operand): number => {
+    const known = inputs.findIndex((i) => i.buffer === o.buffer && sameShape(i.shape, o.shape));
+    return known >= 0 ? known : inputs.push(o) - 1;
+  };
+  const immediate = (v: number): number => {
+    const known = immediates.indexOf(v);
+    return IMMEDIATE + (known >= 0 ? known : immediates.push(v) - 1);
+  };
+  const append = (tape: Tape, inputOf: (k: number) => number): number[] => {
+    const base = code.length;
+    const move = (o: number): number =>
+      o >= IMMEDIATE ? immediate(tape.immediates[o - IMMEDIATE]!) : o >= REGISTER ? o + base : inputOf(o);
+    for (const [fn, a, b, c] of tape.code) code.push([fn, move(a), move(b), move(c)]);
+    return tape.results.map(move);
+  };
+  const made = Object.values(producer.outputs);
+  const firstResults = append(first, (k) => input(producer.inputs[`in${k}`]!));
+  const secondResults = append(second, (k) => {
+    const operand = consumer.inputs[`in${k}`]!;
+    const at = made.findIndex((o) => o.buffer === operand.buffer);
+    return at >= 0 ? firstResults[at]! : input(operand);
+  });
+  const kept = made.flatMap((o, i) => (uses.readersOf(o.buffer).some((r) => r !== consumer) ? [{ operand: o, from: firstResults[i]! }] : []));
+  const results = [...secondResults, ...kept.map((k) => k.from)];
+  const outputs = [...Object.values(consumer.outputs), ...kept.map((k) => k.operand)];
+  const fits =
+    inputs.length <= MAP_INPUTS && outputs.length <= MAP_OUTPUTS && code.length <= TAPE_CODE && immediates.length <= TAPE_IMMEDIATES;
+  if (!fits) return undefined;
+  return {
+    ...consumer,
+    inputs: Object.fromEntries(inputs.map((o, i) => [`in${i}`, o])),
+    outputs: Object.fromEntries(outputs.map((o, i) => [`out${i}`, o])),
+    attrs: { ...consumer.attrs, tape: { code, immediates, results } },
+  };
+}
+
+/** A sum over trailing dimensions of a map's only result, which nothing else reads: the map sums as it goes. */
+export function fuseRowSums(list: Instruction[]): Instruction[] {
+  const uses = new Uses(list);
+  const replaced = new Map<Instruction, Instruction | null>();
+  for (const sum of list) {
+    if (sum.op !== reduceSum || sum.attrs.inner !== 1 || sum.accumulate.length > 0) continue;
+    const x = sum.inputs.x!;
+    const producer = uses.maker(x.buffer);
+    if (producer?.op !== map || producer.attrs.reduceRank !== 0 || replaced.has(producer)) continue;
+    if (uses.onlyReader(x.buffer) !== sum || Object.keys(producer.outputs).length !== 1) continue;
+    const domain = producer.attrs.domain as number[];
+    const reduceRank = domain.findIndex((_, i) => sizeOf(domain.slice(i)) === sum.attrs.length);
+    if (reduceRank < 0) continue;
+    const from = list.indexOf(producer);
+    const reads = new Set(Object.values(producer.inputs).map((o) => o.buffer));
+    if (list.slice(from + 1, list.indexOf(sum)).some((i) => overwrites(i, reads))) continue;
+    replaced.set(producer, null);
+    replaced.set(sum, {
+      ...producer,
+      outputs: { out0: { ...sum.outputs.y!, shape: domain.slice(0, reduceRank) } },
+      attrs: { ...producer.attrs, reduceRank: domain.length - reduceRank, scale: sum.attrs.scale! },
+    });
+  }
+  return list.flatMap((i) => {
+    const replacement = replaced.get(i);
+    return replacement === undefined ? [i] : replacement === null ? [] : [replacement];
+  });
+}

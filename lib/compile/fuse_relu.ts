@@ -1,0 +1,66 @@
+/** Two rewrites around relu; see fuse.ts. */
+import type { Tape } from '../graph/define_op.js';
+import { conv2dOp } from '../ops/conv2d.js';
+import { map } from '../ops/map.js';
+import { matmulOp } from '../ops/matmul.js';
+import { maxPool2dDxOp, maxPool2dOp } from '../ops/max_pool2d.js';
+import { SCALAR_NAMES, type ScalarName } from '../ops/scalar_table.js';
+import type { Instruction } from './program.js';
+import { Uses } from './uses.js';
+
+/** Whether an instruction is a map of the one function `name`, applied to its inputs in order. */
+function isMapOf(instruction: Instruction | undefined, name: ScalarName): instruction is Instruction {
+  if (instruction?.op !== map || instruction.attrs.reduceRank !== 0) return false;
+  const { code } = instruction.attrs.tape as Tape;
+  return code.length === 1 && SCALAR_NAMES[code[0]![0]] === name;
+}
+
+/** matmul or conv2d followed by relu: the kernel applies it. Its backward needs only the result, which is kept. */
+export function reluEpilogues(list: Instruction[]): Instruction[] {
+  const uses = new Uses(list);
+  const gone = new Set<Instruction>();
+  for (const instruction of list) {
+    const { op, outputs, attrs } = instruction;
+    if ((op !== matmulOp && op !== conv2dOp) || attrs.activation !== 'linear') continue;
+    const relu = uses.onlyReader(outputs.y!.buffer);
+    if (!isMapOf(relu, 'relu') || relu.outputs.out0!.buffer.bytes !== outputs.y!.buffer.bytes) continue;
+    instruction.attrs = { ...attrs, activation: 'relu' };
+    instruction.outputs = { y: { ...outputs.y!, buffer: relu.outputs.out0!.buffer } };
+    gone.add(relu);
+  }
+  return list.filter((i) => !gone.has(i));
+}
+
+/**
+ * maxPoolDx(dp)·step(y) = maxPoolDx(dp·step(pooled)) where pooled = maxPool(y): each window's winner has the window's
+ * value, so the mask can be applied before the gradient is spread over the larger tensor.
+ */
+export function reluBehindMaxPool(list: Instruction[]): Instruction[] {
+  const uses = new Uses(list);
+  const result = [...list];
+  for (const mul of list) {
+    if (!isMapOf(mul, 'mul')) continue;
+    const [a, b] = [mul.inputs.in0, mul.inputs.in1];
+    if (!a || !b) continue;
+    const [spread, mask] = [uses.maker(a.buffer), uses.maker(b.buffer)];
+    if (spread?.op !== maxPool2dDxOp || !isMapOf(mask, 'step')) continue;
+    const pool = uses.maker(spread.inputs.argmax!.buffer);
+    if (pool?.op !== maxPool2dOp || pool.inputs.x!.buffer !== mask.inputs.in0!.buffer) continue;
+    if (uses.onlyReader(a.buffer) !== mul || uses.onlyReader(b.buffer) !== mul) continue;
+
+    const pooled = pool.outputs.y!;
+    const dp = spread.inputs.dy!;
+    const scratch = () => ({ ...pooled, buffer: { bytes: pooled.buffer.bytes, region: 'scratch' as const, offset: -1 } });
+    const [maskSmall, dpSmall] = [scratch(), scratch()];
+    const domain = pooled.shape;
+    const small: Instruction[] = [
+      { ...mask, inputs: { in0: pooled }, outputs: { out0: maskSmall }, attrs: { ...mask.attrs, domain } },
+      { ...mul, inputs: { in0: dp, in1: maskSmall }, outputs: { out0: dpSmall }, attrs: { ...mul.attrs, domain } },
+      { ...spread, inputs: { ...spread.inputs, dy: dpSmall }, outputs: { dx: mul.outputs.out0! } },
+    ];
+    result.splice(result.indexOf(mul), 1, ...small);
+    result.splice(result.indexOf(mask), 1);
+    result.splice(result.indexOf(spread), 1);
+  }
+  return result;
+}

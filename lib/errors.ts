@@ -1,0 +1,59 @@
+/**
+ * The one error class of gradstep. Every failure a caller can meet carries a stable `code`, a message that names the
+ * place and the remedy, and, where there is one, the path of the layer concerned.
+ */
+
+/** Every code an error of gradstep can carry. Codes are stable: messages may be reworded, codes may not. */
+export type ErrorCode =
+  | 'ERR_ABORTED'
+  | 'ERR_BUSY'
+  | 'ERR_DEVICE_FAILED'
+  | 'ERR_DEVICE_UNAVAILABLE'
+  | 'ERR_DISPOSED'
+  | 'ERR_DTYPE'
+  | 'ERR_FILE'
+  | 'ERR_INTERNAL'
+  | 'ERR_LABEL_RANGE'
+  | 'ERR_LOAD'
+  | 'ERR_NAN'
+  | 'ERR_NOT_COMPILED'
+  | 'ERR_NOT_DIFFERENTIABLE'
+  | 'ERR_OOM'
+  | 'ERR_OPTION'
+  | 'ERR_PROGRAM'
+  | 'ERR_SHAPE';
+
+/** Where and why an operation failed. */
+export interface ErrorDetails {
+  /** Path of the layer concerned, for example `dense_1`. */
+  layer?: string;
+  /** The lower-level error behind this one. */
+  cause?: unknown;
+}
+
+/** The error class of every failure in gradstep. */
+export class GradstepError extends Error {
+  readonly code: ErrorCode;
+  readonly layer?: string;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'GradstepError';
+    this.code = code;
+    if (details.layer !== undefined) this.layer = details.layer;
+  }
+}
+
+/** A short rendering of any value for an error message: `-1`, `"adamm"`, `object`. */
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (Array.isArray(value)) return `[${value.map(describeValue).join(', ')}]`;
+  return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
+}
+
+/** `Expected integer > 0 for layers[2].units but received -1 of type number`. */
+export function optionError(name: string, expected: string, received: unknown): GradstepError {
+  const type = received === undefined || received === null ? '' : ` of type ${Array.isArray(received) ? 'array' : typeof received}`;
+  return new GradstepError('ERR_OPTION', `Expected ${expected} for ${name} but received ${describeValue(received)}${type}`);
+}

@@ -1,0 +1,52 @@
+/**
+ * matmul: y = activation(op(a)·op(b) + bias), op(a) of shape [m, k] and op(b) of [k, n]; with `transposeA` a is stored
+ * [k, m], with `transposeB` b is stored [n, k]. Dense layers, their input gradients (dy·wᵀ) and weight gradients (xᵀ·dy)
+ * are all this op, so it can be differentiated any number of times. `accumulate` adds to y (no bias, no activation then).
+ */
+import { GradstepError } from '../errors.js';
+import { defineOp } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import { formatShape } from '../graph/shape.js';
+import { sum } from './reduce_sum.js';
+
+/** Activations a matmul or convolution kernel can apply to its result; lowering fuses them. */
+export const EPILOGUES = ['linear', 'relu'] as const;
+
+export const matmulOp = defineOp({
+  name: 'matmul',
+  inputs: { a: { dtypes: ['float32'] }, b: { dtypes: ['float32'] }, bias: { dtypes: ['float32'], optional: true } },
+  outputs: { y: { dtypes: ['float32'], accumulate: true } },
+  attrs: {
+    transposeA: { type: 'enum', values: ['no', 'yes'], default: 'no' },
+    transposeB: { type: 'enum', values: ['no', 'yes'], default: 'no' },
+    activation: { type: 'enum', values: EPILOGUES, default: 'linear' },
+  },
+  infer({ a, b, bias }, attrs) {
+    const [m, k] = attrs.transposeA === 'yes' ? [a!.shape[1], a!.shape[0]] : a!.shape;
+    const [kb, n] = attrs.transposeB === 'yes' ? [b!.shape[1], b!.shape[0]] : b!.shape;
+    if (a!.shape.length !== 2 || b!.shape.length !== 2 || k !== kb) {
+      throw new GradstepError('ERR_SHAPE', `Cannot multiply ${formatShape(a!.shape)} by ${formatShape(b!.shape)}`);
+    }
+    if (bias && (bias.shape.length !== 1 || bias.shape[0] !== n)) {
+      throw new GradstepError('ERR_SHAPE', `Expected a bias of shape [${n}] but received ${formatShape(bias.shape)}`);
+    }
+    return { y: { dtype: 'float32', shape: [m!, n!] } };
+  },
+  backward({ node, grads, needs }) {
+    const { a, b } = node.inputs as { a: Value; b: Value };
+    const ta = node.attrs.transposeA === 'yes';
+    const tb = node.attrs.transposeB === 'yes';
+    const dy = grads.y!;
+    return {
+      a: needs('a') ? (ta ? matmul(b, dy, tb, true) : matmul(dy, b, false, !tb)) : undefined,
+      b: needs('b') ? (tb ? matmul(dy, a, true, ta) : matmul(a, dy, !ta, false)) : undefined,
+      bias: needs('bias') ? sum(dy, [0]) : undefined,
+    };
+  },
+});
+
+/** op(a)·op(b) [+ bias] for matrices. */
+export function matmul(a: Value, b: Value, transposeA = false, transposeB = false, bias?: Value): Value {
+  const attrs = { transposeA: transposeA ? 'yes' : 'no', transposeB: transposeB ? 'yes' : 'no' };
+  return a.graph.add(matmulOp, { a, b, bias }, attrs).outputs.y!;
+}

@@ -1,0 +1,74 @@
+/** reduceSum: x viewed as [outer, length, inner], summed over the middle and multiplied by `scale` (1/length for a mean). */
+import { GradstepError } from '../errors.js';
+import { defineOp } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import { sameShape, sizeOf, type Shape } from '../graph/shape.js';
+import { broadcastTo, elementwise } from './map.js';
+import { reshape } from './reshape.js';
+
+export const reduceSum = defineOp({
+  name: 'reduceSum',
+  inputs: { x: { dtypes: ['float32'] } },
+  outputs: { y: { dtypes: ['float32'], accumulate: true } },
+  attrs: {
+    outer: { type: 'i32' },
+    length: { type: 'i32' },
+    inner: { type: 'i32' },
+    scale: { type: 'f32', default: 1 },
+    shape: { type: 'dims' },
+  },
+  infer: (_inputs, attrs) => ({ y: { dtype: 'float32', shape: attrs.shape as number[] } }),
+  backward({ node, grads }) {
+    const { outer, length, inner, scale } = node.attrs as Record<string, number>;
+    const x = node.inputs.x!;
+    const g = broadcastTo(reshape(grads.y!, [outer!, 1, inner!]), [outer!, length!, inner!]);
+    return { x: reshape(scale === 1 ? g : elementwise('mul', g, scale!), x.shape) };
+  },
+});
+
+/** Sums over the given axes (all by default), times `scale`; `keepDims` leaves them as size 1. */
+export function sum(x: Value, axes?: readonly number[], keepDims = false, scale = 1): Value {
+  const rank = x.shape.length;
+  const over = new Set((axes ?? x.shape.map((_, i) => i)).map((a) => (a < 0 ? a + rank : a)));
+  for (const axis of over) {
+    if (!Number.isInteger(axis) || axis < 0 || axis >= rank) {
+      throw new GradstepError('ERR_SHAPE', `Axis ${axis} is outside a value of rank ${rank}`);
+    }
+  }
+  let y = x;
+  let factor = scale;
+  // One kernel for each run of adjacent axes, innermost first: each shrinks the data the next one reads.
+  for (let end = rank; end > 0; end--) {
+    if (!over.has(end - 1)) continue;
+    let begin = end - 1;
+    while (begin > 0 && over.has(begin - 1)) begin--;
+    const shape = y.shape.map((d, i) => (i >= begin && i < end ? 1 : d));
+    const attrs = {
+      outer: sizeOf(y.shape.slice(0, begin)),
+      length: sizeOf(y.shape.slice(begin, end)),
+      inner: sizeOf(y.shape.slice(end)),
+      scale: factor,
+      shape,
+    };
+    y = y.graph.add(reduceSum, { x: y }, attrs).outputs.y!;
+    factor = 1;
+    end = begin + 1;
+  }
+  if (factor !== 1) y = elementwise('mul', y, factor);
+  return keepDims ? y : reshape(y, x.shape.filter((_, i) => !over.has(i)));
+}
+
+/** Mean over the given axes (all by default). */
+export function mean(x: Value, axes?: readonly number[], keepDims = false): Value {
+  const rank = x.shape.length;
+  const over = axes?.map((a) => (a < 0 ? a + rank : a)) ?? x.shape.map((_, i) => i);
+  return sum(x, over, keepDims, 1 / sizeOf(over.map((a) => x.shape[a] ?? 1)));
+}
+
+/** The adjoint of broadcasting: sums `x` until it has `shape`. */
+export function sumTo(x: Value, shape: Shape): Value {
+  if (sameShape(x.shape, shape)) return x;
+  const lead = x.shape.length - shape.length;
+  const axes = x.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
+  return reshape(sum(x, axes, true), shape);
+}

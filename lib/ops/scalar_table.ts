@@ -1,0 +1,85 @@
+/**
+ * The scalar functions that `map` can evaluate: one row each, with the derivative as a composition of other rows, so
+ * elementwise work can be differentiated any number of times. The formula itself stands in native/ops/scalar.h under
+ * the same name (snake case). Codes are positions in this table.
+ */
+import type { Value } from '../graph/graph.js';
+
+/** Number of operands of each function; the position in this table is its code in a tape. */
+export const ARITIES = {
+  identity: 1,
+  add: 2,
+  sub: 2,
+  mul: 2,
+  div: 2,
+  neg: 1,
+  abs: 1,
+  sign: 1,
+  square: 1,
+  sqrt: 1,
+  exp: 1,
+  log: 1,
+  pow: 2,
+  maximum: 2,
+  minimum: 2,
+  relu: 1,
+  step: 1,
+  sigmoid: 1,
+  tanh: 1,
+  softplus: 1,
+  floor: 1,
+  equal: 2,
+  notEqual: 2,
+  less: 2,
+  lessEqual: 2,
+  greater: 2,
+  greaterEqual: 2,
+  where: 3,
+} as const;
+
+export type ScalarName = keyof typeof ARITIES;
+export const SCALAR_NAMES = Object.keys(ARITIES) as ScalarName[];
+
+/** The elementwise functions, applied to values or numbers; supplied by map.ts. */
+export type Apply = (name: ScalarName, ...operands: (Value | number)[]) => Value;
+
+/** Gradient with respect to each operand from the output's gradient g; null where the derivative is zero. */
+export type Slope = (f: Apply, g: Value, y: Value, ...operands: Value[]) => (Value | null)[];
+
+const flat: Slope = (_f, _g, _y, ...operands) => operands.map(() => null);
+
+export const SLOPES: Record<ScalarName, Slope> = {
+  identity: (_f, g) => [g],
+  add: (_f, g) => [g, g],
+  sub: (f, g) => [g, f('neg', g)],
+  mul: (f, g, _y, a, b) => [f('mul', g, b!), f('mul', g, a!)],
+  div: (f, g, y, _a, b) => [f('div', g, b!), f('neg', f('div', f('mul', g, y), b!))],
+  neg: (f, g) => [f('neg', g)],
+  abs: (f, g, _y, a) => [f('mul', g, f('sign', a!))],
+  sign: flat,
+  square: (f, g, _y, a) => [f('mul', g, f('mul', 2, a!))],
+  sqrt: (f, g, y) => [f('div', f('mul', 0.5, g), y)],
+  exp: (f, g, y) => [f('mul', g, y)],
+  log: (f, g, _y, a) => [f('div', g, a!)],
+  /** a^b for a > 0, b any; the derivative with respect to b uses log a. */
+  pow: (f, g, y, a, b) => [f('mul', g, f('mul', b!, f('pow', a!, f('sub', b!, 1)))), f('mul', g, f('mul', y, f('log', a!)))],
+  /** max(a, b): the gradient goes to the larger; to a when they are equal. */
+  maximum: (f, g, _y, a, b) => [f('mul', g, f('greaterEqual', a!, b!)), f('mul', g, f('less', a!, b!))],
+  minimum: (f, g, _y, a, b) => [f('mul', g, f('lessEqual', a!, b!)), f('mul', g, f('greater', a!, b!))],
+  relu: (f, g, y) => [f('mul', g, f('step', y))],
+  /** 1 where a > 0, else 0. */
+  step: flat,
+  sigmoid: (f, g, y) => [f('mul', g, f('mul', y, f('sub', 1, y)))],
+  tanh: (f, g, y) => [f('mul', g, f('sub', 1, f('square', y)))],
+  /** log(1 + e^a), computed without overflow. */
+  softplus: (f, g, _y, a) => [f('mul', g, f('sigmoid', a!))],
+  floor: flat,
+  equal: flat,
+  notEqual: flat,
+  less: flat,
+  lessEqual: flat,
+  greater: flat,
+  greaterEqual: flat,
+  /** where(c, a, b): a where c is not zero, else b. */
+  where: (f, g, _y, c) => [null, f('where', c!, g, 0), f('where', c!, 0, g)],
+};

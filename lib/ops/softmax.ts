@@ -1,0 +1,21 @@
+/** softmax over the last axis: y = exp(x − max x) / Σ exp(x − max x). Its gradient, y·(dy − Σ dy·y), is elementwise work. */
+import { defineOp } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import { elementwise } from './map.js';
+import { sum } from './reduce_sum.js';
+
+export const softmaxOp = defineOp({
+  name: 'softmax',
+  inputs: { x: { dtypes: ['float32'] } },
+  outputs: { y: { dtypes: ['float32'], inPlace: ['x'] } },
+  infer: ({ x }) => ({ y: { dtype: 'float32', shape: x!.shape } }),
+  backward({ node, grads }) {
+    const y = node.outputs.y!;
+    const weighted = elementwise('mul', grads.y!, y);
+    return { x: elementwise('mul', y, elementwise('sub', grads.y!, sum(weighted, [-1], true))) };
+  },
+});
+
+export function softmax(x: Value): Value {
+  return x.graph.add(softmaxOp, { x }).outputs.y!;
+}

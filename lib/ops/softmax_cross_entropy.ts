@@ -1,0 +1,51 @@
+/**
+ * softmaxCrossEntropy: loss[r] = −Σ_c t[r,c] · log softmax(x[r])[c] from logits x [rows, classes], in one pass that also
+ * leaves the probabilities. Labels are class numbers (int32 [rows]) or distributions (float32 [rows, classes]). A class
+ * number outside [0, classes) sets the error flag {code 1, row, label, step} and counts as loss 0.
+ * softmaxCrossEntropyDx: dx = (p·Σ_c t − t) · dloss.
+ */
+import { GradstepError } from '../errors.js';
+import { defineOp } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import { formatShape } from '../graph/shape.js';
+
+export const softmaxCrossEntropyOp = defineOp({
+  name: 'softmaxCrossEntropy',
+  inputs: {
+    x: { dtypes: ['float32'] },
+    labels: { dtypes: ['int32', 'float32'] },
+    state: { dtypes: ['int32'] },
+    flag: { dtypes: ['int32'], mutated: true },
+  },
+  outputs: { loss: { dtypes: ['float32'] }, probabilities: { dtypes: ['float32'] } },
+  infer({ x, labels }) {
+    const [rows, classes] = x!.shape;
+    const wanted = labels!.dtype === 'int32' ? [rows!] : [rows!, classes!];
+    if (x!.shape.length !== 2 || formatShape(labels!.shape) !== formatShape(wanted)) {
+      throw new GradstepError('ERR_SHAPE', `Cannot compare logits ${formatShape(x!.shape)} with labels ${formatShape(labels!.shape)}`);
+    }
+    return { loss: { dtype: 'float32', shape: [rows!] }, probabilities: { dtype: 'float32', shape: x!.shape } };
+  },
+  backward({ node, grads, needs }) {
+    if (grads.probabilities) throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Use softmax for probabilities that need a gradient');
+    if (needs('labels')) throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Cross-entropy has no gradient with respect to its labels');
+    const inputs = { probabilities: node.outputs.probabilities!, labels: node.inputs.labels!, dloss: grads.loss! };
+    return { x: grads.loss!.graph.add(softmaxCrossEntropyDxOp, inputs).outputs.dx! };
+  },
+});
+
+export const softmaxCrossEntropyDxOp = defineOp({
+  name: 'softmaxCrossEntropyDx',
+  inputs: {
+    probabilities: { dtypes: ['float32'] },
+    labels: { dtypes: ['int32', 'float32'] },
+    dloss: { dtypes: ['float32'] },
+  },
+  outputs: { dx: { dtypes: ['float32'], inPlace: ['probabilities'] } },
+  infer: ({ probabilities }) => ({ dx: { dtype: 'float32', shape: probabilities!.shape } }),
+});
+
+/** Loss of each row [rows] from logits [rows, classes]. */
+export function softmaxCrossEntropy(x: Value, labels: Value, state: Value, flag: Value): Value {
+  return x.graph.add(softmaxCrossEntropyOp, { x, labels, state, flag }).outputs.loss!;
+}

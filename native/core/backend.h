@@ -1,0 +1,65 @@
+// What a device must do. A session owns one backend; every call comes from the device's executor thread. Memory: one
+// persistent region (kept, zero-filled when it grows), one scratch region as large as the largest loaded program needs,
+// and slots: data sets of their own, reached through a table, so that prepared steps never hold a data set's address.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "core/program.h"
+
+namespace gradstep {
+
+constexpr int kSlots = 64;
+
+// A data set: rows of equal size. The table of slots is what gather and scatter read.
+struct Slot {
+  void* data;
+  int64_t rows;
+  int64_t row_elements;
+  DType dtype;
+  int32_t reserved;
+};
+
+// A piece of memory: of a region, or of a slot when `slot` is not negative.
+struct Span {
+  Region region;
+  int32_t slot;
+  uint64_t offset;
+  uint64_t bytes;
+};
+
+struct RunControl {
+  const std::atomic<bool>* stop;  // end after the current step when this is set
+  double budget_seconds;          // end when this much time has passed; 0: no bound
+};
+
+struct MemoryUse {
+  uint64_t persistent, scratch, workspace, slots;
+};
+
+struct DeviceInfo {
+  std::string name;         // "cpu", "cuda:0"
+  std::string description;  // processor or GPU name
+  uint64_t memory_bytes;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // Grows the persistent region; programs that are loaded stay valid. ERR_OOM names requested and used bytes.
+  virtual void reserve(uint64_t persistent_bytes) = 0;
+  // Prepares every step. The program was verified. Returns the entry to run it by.
+  virtual int load(Program program) = 0;
+  virtual void unload(int entry) = 0;
+  // Runs the program up to `steps` times; returns how many times it ran, all of them finished.
+  virtual int64_t run(int entry, int64_t steps, const RunControl& control) = 0;
+  virtual void write(const Span& to, const void* data) = 0;
+  virtual void read(const Span& from, void* data) = 0;
+  virtual void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) = 0;
+  virtual void release_slot(int slot) = 0;
+  virtual MemoryUse memory() const = 0;
+};
+
+}  // namespace gradstep

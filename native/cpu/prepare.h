@@ -1,0 +1,61 @@
+// What an op's prepare function works with on the CPU: addresses, the oneDNN engine and stream, scratch for one step,
+// the slot table. A step is a function that only computes: everything it needs was made when it was prepared.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/backend.h"
+#include "cpu/dnnl_seam.h"
+#include "generated/ops.h"
+
+namespace gradstep::cpu {
+
+using Step = std::function<void()>;
+
+// Private scratch of steps: one block as large as the largest request serves all of them, one at a time. The address
+// is known once every program is prepared, so steps keep the Workspace and ask when they run.
+class Workspace {
+ public:
+  void* data() const { return *data_; }
+
+ private:
+  friend class Prepare;
+  explicit Workspace(void* const* data) : data_(data) {}
+  void* const* data_;
+};
+
+class Prepare {
+ public:
+  Prepare(char* persistent, char* scratch, const Slot* slots, void* const* workspace, int threads, const Dnnl& dnnl)
+      : persistent_(persistent), scratch_(scratch), slots_(slots), workspace_(workspace), threads_(threads), dnnl_(dnnl) {}
+
+  // Address of a tensor; null where an optional one is absent.
+  template <typename T = float>
+  T* at(const Tensor& t) const {
+    if (!t.present()) return nullptr;
+    return reinterpret_cast<T*>((t.region == Region::kPersistent ? persistent_ : scratch_) + t.offset);
+  }
+
+  Workspace workspace(size_t bytes) {
+    if (bytes > workspace_bytes_) workspace_bytes_ = bytes;
+    return Workspace(workspace_);
+  }
+
+  const Slot* slots() const { return slots_; }
+  int threads() const { return threads_; }
+  const Dnnl& dnnl() const { return dnnl_; }
+  size_t workspace_bytes() const { return workspace_bytes_; }
+
+ private:
+  char* persistent_;
+  char* scratch_;
+  const Slot* slots_;
+  void* const* workspace_;
+  int threads_;
+  const Dnnl& dnnl_;
+  size_t workspace_bytes_ = 0;
+};
+
+}  // namespace gradstep::cpu

@@ -1,0 +1,120 @@
+// The scalar functions of `map`, one formula each, shared by every backend; names and codes: generated/scalars.h. All
+// are branch-free float32 so that loops over them vectorise. exp, log and tanh are accurate to about 2 units in the last
+// place: exp by Cody-Waite reduction and a degree-6 polynomial, log by an atanh series on [sqrt(1/2), sqrt(2)].
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "core/philox.h"
+#include "generated/scalars.h"
+
+namespace gradstep::scalar {
+
+GRADSTEP_HD inline float bits_to_float(uint32_t bits) {
+  float f;
+  memcpy(&f, &bits, sizeof f);
+  return f;
+}
+
+GRADSTEP_HD inline uint32_t float_to_bits(float f) {
+  uint32_t bits;
+  memcpy(&bits, &f, sizeof bits);
+  return bits;
+}
+
+GRADSTEP_HD inline float identity(float a) { return a; }
+GRADSTEP_HD inline float add(float a, float b) { return a + b; }
+GRADSTEP_HD inline float sub(float a, float b) { return a - b; }
+GRADSTEP_HD inline float mul(float a, float b) { return a * b; }
+GRADSTEP_HD inline float div(float a, float b) { return a / b; }
+GRADSTEP_HD inline float neg(float a) { return -a; }
+GRADSTEP_HD inline float abs(float a) { return bits_to_float(float_to_bits(a) & 0x7fffffffu); }
+GRADSTEP_HD inline float sign(float a) { return a > 0.f ? 1.f : a < 0.f ? -1.f : a * 0.f; }
+GRADSTEP_HD inline float square(float a) { return a * a; }
+GRADSTEP_HD inline float sqrt(float a) { return ::sqrtf(a); }
+
+// e^a. Overflows to infinity above 88.73, flushes to zero below -87.34; NaN stays NaN.
+GRADSTEP_HD inline float exp(float a) {
+  const float x = a < -87.3365f ? -87.3365f : (a > 88.7228f ? 88.7228f : a);
+  const float n = ::floorf(x * 1.44269504f + 0.5f);
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.f;
+  // n is in [-126, 128]: scale in two steps so that 2^128 does not overflow on the way.
+  const int32_t i = static_cast<int32_t>(n == n ? n : 0.f);
+  const int32_t half = i >> 1;
+  const float y = p * bits_to_float(static_cast<uint32_t>(half + 127) << 23) *
+                  bits_to_float(static_cast<uint32_t>(i - half + 127) << 23);
+  return a < -87.3365f ? 0.f : (a > 88.7228f ? bits_to_float(0x7f800000u) : (a == a ? y : a));
+}
+
+// Natural logarithm: -infinity at 0, NaN below; denormals count as the smallest normal number's magnitude range.
+GRADSTEP_HD inline float log(float a) {
+  const bool tiny = a < 1.17549435e-38f;
+  const float x = tiny ? a * 8388608.f : a;
+  const uint32_t bits = float_to_bits(x);
+  int32_t e = static_cast<int32_t>(bits >> 23) - 127 - (tiny ? 23 : 0);
+  float m = bits_to_float((bits & 0x007fffffu) | 0x3f800000u);
+  const bool high = m > 1.41421356f;
+  m = high ? m * 0.5f : m;
+  e = high ? e + 1 : e;
+  const float f = m - 1.f;
+  const float s = f / (2.f + f);
+  const float z = s * s;
+  const float series = z * (0.66666662693f + z * (0.40000972152f + z * (0.28498786688f + z * 0.24279078841f)));
+  const float half = 0.5f * f * f;
+  const float k = static_cast<float>(e);
+  const float y = k * 0.693138123f + (f - (half - (s * (half + series) + k * 9.05800061e-6f)));
+  const float inf = bits_to_float(0x7f800000u);
+  const float special = a == 0.f ? -inf : (a > 0.f ? a : bits_to_float(0x7fc00000u));
+  return a > 0.f && a < inf ? y : special;
+}
+
+// a^b = e^(b log a); 0^b is 0 for b > 0, anything^0 is 1; a negative a gives NaN unless b is a whole number.
+GRADSTEP_HD inline float pow(float a, float b) { return ::powf(a, b); }
+
+GRADSTEP_HD inline float maximum(float a, float b) { return a > b ? a : (b == b ? (a == a ? b : a) : b); }
+GRADSTEP_HD inline float minimum(float a, float b) { return a < b ? a : (b == b ? (a == a ? b : a) : b); }
+// NaN stays NaN, so that a broken network is noticed.
+GRADSTEP_HD inline float relu(float a) { return a < 0.f ? 0.f : a; }
+GRADSTEP_HD inline float step(float a) { return a > 0.f ? 1.f : 0.f; }
+GRADSTEP_HD inline float sigmoid(float a) {
+  const float e = exp(-abs(a));
+  const float y = 1.f / (1.f + e);
+  return a >= 0.f ? y : (a < 0.f ? e * y : a);
+}
+// Odd polynomial for |a| < 0.625 (no cancellation), else 1 - 2/(e^2|a| + 1).
+GRADSTEP_HD inline float tanh(float a) {
+  const float m = abs(a);
+  const float z = a * a;
+  const float p = (((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z -
+                  3.33332819422e-1f;
+  const float small = a + a * z * p;
+  const float large = 1.f - 2.f / (exp(2.f * (m > 20.f ? 20.f : m)) + 1.f);
+  const float y = m < 0.625f ? small : (a < 0.f ? -large : large);
+  return a == a ? y : a;
+}
+// log(1 + e^a) = max(a, 0) + log(1 + e^-|a|); log1p by the quotient trick (Kahan): exact for small arguments.
+GRADSTEP_HD inline float softplus(float a) {
+  const float e = exp(-abs(a));
+  const float u = 1.f + e;
+  const float l = u == 1.f ? e : log(u) * (e / (u - 1.f));
+  return (a > 0.f ? a : a * 0.f) + l;
+}
+GRADSTEP_HD inline float floor(float a) { return ::floorf(a); }
+GRADSTEP_HD inline float equal(float a, float b) { return a == b ? 1.f : 0.f; }
+GRADSTEP_HD inline float not_equal(float a, float b) { return a != b ? 1.f : 0.f; }
+GRADSTEP_HD inline float less(float a, float b) { return a < b ? 1.f : 0.f; }
+GRADSTEP_HD inline float less_equal(float a, float b) { return a <= b ? 1.f : 0.f; }
+GRADSTEP_HD inline float greater(float a, float b) { return a > b ? 1.f : 0.f; }
+GRADSTEP_HD inline float greater_equal(float a, float b) { return a >= b ? 1.f : 0.f; }
+GRADSTEP_HD inline float where(float c, float a, float b) { return c != 0.f ? a : b; }
+
+}  // namespace gradstep::scalar
