@@ -1,0 +1,39 @@
+// The geometry of pooling windows along one axis, and which element of a window wins a maximum.
+//   window p covers positions [p stride - pad, p stride - pad + pool), of which those inside [0, size) count
+#pragma once
+
+#include <cstdint>
+
+#include "core/philox.h"
+
+namespace gradstep {
+
+struct Range {
+  int32_t begin, end;  // empty where begin >= end
+};
+
+// One axis of a pooled tensor: `size` positions, `windows` windows.
+struct PoolAxis {
+  int32_t size, windows, pool, stride, pad;
+
+  // Positions inside the tensor that window p covers.
+  GRADSTEP_HD Range inside(int32_t p) const {
+    const int32_t begin = p * stride - pad;
+    const int32_t end = begin + pool;
+    return {begin > 0 ? begin : 0, end < size ? end : size};
+  }
+
+  // Windows that cover position i.
+  GRADSTEP_HD Range covering(int32_t i) const {
+    const int32_t beyond = i + pad - pool;  // the last position at which a window ends before i
+    const int32_t begin = beyond < 0 ? 0 : beyond / stride + 1;
+    const int32_t end = (i + pad) / stride + 1;
+    return {begin, end < windows ? end : windows};
+  }
+};
+
+// Whether v takes the lead from `best`, which came earlier: only if it is larger, so the first of equals stays; a NaN
+// beats every number.
+GRADSTEP_HD inline bool takes_lead(float v, float best) { return v > best || (v != v && best == best); }
+
+}  // namespace gradstep
