@@ -1,24 +1,47 @@
 // How kernels are launched: through functions, so that the same source runs on a device and in the tests' emulation
 // (which supplies its own <cuda_runtime.h>). `launch` is for kernels whose threads never wait for one another,
-// `launch_cooperating` for kernels with __syncthreads, warp shuffles or shared memory.
+// `launch_cooperating` for kernels with __syncthreads, warp collectives or shared memory. A launch that is refused
+// throws, naming the place it was written at.
 #pragma once
 
 #include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
 
 #include "cuda/check.h"
 
 namespace gradstep::cuda {
 
+// The stream, and where the launch is written; made by the implicit conversion from a stream.
+struct LaunchOn {
+  cudaStream_t stream;
+  const char* file;
+  int line;
+  LaunchOn(cudaStream_t on, const char* at_file = __builtin_FILE(), int at_line = __builtin_LINE())
+      : stream(on), file(at_file), line(at_line) {}
+};
+
+// Blocks needed so that every one of `items` is somebody's: at least one, never more than a grid's x may be.
+inline dim3 blocks_for(int64_t items, int64_t items_per_block) {
+  const int64_t n = (items + items_per_block - 1) / items_per_block;
+  return dim3(static_cast<unsigned>(n < 1 ? 1 : (n > 0x7fffffff ? 0x7fffffff : n)));
+}
+
 #if defined(GRADSTEP_CUDA_EMULATED)
 
 template <typename... Params, typename... Args>
-void launch(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
-  emulation::enqueue(stream, [=] { emulation::run_grid(grid, block, 0, false, [&] { kernel(Params(args)...); }); });
+void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
+  check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block,
+                                  shared_bytes, true, [=] { kernel(static_cast<Params>(args)...); }),
+        "launch_cooperating", on.file, on.line);
 }
 
 template <typename... Params, typename... Args>
-void launch_cooperating(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
-  emulation::enqueue(stream, [=] { emulation::run_grid(grid, block, shared_bytes, true, [&] { kernel(Params(args)...); }); });
+void launch(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
+  check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block, 0,
+                                  false, [=] { kernel(static_cast<Params>(args)...); }),
+        "launch", on.file, on.line);
 }
 
 // The block's dynamic shared memory.
@@ -27,30 +50,33 @@ T* dynamic_shared() {
   return static_cast<T*>(emulation::dynamic_shared());
 }
 
-#else
+#elif defined(__CUDACC__)
 
 template <typename... Params, typename... Args>
-void launch_cooperating(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
+void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
-  config.stream = stream;
-  check(cudaLaunchKernelEx(&config, kernel, Params(args)...));
+  config.stream = on.stream;
+  check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_cooperating", on.file, on.line);
 }
 
 template <typename... Params, typename... Args>
-void launch(cudaStream_t stream, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
-  launch_cooperating(stream, kernel, grid, block, 0, args...);
+void launch(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.stream = on.stream;
+  check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch", on.file, on.line);
 }
 
-#ifdef __CUDACC__
+// The block's dynamic shared memory.
 template <typename T>
 __device__ T* dynamic_shared() {
   extern __shared__ __align__(16) unsigned char gradstep_dynamic_shared[];
   return reinterpret_cast<T*>(gradstep_dynamic_shared);
 }
-#endif
 
 #endif
 
