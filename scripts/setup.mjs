@@ -1,0 +1,213 @@
+/**
+ * Makes the working tree ready, and does nothing where it is ready: system packages, npm packages, native builds.
+ * Plain Node without dependencies, because it runs before there are any.
+ *
+ *   node scripts/setup.mjs addon     what the demo and the bench need: the native addon
+ *   node scripts/setup.mjs test      also the C++ tests, the emulated CUDA plugin, and the CUDA plugin with its toolkit
+ *   node scripts/setup.mjs check     what `npm run check` needs: npm packages and clang-format
+ *   node scripts/setup.mjs           all of it
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { delimiter, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** System packages by what shows that they are there: a command on the PATH, a header, or a program that must succeed. */
+const SYSTEM = [
+  { package: 'g++', groups: ['addon', 'test', 'prebuild'], command: 'g++' },
+  { package: 'cmake', groups: ['addon', 'test', 'prebuild'], command: 'cmake' },
+  { package: 'ninja-build', groups: ['addon', 'test', 'prebuild'], command: ['ninja', 'make'] },
+  { package: 'libdnnl-dev', groups: ['addon', 'test'], header: 'dnnl.hpp' },
+  { package: 'python3-pip', groups: ['test', 'prebuild'], program: ['python3', '-m', 'pip', '--version'] },
+  { package: 'patchelf', groups: ['test', 'prebuild'], command: 'patchelf' },
+  { package: 'clang-format', groups: ['check'], command: 'clang-format' },
+];
+
+const CORE = ['CMakeLists.txt', 'package-lock.json', 'native/core', 'native/generated'];
+
+/**
+ * Native builds. `sources` are files and folders (with an optional list of endings); a build is current while their
+ * contents are those of its last success and its outputs exist.
+ */
+export const BUILDS = [
+  {
+    name: 'addon',
+    title: 'the native addon',
+    groups: ['addon', 'test'],
+    target: 'gradstep',
+    sources: [...CORE, 'native/binding', 'native/cpu', ['native/ops', '.h', '.cc']],
+    outputs: ['build/Release/gradstep.node'],
+  },
+];
+
+/** Whether `npm ci` is needed: every package of the lock file that fits this platform is installed in its version. */
+export function dependenciesCurrent(lock, installed) {
+  const fits = (list, value) => !list || (list.some((x) => x === value || x.startsWith('!')) && !list.includes(`!${value}`));
+  const wanted = Object.entries(lock.packages).filter(
+    ([path, entry]) => path && fits(entry.os, process.platform) && fits(entry.cpu, process.arch),
+  );
+  return wanted.every(([path, entry]) => installed.packages[path]?.version === entry.version);
+}
+
+/** The Debian packages that `group` needs and `probe` does not find, in order. */
+export function missingPackages(group, probe) {
+  return SYSTEM.filter((entry) => entry.groups.includes(group) && !probe(entry)).map((entry) => entry.package);
+}
+
+/** What to tell a user who has to install packages by hand. */
+export function installAdvice(packages) {
+  return [
+    `gradstep needs these Debian packages, which are not installed: ${packages.join(', ')}`,
+    'They can only be installed by root. Run this, then the same command again:',
+    '',
+    `  sudo apt-get update && sudo apt-get install -y ${packages.join(' ')}`,
+    '',
+  ].join('\n');
+}
+
+function onPath(command) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, command)));
+}
+
+function succeeds(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}
+
+function isInstalled(entry) {
+  if (entry.command) return [entry.command].flat().some(onPath);
+  if (entry.header) {
+    const folders = [
+      ...(process.env.CPLUS_INCLUDE_PATH ?? process.env.CPATH ?? '').split(delimiter),
+      '/usr/include',
+      '/usr/local/include',
+    ];
+    return folders.some((folder) => folder && existsSync(join(folder, entry.header)));
+  }
+  return succeeds(entry.program[0], entry.program.slice(1));
+}
+
+function say(line) {
+  console.log(`setup: ${line}`);
+}
+
+/** Runs a command with its output shown; ends the set-up where it fails. */
+function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (result.status === 0) return;
+  const why = result.error ? result.error.message : `exit status ${result.status ?? result.signal}`;
+  console.error(`setup: \`${[command, ...args].join(' ')}\` failed: ${why}`);
+  process.exit(1);
+}
+
+function checkPlatform() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    console.error(`gradstep needs Node.js 20.19 or later; this is ${process.versions.node}.`);
+    process.exit(1);
+  }
+  if (process.platform !== 'linux') {
+    console.error(`gradstep builds on Linux (Debian 12 is what it is tested on); this is ${process.platform}.`);
+    process.exit(1);
+  }
+}
+
+function installPackages(group) {
+  const missing = missingPackages(group, isInstalled);
+  if (missing.length === 0) return;
+  const isRoot = process.getuid() === 0;
+  if (!onPath('apt-get') || !(isRoot || (onPath('sudo') && succeeds('sudo', ['-n', 'true'])))) {
+    console.error(installAdvice(missing));
+    process.exit(1);
+  }
+  say(`installing Debian packages: ${missing.join(' ')}`);
+  const [command, ...prefix] = isRoot ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run(command, [...prefix, 'update', '-qq'], { env });
+  run(command, [...prefix, 'install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
+}
+
+function installDependencies() {
+  const read = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
+  const installed = join(root, 'node_modules/.package-lock.json');
+  if (existsSync(installed) && dependenciesCurrent(read('package-lock.json'), read('node_modules/.package-lock.json'))) return;
+  say('installing npm packages');
+  // No dependency needs its install script (esbuild's only replaces a launcher), and npm 10 and 11 differ in whether they run it.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+function filesUnder(path, endings) {
+  const full = join(root, path);
+  if (!existsSync(full)) return [];
+  if (!statSync(full).isDirectory()) return [full];
+  return readdirSync(full, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && (endings.length === 0 || endings.some((ending) => entry.name.endsWith(ending))))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** A hash of names and contents of everything a build is made from. */
+export function sourceHash(sources) {
+  const hash = createHash('sha256');
+  const files = sources.map((source) => [source].flat()).flatMap(([path, ...endings]) => filesUnder(path, endings));
+  for (const file of [...new Set(files)].sort()) {
+    hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
+  }
+  return hash.digest('hex');
+}
+
+function compile(target) {
+  const cmakeJs = join(root, 'node_modules/cmake-js/bin/cmake-js');
+  const configured = ['build/build.ninja', 'build/Makefile'].some((file) => existsSync(join(root, file)));
+  if (!configured) run(process.execPath, [cmakeJs, 'configure', '--log-level', 'warn']);
+  run(process.execPath, [
+    cmakeJs,
+    'build',
+    '--log-level',
+    'warn',
+    '--target',
+    target,
+    '--parallel',
+    String(availableParallelism()),
+  ]);
+}
+
+function build(entry) {
+  const stamp = join(root, 'build', `.${entry.name}.stamp`);
+  const hash = sourceHash(entry.sources);
+  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
+  if (current && entry.outputs.every((path) => existsSync(join(root, path)))) return;
+  say(`building ${entry.title}`);
+  const started = Date.now();
+  rmSync(stamp, { force: true });
+  compile(entry.target);
+  const absent = entry.outputs.filter((path) => !existsSync(join(root, path)));
+  if (absent.length > 0) {
+    console.error(`setup: the build of ${entry.title} did not produce ${absent.join(', ')}`);
+    process.exit(1);
+  }
+  mkdirSync(join(root, 'build'), { recursive: true });
+  writeFileSync(stamp, hash);
+  say(`built ${entry.title} in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+}
+
+/** Does what is left to do for the groups given. */
+export function setup(groups) {
+  checkPlatform();
+  for (const group of groups) installPackages(group);
+  installDependencies();
+  for (const entry of BUILDS) if (entry.groups.some((group) => groups.includes(group))) build(entry);
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const groups = process.argv.slice(2);
+  const known = ['addon', 'test', 'check', 'prebuild'];
+  const unknown = groups.filter((group) => !known.includes(group));
+  if (unknown.length > 0) {
+    console.error(`Expected any of ${known.join(', ')} but received ${unknown.join(', ')}`);
+    process.exit(1);
+  }
+  setup(groups.length > 0 ? groups : known);
+}
