@@ -98,7 +98,7 @@ export const conv2dDxOp = defineOp({
 export const conv2dDwOp = defineOp({
   name: 'conv2dDw',
   inputs: { x: { dtypes: ['float32'] }, dy: { dtypes: ['float32'] } },
-  outputs: { dw: { dtypes: ['float32'], accumulate: true }, db: { dtypes: ['float32'], optional: true, accumulate: true } },
+  outputs: { dw: { dtypes: ['float32'], accumulate: true }, db: { dtypes: ['float32'], optional: true } },
   attrs: { ...geometry, shape: { type: 'dims' }, withBias: { type: 'enum', values: ['no', 'yes'], default: 'no' } },
   infer({ dy }, attrs): Record<string, TensorType> {
     const dw: TensorType = { dtype: 'float32', shape: attrs.shape as number[] };

@@ -14,21 +14,9 @@ namespace gradstep::cpu {
 
 using Step = std::function<void()>;
 
-// Private scratch of steps: one block as large as the largest request serves all of them, one at a time. The address
-// is known once every program is prepared, so steps keep the Workspace and ask when they run.
-class Workspace {
- public:
-  void* data() const { return *data_; }
-
- private:
-  friend class Prepare;
-  explicit Workspace(void* const* data) : data_(data) {}
-  void* const* data_;
-};
-
 class Prepare {
  public:
-  Prepare(char* persistent, char* scratch, const Slot* slots, void* const* workspace, int threads, const Dnnl& dnnl)
+  Prepare(char* persistent, char* scratch, const Slot* slots, void* workspace, int threads, const Dnnl& dnnl)
       : persistent_(persistent), scratch_(scratch), slots_(slots), workspace_(workspace), threads_(threads), dnnl_(dnnl) {}
 
   // Address of a tensor; null where an optional one is absent.
@@ -38,9 +26,11 @@ class Prepare {
     return reinterpret_cast<T*>((t.region == Region::kPersistent ? persistent_ : scratch_) + t.offset);
   }
 
-  Workspace workspace(size_t bytes) {
+  // Private scratch of a step: one block, as large as the largest request, serves all of them one at a time. When it
+  // has to grow, every program is prepared again, so a step may keep the address.
+  void* workspace(size_t bytes) {
     if (bytes > workspace_bytes_) workspace_bytes_ = bytes;
-    return Workspace(workspace_);
+    return workspace_;
   }
 
   const Slot* slots() const { return slots_; }
@@ -52,7 +42,7 @@ class Prepare {
   char* persistent_;
   char* scratch_;
   const Slot* slots_;
-  void* const* workspace_;
+  void* workspace_;
   int threads_;
   const Dnnl& dnnl_;
   size_t workspace_bytes_ = 0;

@@ -8,7 +8,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x1a37c9ee923279aaull;
+constexpr uint64_t kOpTableHash = 0x3500397af4e766f4ull;
 constexpr int kMaxRank = 6;
 constexpr int kMapInputs = 8;
 constexpr int kMapOutputs = 4;
@@ -245,7 +245,6 @@ struct alignas(8) Conv2dDwArgs {
   Tensor dw;
   Tensor db;
   int32_t accumulate_dw;
-  int32_t accumulate_db;
   int32_t stride_h;
   int32_t stride_w;
   int32_t dilation_h;
@@ -262,17 +261,16 @@ static_assert(offsetof(Conv2dDwArgs, dy) == 48, "layout");
 static_assert(offsetof(Conv2dDwArgs, dw) == 96, "layout");
 static_assert(offsetof(Conv2dDwArgs, db) == 144, "layout");
 static_assert(offsetof(Conv2dDwArgs, accumulate_dw) == 192, "layout");
-static_assert(offsetof(Conv2dDwArgs, accumulate_db) == 196, "layout");
-static_assert(offsetof(Conv2dDwArgs, stride_h) == 200, "layout");
-static_assert(offsetof(Conv2dDwArgs, stride_w) == 204, "layout");
-static_assert(offsetof(Conv2dDwArgs, dilation_h) == 208, "layout");
-static_assert(offsetof(Conv2dDwArgs, dilation_w) == 212, "layout");
-static_assert(offsetof(Conv2dDwArgs, pad_top) == 216, "layout");
-static_assert(offsetof(Conv2dDwArgs, pad_bottom) == 220, "layout");
-static_assert(offsetof(Conv2dDwArgs, pad_left) == 224, "layout");
-static_assert(offsetof(Conv2dDwArgs, pad_right) == 228, "layout");
-static_assert(offsetof(Conv2dDwArgs, shape) == 232, "layout");
-static_assert(offsetof(Conv2dDwArgs, with_bias) == 260, "layout");
+static_assert(offsetof(Conv2dDwArgs, stride_h) == 196, "layout");
+static_assert(offsetof(Conv2dDwArgs, stride_w) == 200, "layout");
+static_assert(offsetof(Conv2dDwArgs, dilation_h) == 204, "layout");
+static_assert(offsetof(Conv2dDwArgs, dilation_w) == 208, "layout");
+static_assert(offsetof(Conv2dDwArgs, pad_top) == 212, "layout");
+static_assert(offsetof(Conv2dDwArgs, pad_bottom) == 216, "layout");
+static_assert(offsetof(Conv2dDwArgs, pad_left) == 220, "layout");
+static_assert(offsetof(Conv2dDwArgs, pad_right) == 224, "layout");
+static_assert(offsetof(Conv2dDwArgs, shape) == 228, "layout");
+static_assert(offsetof(Conv2dDwArgs, with_bias) == 256, "layout");
 static_assert(sizeof(Conv2dDwArgs) == 264, "layout");
 
 struct alignas(8) MaxPool2dArgs {

@@ -1,0 +1,223 @@
+// The CPU executor: one persistent block, one scratch block, one workspace, slots, and programs as lists of steps. When
+// a block grows, every program is prepared again on the new addresses (oneDNN caches what it compiled, so that is quick).
+#include "cpu/backend.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+
+#include "core/error.h"
+#include "cpu/prepare.h"
+#include "generated/cpu_ops.h"
+
+namespace gradstep::cpu {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// A block of memory, zero-filled, on huge pages where the system gives them.
+class Block {
+ public:
+  Block() = default;
+  explicit Block(size_t bytes) : bytes_(bytes) {
+    if (bytes == 0) return;
+    const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
+    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    data_.reset(static_cast<char*>(std::aligned_alloc(alignment, rounded)));
+    if (!data_) throw Error("ERR_OOM", "Out of memory: " + std::to_string(bytes) + " bytes were requested");
+    if (alignment == kHugePage) madvise(data_.get(), rounded, MADV_HUGEPAGE);
+    std::memset(data_.get(), 0, rounded);
+  }
+  char* data() const { return data_.get(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Free {
+    void operator()(char* p) const { std::free(p); }
+  };
+  std::unique_ptr<char, Free> data_;
+  size_t bytes_ = 0;
+};
+
+Step prepare_step(Prepare& prepare, const ProgramStep& step) {
+  switch (step.op) {
+#define GRADSTEP_CASE(code, Args, function) \
+  case code:                                \
+    return function(prepare, *static_cast<const Args*>(step.args));
+    GRADSTEP_OPS(GRADSTEP_CASE)
+#undef GRADSTEP_CASE
+  }
+  throw Error("ERR_PROGRAM", "Unknown op code " + std::to_string(step.op));
+}
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(int threads) : threads_(threads) {}
+
+  void reserve(uint64_t bytes) override {
+    if (bytes <= persistent_.bytes()) return;
+    Block grown(bytes);
+    if (persistent_.bytes() > 0) std::memcpy(grown.data(), persistent_.data(), persistent_.bytes());
+    persistent_ = std::move(grown);
+    prepare_all();
+  }
+
+  int load(Program program) override {
+    reserve(program.persistent_bytes);
+    bool moved = false;
+    if (program.scratch_bytes > scratch_.bytes()) {
+      scratch_ = Block();  // its contents never outlive a step
+      scratch_ = Block(program.scratch_bytes);
+      moved = true;
+    }
+    const int entry = next_entry_++;
+    const auto at = entries_.emplace(entry, Entry{std::move(program), {}}).first;
+    try {
+      if (moved) {
+        prepare_all();
+      } else {
+        prepare(at->second);
+      }
+    } catch (...) {
+      entries_.erase(entry);
+      throw;
+    }
+    return entry;
+  }
+
+  void unload(int entry) override { entries_.erase(entry); }
+
+  int64_t run(int entry, int64_t steps, const RunControl& control) override {
+    const auto found = entries_.find(entry);
+    if (found == entries_.end()) throw Error("ERR_PROGRAM", "No program is loaded as " + std::to_string(entry));
+    omp_set_num_threads(threads_);
+    const std::vector<Step>& program = found->second.steps;
+    const auto start = std::chrono::steady_clock::now();
+    int64_t done = 0;
+    while (done < steps && !(control.stop && control.stop->load(std::memory_order_relaxed))) {
+      for (const Step& step : program) step();
+      done++;
+      if (control.budget_seconds > 0) {
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        if (spent.count() >= control.budget_seconds) break;
+      }
+    }
+    return done;
+  }
+
+  void write(const Span& to, const void* data) override { std::memcpy(address(to), data, to.bytes); }
+  void read(const Span& from, void* data) override { std::memcpy(data, address(from), from.bytes); }
+
+  void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) override {
+    release_slot(slot);
+    slot_blocks_[slot] = Block(static_cast<size_t>(rows) * row_elements * dtype_bytes(dtype));
+    slots_[slot] = {slot_blocks_[slot].data(), rows, row_elements, dtype, 0};
+  }
+
+  void release_slot(int slot) override {
+    slot_blocks_[slot] = Block();
+    slots_[slot] = Slot{};
+  }
+
+  MemoryUse memory() const override {
+    MemoryUse use{persistent_.bytes(), scratch_.bytes(), workspace_.bytes(), 0};
+    for (const Block& block : slot_blocks_) use.slots += block.bytes();
+    return use;
+  }
+
+ private:
+  struct Entry {
+    Program program;
+    std::vector<Step> steps;
+  };
+
+  void prepare(Entry& entry) {
+    omp_set_num_threads(threads_);
+    while (true) {
+      Prepare context(persistent_.data(), scratch_.data(), slots_, workspace_.data(), threads_, dnnl_);
+      std::vector<Step> steps;
+      steps.reserve(entry.program.steps.size());
+      for (const ProgramStep& step : entry.program.steps) {
+        try {
+          steps.push_back(prepare_step(context, step));
+        } catch (const Error& error) {
+          throw Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
+        }
+      }
+      if (context.workspace_bytes() <= workspace_.bytes()) {
+        entry.steps = std::move(steps);
+        return;
+      }
+      // A larger workspace lies elsewhere: whoever holds the old address is prepared again.
+      steps.clear();
+      for (auto& [number, other] : entries_) other.steps.clear();
+      workspace_ = Block();
+      workspace_ = Block(context.workspace_bytes());
+      for (auto& [number, other] : entries_) {
+        if (&other != &entry) prepare(other);
+      }
+    }
+  }
+
+  void prepare_all() {
+    for (auto& [number, entry] : entries_) prepare(entry);
+  }
+
+  char* address(const Span& span) {
+    const Block& block = span.slot >= 0                       ? slot_blocks_[span.slot]
+                         : span.region == Region::kPersistent ? persistent_
+                                                              : scratch_;
+    if (span.offset > block.bytes() || span.bytes > block.bytes() - span.offset) {
+      throw Error("ERR_INTERNAL", "A transfer of " + std::to_string(span.bytes) + " bytes at " +
+                                      std::to_string(span.offset) + " leaves its block of " +
+                                      std::to_string(block.bytes()) + " bytes");
+    }
+    return block.data() + span.offset;
+  }
+
+  int threads_;
+  Dnnl dnnl_;
+  Block persistent_, scratch_, workspace_;
+  Slot slots_[kSlots] = {};
+  Block slot_blocks_[kSlots];
+  std::map<int, Entry> entries_;
+  int next_entry_ = 1;
+};
+
+// CPUs of the cgroup's quota (v2), rounded up; 0 when there is none.
+int quota_threads() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
+  const double cpus = std::strtod(quota.c_str(), nullptr) / period;
+  return cpus > 0 ? static_cast<int>(cpus + 0.999) : 0;
+}
+
+}  // namespace
+
+int usable_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int threads = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  const int quota = quota_threads();
+  if (quota > 0 && quota < threads) threads = quota;
+  return threads < 1 ? 1 : threads;
+}
+
+std::unique_ptr<Backend> create_backend(int threads) {
+  return std::make_unique<CpuBackend>(threads > 0 ? threads : usable_threads());
+}
+
+std::string onednn_version() {
+  const dnnl_version_t* v = dnnl_version();
+  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+}
+
+}  // namespace gradstep::cpu

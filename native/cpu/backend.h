@@ -1,0 +1,19 @@
+// The CPU device: oneDNN for GEMM and convolution, own vectorised kernels for the rest.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/backend.h"
+
+namespace gradstep::cpu {
+
+// Threads this process may run at once: affinity and the cgroup's CPU quota.
+int usable_threads();
+
+// `threads` 0: usable_threads().
+std::unique_ptr<Backend> create_backend(int threads);
+
+std::string onednn_version();
+
+}  // namespace gradstep::cpu

@@ -1,0 +1,47 @@
+// The threads own kernels share with oneDNN (libgomp's team of the executor thread): a loop split into one contiguous
+// range a thread, so that a result never depends on timing. Work too small to repay a fork runs on the caller alone.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+
+// Compiled for AVX-512, AVX2 and the baseline; the loader picks by processor.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define GRADSTEP_VECTORISED __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define GRADSTEP_VECTORISED
+#endif
+
+namespace gradstep::cpu {
+
+// Elements of cheap work per thread below which a fork costs more than it saves.
+constexpr int64_t kGrain = 8192;
+
+// How many parts to split `size` elements into.
+inline int parts_of(int64_t size, int threads, int64_t grain = kGrain) {
+  return static_cast<int>(std::clamp<int64_t>(size / grain, 1, threads));
+}
+
+// body(part, begin, end) for `parts` contiguous ranges of [0, size), whose inner boundaries are multiples of `multiple`.
+template <typename Body>
+void parallel_ranges(int64_t size, int parts, int64_t multiple, Body body) {
+  const int64_t blocks = (size + multiple - 1) / multiple;
+  const auto range = [&](int part) {
+    const int64_t begin = std::min(size, blocks * part / parts * multiple);
+    const int64_t end = std::min(size, blocks * (part + 1) / parts * multiple);
+    if (begin < end) body(part, begin, end);
+  };
+  if (parts <= 1) {
+    range(0);
+    return;
+  }
+#pragma omp parallel num_threads(parts)
+  {
+    // A team may come out smaller than asked for: every part is done all the same.
+    for (int part = omp_get_thread_num(); part < parts; part += omp_get_num_threads()) range(part);
+  }
+}
+
+}  // namespace gradstep::cpu

@@ -1,0 +1,72 @@
+// See vector.h.
+#include "cpu/vector.h"
+
+namespace gradstep::cpu {
+
+GRADSTEP_VECTORISED double sum(const float* x, int64_t n) {
+  constexpr int kLanes = 16;
+  constexpr int64_t kRun = 4096;  // float32 lanes stay short; their totals add up in float64
+  double total = 0;
+  int64_t i = 0;
+  while (n - i >= kLanes) {
+    float lanes[kLanes] = {};
+    const int64_t end = i + std::min(n - i, kRun) / kLanes * kLanes;
+    for (; i < end; i += kLanes) {
+      for (int j = 0; j < kLanes; j++) lanes[j] += x[i + j];
+    }
+    double run = 0;
+    for (int j = 0; j < kLanes; j++) run += lanes[j];
+    total += run;
+  }
+  for (; i < n; i++) total += x[i];
+  return total;
+}
+
+GRADSTEP_VECTORISED void fill(float* y, float value, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] = value;
+}
+
+GRADSTEP_VECTORISED void add(float* y, const float* x, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+GRADSTEP_VECTORISED void scale(float* y, float factor, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] *= factor;
+}
+
+namespace {
+
+GRADSTEP_VECTORISED void load_float(float* y, const float* x, int64_t stride, int64_t n) {
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; i++) y[i] = x[i];
+  } else {
+    for (int64_t i = 0; i < n; i++) y[i] = x[i * stride];
+  }
+}
+
+GRADSTEP_VECTORISED void load_int(float* y, const int32_t* x, int64_t stride, int64_t n) {
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; i++) y[i] = static_cast<float>(x[i]);
+  } else {
+    for (int64_t i = 0; i < n; i++) y[i] = static_cast<float>(x[i * stride]);
+  }
+}
+
+GRADSTEP_VECTORISED void load_byte(float* y, const uint8_t* x, int64_t stride, int64_t n) {
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; i++) y[i] = static_cast<float>(x[i]);
+  } else {
+    for (int64_t i = 0; i < n; i++) y[i] = static_cast<float>(x[i * stride]);
+  }
+}
+
+}  // namespace
+
+void load(float* y, const void* data, DType dtype, int64_t offset, int64_t stride, int64_t n) {
+  if (dtype == DType::kFloat32) load_float(y, static_cast<const float*>(data) + offset, stride, n);
+  if (dtype == DType::kInt32) load_int(y, static_cast<const int32_t*>(data) + offset, stride, n);
+  if (dtype == DType::kUint8) load_byte(y, static_cast<const uint8_t*>(data) + offset, stride, n);
+}
+
+}  // namespace gradstep::cpu

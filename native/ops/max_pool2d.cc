@@ -1,0 +1,122 @@
+// maxPool2d on the CPU, NHWC: one output position at a time, vectorised over channels. The gradient gathers: each input
+// position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
+#include <limits>
+
+#include "cpu/pool_geometry.h"
+#include "cpu/prepare.h"
+#include "cpu/vector.h"
+#include "generated/cpu_ops.h"
+
+namespace gradstep::cpu {
+namespace {
+
+constexpr int64_t kChannels = 64;  // worked on at a time, in registers and first-level cache
+
+GRADSTEP_VECTORISED void contend(float* __restrict best, int32_t* __restrict winner, const float* __restrict x,
+                                 int32_t position, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    const bool wins = takes_lead(x[i], best[i]);
+    best[i] = wins ? x[i] : best[i];
+    winner[i] = wins ? position : winner[i];
+  }
+}
+
+template <typename Index>
+void narrow(Index* to, const int32_t* from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = static_cast<Index>(from[i]);
+}
+
+template <typename Index>
+void pool(const PoolGeometry& g, const float* x, float* y, Index* argmax, int64_t begin, int64_t end) {
+  for (int64_t at = begin; at < end; at++) {
+    const int32_t q = at % g.w.windows, p = at / g.w.windows % g.h.windows;
+    const int64_t n = at / g.w.windows / g.h.windows;
+    const Range rows = g.h.inside(p), columns = g.w.inside(q);
+    for (int64_t c = 0; c < g.c; c += kChannels) {
+      const int64_t count = std::min(kChannels, g.c - c);
+      float best[kChannels];
+      int32_t winner[kChannels];
+      fill(best, -std::numeric_limits<float>::infinity(), count);
+      const int32_t first =
+          (rows.begin - (p * g.h.stride - g.h.pad)) * g.w.pool + columns.begin - (q * g.w.stride - g.w.pad);
+      for (int64_t i = 0; i < count; i++) winner[i] = first;
+      for (int32_t h = rows.begin; h < rows.end; h++) {
+        for (int32_t w = columns.begin; w < columns.end; w++) {
+          const int32_t position = (h - (p * g.h.stride - g.h.pad)) * g.w.pool + w - (q * g.w.stride - g.w.pad);
+          contend(best, winner, x + ((n * g.h.size + h) * g.w.size + w) * g.c + c, position, count);
+        }
+      }
+      for (int64_t i = 0; i < count; i++) y[at * g.c + c + i] = best[i];
+      narrow(argmax + at * g.c + c, winner, count);
+    }
+  }
+}
+
+GRADSTEP_VECTORISED void collect_bytes(float* __restrict dx, const float* __restrict dy, const uint8_t* __restrict argmax,
+                                       uint8_t position, int64_t n) {
+  for (int64_t i = 0; i < n; i++) dx[i] += argmax[i] == position ? dy[i] : 0.f;
+}
+
+GRADSTEP_VECTORISED void collect_bytes_first(float* __restrict dx, const float* __restrict dy,
+                                             const uint8_t* __restrict argmax, uint8_t position, int64_t n) {
+  for (int64_t i = 0; i < n; i++) dx[i] = argmax[i] == position ? dy[i] : 0.f;
+}
+
+void collect(float* dx, const float* dy, const uint8_t* argmax, int32_t position, int64_t n, bool first) {
+  (first ? collect_bytes_first : collect_bytes)(dx, dy, argmax, static_cast<uint8_t>(position), n);
+}
+
+void collect(float* dx, const float* dy, const int32_t* argmax, int32_t position, int64_t n, bool first) {
+  for (int64_t i = 0; i < n; i++) dx[i] = (first ? 0.f : dx[i]) + (argmax[i] == position ? dy[i] : 0.f);
+}
+
+template <typename Index>
+void spread(const PoolGeometry& g, const float* dy, const Index* argmax, float* dx, int64_t begin, int64_t end) {
+  for (int64_t at = begin; at < end; at++) {
+    const int32_t w = at % g.w.size, h = at / g.w.size % g.h.size;
+    const int64_t n = at / g.w.size / g.h.size;
+    const Range rows = g.h.covering(h), columns = g.w.covering(w);
+    float* to = dx + at * g.c;
+    bool first = true;
+    for (int32_t p = rows.begin; p < rows.end; p++) {
+      for (int32_t q = columns.begin; q < columns.end; q++) {
+        const int32_t position = (h - (p * g.h.stride - g.h.pad)) * g.w.pool + w - (q * g.w.stride - g.w.pad);
+        const int64_t from = ((n * g.h.windows + p) * g.w.windows + q) * g.c;
+        collect(to, dy + from, argmax + from, position, g.c, first);
+        first = false;
+      }
+    }
+    if (first) fill(to, 0.f, g.c);  // no window covers this position
+  }
+}
+
+template <typename Index>
+Step pool_step(Prepare& prepare, const MaxPool2dArgs& args) {
+  const PoolGeometry g = pool_geometry(args, args.x, args.y);
+  const int parts = parts_of(args.x.size(), prepare.threads());
+  return [g, parts, x = prepare.at(args.x), y = prepare.at(args.y), argmax = prepare.at<Index>(args.argmax)] {
+    parallel_ranges(g.windows(), parts, 1, [&](int, int64_t begin, int64_t end) { pool(g, x, y, argmax, begin, end); });
+  };
+}
+
+template <typename Index>
+Step spread_step(Prepare& prepare, const MaxPool2dDxArgs& args) {
+  const PoolGeometry g = pool_geometry(args, args.dx, args.dy);
+  const int parts = parts_of(args.dx.size(), prepare.threads());
+  return [g, parts, dy = prepare.at(args.dy), argmax = prepare.at<Index>(args.argmax), dx = prepare.at(args.dx)] {
+    parallel_ranges(g.positions(), parts, 1,
+                    [&](int, int64_t begin, int64_t end) { spread(g, dy, argmax, dx, begin, end); });
+  };
+}
+
+}  // namespace
+
+Step max_pool2d(Prepare& prepare, const MaxPool2dArgs& args) {
+  return args.argmax.dtype == DType::kUint8 ? pool_step<uint8_t>(prepare, args) : pool_step<int32_t>(prepare, args);
+}
+
+Step max_pool2d_dx(Prepare& prepare, const MaxPool2dDxArgs& args) {
+  return args.argmax.dtype == DType::kUint8 ? spread_step<uint8_t>(prepare, args) : spread_step<int32_t>(prepare, args);
+}
+
+}  // namespace gradstep::cpu

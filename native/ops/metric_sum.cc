@@ -1,0 +1,27 @@
+// metricSum on the CPU: float64 totals over the whole pass; a sum that is not finite raises the flag when guarded.
+#include <cmath>
+
+#include "core/state.h"
+#include "cpu/prepare.h"
+#include "cpu/vector.h"
+#include "generated/cpu_ops.h"
+
+namespace gradstep::cpu {
+
+Step metric_sum(Prepare& prepare, const MetricSumArgs& args) {
+  return [n = args.x.size(), guard = args.guard == MetricSumArgs::kGuardYes, x = prepare.at(args.x),
+          state = prepare.at<int32_t>(args.state), total = prepare.at<double>(args.total),
+          flag = prepare.at<int32_t>(args.flag)] {
+    const double s = sum(x, n);
+    total[0] += s;
+    total[1] += static_cast<double>(n);
+    if (guard && !std::isfinite(s) && flag[0] == kFlagNone) {
+      flag[1] = 0;
+      flag[2] = 0;
+      flag[3] = state[kStateStep];
+      flag[0] = kFlagNotFinite;
+    }
+  };
+}
+
+}  // namespace gradstep::cpu
