@@ -8,13 +8,15 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-const OPS = ['errors', 'graph', 'ops'];
+const OPS = ['errors', 'options', 'random', 'graph', 'ops'];
 const PARTS = [...OPS, 'activations', 'initializers'];
 const MODEL = [...PARTS, 'layers', 'losses', 'metrics', 'optimizers', 'data', 'compile', 'runtime'];
 
 /** Folders of lib/ (or single files, without their ending), each with the ones it may import besides itself. */
 const TYPESCRIPT: Record<string, readonly string[]> = {
   errors: [],
+  options: ['errors'],
+  random: ['errors'],
   graph: ['errors'],
   ops: ['errors', 'graph'],
   activations: OPS,
@@ -23,9 +25,9 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   losses: OPS,
   metrics: OPS,
   optimizers: OPS,
-  data: ['errors', 'graph'],
+  data: ['errors', 'options', 'random', 'graph'],
   compile: OPS,
-  runtime: ['errors', 'graph', 'data', 'compile'],
+  runtime: ['errors', 'options', 'graph', 'data', 'compile'],
   train: MODEL,
   index: [...MODEL, 'train'],
 };
