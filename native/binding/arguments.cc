@@ -1,0 +1,126 @@
+#include "arguments.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace gradstep::binding {
+namespace {
+
+std::string type_name(const Napi::Value& value) {
+  switch (value.Type()) {
+    case napi_undefined:
+      return "undefined";
+    case napi_null:
+      return "null";
+    case napi_boolean:
+      return "boolean";
+    case napi_number:
+      return "number";
+    case napi_string:
+      return "string";
+    case napi_symbol:
+      return "symbol";
+    case napi_object:
+      return "object";
+    case napi_function:
+      return "function";
+    case napi_external:
+      return "external";
+    case napi_bigint:
+      return "bigint";
+  }
+  return "unknown";
+}
+
+[[noreturn]] void refuse(const std::string& expected, const std::string& name, const Napi::Value& value) {
+  const std::string type = type_name(value);
+  std::string received = type;
+  if (value.IsNumber() || value.IsBoolean()) received = value.ToString().Utf8Value() + " of type " + type;
+  if (value.IsString()) received = "\"" + value.As<Napi::String>().Utf8Value() + "\" of type string";
+  throw Error("ERR_OPTION", "Expected " + expected + " for " + name + " but received " + received);
+}
+
+// A view's memory as it is at this moment: no JavaScript may run between this and the copy.
+Bytes copy(const void* data, size_t size, const std::string& name) {
+  if (!data || size == 0) throw Error("ERR_OPTION", "Expected a view that is neither empty nor detached for " + name);
+  Bytes bytes{std::shared_ptr<char[]>(new char[size]), size};
+  std::memcpy(bytes.data.get(), data, size);
+  return bytes;
+}
+
+}  // namespace
+
+int64_t integer(const Napi::Value& value, const std::string& name, int64_t least, int64_t most) {
+  if (value.IsNumber()) {
+    const double v = value.As<Napi::Number>().DoubleValue();
+    if (std::trunc(v) == v && v >= static_cast<double>(least) && v <= static_cast<double>(most)) {
+      return static_cast<int64_t>(v);
+    }
+  }
+  const std::string upper = most == kMaxInteger ? "" : " and <= " + std::to_string(most);
+  refuse("integer >= " + std::to_string(least) + upper, name, value);
+}
+
+double number(const Napi::Value& value, const std::string& name, double least) {
+  if (value.IsNumber()) {
+    const double v = value.As<Napi::Number>().DoubleValue();
+    if (std::isfinite(v) && v >= least) return v;
+  }
+  refuse("number >= " + std::to_string(static_cast<int64_t>(least)), name, value);
+}
+
+std::string text(const Napi::Value& value, const std::string& name) {
+  if (!value.IsString()) refuse("string", name, value);
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Napi::Object object(const Napi::Value& value, const std::string& name) {
+  if (!value.IsObject()) refuse("object", name, value);
+  return value.As<Napi::Object>();
+}
+
+Span span(const Napi::Value& value, const std::string& name) {
+  const Napi::Object from = object(value, name);
+  const Napi::Value region = from.Get("region");
+  const std::string which = text(region, name + ".region");
+  Span result{Region::kNone, -1, 0, 0};
+  if (which == "slot") {
+    result.slot = static_cast<int32_t>(integer(from.Get("slot"), name + ".slot", 0, kSlots - 1));
+  } else if (which == "persistent") {
+    result.region = Region::kPersistent;
+  } else if (which == "scratch") {
+    result.region = Region::kScratch;
+  } else {
+    refuse("'persistent', 'scratch' or 'slot'", name + ".region", region);
+  }
+  result.offset = static_cast<uint64_t>(integer(from.Get("offset"), name + ".offset", 0));
+  return result;
+}
+
+Bytes view_bytes(const Napi::Value& value, const std::string& name) {
+  if (value.IsTypedArray()) {
+    const Napi::TypedArray array = value.As<Napi::TypedArray>();
+    const size_t size = array.ByteLength();
+    void* data = nullptr;
+    if (napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr) != napi_ok) data = nullptr;
+    return copy(data, size, name);
+  }
+  if (value.IsDataView()) {
+    size_t size = 0;
+    void* data = nullptr;
+    if (napi_get_dataview_info(value.Env(), value, &size, &data, nullptr, nullptr) != napi_ok) data = nullptr;
+    return copy(data, size, name);
+  }
+  refuse("typed array or DataView", name, value);
+}
+
+Bytes uint8_bytes(const Napi::Value& value, const std::string& name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    refuse("Uint8Array", name, value);
+  }
+  return view_bytes(value, name);
+}
+
+}  // namespace gradstep::binding

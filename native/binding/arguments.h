@@ -1,0 +1,32 @@
+// Reading what JavaScript passed. This is the trust boundary: every value is checked, and a wrong one is an Error
+// ERR_OPTION such as `Expected integer >= 0 for offset but received -1 of type number`.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+
+#include "core/backend.h"
+
+namespace gradstep::binding {
+
+constexpr int64_t kMaxInteger = (int64_t{1} << 53) - 1;
+
+// The bytes of a view, copied.
+struct Bytes {
+  std::shared_ptr<char[]> data;
+  size_t size;
+};
+
+int64_t integer(const Napi::Value& value, const std::string& name, int64_t least, int64_t most = kMaxInteger);
+double number(const Napi::Value& value, const std::string& name, double least);
+std::string text(const Napi::Value& value, const std::string& name);
+Napi::Object object(const Napi::Value& value, const std::string& name);
+// {region, slot, offset}; `bytes` is left at 0.
+Span span(const Napi::Value& value, const std::string& name);
+// A typed array or DataView that is not empty and whose buffer was not detached.
+Bytes view_bytes(const Napi::Value& value, const std::string& name);
+Bytes uint8_bytes(const Napi::Value& value, const std::string& name);
+
+}  // namespace gradstep::binding

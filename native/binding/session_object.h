@@ -1,0 +1,47 @@
+// The class Session of binding.d.ts: checks arguments on the JavaScript thread, hands the work to the device's executor,
+// returns a promise. While a promise is pending the object is kept from the garbage collector; when it is collected, its
+// session is released as `dispose` does.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+
+#include "environment.h"
+
+namespace gradstep::binding {
+
+class SessionObject : public Napi::ObjectWrap<SessionObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  explicit SessionObject(const Napi::CallbackInfo& info);
+  ~SessionObject() override;
+
+ private:
+  // What a call does on the executor's thread.
+  using Work = std::function<Reply(Session&, const std::atomic<bool>& stop)>;
+
+  Napi::Value reserve(const Napi::CallbackInfo& info);
+  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value unload(const Napi::CallbackInfo& info);
+  Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value allocate_slot(const Napi::CallbackInfo& info);
+  Napi::Value release_slot(const Napi::CallbackInfo& info);
+  Napi::Value stop(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  // A promise for the work that `prepare` makes from the arguments; what either throws rejects it.
+  Napi::Value call(const Napi::CallbackInfo& info, const std::function<Work()>& prepare);
+  Napi::Value submit(Napi::Env env, Work work);
+
+  std::shared_ptr<Environment> environment_;
+  std::shared_ptr<SessionHandle> handle_;
+  bool disposed_ = false;
+};
+
+}  // namespace gradstep::binding

@@ -1,0 +1,61 @@
+// The thread of a device. Every session on the device, in whichever JavaScript thread it was made, hands its work to
+// this one thread, which does it in the order of arrival. Jobs carry their owner, so that one session's jobs can be
+// stopped, dropped or waited for. Executors live as long as the process: they are never destroyed, and when the process
+// exits their threads end after the step that is under way.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace gradstep {
+
+struct Job {
+  const void* owner;
+  // Called on the executor's thread; `stop` turns true when the job should end early. Must not throw.
+  std::function<void(const std::atomic<bool>& stop)> run;
+  // Called instead of `run`, on the thread that calls `drop`; may be empty.
+  std::function<void()> dropped;
+};
+
+class Executor {
+ public:
+  // The executor of a device by name, made when it is first asked for.
+  static Executor& of(const std::string& device);
+
+  void submit(Job job);
+  // Ahead of everything that is queued.
+  void submit_first(Job job);
+  // Tells the owner's jobs, running and queued, to end early.
+  void stop(const void* owner);
+  // Takes the owner's queued jobs out of the queue and calls their `dropped`.
+  void drop(const void* owner);
+  // Returns when none of the owner's jobs is running. Not for use on the executor's thread.
+  void wait(const void* owner);
+
+ private:
+  struct Entry {
+    Job job;
+    std::atomic<bool> stop{false};
+  };
+
+  Executor() = default;
+  void enqueue(Job job, bool first);
+  void loop();
+  void shut_down();
+  static void shut_down_all();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::unique_ptr<Entry>> queue_;
+  std::unique_ptr<Entry> running_;
+  std::thread thread_;
+  bool exiting_ = false;
+};
+
+}  // namespace gradstep
