@@ -1,0 +1,71 @@
+/** conv2d and its gradients: kernel sizes, strides, dilation, uneven padding, bias, relu, shared kernels and inputs. */
+import { conv2d, windowOutput, type Window2d } from '../../lib/ops/conv2d.js';
+import { elementwise } from '../../lib/ops/map.js';
+import type { OpCase } from './op_case.js';
+
+const PLAIN: Window2d = { strideH: 1, strideW: 1, dilationH: 1, dilationW: 1, padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
+
+type Four = [number, number, number, number];
+
+function convolve(x: readonly number[], [n, h, w, c]: Four, k: readonly number[], [kh, kw, , o]: Four, g: Window2d): number[] {
+  const p = windowOutput(h, kh, g.strideH, g.dilationH, g.padTop + g.padBottom);
+  const q = windowOutput(w, kw, g.strideW, g.dilationW, g.padLeft + g.padRight);
+  const y: number[] = [];
+  for (let b = 0; b < n; b++)
+    for (let i = 0; i < p; i++)
+      for (let j = 0; j < q; j++)
+        for (let f = 0; f < o; f++) {
+          let s = 0;
+          for (let u = 0; u < kh; u++)
+            for (let v = 0; v < kw; v++) {
+              const row = i * g.strideH + u * g.dilationH - g.padTop;
+              const column = j * g.strideW + v * g.dilationW - g.padLeft;
+              if (row < 0 || row >= h || column < 0 || column >= w) continue;
+              for (let l = 0; l < c; l++) s += x[((b * h + row) * w + column) * c + l]! * k[((u * kw + v) * c + l) * o + f]!;
+            }
+          y.push(s);
+        }
+  return y;
+}
+
+function simple(name: string, x: Four, w: Four, geometry: Partial<Window2d> = {}, bias = false, relu = false): OpCase {
+  const g = { ...PLAIN, ...geometry };
+  const o = w[3];
+  return {
+    name,
+    inputs: { x: { shape: x }, w: { shape: w }, ...(bias ? { bias: { shape: [o] } } : {}) },
+    build: (v) => {
+      const y = conv2d(v.x!, v.w!, g, v.bias);
+      return { y: relu ? elementwise('relu', y) : y };
+    },
+    reference: (v) => {
+      const y = convolve(v.x!, x, v.w!, w, g).map((s, i) => s + (bias ? v.bias![i % o]! : 0));
+      return { y: relu ? y.map((s) => Math.max(0, s)) : y };
+    },
+    terms: w[0] * w[1] * w[2] + x[0] * x[1] * x[2],
+  };
+}
+
+export const cases: OpCase[] = [
+  simple('3×3', [2, 6, 5, 3], [3, 3, 3, 4]),
+  simple('one channel in, 17 out', [2, 5, 7, 1], [3, 3, 1, 17], {}, true),
+  simple('1×1', [3, 4, 3, 5], [1, 1, 5, 2]),
+  simple('one of everything', [1, 1, 1, 1], [1, 1, 1, 1]),
+  simple('5×2, uneven padding', [1, 6, 5, 2], [5, 2, 2, 3], { padTop: 2, padBottom: 1, padLeft: 0, padRight: 1 }),
+  simple('stride 2 that leaves a row over', [2, 8, 6, 2], [3, 3, 2, 3], { strideH: 2, strideW: 2 }),
+  simple('stride 3, 2', [1, 9, 7, 2], [2, 3, 2, 3], { strideH: 3, strideW: 2, padLeft: 1, padRight: 1 }),
+  simple('dilation 2', [1, 8, 7, 2], [3, 2, 2, 3], { dilationH: 2, dilationW: 3, padTop: 1 }),
+  simple('bias and relu', [2, 5, 5, 2], [3, 3, 2, 5], { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 }, true, true),
+  simple('relu, wide channels', [1, 4, 4, 18], [2, 2, 18, 33], {}, false, true),
+  {
+    name: 'a kernel used twice and an input used twice: gradients accumulate',
+    inputs: { x: { shape: [2, 5, 5, 2] }, z: { shape: [1, 4, 5, 2] }, w: { shape: [3, 3, 2, 3] }, u: { shape: [2, 2, 2, 2] } },
+    build: ({ x, z, w, u }) => ({ a: conv2d(x!, w!, PLAIN), b: conv2d(z!, w!, PLAIN), c: conv2d(x!, u!, PLAIN) }),
+    reference: ({ x, z, w, u }) => ({
+      a: convolve(x!, [2, 5, 5, 2], w!, [3, 3, 2, 3], PLAIN),
+      b: convolve(z!, [1, 4, 5, 2], w!, [3, 3, 2, 3], PLAIN),
+      c: convolve(x!, [2, 5, 5, 2], u!, [2, 2, 2, 2], PLAIN),
+    }),
+    terms: 60,
+  },
+];

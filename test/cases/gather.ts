@@ -1,0 +1,85 @@
+/** gather, scatter and advance: casts, shuffled and sequential rows, rows that do not exist. */
+import { advance, gather, scatter } from '../../lib/ops/gather.js';
+import { elementwise } from '../../lib/ops/map.js';
+import type { DType } from '../../lib/graph/dtype.js';
+import { FLAG, STATE, type OpCase } from './op_case.js';
+
+const ROWS = 5;
+const COLUMNS = 3;
+const DATA = Array.from({ length: ROWS * COLUMNS }, (_, i) => (i * 37) % 251);
+const ORDER = [3, 0, 4, 1, 2];
+
+function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean): OpCase {
+  return {
+    name: `${source} to ${dtype}, ${shuffled ? 'shuffled' : 'in order'}`,
+    inputs: { state: { ...STATE, data: [0, 2, 0, 0] }, flag: FLAG },
+    slots: { 3: { dtype: source, rows: ROWS, data: DATA }, 9: { dtype: 'int32', rows: ROWS, data: ORDER } },
+    build: ({ state, flag }) => ({
+      y: gather(
+        state!.graph,
+        { slot: 3, indexSlot: shuffled ? 9 : -1, source, dtype, shape: [2, COLUMNS] },
+        state!,
+        flag!,
+      ),
+    }),
+    reference: () => ({
+      y: (shuffled ? [ORDER[2]!, ORDER[3]!] : [2, 3]).flatMap((r) => DATA.slice(r * COLUMNS, (r + 1) * COLUMNS)),
+      flag: [0, 0, 0, 0],
+    }),
+    gradients: [],
+  };
+}
+
+export const cases: OpCase[] = [
+  ...(['float32', 'int32', 'uint8'] as const).flatMap((source) =>
+    (['float32', 'int32'] as const).flatMap((dtype) => [true, false].map((shuffled) => take(source, dtype, shuffled))),
+  ),
+  {
+    name: 'rows beyond the end read as zeros and raise the flag',
+    inputs: { state: { ...STATE, data: [7, 4, 0, 0] }, flag: FLAG },
+    slots: { 3: { dtype: 'uint8', rows: ROWS, data: DATA } },
+    build: ({ state, flag }) => ({
+      y: gather(state!.graph, { slot: 3, indexSlot: -1, source: 'uint8', dtype: 'float32', shape: [3, COLUMNS] }, state!, flag!),
+    }),
+    reference: () => ({ y: [...DATA.slice(12), 0, 0, 0, 0, 0, 0], flag: [3, 5, 4, 7] }),
+    gradients: [],
+  },
+  {
+    name: 'an order that names a row which does not exist',
+    inputs: { state: STATE, flag: FLAG },
+    slots: {
+      3: { dtype: 'float32', rows: ROWS, data: DATA },
+      9: { dtype: 'int32', rows: ROWS, data: [1, -1, 5, 0, 0] },
+    },
+    build: ({ state, flag }) => ({
+      y: gather(state!.graph, { slot: 3, indexSlot: 9, source: 'float32', dtype: 'float32', shape: [3, COLUMNS] }, state!, flag!),
+    }),
+    reference: () => ({ y: [...DATA.slice(3, 6), 0, 0, 0, 0, 0, 0], flag: [3, 1, 0, 0] }),
+    gradients: [],
+  },
+  {
+    name: 'three steps walk through the data: gather, double, scatter, advance',
+    inputs: { state: { ...STATE, data: [10, 0, 0, 0] }, flag: FLAG },
+    slots: {
+      3: { dtype: 'float32', rows: 6, data: Array.from({ length: 12 }, (_, i) => i) },
+      4: { dtype: 'float32', rows: 6, data: new Array<number>(12).fill(-1) },
+    },
+    build: ({ state, flag }) => {
+      const from = { slot: 3, indexSlot: -1, source: 'float32', dtype: 'float32', shape: [2, 2] } as const;
+      scatter(elementwise('mul', gather(state!.graph, from, state!, flag!), 2), 4, state!, flag!);
+      advance(state!, 1, 2);
+      return {};
+    },
+    reference: () => ({ slot4: Array.from({ length: 12 }, (_, i) => 2 * i), state: [13, 6, 0, 0], flag: [0, 0, 0, 0] }),
+    gradients: [],
+    steps: 3,
+  },
+  {
+    name: 'scatter past the end writes what fits and raises the flag',
+    inputs: { x: { shape: [2, 2], data: [1, 2, 3, 4] }, state: { ...STATE, data: [0, 2, 0, 0] }, flag: FLAG },
+    slots: { 4: { dtype: 'float32', rows: 3, data: new Array<number>(6).fill(-1) } },
+    build: ({ x, state, flag }) => (scatter(x!, 4, state!, flag!), {}),
+    reference: () => ({ slot4: [-1, -1, -1, -1, 1, 2], flag: [3, 3, 2, 0] }),
+    gradients: [],
+  },
+];

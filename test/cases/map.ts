@@ -1,0 +1,191 @@
+/** map: every scalar function, broadcasting, integer inputs, fusion into several outputs, the trailing row reduction. */
+import type { Value } from '../../lib/graph/graph.js';
+import { broadcastShapes, sizeOf } from '../../lib/graph/shape.js';
+import { broadcastTo, constant, elementwise } from '../../lib/ops/map.js';
+import { sum } from '../../lib/ops/reduce_sum.js';
+import { ARITIES, SCALAR_NAMES, type ScalarName } from '../../lib/ops/scalar_table.js';
+import { indices, type CaseInput, type OpCase } from './op_case.js';
+
+/** The scalar functions in float64, written from their definitions. */
+const EXACT: Record<ScalarName, (a: number, b: number, c: number) => number> = {
+  identity: (a) => a,
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  neg: (a) => -a,
+  abs: Math.abs,
+  sign: Math.sign,
+  square: (a) => a * a,
+  sqrt: Math.sqrt,
+  exp: Math.exp,
+  log: Math.log,
+  pow: Math.pow,
+  maximum: Math.max,
+  minimum: Math.min,
+  relu: (a) => Math.max(a, 0),
+  step: (a) => (a > 0 ? 1 : 0),
+  sigmoid: (a) => 1 / (1 + Math.exp(-a)),
+  tanh: Math.tanh,
+  softplus: (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))),
+  floor: Math.floor,
+  equal: (a, b) => Number(a === b),
+  notEqual: (a, b) => Number(a !== b),
+  less: (a, b) => Number(a < b),
+  lessEqual: (a, b) => Number(a <= b),
+  greater: (a, b) => Number(a > b),
+  greaterEqual: (a, b) => Number(a >= b),
+  where: (c, a, b) => (c !== 0 ? a : b),
+};
+
+/** Functions whose domain is the positive numbers. */
+const POSITIVE: readonly ScalarName[] = ['sqrt', 'log', 'pow', 'div'];
+/** Functions with jumps: their derivative is zero, and a difference across the jump would not be. */
+const JUMPS: readonly ScalarName[] = ['sign', 'step', 'floor', 'equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual'];
+
+function at(values: readonly number[], shape: readonly number[], index: readonly number[]): number {
+  const lead = index.length - shape.length;
+  return values[shape.reduce((n, d, i) => n * d + (d === 1 ? 0 : index[lead + i]!), 0)]!;
+}
+
+function broadcastCase(name: string, fn: ScalarName, shapes: number[][], input: Partial<CaseInput> = {}): OpCase {
+  const inputs = Object.fromEntries(shapes.map((shape, i) => [`x${i}`, { shape, ...input }]));
+  return {
+    name,
+    inputs,
+    build: (v) => ({ y: elementwise(fn, ...Object.values(v)) }),
+    reference: (x) => ({
+      y: [...indices(broadcastShapes(...shapes))].map((index) => {
+        const [a, b, c] = shapes.map((shape, i) => at(x[`x${i}`]!, shape, index));
+        return EXACT[fn](a!, b!, c!);
+      }),
+    }),
+    ...(JUMPS.includes(fn) ? { gradients: [] } : {}),
+  };
+}
+
+const functionCases: OpCase[] = SCALAR_NAMES.flatMap((fn) => {
+  const range: [number, number] = POSITIVE.includes(fn) ? [0.1, 3] : [-3, 3];
+  const shapes = (shape: number[]) => Array.from({ length: ARITIES[fn] }, () => shape);
+  return [
+    broadcastCase(`${fn} on [5, 7]`, fn, shapes([5, 7]), { range }),
+    broadcastCase(`${fn} on one element`, fn, shapes([1]), { range }),
+  ];
+});
+
+/** Wide ranges and special arguments: forward only. */
+const extremes: OpCase[] = (['exp', 'log', 'sigmoid', 'tanh', 'softplus', 'sqrt', 'relu'] as const).map((fn) => {
+  const negative = fn === 'log' || fn === 'sqrt' ? [] : [-1e-8, -0.3, -0.6249, -0.6251, -5, -20, -80];
+  const data = [...negative, 1e-8, 1e-4, 0.3, 0.6249, 0.6251, 0.999, 1, 1.001, 1.4142, 2, 5, 20, 80];
+  return { ...broadcastCase(`${fn} over its range`, fn, [[data.length]], { data }), gradients: [] };
+});
+
+/** Σ_k x_k · (k + 1): one fused tape over `count` inputs of a dtype. */
+function manyInputs(dtype: 'float32' | 'int32' | 'uint8', count: number): OpCase {
+  const names = Array.from({ length: count }, (_, k) => `x${k}`);
+  const range: [number, number] = dtype === 'float32' ? [-1, 1] : dtype === 'int32' ? [-50, 50] : [0, 255];
+  return {
+    name: `${count} inputs of ${dtype}`,
+    inputs: Object.fromEntries(names.map((n) => [n, { shape: [3, 5], dtype, range }])),
+    build: (v) => ({ y: names.map((n, k) => elementwise('mul', v[n]!, k + 1)).reduce((a, b) => elementwise('add', a, b)) }),
+    reference: (x) => ({ y: x.x0!.map((_, i) => names.reduce((s, n, k) => s + x[n]![i]! * (k + 1), 0)) }),
+    terms: count * 100,
+  };
+}
+
+const wide = [3, 700];
+
+export const cases: OpCase[] = [
+  ...functionCases,
+  ...extremes,
+  broadcastCase('row and column', 'add', [[4, 1], [1, 6]]),
+  broadcastCase('vector over the last axis', 'mul', [[2, 3, 5], [5]]),
+  broadcastCase('middle axis', 'sub', [[2, 3, 5], [2, 1, 5]]),
+  broadcastCase('scalar', 'div', [[3, 4], []], { range: [0.5, 2] }),
+  broadcastCase('outer axes', 'add', [[2, 1, 3, 1], [1, 4, 1, 5]]),
+  broadcastCase('three operands, all broadcast', 'where', [[2, 1], [3], [1, 1]], { range: [0.1, 2] }),
+  broadcastCase('more than one block and an odd tail', 'mul', [[17, 131], [17, 1]]),
+  manyInputs('float32', 8),
+  manyInputs('int32', 8),
+  manyInputs('uint8', 8),
+  {
+    name: 'constant',
+    inputs: { x: { shape: [2, 3] } },
+    build: ({ x }) => ({ y: constant(x!.graph, 2.5, [2, 3]) }),
+    reference: () => ({ y: new Array<number>(6).fill(2.5) }),
+    gradients: [],
+  },
+  {
+    name: 'broadcastTo',
+    inputs: { x: { shape: [3, 1] } },
+    build: ({ x }) => ({ y: broadcastTo(x!, [2, 3, 4]) }),
+    reference: ({ x }) => ({ y: [...indices([2, 3, 4])].map(([, b]) => x![b!]!) }),
+  },
+  {
+    name: 'four results of one chain',
+    inputs: { x: { shape: [6, 5], range: [0.2, 2] } },
+    build: ({ x }) => {
+      const a = elementwise('exp', x!);
+      const b = elementwise('mul', a, 0.5);
+      const c = elementwise('add', b, x!);
+      return { d: elementwise('square', c), a, b, c };
+    },
+    reference: ({ x }) => {
+      const a = x!.map(Math.exp);
+      const b = a.map((v) => v * 0.5);
+      const c = b.map((v, i) => v + x![i]!);
+      return { a, b, c, d: c.map((v) => v * v) };
+    },
+    terms: 20,
+  },
+  {
+    name: 'row sums of a chain',
+    inputs: { x: { shape: [4, 9] }, b: { shape: [9] } },
+    build: ({ x, b }) => ({ y: sum(elementwise('square', elementwise('add', x!, b!)), [1]) }),
+    reference: ({ x, b }) => ({
+      y: [0, 1, 2, 3].map((r) => b!.reduce((s, v, i) => s + (x![r * 9 + i]! + v) ** 2, 0)),
+    }),
+    terms: 9,
+  },
+  {
+    name: 'row sums longer than a block',
+    inputs: { x: { shape: wide } },
+    build: ({ x }) => ({ y: sum(elementwise('mul', x!, x!), [1], false, 0.25) }),
+    reference: ({ x }) => ({
+      y: [0, 1, 2].map((r) => 0.25 * x!.slice(r * 700, (r + 1) * 700).reduce((s, v) => s + v * v, 0)),
+    }),
+    gradients: [],
+    terms: 700,
+  },
+  {
+    name: 'sum of everything',
+    inputs: { x: { shape: [60, 700] } },
+    build: ({ x }) => ({ y: sum(elementwise('abs', x!)) }),
+    reference: ({ x }) => ({ y: [x!.reduce((s, v) => s + Math.abs(v), 0)] }),
+    gradients: [],
+    terms: sizeOf([60, 700]),
+  },
+  {
+    name: 'the same operand twice',
+    inputs: { x: { shape: [7] } },
+    build: ({ x }) => ({ y: elementwise('mul', x!, x!) }),
+    reference: ({ x }) => ({ y: x!.map((v) => v * v) }),
+  },
+  {
+    name: 'a chain longer than one tape',
+    inputs: { x: { shape: [5, 3] } },
+    build: ({ x }) => {
+      let y: Value = x!;
+      for (let i = 0; i < 40; i++) y = elementwise('add', elementwise('mul', y, 0.9), x!);
+      return { y };
+    },
+    reference: ({ x }) => ({
+      y: x!.map((v) => {
+        let y = v;
+        for (let i = 0; i < 40; i++) y = y * 0.9 + v;
+        return y;
+      }),
+    }),
+    terms: 10,
+  },
+];

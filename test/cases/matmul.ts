@@ -1,0 +1,62 @@
+/** matmul in every transposition, with bias and relu, size 1, and accumulating. */
+import { elementwise } from '../../lib/ops/map.js';
+import { matmul } from '../../lib/ops/matmul.js';
+import type { OpCase } from './op_case.js';
+
+function product(a: readonly number[], b: readonly number[], m: number, k: number, n: number, ta: boolean, tb: boolean): number[] {
+  const y = new Array<number>(m * n).fill(0);
+  for (let i = 0; i < m; i++)
+    for (let j = 0; j < n; j++)
+      for (let l = 0; l < k; l++) y[i * n + j]! += a[ta ? l * m + i : i * k + l]! * b[tb ? j * k + l : l * n + j]!;
+  return y;
+}
+
+function simple(m: number, k: number, n: number, ta: boolean, tb: boolean): OpCase {
+  return {
+    name: `[${m}, ${k}]·[${k}, ${n}]${ta ? ' a transposed' : ''}${tb ? ' b transposed' : ''}`,
+    inputs: { a: { shape: ta ? [k, m] : [m, k] }, b: { shape: tb ? [n, k] : [k, n] } },
+    build: ({ a, b }) => ({ y: matmul(a!, b!, ta, tb) }),
+    reference: ({ a, b }) => ({ y: product(a!, b!, m, k, n, ta, tb) }),
+    terms: k,
+    ...(m * k + k * n > 600 ? { gradients: [] } : {}),
+  };
+}
+
+const transposes = [false, true].flatMap((ta) => [false, true].map((tb) => [ta, tb] as const));
+
+export const cases: OpCase[] = [
+  ...transposes.flatMap(([ta, tb]) => [simple(5, 7, 3, ta, tb), simple(1, 9, 1, ta, tb), simple(33, 65, 17, ta, tb)]),
+  simple(1, 1, 1, false, false),
+  simple(130, 257, 67, false, true),
+  {
+    name: 'bias and relu',
+    inputs: { a: { shape: [6, 5] }, b: { shape: [5, 11] }, bias: { shape: [11] } },
+    build: ({ a, b, bias }) => ({ y: elementwise('relu', matmul(a!, b!, false, false, bias)) }),
+    reference: ({ a, b, bias }) => ({ y: product(a!, b!, 6, 5, 11, false, false).map((v, i) => Math.max(0, v + bias![i % 11]!)) }),
+    terms: 5,
+  },
+  {
+    name: 'bias without relu, one row',
+    inputs: { a: { shape: [1, 4] }, b: { shape: [4, 3] }, bias: { shape: [3] } },
+    build: ({ a, b, bias }) => ({ y: matmul(a!, b!, false, false, bias) }),
+    reference: ({ a, b, bias }) => ({ y: product(a!, b!, 1, 4, 3, false, false).map((v, i) => v + bias![i]!) }),
+    terms: 4,
+  },
+  {
+    name: 'weights used twice: their gradients accumulate',
+    inputs: { a: { shape: [4, 5] }, c: { shape: [7, 5] }, w: { shape: [5, 3] } },
+    build: ({ a, c, w }) => ({ y: matmul(a!, w!), z: matmul(c!, w!) }),
+    reference: ({ a, c, w }) => ({ y: product(a!, w!, 4, 5, 3, false, false), z: product(c!, w!, 7, 5, 3, false, false) }),
+    terms: 11,
+  },
+  {
+    name: 'sum of two products',
+    inputs: { a: { shape: [4, 5] }, b: { shape: [5, 6] }, c: { shape: [4, 3] }, d: { shape: [3, 6] } },
+    build: ({ a, b, c, d }) => ({ y: elementwise('add', matmul(a!, b!), matmul(c!, d!)) }),
+    reference: ({ a, b, c, d }) => {
+      const other = product(c!, d!, 4, 3, 6, false, false);
+      return { y: product(a!, b!, 4, 5, 6, false, false).map((v, i) => v + other[i]!) };
+    },
+    terms: 8,
+  },
+];

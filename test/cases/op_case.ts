@@ -1,0 +1,59 @@
+/**
+ * A case of the op-table walk: values in, a small graph over one op, and a float64 reference of what must come out.
+ * The walk (test/op_table.spec.ts) runs each case on every backend, checks outputs against the reference and gradients
+ * against central differences of the reference.
+ */
+import type { DType } from '../../lib/graph/dtype.js';
+import type { Variable, Value } from '../../lib/graph/graph.js';
+
+/** What an input holds: given numbers, or seeded random ones in a range. */
+export interface CaseInput {
+  shape: readonly number[];
+  dtype?: DType;
+  data?: readonly number[];
+  /** Uniform in [low, high); the default is [−1, 1). Integers for integer types. */
+  range?: readonly [number, number];
+}
+
+export type Numbers = Record<string, readonly number[]>;
+
+export interface OpCase {
+  name: string;
+  inputs: Record<string, CaseInput>;
+  /** Data sets by slot, for gather and scatter. */
+  slots?: Record<number, { dtype: DType; rows: number; data: readonly number[] }>;
+  /** Applies the op; the outputs to compare, by name. Mutated inputs are compared when the reference returns them. */
+  build(values: Record<string, Value>, variables: Record<string, Variable>): Record<string, Value>;
+  /** The same in float64. Keys are outputs of `build`, mutated inputs, or `slot<k>`. */
+  reference(inputs: Numbers): Numbers;
+  /** Float inputs to differentiate by; all of them by default, none for ops without a derivative. */
+  gradients?: readonly string[];
+  /** Number of terms summed into one result: scales the absolute tolerance. */
+  terms?: number;
+  /** Steps to run; 1 by default. */
+  steps?: number;
+  /** rtol where the default (1.3e-6) does not apply, with the reason in a comment. */
+  rtol?: number;
+}
+
+/** Row-major loops over a shape. */
+export function* indices(shape: readonly number[]): Generator<number[]> {
+  const at = shape.map(() => 0);
+  const size = shape.reduce((n, d) => n * d, 1);
+  for (let i = 0; i < size; i++) {
+    yield [...at];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at[axis]!++;
+      if (at[axis]! < shape[axis]!) break;
+      at[axis] = 0;
+    }
+  }
+}
+
+/** Position of an index in row-major order. */
+export function flat(shape: readonly number[], index: readonly number[]): number {
+  return shape.reduce((n, d, i) => n * d + index[i]!, 0);
+}
+
+export const STATE = { shape: [4], dtype: 'int32', data: [0, 0, 0, 0] } as const satisfies CaseInput;
+export const FLAG = { shape: [4], dtype: 'int32', data: [0, 0, 0, 0] } as const satisfies CaseInput;

@@ -1,0 +1,83 @@
+/** softmaxCrossEntropy from class numbers and from distributions; a label out of range raises the flag. */
+import { softmaxCrossEntropy, softmaxCrossEntropyOp } from '../../lib/ops/softmax_cross_entropy.js';
+import { softmaxRows } from './softmax.js';
+import { FLAG, STATE, type OpCase } from './op_case.js';
+
+function sparse(name: string, rows: number, classes: number, extra: Partial<OpCase> = {}): OpCase {
+  return {
+    name,
+    inputs: {
+      x: { shape: [rows, classes], range: [-3, 3] },
+      labels: { shape: [rows], dtype: 'int32', range: [0, classes] },
+      state: STATE,
+      flag: FLAG,
+    },
+    build: ({ x, labels, state, flag }) => ({ loss: softmaxCrossEntropy(x!, labels!, state!, flag!) }),
+    reference: ({ x, labels }) => {
+      const p = softmaxRows(x!, classes);
+      return { loss: labels!.map((l, r) => -Math.log(p[r * classes + l]!)), flag: [0, 0, 0, 0] };
+    },
+    gradients: ['x'],
+    terms: 4,
+    ...extra,
+  };
+}
+
+function dense(name: string, rows: number, classes: number): OpCase {
+  return {
+    name,
+    inputs: {
+      x: { shape: [rows, classes], range: [-3, 3] },
+      labels: { shape: [rows, classes], range: [0, 1] },
+      state: STATE,
+      flag: FLAG,
+    },
+    build: ({ x, labels, state, flag }) => ({ loss: softmaxCrossEntropy(x!, labels!, state!, flag!) }),
+    reference: ({ x, labels }) => {
+      const p = softmaxRows(x!, classes);
+      const loss = new Array<number>(rows).fill(0);
+      labels!.forEach((t, i) => (loss[Math.floor(i / classes)]! -= t * Math.log(p[i]!)));
+      return { loss, flag: [0, 0, 0, 0] };
+    },
+    gradients: ['x'],
+    terms: classes * 4,
+  };
+}
+
+export const cases: OpCase[] = [
+  sparse('class numbers', 5, 7),
+  sparse('class numbers, one class', 3, 1),
+  sparse('class numbers, 300 classes', 2, 300, { gradients: [] }),
+  dense('distributions', 5, 7),
+  dense('distributions, one row', 1, 40),
+  {
+    name: 'probabilities beside the loss',
+    inputs: { x: { shape: [4, 6] }, labels: { shape: [4], dtype: 'int32', data: [0, 5, 2, 2] }, state: STATE, flag: FLAG },
+    build: (v) => {
+      const { loss, probabilities } = v.x!.graph.add(softmaxCrossEntropyOp, v).outputs;
+      return { loss: loss!, probabilities: probabilities! };
+    },
+    reference: ({ x, labels }) => {
+      const probabilities = softmaxRows(x!, 6);
+      return { probabilities, loss: labels!.map((l, r) => -Math.log(probabilities[r * 6 + l]!)) };
+    },
+    gradients: [],
+    terms: 4,
+  },
+  {
+    name: 'the first wrong label raises the flag and counts as loss 0',
+    inputs: {
+      x: { shape: [4, 3] },
+      labels: { shape: [4], dtype: 'int32', data: [2, 3, -1, 0] },
+      state: { ...STATE, data: [41, 0, 0, 0] },
+      flag: FLAG,
+    },
+    build: ({ x, labels, state, flag }) => ({ loss: softmaxCrossEntropy(x!, labels!, state!, flag!) }),
+    reference: ({ x, labels }) => {
+      const p = softmaxRows(x!, 3);
+      return { loss: labels!.map((l, r) => (l < 0 || l > 2 ? 0 : -Math.log(p[r * 3 + l]!))), flag: [1, 1, 3, 41] };
+    },
+    gradients: [],
+    terms: 4,
+  },
+];

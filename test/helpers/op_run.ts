@@ -1,0 +1,187 @@
+/**
+ * Runs a graph on a device without the training code: every input is a variable of its own, outputs and gradients are
+ * assigned to variables, the program runs and the variables are read back. Memory between buffers is filled with a
+ * pattern before and checked after, so a kernel that writes outside its outputs is caught.
+ */
+import { expect } from 'chai';
+import { encodeProgram } from '../../lib/compile/encode.js';
+import { assign, lower } from '../../lib/compile/lower.js';
+import { align, bytesOf, type Program } from '../../lib/compile/program.js';
+import { DTYPES, type DType } from '../../lib/graph/dtype.js';
+import { Graph, type Value, type Variable } from '../../lib/graph/graph.js';
+import { sizeOf } from '../../lib/graph/shape.js';
+import { gradients } from '../../lib/ops/autodiff.js';
+import { elementwise } from '../../lib/ops/map.js';
+import { sum } from '../../lib/ops/reduce_sum.js';
+import type { CaseInput, Numbers, OpCase } from '../cases/op_case.js';
+import type { NativeSession } from '../../binding.js';
+
+const GUARD = 0xa5;
+
+type Typed = Float32Array | Int32Array | Uint8Array | Float64Array;
+const ARRAYS: Record<DType, new (from: readonly number[] | ArrayBuffer) => Typed> = {
+  float32: Float32Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  float64: Float64Array,
+};
+
+/** Uniform numbers in [0, 1) from a seed (mulberry32). */
+export function random(seed: number): () => number {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** The numbers of every input, as the device's precision holds them. */
+export function inputNumbers(inputs: Record<string, CaseInput>, seed = 1): Record<string, number[]> {
+  const next = random(seed);
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, dtype = 'float32', data, range = [-1, 1] }]) => {
+      const raw = data ?? Array.from({ length: sizeOf(shape) }, () => range[0] + next() * (range[1] - range[0]));
+      const held = dtype === 'float32' ? raw.map(Math.fround) : dtype === 'float64' ? [...raw] : raw.map(Math.floor);
+      return [name, held];
+    }),
+  );
+}
+
+export interface RunOptions {
+  /** Bytes between buffers; with guards nothing is computed in place. */
+  guardBytes: number;
+  fusion: boolean;
+}
+
+export interface RunResult {
+  /** Outputs, mutated inputs and slots, by name. */
+  outputs: Record<string, number[]>;
+  /** Gradient of Σ output · weights by input. */
+  gradients: Record<string, number[]>;
+  program: Program;
+}
+
+/** Weights that make one number of all float outputs: L = Σ_k Σ_i output_k[i] · weights_k[i]. */
+export function lossWeights(name: string, size: number): number[] {
+  const next = random(size * 31 + name.length);
+  return Array.from({ length: size }, () => Math.fround(next() * 2 - 1));
+}
+
+export async function runCase(
+  session: NativeSession,
+  backend: 'cpu' | 'cuda',
+  test: OpCase,
+  numbers: Numbers,
+  options: RunOptions,
+): Promise<RunResult> {
+  const contents = new Map<Variable, readonly number[]>();
+  const variable = (name: string, shape: readonly number[], dtype: DType, data?: readonly number[]): Variable => {
+    const made = { name, shape, dtype };
+    contents.set(made, data ?? new Array<number>(sizeOf(shape)).fill(0));
+    return made;
+  };
+  const graph = new Graph();
+  const variables: Record<string, Variable> = {};
+  const values: Record<string, Value> = {};
+  for (const [name, { shape, dtype = 'float32' }] of Object.entries(test.inputs)) {
+    variables[name] = variable(name, shape, dtype, numbers[name]);
+    values[name] = graph.read(variables[name]);
+  }
+  const made = test.build(values, variables);
+  const results = new Map<string, Variable>();
+  for (const [name, value] of Object.entries(made)) results.set(name, variable(`out/${name}`, value.shape, value.dtype));
+
+  const wrt = test.gradients ?? Object.keys(test.inputs).filter((n) => (test.inputs[n]!.dtype ?? 'float32') === 'float32');
+  const slopes = new Map<string, Variable>();
+  if (wrt.length > 0) {
+    const parts = Object.entries(made)
+      .filter(([, v]) => v.dtype === 'float32')
+      .map(([name, v]) => {
+        const weights = variable(`weights/${name}`, v.shape, 'float32', lossWeights(name, sizeOf(v.shape)));
+        return sum(elementwise('mul', v, graph.read(weights)));
+      });
+    const loss = parts.reduce((a, b) => elementwise('add', a, b));
+    const grads = gradients(loss, wrt.map((n) => values[n]!));
+    wrt.forEach((name, i) => {
+      slopes.set(name, variable(`grad/${name}`, test.inputs[name]!.shape, 'float32'));
+      assign(slopes.get(name)!, grads[i]!);
+    });
+  }
+  for (const [name, value] of Object.entries(made)) assign(results.get(name)!, value);
+
+  // Persistent region: every variable with a guard before and after it.
+  const offsets = new Map<Variable, number>();
+  let persistentBytes = 64;
+  for (const v of contents.keys()) {
+    offsets.set(v, persistentBytes);
+    persistentBytes += align(bytesOf(v.dtype, v.shape)) + 64;
+  }
+  const program = lower(graph, {
+    name: test.name,
+    backend,
+    offsetOf: (v) => offsets.get(v)!,
+    persistentBytes: () => persistentBytes,
+    guardBytes: options.guardBytes,
+    fusion: options.fusion,
+  });
+
+  await session.reserve(persistentBytes);
+  for (const [slot, { dtype, rows, data }] of Object.entries(test.slots ?? {})) {
+    await session.allocateSlot(Number(slot), DTYPES[dtype].code, rows, data.length / rows);
+    await session.write({ region: 'slot', slot: Number(slot), offset: 0 }, new ARRAYS[dtype](data));
+  }
+  const entry = await session.load(encodeProgram(program));
+  try {
+    await session.write({ region: 'persistent', offset: 0 }, new Uint8Array(persistentBytes).fill(GUARD));
+    for (const [v, data] of contents) {
+      await session.write({ region: 'persistent', offset: offsets.get(v)! }, new ARRAYS[v.dtype](data));
+    }
+    if (program.scratchBytes > 0) {
+      await session.write({ region: 'scratch', offset: 0 }, new Uint8Array(program.scratchBytes).fill(GUARD));
+    }
+    const steps = test.steps ?? 1;
+    const run = await session.run(entry, steps, 0, { offset: 0, bytes: persistentBytes });
+    expect(run.steps).to.equal(steps);
+
+    const bytes = new Uint8Array(run.report);
+    expectGuards(bytes, [...contents.keys()].map((v) => [offsets.get(v)!, bytesOf(v.dtype, v.shape)]), 'persistent');
+    if (options.guardBytes > 0 && program.scratchBytes > 0) {
+      const scratch = await session.read({ region: 'scratch', offset: 0, bytes: program.scratchBytes });
+      expectGuards(new Uint8Array(scratch), scratchSpans(program), 'scratch');
+    }
+    const read = (v: Variable): number[] => {
+      const at = offsets.get(v)!;
+      return [...new ARRAYS[v.dtype](bytes.slice(at, at + bytesOf(v.dtype, v.shape)).buffer)];
+    };
+    const outputs: Record<string, number[]> = {};
+    for (const [name, v] of Object.entries(variables)) outputs[name] = read(v);
+    for (const [name, v] of results) outputs[name] = read(v);
+    for (const [slot, { dtype, data }] of Object.entries(test.slots ?? {})) {
+      const slotBytes = data.length * DTYPES[dtype].bytes;
+      const held = await session.read({ region: 'slot', slot: Number(slot), offset: 0, bytes: slotBytes });
+      outputs[`slot${slot}`] = [...new ARRAYS[dtype](held)];
+    }
+    return { outputs, gradients: Object.fromEntries([...slopes].map(([name, v]) => [name, read(v)])), program };
+  } finally {
+    await session.unload(entry);
+    for (const slot of Object.keys(test.slots ?? {})) await session.releaseSlot(Number(slot));
+  }
+}
+
+function scratchSpans(program: Program): [number, number][] {
+  return program.instructions.flatMap(({ inputs, outputs }) =>
+    [...Object.values(inputs), ...Object.values(outputs)].flatMap(({ buffer }) =>
+      buffer.region === 'scratch' ? [[buffer.offset, buffer.bytes] as [number, number]] : [],
+    ),
+  );
+}
+
+/** Every byte outside the spans still holds the pattern. */
+function expectGuards(bytes: Uint8Array, spans: [number, number][], region: string): void {
+  const owned = new Uint8Array(bytes.length);
+  for (const [offset, length] of spans) owned.fill(1, offset, offset + length);
+  const broken = bytes.findIndex((b, i) => owned[i] === 0 && b !== GUARD);
+  expect(broken, `a kernel wrote outside its buffers, at byte ${broken} of the ${region} region`).to.equal(-1);
+}

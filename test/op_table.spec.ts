@@ -1,0 +1,115 @@
+/**
+ * The op-table walk: every case of every op on every backend, with guarded buffers and in place, fused and not, against
+ * float64 references; gradients against central differences of the references. Then: no op, attribute value, dtype or
+ * mode of the table may be without a case.
+ */
+import { expect } from 'chai';
+import { Coverage } from './helpers/coverage.js';
+import { backends, openSession } from './helpers/backends.js';
+import { inputNumbers, lossWeights, runCase } from './helpers/op_run.js';
+import type { Numbers, OpCase } from './cases/op_case.js';
+import { cases as adam } from './cases/adam.js';
+import { cases as argmax } from './cases/argmax.js';
+import { cases as averagePool2d } from './cases/average_pool2d.js';
+import { cases as conv2d } from './cases/conv2d.js';
+import { cases as dropout } from './cases/dropout.js';
+import { cases as gather } from './cases/gather.js';
+import { cases as map } from './cases/map.js';
+import { cases as matmul } from './cases/matmul.js';
+import { cases as maxPool2d } from './cases/max_pool2d.js';
+import { cases as metricSum } from './cases/metric_sum.js';
+import { cases as reduceSum } from './cases/reduce_sum.js';
+import { cases as sgd } from './cases/sgd.js';
+import { cases as softmax } from './cases/softmax.js';
+import { cases as softmaxCrossEntropy } from './cases/softmax_cross_entropy.js';
+import type { NativeSession } from '../binding.js';
+
+const ALL: Record<string, OpCase[]> = {
+  adam,
+  argmax,
+  averagePool2d,
+  conv2d,
+  dropout,
+  gather,
+  map,
+  matmul,
+  maxPool2d,
+  metricSum,
+  reduceSum,
+  sgd,
+  softmax,
+  softmaxCrossEntropy,
+};
+
+/** Tolerances of DESIGN.md: rtol 1.3e-6, atol 1e-5 scaled by the reduction length (in units of 16 terms, at least one). */
+function expectClose(actual: readonly number[], expected: readonly number[], test: OpCase, what: string): void {
+  expect(actual.length, what).to.equal(expected.length);
+  const scale = Math.max(1, (test.terms ?? 1) / 16);
+  const rtol = test.rtol ?? 1.3e-6;
+  actual.forEach((a, i) => {
+    const e = expected[i]!;
+    if (Object.is(a, e) || a === e) return;
+    const allowed = 1e-5 * scale + rtol * scale * Math.abs(e);
+    if (!(Math.abs(a - e) <= allowed)) expect.fail(`${what}[${i}] is ${a}, the reference says ${e} (allowed difference ${allowed})`);
+  });
+}
+
+/** dL/dx by central differences of the float64 reference, L = Σ output · weights. */
+function differences(test: OpCase, numbers: Numbers, input: string, floatOutputs: readonly string[]): number[] {
+  const loss = (x: Numbers): number => {
+    const y = test.reference(x);
+    return floatOutputs.reduce((total, name) => {
+      const w = lossWeights(name, y[name]!.length);
+      return total + y[name]!.reduce((s, v, i) => s + v * w[i]!, 0);
+    }, 0);
+  };
+  return numbers[input]!.map((v, i) => {
+    const h = 1e-5 * Math.max(1, Math.abs(v));
+    const moved = (d: number): Numbers => ({ ...numbers, [input]: numbers[input]!.map((u, j) => (j === i ? u + d : u)) });
+    return (loss(moved(h)) - loss(moved(-h))) / (2 * h);
+  });
+}
+
+const MODES = [
+  { name: 'guarded', guardBytes: 64, fusion: true },
+  { name: 'unfused', guardBytes: 64, fusion: false },
+  { name: 'in place', guardBytes: 0, fusion: true },
+];
+
+for (const backend of backends()) {
+  describe(`op table on ${backend.name}`, () => {
+    const coverage = new Coverage();
+    let session: NativeSession;
+    before(() => {
+      session = openSession(backend);
+    });
+    after(() => session.dispose());
+
+    for (const [op, cases] of Object.entries(ALL)) {
+      describe(op, () => {
+        for (const test of cases) {
+          it(test.name, async () => {
+            const numbers = inputNumbers(test.inputs, test.name.length);
+            const expected = test.reference(numbers);
+            for (const mode of MODES) {
+              const { outputs, gradients, program } = await runCase(session, backend.kind, test, numbers, mode);
+              coverage.add(program);
+              for (const [name, values] of Object.entries(expected)) {
+                expect(outputs, `${name} (${mode.name})`).to.have.property(name);
+                expectClose(outputs[name]!, values, test, `${name} (${mode.name})`);
+              }
+              const floats = Object.keys(expected).filter((n) => !(n in test.inputs) && !n.startsWith('slot'));
+              for (const [name, slope] of Object.entries(gradients)) {
+                expectClose(slope, differences(test, numbers, name, floats), test, `d/d${name} (${mode.name})`);
+              }
+            }
+          });
+        }
+      });
+    }
+
+    it('no op, attribute value, dtype or mode is without a case', () => {
+      expect(coverage.missing(backend.kind)).to.deep.equal([]);
+    });
+  });
+}
