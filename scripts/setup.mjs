@@ -39,6 +39,7 @@ export const BUILDS = [
     title: 'the native addon',
     groups: ['addon', 'test'],
     target: 'gradstep',
+    options: () => ({}),
     sources: [...CORE, 'native/binding', 'native/cpu', ['native/ops', '.h', '.cc']],
     outputs: ['build/Release/gradstep.node'],
   },
@@ -158,20 +159,12 @@ export function sourceHash(sources) {
   return hash.digest('hex');
 }
 
-function compile(target) {
-  const cmakeJs = join(root, 'node_modules/cmake-js/bin/cmake-js');
-  const configured = ['build/build.ninja', 'build/Makefile'].some((file) => existsSync(join(root, file)));
-  if (!configured) run(process.execPath, [cmakeJs, 'configure', '--log-level', 'warn']);
-  run(process.execPath, [
-    cmakeJs,
-    'build',
-    '--log-level',
-    'warn',
-    '--target',
-    target,
-    '--parallel',
-    String(availableParallelism()),
-  ]);
+/** Configures with the options this build needs (those of other builds stay as they were), then builds its target. */
+function compile(entry) {
+  const cmakeJs = [join(root, 'node_modules/cmake-js/bin/cmake-js'), '--log-level', 'warn'];
+  const options = Object.entries(entry.options()).map(([name, value]) => `--CD${name}=${value}`);
+  run(process.execPath, [...cmakeJs, 'configure', ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
+  run(process.execPath, [...cmakeJs, 'build', '--target', entry.target, '--parallel', String(availableParallelism())]);
 }
 
 function build(entry) {
@@ -182,7 +175,7 @@ function build(entry) {
   say(`building ${entry.title}`);
   const started = Date.now();
   rmSync(stamp, { force: true });
-  compile(entry.target);
+  compile(entry);
   const absent = entry.outputs.filter((path) => !existsSync(join(root, path)));
   if (absent.length > 0) {
     console.error(`setup: the build of ${entry.title} did not produce ${absent.join(', ')}`);
