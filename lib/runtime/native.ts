@@ -1,0 +1,109 @@
+/**
+ * Loads the native addon, and nothing else does. The binary is the one node-gyp-build finds in the package's folder:
+ * build/Release in a checkout, prebuilds/ in an installed package, or whatever GRADSTEP_PREBUILD points to. It is
+ * refused when it was built for another op table. Failures say what was sought, what was found, and what to run.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { NativeAddon } from '../../binding.js';
+import { opTableHash } from '../compile/encode.js';
+import { GradstepError } from '../errors.js';
+
+const require = createRequire(import.meta.url);
+
+/** The package's folder: where package.json lies, above this file whether it runs from lib/ or from dist/. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (folder !== dirname(folder)) {
+    const file = join(folder, 'package.json');
+    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'gradstep') return folder;
+    folder = dirname(folder);
+  }
+  throw new GradstepError(
+    'ERR_LOAD',
+    `gradstep's package.json is missing above ${fileURLToPath(import.meta.url)}: install the package again`,
+  );
+}
+
+/** `linux-x64 (glibc 2.36)`. */
+function platform(): string {
+  const header = (process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined)?.header;
+  const libc =
+    process.platform !== 'linux' ? '' : header?.glibcVersionRuntime ? ` (glibc ${header.glibcVersionRuntime})` : ' (musl)';
+  return `${process.platform}-${process.arch}${libc}`;
+}
+
+function howToBuild(root: string): string {
+  return existsSync(join(root, 'CMakeLists.txt'))
+    ? 'Build it with `npm run setup`.'
+    : 'This package holds no sources. Get a checkout of gradstep, run `npm run setup` in it, and start your program with ' +
+        'GRADSTEP_PREBUILD=<that checkout>.';
+}
+
+function loadError(root: string, what: string, cause?: unknown): GradstepError {
+  const details = cause instanceof Error ? `\n  ${cause.message.trim().replaceAll('\n', '\n  ')}` : '';
+  return new GradstepError('ERR_LOAD', `${what}${details}\n${howToBuild(root)}`, { cause });
+}
+
+/** A loaded addon and the file it came from. */
+export interface LoadedAddon {
+  addon: NativeAddon;
+  path: string;
+}
+
+/**
+ * Loads the addon of the package in `root`. Throws ERR_LOAD naming the platform, the places that were searched and the
+ * command that builds a binary.
+ */
+export function loadAddon(root: string): LoadedAddon {
+  const nodeGypBuild = require('node-gyp-build') as { path(folder: string): string };
+  let path: string;
+  try {
+    path = nodeGypBuild.path(root);
+  } catch (error) {
+    const places = [process.env.GRADSTEP_PREBUILD ?? root].flatMap((f) => [join(f, 'build/Release'), join(f, 'prebuilds')]);
+    throw loadError(root, `gradstep has no binary for ${platform()} in ${places.join(' or ')}:`, error);
+  }
+  let addon: NativeAddon;
+  try {
+    addon = require(path) as NativeAddon;
+  } catch (error) {
+    throw loadError(root, `gradstep's binary ${path} cannot be loaded on ${platform()}:`, error);
+  }
+  const hash = opTableHash();
+  if (addon.opTableHash !== hash) {
+    const found = `it has op table ${addon.opTableHash}, the JavaScript side ${hash}`;
+    throw loadError(root, `gradstep's binary ${path} was built from other sources (${found}).`);
+  }
+  return { addon, path };
+}
+
+let loaded: LoadedAddon | undefined;
+
+function load(): LoadedAddon {
+  return (loaded ??= loadAddon(packageRoot()));
+}
+
+/** The addon, loaded when it is first asked for. Throws ERR_LOAD. */
+export function native(): NativeAddon {
+  return load().addon;
+}
+
+/** Path of a plugin library, or the places where it was sought. */
+export function pluginPath(kind: 'cuda' | 'cuda-emulated'): { path?: string; sought: string[] } {
+  const beside = dirname(load().path);
+  const root = packageRoot();
+  const sought =
+    kind === 'cuda'
+      ? [join(beside, 'gradstep_cuda.so')]
+      : [
+          ...(process.env.GRADSTEP_EMULATED_PLUGIN ? [process.env.GRADSTEP_EMULATED_PLUGIN] : []),
+          join(beside, 'gradstep_cuda_emulated.so'),
+          join(root, 'build-emulated/gradstep_cuda_emulated.so'),
+          join(root, 'build-emulated/Release/gradstep_cuda_emulated.so'),
+        ];
+  const path = sought.find((place) => existsSync(place));
+  return path === undefined ? { sought } : { path, sought };
+}
