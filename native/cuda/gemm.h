@@ -1,18 +1,22 @@
-// The GEMM seam: row-major c = act(op(a)·op(b) + bias) [+ c], on cuBLASLt. Descriptors and the algorithm are chosen when
-// it is planned; running one only launches. In the tests' emulation the same interface multiplies on the CPU.
+// The GEMM seam: row-major c = act(op(a)·op(b) + bias), or c += op(a)·op(b) + bias, on cuBLASLt. Descriptors and the
+// algorithm are chosen when it is planned; running one only launches. In the tests' emulation the same interface
+// multiplies on the CPU.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
+#include <string>
 
 namespace gradstep::cuda {
 
 struct GemmShape {
-  int64_t m, n, k;
+  int64_t m, n, k;                // c is [m, n]
   bool transpose_a, transpose_b;  // a is stored [k, m], b is stored [n, k]
-  bool accumulate;                // c += …
+  bool accumulate;                // c += …; not together with relu
   bool bias;                      // one value a column of c
   bool relu;
 };
@@ -21,9 +25,16 @@ class Gemm {
  public:
   virtual ~Gemm() = default;
   // Launches the product; `workspace` is the step's (as many bytes as workspace_bytes asked for).
-  using Run = std::function<void(cudaStream_t, const float* a, const float* b, const float* bias, float* c, void* workspace)>;
+  using Run =
+      std::function<void(cudaStream_t, const float* a, const float* b, const float* bias, float* c, void* workspace)>;
   virtual size_t workspace_bytes(const GemmShape& shape) = 0;
   virtual Run plan(const GemmShape& shape) = 0;
 };
+
+// Throws ERR_DEVICE_UNAVAILABLE where gemm_problem() has something to say. The device must be current.
+std::unique_ptr<Gemm> make_gemm();
+
+// Why products cannot be computed here and how to mend it; empty: they can.
+std::string gemm_problem();
 
 }  // namespace gradstep::cuda

@@ -16,7 +16,6 @@
 #define __host__
 #define __constant__ static
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 // One copy for each thread of the host, as blocks run one at a time; filled with NaN patterns before every block.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <string>
 #include <type_traits>
 
 struct uint3 {
@@ -54,7 +55,7 @@ struct Grid {
   bool cooperating;
   uint64_t seed;
 };
-const char* run_grid(const Grid& grid, const std::function<void()>& thread);
+std::string run_grid(const Grid& grid, const std::function<void()>& thread);
 
 // Called by threads of a kernel.
 void* dynamic_shared();

@@ -1,0 +1,66 @@
+// The CUDA executor of one session: memory, programs captured as graphs, and the loop that launches them. Every step of a
+// program is prepared and captured once; a run only launches the graph, a few batches of steps ahead of the device.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/backend.h"
+#include "cuda/gemm.h"
+#include "cuda/handles.h"
+#include "cuda/transfer.h"
+
+namespace gradstep::cuda {
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int device);
+  ~CudaBackend() override;
+
+  void reserve(uint64_t persistent_bytes) override;
+  int load(Program program) override;
+  void unload(int entry) override;
+  int64_t run(int entry, int64_t steps, const RunControl& control) override;
+  void write(const Span& to, const void* data) override;
+  void read(const Span& from, void* data) override;
+  void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) override;
+  void release_slot(int slot) override;
+  MemoryUse memory() const override;
+
+ private:
+  struct Entry {
+    Program program;
+    OwnedGraphExec graph;  // null: addresses changed since it was captured
+  };
+
+  // Makes the device current in the calling thread; throws when an earlier call lost it.
+  void enter();
+  // Remembers an error that the device reported while it worked: nothing it does afterwards can be relied on.
+  template <typename Work>
+  auto watched(const Work& work);
+  Entry& entry_of(int entry);
+  void drop_graphs();
+  void grow_scratch(uint64_t bytes);
+  void build(Entry& entry);
+  OwnedGraphExec capture(const std::vector<std::function<void(cudaStream_t)>>& steps, const Program& program);
+  char* address_of(const Span& span);
+  void publish_slot(int slot);
+
+  const int device_;
+  int multiprocessors_ = 1;
+  std::string lost_;  // why the device can no longer be used
+  OwnedStream stream_;
+  OwnedEvent batch_done_[2];
+  std::unique_ptr<Transfer> transfer_;
+  std::unique_ptr<Gemm> gemm_;
+  DeviceMemory persistent_, scratch_, workspace_, slot_table_;
+  void* workspace_address_ = nullptr;
+  Slot slots_[kSlots] = {};
+  DeviceMemory slot_memory_[kSlots];
+  std::map<int, Entry> entries_;
+  int next_entry_ = 1;
+};
+
+}  // namespace gradstep::cuda

@@ -1,0 +1,84 @@
+// The plugin's entry point, and the answer to "which CUDA devices are here, and if none, why".
+#include "core/plugin.h"
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "core/error.h"
+#include "cuda/backend.h"
+#include "cuda/gemm.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kMinimumMajor = 8;  // what the kernels are compiled for
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// Why no device can be used at all; empty: `count` of them can be asked about.
+std::string driver_problem(int& count) {
+  int driver = 0, runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    return "No NVIDIA driver was found (libcuda.so.1): install one that supports CUDA " + version_text(runtime) + ".";
+  }
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (error == cudaErrorInsufficientDriver) {
+    return "The NVIDIA driver supports CUDA " + version_text(driver) + ", and gradstep needs CUDA " +
+           version_text(runtime) + ": update the driver.";
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+    return "The NVIDIA driver sees no GPU; CUDA_VISIBLE_DEVICES may hide it.";
+  }
+  if (error != cudaSuccess) {
+    return std::string("The NVIDIA driver does not answer: ") + cudaGetErrorName(error) + ", " +
+           cudaGetErrorString(error) + ".";
+  }
+  return "";
+}
+
+void devices(std::vector<DeviceInfo>& found, std::string& why) {
+  int count = 0;
+  why = driver_problem(count);
+  if (why.empty()) why = gemm_problem();
+  if (!why.empty()) return;
+  for (int i = 0; i < count; i++) {
+    cudaDeviceProp properties;
+    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) {
+      cudaGetLastError();
+      why += "GPU " + std::to_string(i) + " does not answer. ";
+    } else if (properties.major < kMinimumMajor) {
+      why += "GPU " + std::to_string(i) + " (" + properties.name + ") has compute capability " +
+             std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", and gradstep needs " +
+             std::to_string(kMinimumMajor) + ".0 or higher. ";
+    } else {
+      found.push_back({"cuda:" + std::to_string(i), properties.name, properties.totalGlobalMem});
+    }
+  }
+  if (!why.empty()) why.pop_back();
+}
+
+std::unique_ptr<Backend> create(int index) {
+  std::vector<DeviceInfo> found;
+  std::string why;
+  devices(found, why);
+  const std::string name = "cuda:" + std::to_string(index);
+  for (const DeviceInfo& device : found) {
+    if (device.name == name) return std::make_unique<CudaBackend>(index);
+  }
+  if (why.empty()) why = "There are " + std::to_string(found.size()) + " CUDA devices, counted from 0.";
+  throw Error("ERR_DEVICE_UNAVAILABLE", "Device " + name + " is not available. " + why);
+}
+
+const Plugin kPlugin = {kPluginAbi, kOpTableHash, devices, create};
+
+}  // namespace
+}  // namespace gradstep::cuda
+
+extern "C" __attribute__((visibility("default"))) const gradstep::Plugin* gradstep_plugin() {
+  return &gradstep::cuda::kPlugin;
+}

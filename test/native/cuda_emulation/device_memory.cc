@@ -1,0 +1,132 @@
+#include "device_memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+namespace emulation {
+namespace {
+
+constexpr size_t kPage = 4096;
+constexpr size_t kGuard = 16 * kPage;
+constexpr size_t kAlignment = 256;
+
+struct Allocation {
+  char* mapping;        // guard, slack, data, slack, guard
+  size_t mapped_bytes;
+  char* data;
+  size_t bytes;
+
+  char* slack_begin() const { return mapping + kGuard; }
+  char* slack_end() const { return mapping + mapped_bytes - kGuard; }
+};
+
+std::mutex mutex;
+std::map<const char*, Allocation> allocations;  // by address
+size_t used = 0;
+
+// Four bytes that are NaN as float and nobody's number.
+char pattern(const char* at) { return "\xAD\xDE\xC0\xFF"[reinterpret_cast<uintptr_t>(at) & 3]; }
+
+void fill_pattern(char* from, char* to) {
+  for (char* at = from; at < to; at++) *at = pattern(at);
+}
+
+const char* first_change(const char* from, const char* to) {
+  for (const char* at = from; at < to; at++) {
+    if (*at != pattern(at)) return at;
+  }
+  return nullptr;
+}
+
+std::string describe(const Allocation& a, const char* address) {
+  const std::string size = " a device allocation of " + std::to_string(a.bytes) + " bytes";
+  if (address < a.data) return std::to_string(a.data - address) + " bytes before" + size;
+  return std::to_string(address - a.data - static_cast<ptrdiff_t>(a.bytes)) + " bytes after" + size;
+}
+
+std::string check_one(const Allocation& a) {
+  const char* changed = first_change(a.slack_begin(), a.data);
+  if (changed == nullptr) changed = first_change(a.data + a.bytes, a.slack_end());
+  if (changed == nullptr) return "";
+  fill_pattern(a.slack_begin(), a.data);
+  fill_pattern(a.data + a.bytes, a.slack_end());
+  return "wrote " + describe(a, changed);
+}
+
+}  // namespace
+
+size_t device_bytes() {
+  const char* text = getenv("GRADSTEP_EMULATION_MEMORY");
+  return text == nullptr ? size_t{4} << 30 : strtoull(text, nullptr, 10);
+}
+
+size_t device_bytes_free() {
+  std::lock_guard<std::mutex> lock(mutex);
+  return device_bytes() > used ? device_bytes() - used : 0;
+}
+
+void* allocate_device(size_t bytes) {
+  if (device_bytes_free() < bytes) return nullptr;
+  const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t pages = (rounded + kPage - 1) / kPage * kPage;
+  const size_t mapped = pages + 2 * kGuard;
+  void* mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping == MAP_FAILED) return nullptr;
+  Allocation a{static_cast<char*>(mapping), mapped, nullptr, bytes};
+  mprotect(a.slack_begin(), pages, PROT_READ | PROT_WRITE);
+  a.data = a.slack_end() - rounded;
+  fill_pattern(a.slack_begin(), a.data);
+  memset(a.data, 0xFF, bytes);
+  fill_pattern(a.data + bytes, a.slack_end());
+  std::lock_guard<std::mutex> lock(mutex);
+  used += bytes;
+  allocations.emplace(a.data, a);
+  return a.data;
+}
+
+bool free_device(void* address) {
+  std::lock_guard<std::mutex> lock(mutex);
+  const auto found = allocations.find(static_cast<const char*>(address));
+  if (found == allocations.end()) return false;
+  used -= found->second.bytes;
+  munmap(found->second.mapping, found->second.mapped_bytes);
+  allocations.erase(found);
+  return true;
+}
+
+bool is_device(const void* address, size_t bytes) {
+  const char* at = static_cast<const char*>(address);
+  std::lock_guard<std::mutex> lock(mutex);
+  auto after = allocations.upper_bound(at);
+  if (after == allocations.begin()) return false;
+  const Allocation& a = std::prev(after)->second;
+  return at >= a.data && at + bytes <= a.data + a.bytes;
+}
+
+std::string check_red_zones() {
+  std::lock_guard<std::mutex> lock(mutex);
+  std::string found;
+  for (const auto& [address, allocation] : allocations) {
+    const std::string one = check_one(allocation);
+    if (found.empty()) found = one;
+  }
+  return found;
+}
+
+std::string describe_address(const void* address) {
+  const char* at = static_cast<const char*>(address);
+  std::lock_guard<std::mutex> lock(mutex);
+  for (const auto& [data, a] : allocations) {
+    if (at >= a.mapping && at < a.mapping + a.mapped_bytes) return describe(a, at);
+  }
+  char text[64];
+  snprintf(text, sizeof text, "address %p, which is nobody's", address);
+  return text;
+}
+
+}  // namespace emulation

@@ -1,0 +1,62 @@
+// The GEMM seam of the emulation: plain loops, as work on the stream. It scribbles over the workspace it asked for, so
+// that a step that keeps something of its own there is found out.
+#include "cuda/gemm.h"
+
+#include <vector>
+
+#include "cuda/check.h"
+#include "device_memory.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr size_t kWorkspace = 512;
+
+void multiply(const GemmShape& s, const float* a, const float* b, const float* bias, float* c) {
+  std::vector<float> row(static_cast<size_t>(s.n));
+  for (int64_t i = 0; i < s.m; i++) {
+    for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
+    for (int64_t p = 0; p < s.k; p++) {
+      const float x = s.transpose_a ? a[p * s.m + i] : a[i * s.k + p];
+      for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] += x * (s.transpose_b ? b[j * s.k + p] : b[p * s.n + j]);
+    }
+    for (int64_t j = 0; j < s.n; j++) {
+      float y = row[static_cast<size_t>(j)];
+      if (s.bias) y += bias[j];
+      if (s.accumulate) y += c[i * s.n + j];
+      if (s.relu && y < 0.f) y = 0.f;
+      c[i * s.n + j] = y;
+    }
+  }
+}
+
+class EmulatedGemm final : public Gemm {
+ public:
+  size_t workspace_bytes(const GemmShape&) override { return kWorkspace; }
+
+  Run plan(const GemmShape& s) override {
+    return [s](cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace) {
+      const auto on_device = [](const void* address, int64_t floats) {
+        return emulation::is_device(address, static_cast<size_t>(floats) * sizeof(float));
+      };
+      if (!on_device(a, s.m * s.k) || !on_device(b, s.k * s.n) || !on_device(c, s.m * s.n) ||
+          (s.bias && !on_device(bias, s.n)) || !emulation::is_device(workspace, kWorkspace)) {
+        throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
+      }
+      check(emulation::enqueue(stream,
+                               [=] {
+                                 memset(workspace, 0xFF, kWorkspace);
+                                 multiply(s, a, b, bias, c);
+                               }),
+            "gemm");
+    };
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Gemm> make_gemm() { return std::make_unique<EmulatedGemm>(); }
+
+std::string gemm_problem() { return ""; }
+
+}  // namespace gradstep::cuda

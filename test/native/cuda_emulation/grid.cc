@@ -1,0 +1,406 @@
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <link.h>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <pthread.h>
+#include <string>
+#include <vector>
+
+#include "cuda_runtime.h"
+#include "device_memory.h"
+#include "fiber.h"
+
+uint3 threadIdx;
+uint3 blockIdx;
+dim3 blockDim;
+dim3 gridDim;
+
+namespace emulation {
+namespace {
+
+enum class State { kReady, kBarrier, kCollective, kDone };
+enum class Collective { kSync, kExchange, kBallot };
+
+struct Thread {
+  State state;
+  Site site;  // where it waits
+  Collective kind;
+  unsigned mask;
+  uint64_t value;  // what it brings to a collective
+  int source;
+  uint64_t result;
+};
+
+std::string text_of(Site site) {
+  const char* cut = strrchr(site.file, '/');
+  return std::string(cut == nullptr ? site.file : cut + 1) + ":" + std::to_string(site.line);
+}
+
+std::string text_of(const char* name, uint3 v) {
+  return std::string(name) + " (" + std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + ")";
+}
+
+bool same(Site a, Site b) { return a.line == b.line && strcmp(a.file, b.file) == 0; }
+
+uint3 position(uint64_t i, dim3 size) {
+  return {static_cast<unsigned>(i % size.x), static_cast<unsigned>(i / size.x % size.y),
+          static_cast<unsigned>(i / size.x / size.y)};
+}
+
+uint64_t count(dim3 size) { return uint64_t{size.x} * size.y * size.z; }
+
+// splitmix64 (Steele et al. 2014).
+uint64_t random(uint64_t& state) {
+  uint64_t z = (state += 0x9E3779B97F4A7C15u);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+// 0 … n−1 in another order: i → (i·step + start) mod n, step having no divisor in common with n. Seed 0: as they are.
+class Order {
+ public:
+  Order(uint64_t n, uint64_t seed) : n_(n) {
+    if (seed == 0 || n < 2) return;
+    start_ = random(seed) % n;
+    do step_ = 1 + random(seed) % n;
+    while (std::gcd(step_, n) != 1);
+  }
+  uint64_t at(uint64_t i) const { return static_cast<uint64_t>((static_cast<unsigned __int128>(i) * step_ + start_) % n_); }
+
+ private:
+  uint64_t n_, step_ = 1, start_ = 0;
+};
+
+// What holds the module's thread_local variables, which here are the __shared__ ones and nothing else.
+struct Shared {
+  ptrdiff_t offset;
+  size_t bytes;
+};
+thread_local char shared_anchor;
+
+Shared find_shared() {
+  struct Search {
+    char* anchor;
+    Shared found;
+  } search{&shared_anchor, {0, 0}};
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* data) {
+        auto& s = *static_cast<Search*>(data);
+        for (int i = 0; i < info->dlpi_phnum; i++) {
+          const auto& header = info->dlpi_phdr[i];
+          char* begin = static_cast<char*>(info->dlpi_tls_data);
+          if (header.p_type != PT_TLS || begin == nullptr) continue;
+          if (s.anchor >= begin && s.anchor < begin + header.p_memsz) s.found = {begin - s.anchor, header.p_memsz};
+        }
+        return 0;
+      },
+      &search);
+  return search.found;
+}
+
+void poison_shared() {
+  static const Shared shared = find_shared();
+  memset(&shared_anchor + shared.offset, 0xFF, shared.bytes);
+}
+
+// One grid runs at a time; what runs is kept here, where the threads' calls and the signal handler find it.
+std::mutex one_grid;
+const Grid* grid;
+const std::function<void()>* work;
+std::vector<std::unique_ptr<Fiber>> fibers;
+std::vector<Thread> threads;
+std::vector<int> ready;
+int current;
+std::string failure;
+volatile sig_atomic_t caught_signal;
+void* volatile caught_address;
+pthread_t runner;
+uint64_t random_state;
+
+constexpr size_t kMaxShared = 256 * 1024;
+char* dynamic_memory;  // ends where an unreadable page begins
+
+[[noreturn]] void fail(const std::string& message) {
+  failure = message;
+  for (;;) fibers[static_cast<size_t>(current)]->yield();
+}
+
+void on_signal(int signal, siginfo_t* info, void* context);
+
+// Catches what a fiber does wrong while a grid runs, and hands other threads' signals to whoever had them before.
+class Signals {
+ public:
+  Signals() {
+    runner = pthread_self();
+    static char* stack = static_cast<char*>(
+        mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    stack_t own{};
+    own.ss_sp = stack;
+    own.ss_size = kStackBytes;
+    sigaltstack(&own, &old_stack_);
+    struct sigaction action {};
+    action.sa_sigaction = on_signal;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < 3; i++) sigaction(kSignals[i], &action, &old_[i]);
+  }
+  ~Signals() {
+    for (int i = 0; i < 3; i++) sigaction(kSignals[i], &old_[i], nullptr);
+    sigaltstack(&old_stack_, nullptr);
+  }
+  static constexpr size_t kStackBytes = 64 * 1024;
+  static constexpr int kSignals[3] = {SIGSEGV, SIGBUS, SIGFPE};
+  static struct sigaction old_[3];
+
+ private:
+  stack_t old_stack_{};
+};
+struct sigaction Signals::old_[3];
+
+void on_signal(int signal, siginfo_t* info, void* context) {
+  if (pthread_equal(pthread_self(), runner)) {
+    caught_signal = signal;
+    caught_address = info->si_addr;
+    Fiber::leave_from_signal(context);
+    return;
+  }
+  for (int i = 0; i < 3; i++) {
+    if (Signals::kSignals[i] != signal) continue;
+    const struct sigaction& old = Signals::old_[i];
+    if ((old.sa_flags & SA_SIGINFO) != 0) return old.sa_sigaction(signal, info, context);
+    if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) return old.sa_handler(signal);
+    ::signal(signal, SIG_DFL);  // the instruction is tried again and meets the default
+  }
+}
+
+// Resumes a fiber and turns a signal that it caused into a failure.
+void resume(int thread) {
+  current = thread;
+  caught_signal = 0;
+  Fiber& fiber = *fibers[static_cast<size_t>(thread)];
+  fiber.resume();
+  if (caught_signal == SIGFPE) {
+    failure = "divided an integer by zero";
+  } else if (caught_signal != 0) {
+    failure = fiber.overflowed_at(caught_address) ? "ran out of stack" : "reached " + describe_address(caught_address);
+  }
+  if (!failure.empty()) failure += ", in " + text_of("thread", threadIdx) + " of " + text_of("block", blockIdx);
+}
+
+void need_fibers(size_t n) {
+  while (fibers.size() < n) fibers.push_back(std::make_unique<Fiber>());
+}
+
+// ---- kernels whose threads never wait: plain loops, on one fiber so that a failure can leave them ----
+
+void run_plain(void*) {
+  const uint64_t block_threads = count(grid->block);
+  const uint64_t blocks = count(grid->grid);
+  const Order block_order(blocks, grid->seed);
+  const Order thread_order(block_threads, grid->seed);
+  for (uint64_t b = 0; b < blocks; b++) {
+    blockIdx = position(block_order.at(b), grid->grid);
+    for (uint64_t t = 0; t < block_threads; t++) {
+      threadIdx = position(thread_order.at(t), grid->block);
+      (*work)();
+    }
+  }
+  threads[0].state = State::kDone;
+  for (;;) fibers[0]->yield();
+}
+
+// ---- kernels whose threads cooperate ----
+
+void run_thread(void*) {
+  (*work)();
+  threads[static_cast<size_t>(current)].state = State::kDone;
+  for (;;) fibers[static_cast<size_t>(current)]->yield();
+}
+
+// Every thread has stopped and none can go on: says why.
+std::string describe_stuck() {
+  const int n = static_cast<int>(threads.size());
+  const auto name = [](int t) { return text_of("thread", position(static_cast<uint64_t>(t), grid->block)); };
+  int waiting = -1;
+  for (int t = 0; t < n; t++) {
+    const Thread& thread = threads[static_cast<size_t>(t)];
+    if (thread.state == State::kDone) continue;
+    if (waiting < 0) waiting = t;
+    if (thread.state != State::kCollective) continue;
+    for (int lane = 0; lane < kWarp; lane++) {
+      if ((thread.mask >> lane & 1) == 0) continue;
+      const int other = t / kWarp * kWarp + lane;
+      const std::string start = name(t) + " waits at " + text_of(thread.site) + " for lane " + std::to_string(lane) + ", ";
+      if (other >= n) return start + "which the block does not have";
+      const Thread& o = threads[static_cast<size_t>(other)];
+      if (o.state == State::kDone) return start + "which has returned";
+      if (o.state == State::kBarrier || !same(o.site, thread.site)) return start + "which waits at " + text_of(o.site);
+      if (o.mask != thread.mask) return start + "which came there with another mask";
+    }
+  }
+  const Thread& first = threads[static_cast<size_t>(waiting)];
+  for (int t = 0; t < n; t++) {
+    const Thread& o = threads[static_cast<size_t>(t)];
+    const std::string start = "divergent barrier: " + name(waiting) + " waits at " + text_of(first.site) + ", " + name(t);
+    if (o.state == State::kDone) return start + " has returned";
+    if (!same(o.site, first.site)) return start + " waits at " + text_of(o.site);
+  }
+  return "no thread can go on";
+}
+
+bool all_at_one_barrier() {
+  for (const Thread& t : threads) {
+    if (t.state != State::kBarrier || !same(t.site, threads[0].site)) return false;
+  }
+  return true;
+}
+
+void run_block() {
+  poison_shared();
+  memset(dynamic_memory - grid->shared_bytes, 0xFF, grid->shared_bytes);
+  const int n = static_cast<int>(threads.size());
+  std::vector<int> batch;
+  ready.clear();
+  for (int t = 0; t < n; t++) {
+    threads[static_cast<size_t>(t)].state = State::kReady;
+    fibers[static_cast<size_t>(t)]->start(run_thread, nullptr);
+    ready.push_back(t);
+  }
+  for (;;) {
+    batch.swap(ready);
+    ready.clear();
+    if (batch.empty()) {
+      if (std::all_of(threads.begin(), threads.end(), [](const Thread& t) { return t.state == State::kDone; })) return;
+      if (!all_at_one_barrier()) {
+        failure = "stopped: " + describe_stuck() + ", in " + text_of("block", blockIdx);
+        return;
+      }
+      for (int t = 0; t < n; t++) {
+        threads[static_cast<size_t>(t)].state = State::kReady;
+        batch.push_back(t);
+      }
+    }
+    if (grid->seed != 0) {
+      for (size_t i = batch.size(); i > 1; i--) std::swap(batch[i - 1], batch[random(random_state) % i]);
+    }
+    for (const int t : batch) {
+      threadIdx = position(static_cast<uint64_t>(t), grid->block);
+      resume(t);
+      if (!failure.empty()) return;
+    }
+  }
+}
+
+void need_cooperation(const char* what, Site site) {
+  if (grid->cooperating) return;
+  fail(std::string(what) + " at " + text_of(site) + " in a kernel that was started by launch(): use launch_cooperating()");
+}
+
+void wait(State state, Site site) {
+  Thread& self = threads[static_cast<size_t>(current)];
+  const int me = current;
+  self.state = state;
+  self.site = site;
+  fibers[static_cast<size_t>(me)]->yield();
+}
+
+uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, Site site) {
+  need_cooperation("warp collective", site);
+  const size_t me = static_cast<size_t>(current);
+  const size_t base = me / kWarp * kWarp;
+  Thread& self = threads[me];
+  if ((mask >> (me - base) & 1) == 0) fail("warp collective at " + text_of(site) + ": the calling lane is not in its mask");
+  if (kind == Collective::kExchange && (mask >> source & 1) == 0) {
+    fail("warp collective at " + text_of(site) + " reads lane " + std::to_string(source) + ", which is not in its mask");
+  }
+  self = {State::kCollective, site, kind, mask, value, source, 0};
+  const auto in_mask = [&](size_t t) { return (mask >> (t - base) & 1) != 0; };
+  const size_t end = std::min(base + kWarp, threads.size());
+  bool complete = base + kWarp == end || (mask >> (end - base)) == 0;
+  for (size_t t = base; complete && t < end; t++) {
+    const Thread& o = threads[t];
+    if (in_mask(t)) complete = o.state == State::kCollective && o.mask == mask && o.kind == kind && same(o.site, site);
+  }
+  if (!complete) {
+    wait(State::kCollective, site);
+    return threads[me].result;
+  }
+  uint64_t votes = 0;
+  for (size_t t = base; t < end; t++) {
+    if (in_mask(t) && threads[t].value != 0) votes |= uint64_t{1} << (t - base);
+  }
+  for (size_t t = base; t < end; t++) {
+    if (!in_mask(t)) continue;
+    Thread& o = threads[t];
+    o.result = kind == Collective::kBallot ? votes : threads[base + static_cast<size_t>(o.source)].value;
+    o.state = State::kReady;
+    if (t != me) ready.push_back(static_cast<int>(t));
+  }
+  return self.result;
+}
+
+}  // namespace
+
+void* dynamic_shared() { return dynamic_memory - grid->shared_bytes; }
+
+int lane() { return current % kWarp; }
+
+void sync_threads(Site site) {
+  need_cooperation("__syncthreads", site);
+  wait(State::kBarrier, site);
+}
+
+void sync_warp(unsigned mask, Site site) { collective(Collective::kSync, mask, 0, current % kWarp, site); }
+
+unsigned ballot(unsigned mask, bool predicate, Site site) {
+  return static_cast<unsigned>(collective(Collective::kBallot, mask, predicate, 0, site));
+}
+
+uint64_t exchange(unsigned mask, uint64_t value, int source, Site site) {
+  return collective(Collective::kExchange, mask, value, source, site);
+}
+
+std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
+  std::lock_guard<std::mutex> lock(one_grid);
+  if (dynamic_memory == nullptr) {
+    char* memory = static_cast<char*>(
+        mmap(nullptr, kMaxShared + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(memory + kMaxShared, 4096, PROT_NONE);
+    dynamic_memory = memory + kMaxShared;
+  }
+  Grid rounded = to_run;
+  rounded.shared_bytes = (to_run.shared_bytes + 15) / 16 * 16;
+  grid = &rounded;
+  work = &thread;
+  failure.clear();
+  random_state = grid->seed;
+  gridDim = grid->grid;
+  blockDim = grid->block;
+  Signals signals;
+  if (!grid->cooperating) {
+    need_fibers(1);
+    threads.assign(1, Thread{});
+    fibers[0]->start(run_plain, nullptr);
+    resume(0);
+  } else {
+    threads.assign(count(grid->block), Thread{});
+    need_fibers(threads.size());
+    const uint64_t blocks = count(grid->grid);
+    const Order order(blocks, grid->seed);
+    for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
+      blockIdx = position(order.at(b), grid->grid);
+      run_block();
+    }
+  }
+  std::string what = failure;
+  if (what.empty()) what = check_red_zones();
+  return what.empty() ? what : "the kernel launched at " + text_of(grid->site) + " " + what;
+}
+
+}  // namespace emulation
