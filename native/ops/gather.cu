@@ -1,0 +1,170 @@
+// gather, scatter and advance on CUDA: where a step's batch comes from and where results go. The slot table, the row
+// order and the cursor are read from device memory, so that a captured step serves the whole run. A row that does not
+// exist becomes zeros (gather) or is left out (scatter); of several, the first in the batch is the one that is told.
+#include "core/state.h"
+#include "cuda/pack.h"
+#include "generated/cuda_ops.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 128;
+
+// Rows that can be used as rows of `elements` numbers of type `dtype`: none where the slot holds something else.
+__device__ inline int64_t usable_rows(const Slot& slot, DType dtype, int64_t elements) {
+  return slot.data != nullptr && slot.dtype == dtype && slot.row_elements == elements ? slot.rows : 0;
+}
+
+__device__ inline void flag_row(int32_t* flag, int64_t row, int32_t place, int32_t step) {
+  if (flag[0] != kFlagNone) return;
+  flag[1] = static_cast<int32_t>(row);
+  flag[2] = place;
+  flag[3] = step;
+  flag[0] = kFlagRowRange;
+}
+
+struct Gather {
+  const Slot* data;
+  const Slot* order;  // null: rows in order
+  const int32_t* state;
+  int32_t* flag;
+  void* y;               // [rows, elements]
+  int64_t elements;
+  DType source;
+};
+
+// The row of the data set that becomes row `place` of the batch, or -1 and what was asked for instead.
+__device__ inline int64_t source_row(const Gather& g, int32_t place, int64_t& asked) {
+  asked = static_cast<int64_t>(g.state[kStateCursor]) + place;
+  if (g.order) {
+    const int64_t rows = usable_rows(*g.order, DType::kInt32, 1);
+    if (asked < 0 || asked >= rows) return -1;
+    asked = static_cast<const int32_t*>(g.order->data)[asked];
+  }
+  return asked >= 0 && asked < usable_rows(*g.data, g.source, g.elements) ? asked : -1;
+}
+
+// Grid: x rows of the batch, y pieces of a row. kWidth elements a thread at a time.
+template <typename From, typename To, int kWidth>
+__global__ void __launch_bounds__(kThreads) gather_kernel(Gather g) {
+  const int32_t place = static_cast<int32_t>(blockIdx.x);
+  int64_t asked;
+  const int64_t row = source_row(g, place, asked);
+  if (row < 0 && blockIdx.y == 0 && threadIdx.x == 0) {
+    bool first = true;
+    int64_t other;
+    for (int32_t i = 0; first && i < place; i++) first = source_row(g, i, other) >= 0;
+    if (first) flag_row(g.flag, asked, place, g.state[kStateStep]);
+  }
+  const From* from = static_cast<const From*>(g.data->data) + (row < 0 ? 0 : row) * g.elements;
+  To* to = static_cast<To*>(g.y) + static_cast<int64_t>(place) * g.elements;
+  const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads * kWidth;
+  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < g.elements; at += stride) {
+    Pack<To, kWidth> out{};
+    if (row >= 0) {
+      const Pack<From, kWidth> in = load_pack<kWidth>(from + at);
+#pragma unroll
+      for (int k = 0; k < kWidth; k++) out.v[k] = static_cast<To>(in.v[k]);
+    }
+    store_pack(to + at, out);
+  }
+}
+
+using GatherKernel = void (*)(Gather);
+
+template <typename From, typename To>
+GatherKernel by_width(bool wide) {
+  return wide ? gather_kernel<From, To, 4> : gather_kernel<From, To, 1>;
+}
+
+template <typename From>
+GatherKernel by_result(int32_t dtype, bool wide) {
+  return dtype == GatherArgs::kDtypeInt32 ? by_width<From, int32_t>(wide) : by_width<From, float>(wide);
+}
+
+GatherKernel by_source(int32_t source, int32_t dtype, bool wide) {
+  if (source == GatherArgs::kSourceInt32) return by_result<int32_t>(dtype, wide);
+  if (source == GatherArgs::kSourceUint8) return by_result<uint8_t>(dtype, wide);
+  return by_result<float>(dtype, wide);
+}
+
+struct Scatter {
+  const float* x;  // [rows, elements]
+  const Slot* to;
+  const int32_t* state;
+  int32_t* flag;
+  int64_t elements;
+};
+
+// Grid: x rows, y pieces of a row.
+template <int kWidth>
+__global__ void __launch_bounds__(kThreads) scatter_kernel(Scatter s) {
+  const int32_t place = static_cast<int32_t>(blockIdx.x);
+  const int64_t cursor = s.state[kStateCursor];
+  const int64_t row = cursor + place;
+  const int64_t rows = usable_rows(*s.to, DType::kFloat32, s.elements);
+  if (row < 0 || row >= rows) {
+    // Positions ascend, so the first one that is missing is either the batch's first or the one behind the last row.
+    if ((place == 0 || row == rows) && blockIdx.y == 0 && threadIdx.x == 0) flag_row(s.flag, row, place, s.state[kStateStep]);
+    return;
+  }
+  const float* from = s.x + static_cast<int64_t>(place) * s.elements;
+  float* to = static_cast<float*>(s.to->data) + row * s.elements;
+  const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads * kWidth;
+  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < s.elements; at += stride) {
+    store_pack(to + at, load_pack<kWidth>(from + at));
+  }
+}
+
+__global__ void advance_kernel(int32_t* state, int32_t steps, int32_t rows) {
+  state[kStateStep] += steps;
+  state[kStateCursor] += rows;
+}
+
+struct RowGrid {
+  bool wide;
+  dim3 grid;
+  RowGrid(int64_t rows, int64_t elements) : wide(elements % 4 == 0) {
+    const int64_t pieces = (elements + kThreads * 4 - 1) / (kThreads * 4);
+    grid = dim3(static_cast<unsigned>(rows), static_cast<unsigned>(pieces < 1 ? 1 : (pieces > 64 ? 64 : pieces)));
+  }
+};
+
+int64_t rows_of(const Tensor& t) { return t.rank > 0 ? t.dims[0] : 1; }
+
+}  // namespace
+
+Step gather(Prepare& prepare, const GatherArgs& args) {
+  constexpr DType kSources[] = {DType::kFloat32, DType::kInt32, DType::kUint8};
+  const int64_t rows = rows_of(args.y);
+  if (rows == 0) return [](cudaStream_t) {};
+  Gather g{};
+  g.data = prepare.slots() + args.slot;
+  g.order = args.index_slot < 0 ? nullptr : prepare.slots() + args.index_slot;
+  g.state = prepare.at<int32_t>(args.state);
+  g.flag = prepare.at<int32_t>(args.flag);
+  g.y = prepare.at<char>(args.y);
+  g.elements = args.y.size() / rows;
+  g.source = kSources[args.source];
+  const RowGrid on(rows, g.elements);
+  const GatherKernel kernel = by_source(args.source, args.dtype, on.wide);
+  return [=](cudaStream_t stream) { launch(stream, kernel, on.grid, dim3(kThreads), g); };
+}
+
+Step scatter(Prepare& prepare, const ScatterArgs& args) {
+  const int64_t rows = rows_of(args.x);
+  if (rows == 0) return [](cudaStream_t) {};
+  const Scatter s{prepare.at(args.x), prepare.slots() + args.slot, prepare.at<int32_t>(args.state),
+                  prepare.at<int32_t>(args.flag), args.x.size() / rows};
+  const RowGrid on(rows, s.elements);
+  const auto kernel = on.wide ? scatter_kernel<4> : scatter_kernel<1>;
+  return [=](cudaStream_t stream) { launch(stream, kernel, on.grid, dim3(kThreads), s); };
+}
+
+Step advance(Prepare& prepare, const AdvanceArgs& args) {
+  int32_t* state = prepare.at<int32_t>(args.state);
+  const int32_t steps = args.steps, rows = args.rows;
+  return [=](cudaStream_t stream) { launch(stream, advance_kernel, dim3(1), dim3(1), state, steps, rows); };
+}
+
+}  // namespace gradstep::cuda

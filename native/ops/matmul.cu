@@ -1,0 +1,28 @@
+// matmul on CUDA: the GEMM seam does it all, bias and relu included.
+#include "generated/cuda_ops.h"
+
+namespace gradstep::cuda {
+
+Step matmul(Prepare& prepare, const MatmulArgs& args) {
+  const bool transpose_a = args.transpose_a == MatmulArgs::kTransposeAYes;
+  GemmShape shape{};
+  shape.m = args.y.dims[0];
+  shape.n = args.y.dims[1];
+  shape.k = transpose_a ? args.a.dims[0] : args.a.dims[1];
+  shape.transpose_a = transpose_a;
+  shape.transpose_b = args.transpose_b == MatmulArgs::kTransposeBYes;
+  shape.accumulate = args.accumulate_y != 0;
+  shape.bias = args.bias.present();
+  shape.relu = args.activation == MatmulArgs::kActivationRelu;
+  if (shape.m == 0 || shape.n == 0) return [](cudaStream_t) {};
+
+  const float* a = prepare.at(args.a);
+  const float* b = prepare.at(args.b);
+  const float* bias = prepare.at(args.bias);
+  float* y = prepare.at(args.y);
+  const Workspace workspace = prepare.workspace(prepare.gemm().workspace_bytes(shape));
+  const Gemm::Run run = prepare.gemm().plan(shape);
+  return [=](cudaStream_t stream) { run(stream, a, b, bias, y, workspace.data()); };
+}
+
+}  // namespace gradstep::cuda

@@ -1,0 +1,123 @@
+// reduce_sum on CUDA. A block of 256 threads is cut into width x height x depth: width neighbours along `inner`, height
+// along `length`, depth along `outer`, each a power of two; so rows, columns and everything between use one kernel and
+// read side by side. Where that gives too few blocks, `length` is cut into slices whose sums are added by a second
+// launch. The order of additions depends on the shape and the device only.
+#include "ops/reduce_sum.cuh"
+
+#include <algorithm>
+
+#include "cuda/reduce.h"
+#include "generated/cuda_ops.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kUnroll = 4;
+
+struct SumPass {
+  int64_t outer, length, inner;
+  int64_t slices, slice_length;  // y is [outer, slices, inner]
+  int64_t tiles;                 // blocks along inner
+  int32_t width, height;
+  float scale;
+  bool accumulate;
+
+  int32_t depth() const { return kThreads / (width * height); }
+  int64_t blocks() const { return tiles * slices * ((outer + depth() - 1) / depth()); }
+};
+
+__global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const float* x, float* y) {
+  __shared__ float partial[kThreads];
+  const int32_t thread = threadIdx.x;
+  const int32_t plane = s.width * s.height;
+  const int32_t row = thread % plane / s.width;
+  const int64_t block = blockIdx.x;
+  const int64_t slice = block / s.tiles % s.slices;
+  const int64_t i = block % s.tiles * s.width + thread % s.width;
+  const int64_t o = block / (s.tiles * s.slices) * (kThreads / plane) + thread / plane;
+  const bool inside = i < s.inner && o < s.outer;
+
+  float sums[kUnroll] = {};
+  if (inside) {
+    const int64_t end = min((slice + 1) * s.slice_length, s.length);
+    int64_t l = slice * s.slice_length + row;
+    const float* at = x + (o * s.length + l) * s.inner + i;
+    const int64_t step = s.height * s.inner;
+    for (; l + (kUnroll - 1) * s.height < end; l += kUnroll * s.height, at += kUnroll * step) {
+#pragma unroll
+      for (int k = 0; k < kUnroll; k++) sums[k] += at[k * step];
+    }
+    for (; l < end; l += s.height, at += step) sums[0] += *at;
+  }
+  partial[thread] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  for (int32_t half = s.height / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (row < half) partial[thread] += partial[thread + half * s.width];
+  }
+  if (!inside || row != 0) return;
+  float* to = y + (o * s.slices + slice) * s.inner + i;
+  const float sum = s.scale * partial[thread];
+  *to = s.accumulate ? *to + sum : sum;
+}
+
+int32_t power_of_two(int64_t wanted, int32_t most) {
+  int32_t p = 1;
+  while (p < most && p < wanted) p *= 2;
+  return p;
+}
+
+SumPass plan_pass(const SumShape& shape, int multiprocessors) {
+  SumPass pass{};
+  pass.outer = shape.outer;
+  pass.length = shape.length;
+  pass.inner = shape.inner;
+  pass.width = power_of_two(shape.inner, kWarp);
+  pass.height = power_of_two((shape.length + kUnroll - 1) / kUnroll, kThreads / pass.width);
+  pass.tiles = (shape.inner + pass.width - 1) / pass.width;
+  pass.slices = 1;
+  pass.slice_length = shape.length;
+  pass.scale = shape.scale;
+  pass.accumulate = shape.accumulate;
+  const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
+  const int64_t shortest = static_cast<int64_t>(pass.height) * kUnroll * 4;
+  const int64_t slices = std::min(wanted, shape.length / shortest);
+  if (slices > 1) {
+    pass.slice_length = (shape.length + slices - 1) / slices;
+    pass.slices = (shape.length + pass.slice_length - 1) / pass.slice_length;
+    pass.scale = 1.f;
+    pass.accumulate = false;
+  }
+  return pass;
+}
+
+void launch_pass(cudaStream_t stream, const SumPass& pass, const float* x, float* y) {
+  launch_cooperating(stream, sum_kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, x, y);
+}
+
+}  // namespace
+
+SumRun plan_sum(Prepare& prepare, const SumShape& shape, size_t workspace_offset) {
+  if (shape.outer == 0 || shape.inner == 0) return [](cudaStream_t, const float*, float*) {};
+  const SumPass first = plan_pass(shape, prepare.multiprocessors());
+  if (first.slices == 1) return [=](cudaStream_t stream, const float* x, float* y) { launch_pass(stream, first, x, y); };
+
+  const size_t bytes = static_cast<size_t>(shape.outer * first.slices * shape.inner) * sizeof(float);
+  const Workspace workspace = prepare.workspace(workspace_offset + bytes);
+  // Told that there are no multiprocessors to fill, the second pass is not cut again.
+  const SumPass second = plan_pass({shape.outer, first.slices, shape.inner, shape.scale, shape.accumulate}, 0);
+  return [=](cudaStream_t stream, const float* x, float* y) {
+    float* partial = reinterpret_cast<float*>(static_cast<char*>(workspace.data()) + workspace_offset);
+    launch_pass(stream, first, x, partial);
+    launch_pass(stream, second, partial, y);
+  };
+}
+
+Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args) {
+  const float* x = prepare.at(args.x);
+  float* y = prepare.at(args.y);
+  const SumRun run = plan_sum(prepare, {args.outer, args.length, args.inner, args.scale, args.accumulate_y != 0});
+  return [=](cudaStream_t stream) { run(stream, x, y); };
+}
+
+}  // namespace gradstep::cuda
