@@ -21,8 +21,8 @@ const EXACT: Record<ScalarName, (a: number, b: number, c: number) => number> = {
   exp: Math.exp,
   log: Math.log,
   pow: Math.pow,
-  maximum: Math.max,
-  minimum: Math.min,
+  maximum: (a, b) => Math.max(a, b),
+  minimum: (a, b) => Math.min(a, b),
   relu: (a) => Math.max(a, 0),
   step: (a) => (a > 0 ? 1 : 0),
   sigmoid: (a) => 1 / (1 + Math.exp(-a)),
@@ -122,21 +122,23 @@ export const cases: OpCase[] = [
     reference: ({ x }) => ({ y: [...indices([2, 3, 4])].map(([, b]) => x![b!]!) }),
   },
   {
+    // Column sums read the four values, so the chain becomes one map that writes all of them to scratch.
     name: 'four results of one chain',
     inputs: { x: { shape: [6, 5], range: [0.2, 2] } },
     build: ({ x }) => {
       const a = elementwise('exp', x!);
       const b = elementwise('mul', a, 0.5);
       const c = elementwise('add', b, x!);
-      return { d: elementwise('square', c), a, b, c };
+      const d = elementwise('square', c);
+      return { a: sum(a, [0]), b: sum(b, [0]), c: sum(c, [0]), d: sum(d, [0]) };
     },
     reference: ({ x }) => {
-      const a = x!.map(Math.exp);
-      const b = a.map((v) => v * 0.5);
-      const c = b.map((v, i) => v + x![i]!);
-      return { a, b, c, d: c.map((v) => v * v) };
+      const columns = (f: (v: number) => number): number[] =>
+        [0, 1, 2, 3, 4].map((c) => [0, 1, 2, 3, 4, 5].reduce((s, r) => s + f(x![r * 5 + c]!), 0));
+      const c = (v: number): number => Math.exp(v) * 0.5 + v;
+      return { a: columns(Math.exp), b: columns((v) => Math.exp(v) * 0.5), c: columns(c), d: columns((v) => c(v) ** 2) };
     },
-    terms: 20,
+    terms: 100,
   },
   {
     name: 'row sums of a chain',
