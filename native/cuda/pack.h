@@ -1,4 +1,5 @@
-// Several neighbouring elements of any type, moved by one aligned access: kWidth 1 where a row's length or start is odd.
+// Several neighbouring elements of any type, moved by one aligned access: kWidth 1 where a row's length or start is
+// odd.
 #pragma once
 
 #include <cuda_runtime.h>

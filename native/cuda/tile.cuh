@@ -1,6 +1,7 @@
 // One block's tile of a matrix product in float32: C[kM x kN] += A·B over [k_begin, k_end), for implicit GEMMs. A block
-// of 256 threads keeps kTm x kTn results each in registers; slices of A and B, kDepth deep, go through two shared buffers,
-// so that the next slice is on its way while this one is multiplied. Where the elements come from is the loaders' affair:
+// of 256 threads keeps kTm x kTn results each in registers; slices of A and B, kDepth deep, go through two shared
+// buffers, so that the next slice is on its way while this one is multiplied. Where the elements come from is the
+// loaders' affair:
 //   fetch(k, k_end)  reads this thread's share of slice [k, k + kDepth) into registers, zeros beyond the edges
 //   store(to)        writes it to shared memory as [depth][row of A or column of B]
 #pragma once
@@ -94,8 +95,8 @@ class MatrixLoader {
   }
 
  private:
-  static constexpr int kAlong = T::kN / kWidth;         // threads along n
-  static constexpr int kDeep = kTileThreads / kAlong;   // rows a pass
+  static constexpr int kAlong = T::kN / kWidth;        // threads along n
+  static constexpr int kDeep = kTileThreads / kAlong;  // rows a pass
   static constexpr int kPasses = (T::kDepth + kDeep - 1) / kDeep;
   const float* b_;
   int32_t n_, column_;

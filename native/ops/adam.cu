@@ -1,5 +1,5 @@
-// adam on CUDA: one pass over the parameter block, four elements a thread at a time. The learning rate, the step count and the flag
-// are read from device memory, so that a captured step stays valid when they change.
+// adam on CUDA: one pass over the parameter block, four elements a thread at a time. The learning rate, the step count
+// and the flag are read from device memory, so that a captured step stays valid when they change.
 #include "core/state.h"
 #include "cuda/vec.h"
 #include "generated/cuda_ops.h"
@@ -62,7 +62,8 @@ Step adam(Prepare& prepare, const AdamArgs& args) {
                args.beta1,
                args.beta2,
                args.epsilon};
-  // A few blocks a multiprocessor, so that the float64 corrections are worked out a few times and not once per kilobyte.
+  // A few blocks a multiprocessor, so that the float64 corrections are worked out a few times and not once per
+  // kilobyte.
   const int64_t wanted = (a.n + kThreads * 4 - 1) / (kThreads * 4);
   const int64_t most = static_cast<int64_t>(prepare.multiprocessors()) * 8;
   const dim3 grid = blocks_for(wanted < most ? wanted : most, 1);

@@ -20,7 +20,8 @@ __device__ inline Lead first_best(Lead a, Lead b) {
   return takes_lead(later.value, earlier.value) ? later : earlier;
 }
 
-__global__ void __launch_bounds__(kRowsPerBlock* kWarp) argmax_kernel(const float* x, int32_t* y, int64_t rows, int32_t length) {
+__global__ void __launch_bounds__(kRowsPerBlock* kWarp)
+    argmax_kernel(const float* x, int32_t* y, int64_t rows, int32_t length) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / kWarp;
   if (row >= rows) return;
   x += row * length;

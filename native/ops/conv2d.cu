@@ -1,13 +1,12 @@
 // conv2d and its two gradients on CUDA, NHWC and HWIO, in float32: implicit GEMMs, so nothing is unfolded into memory.
-// conv2d applies bias and relu as it writes; conv2d_dx can add to dx. conv2d_dw sums over every output pixel of the batch:
-// the sum is cut into slices that run side by side, their results are added in order by a second launch, and dw is
-// overwritten or added to. All three write every element, in an order that depends on the shape and the device only.
-#include "ops/conv2d.cuh"
-
+// conv2d applies bias and relu as it writes; conv2d_dx can add to dx. conv2d_dw sums over every output pixel of the
+// batch: the sum is cut into slices that run side by side, their results are added in order by a second launch, and dw
+// is overwritten or added to. All three write every element, in an order that depends on the shape and the device only.
 #include <algorithm>
 
 #include "core/error.h"
 #include "generated/cuda_ops.h"
+#include "ops/conv2d.cuh"
 #include "ops/reduce_sum.cuh"
 #include "ops/scalar.h"
 
@@ -44,7 +43,8 @@ Product tiled(Product product) {
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    conv2d_kernel(ConvShape s, Product product, const float* x, const float* w, const float* bias, float* y, bool relu) {
+    conv2d_kernel(ConvShape s, Product product, const float* x, const float* w, const float* bias, float* y,
+                  bool relu) {
   const uint32_t row_begin = product.row_begin<T>();
   const int32_t column_begin = product.column_begin<T>();
   WindowLoader<T, kWidth, false> a(s, x, row_begin, product.m);
@@ -83,7 +83,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 #pragma unroll
   for (int i = 0; i < T::kTm; i++) {
     const uint32_t row = row_begin + T::row(i);
-    if (row < product.m) write_four(dx + static_cast<int64_t>(row) * s.c, column_begin + T::column(), s.c, c[i], accumulate);
+    if (row < product.m)
+      write_four(dx + static_cast<int64_t>(row) * s.c, column_begin + T::column(), s.c, c[i], accumulate);
   }
 }
 
@@ -103,7 +104,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 #pragma unroll
   for (int i = 0; i < T::kTm; i++) {
     const uint32_t row = row_begin + T::row(i);
-    if (row < product.m) write_four(to + static_cast<int64_t>(row) * s.o, column_begin + T::column(), s.o, c[i], accumulate);
+    if (row < product.m)
+      write_four(to + static_cast<int64_t>(row) * s.o, column_begin + T::column(), s.o, c[i], accumulate);
   }
 }
 
@@ -114,15 +116,17 @@ ConvShape conv_shape(const Args& a, const int32_t* x, const int32_t* w, const in
   const int64_t sizes[] = {int64_t{x[0]} * x[1] * x[2], int64_t{y[0]} * y[1] * y[2], int64_t{x[1]} * x[2] * x[3],
                            int64_t{y[1]} * y[2] * y[3], int64_t{w[0]} * w[1] * std::max(w[2], w[3])};
   if (*std::max_element(std::begin(sizes), std::end(sizes)) >= kLimit) {
-    throw Error("ERR_SHAPE", "A convolution handles fewer than 2^31 pixels at a time, and images of fewer than 2^31 elements");
+    throw Error("ERR_SHAPE",
+                "A convolution handles fewer than 2^31 pixels at a time, and images of fewer than 2^31 elements");
   }
   const auto by = [](int32_t d) { return Divider(static_cast<uint32_t>(d)); };
-  return {x[1],          x[2],          x[3],       y[1],       y[2],       y[3],       a.stride_h, a.stride_w,
-          a.dilation_h,  a.dilation_w,  a.pad_top,  a.pad_left, by(x[3]),   by(y[3]),   by(x[1]),   by(x[2]),
-          by(y[1]),      by(y[2]),      by(w[1]),   by(a.stride_h), by(a.stride_w)};
+  return {x[1],       x[2],         x[3],         y[1],      y[2],       y[3],           a.stride_h,
+          a.stride_w, a.dilation_h, a.dilation_w, a.pad_top, a.pad_left, by(x[3]),       by(y[3]),
+          by(x[1]),   by(x[2]),     by(y[1]),     by(y[2]),  by(w[1]),   by(a.stride_h), by(a.stride_w)};
 }
 
-// Calls run(T{}) with the tile that fits an [m, n] result best; `fill`: blocks that would fill the device, 0 if the sum can be cut.
+// Calls run(T{}) with the tile that fits an [m, n] result best; `fill`: blocks that would fill the device, 0 if the sum
+// can be cut.
 template <typename Run>
 auto with_tile(const Product& product, uint32_t fill, Run run) {
   if (product.m <= SmallTile::kM) return run(SmallTile{});

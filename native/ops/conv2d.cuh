@@ -11,8 +11,8 @@
 namespace gradstep::cuda {
 
 struct ConvShape {
-  int32_t h, w, c;      // x [N, h, w, c]
-  int32_t p, q, o;      // y [N, p, q, o]
+  int32_t h, w, c;  // x [N, h, w, c]
+  int32_t p, q, o;  // y [N, p, q, o]
   int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
   Divider by_c, by_o, by_h, by_w, by_p, by_q, by_kernel_w, by_stride_h, by_stride_w;
 };
@@ -82,7 +82,7 @@ class WindowLoader {
   static constexpr int kHigh = kTileThreads / kAlong;  // rows a pass
   static constexpr int kPasses = T::kM / kHigh;
   static_assert(T::kM % kHigh == 0, "whole passes");
-  static constexpr int32_t kNowhere = -(1 << 30);      // outside whatever is added
+  static constexpr int32_t kNowhere = -(1 << 30);  // outside whatever is added
   const ConvShape& s_;
   const float* image_[kPasses];
   int32_t y_[kPasses], x_[kPasses];

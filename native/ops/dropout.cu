@@ -9,8 +9,8 @@ namespace {
 constexpr int kThreads = 256;
 
 // y may be x.
-__global__ void __launch_bounds__(kThreads)
-    dropout_kernel(const float* x, const int32_t* state, float* y, int64_t n, float rate, float scale, uint32_t stream) {
+__global__ void __launch_bounds__(kThreads) dropout_kernel(const float* x, const int32_t* state, float* y, int64_t n,
+                                                           float rate, float scale, uint32_t stream) {
   const int64_t draw = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t first = draw / kDropoutLanes * kDropoutBlock + draw % kDropoutLanes;
   if (first >= n) return;

@@ -16,8 +16,9 @@ constexpr int kDropoutBlock = kDropoutLanes * kDropoutWords;
 
 // The four words of lane `draw` % 16 in block `draw` / 16, in the step and under the seed that `state` holds.
 GRADSTEP_HD inline Philox4 dropout_words(uint64_t draw, const int32_t* state, uint32_t stream) {
-  return philox(static_cast<uint32_t>(draw), static_cast<uint32_t>(draw >> 32), static_cast<uint32_t>(state[kStateStep]), 0,
-                static_cast<uint32_t>(state[kStateSeedLow]) ^ stream, static_cast<uint32_t>(state[kStateSeedHigh]));
+  return philox(static_cast<uint32_t>(draw), static_cast<uint32_t>(draw >> 32),
+                static_cast<uint32_t>(state[kStateStep]), 0, static_cast<uint32_t>(state[kStateSeedLow]) ^ stream,
+                static_cast<uint32_t>(state[kStateSeedHigh]));
 }
 
 // x / (1 - rate) where the word, as a number in [0, 1) of 24 bits, reaches the rate; else 0. `scale` is 1 / (1 - rate).

@@ -15,11 +15,12 @@ __device__ inline int64_t usable_rows(const Slot& slot, DType dtype, int64_t ele
   return slot.data != nullptr && slot.dtype == dtype && slot.row_elements == elements ? slot.rows : 0;
 }
 
-__device__ inline void flag_row(int32_t* flag, int64_t row, int32_t place, int32_t step) {
+// {code, position in the pass of the row that is missing, cursor, step}.
+__device__ inline void flag_row(int32_t* flag, const int32_t* state, int32_t place) {
   if (flag[0] != kFlagNone) return;
-  flag[1] = static_cast<int32_t>(row);
-  flag[2] = place;
-  flag[3] = step;
+  flag[1] = state[kStateCursor] + place;
+  flag[2] = state[kStateCursor];
+  flag[3] = state[kStateStep];
   flag[0] = kFlagRowRange;
 }
 
@@ -28,38 +29,36 @@ struct Gather {
   const Slot* order;  // null: rows in order
   const int32_t* state;
   int32_t* flag;
-  void* y;               // [rows, elements]
+  void* y;  // [rows, elements]
   int64_t elements;
   DType source;
 };
 
-// The row of the data set that becomes row `place` of the batch, or -1 and what was asked for instead.
-__device__ inline int64_t source_row(const Gather& g, int32_t place, int64_t& asked) {
-  asked = static_cast<int64_t>(g.state[kStateCursor]) + place;
+// The row of the data set that becomes row `place` of the batch, or -1.
+__device__ inline int64_t source_row(const Gather& g, int32_t place) {
+  int64_t row = static_cast<int64_t>(g.state[kStateCursor]) + place;
   if (g.order) {
-    const int64_t rows = usable_rows(*g.order, DType::kInt32, 1);
-    if (asked < 0 || asked >= rows) return -1;
-    asked = static_cast<const int32_t*>(g.order->data)[asked];
+    if (row < 0 || row >= usable_rows(*g.order, DType::kInt32, 1)) return -1;
+    row = static_cast<const int32_t*>(g.order->data)[row];
   }
-  return asked >= 0 && asked < usable_rows(*g.data, g.source, g.elements) ? asked : -1;
+  return row >= 0 && row < usable_rows(*g.data, g.source, g.elements) ? row : -1;
 }
 
 // Grid: x rows of the batch, y pieces of a row. kWidth elements a thread at a time.
 template <typename From, typename To, int kWidth>
 __global__ void __launch_bounds__(kThreads) gather_kernel(Gather g) {
   const int32_t place = static_cast<int32_t>(blockIdx.x);
-  int64_t asked;
-  const int64_t row = source_row(g, place, asked);
+  const int64_t row = source_row(g, place);
   if (row < 0 && blockIdx.y == 0 && threadIdx.x == 0) {
     bool first = true;
-    int64_t other;
-    for (int32_t i = 0; first && i < place; i++) first = source_row(g, i, other) >= 0;
-    if (first) flag_row(g.flag, asked, place, g.state[kStateStep]);
+    for (int32_t i = 0; first && i < place; i++) first = source_row(g, i) >= 0;
+    if (first) flag_row(g.flag, g.state, place);
   }
   const From* from = static_cast<const From*>(g.data->data) + (row < 0 ? 0 : row) * g.elements;
   To* to = static_cast<To*>(g.y) + static_cast<int64_t>(place) * g.elements;
   const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads * kWidth;
-  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < g.elements; at += stride) {
+  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < g.elements;
+       at += stride) {
     Pack<To, kWidth> out{};
     if (row >= 0) {
       const Pack<From, kWidth> in = load_pack<kWidth>(from + at);
@@ -105,13 +104,14 @@ __global__ void __launch_bounds__(kThreads) scatter_kernel(Scatter s) {
   const int64_t rows = usable_rows(*s.to, DType::kFloat32, s.elements);
   if (row < 0 || row >= rows) {
     // Positions ascend, so the first one that is missing is either the batch's first or the one behind the last row.
-    if ((place == 0 || row == rows) && blockIdx.y == 0 && threadIdx.x == 0) flag_row(s.flag, row, place, s.state[kStateStep]);
+    if ((place == 0 || row == rows) && blockIdx.y == 0 && threadIdx.x == 0) flag_row(s.flag, s.state, place);
     return;
   }
   const float* from = s.x + static_cast<int64_t>(place) * s.elements;
   float* to = static_cast<float*>(s.to->data) + row * s.elements;
   const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads * kWidth;
-  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < s.elements; at += stride) {
+  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < s.elements;
+       at += stride) {
     store_pack(to + at, load_pack<kWidth>(from + at));
   }
 }

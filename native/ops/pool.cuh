@@ -14,9 +14,9 @@ constexpr int kPoolThreads = 256;
 struct PoolMap {
   PoolAxis rows, cols;
   int32_t channels;
-  uint32_t pixels;             // N * rows * columns of the tensor that is written
-  uint32_t lanes;              // threads along the channels
-  Divider by_column, by_row;   // of the tensor that is written
+  uint32_t pixels;            // N * rows * columns of the tensor that is written
+  uint32_t lanes;             // threads along the channels
+  Divider by_column, by_row;  // of the tensor that is written
 
   dim3 block() const { return dim3(lanes, kPoolThreads / lanes); }
   dim3 grid() const { return blocks_for(pixels, kPoolThreads / lanes); }

@@ -2,12 +2,11 @@
 // along `length`, depth along `outer`, each a power of two; so rows, columns and everything between use one kernel and
 // read side by side. Where that gives too few blocks, `length` is cut into slices whose sums are added by a second
 // launch. The order of additions depends on the shape and the device only.
-#include "ops/reduce_sum.cuh"
-
 #include <algorithm>
 
 #include "cuda/reduce.h"
 #include "generated/cuda_ops.h"
+#include "ops/reduce_sum.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -100,7 +99,8 @@ void launch_pass(cudaStream_t stream, const SumPass& pass, const float* x, float
 SumRun plan_sum(Prepare& prepare, const SumShape& shape, size_t workspace_offset) {
   if (shape.outer == 0 || shape.inner == 0) return [](cudaStream_t, const float*, float*) {};
   const SumPass first = plan_pass(shape, prepare.multiprocessors());
-  if (first.slices == 1) return [=](cudaStream_t stream, const float* x, float* y) { launch_pass(stream, first, x, y); };
+  if (first.slices == 1)
+    return [=](cudaStream_t stream, const float* x, float* y) { launch_pass(stream, first, x, y); };
 
   const size_t bytes = static_cast<size_t>(shape.outer * first.slices * shape.inner) * sizeof(float);
   const Workspace workspace = prepare.workspace(workspace_offset + bytes);

@@ -10,11 +10,11 @@ namespace {
 constexpr int kThreads = 256;
 
 struct Sgd {
-  float* params;          // [n]
-  const float* grads;     // [n]
-  float* velocity;        // [n], or null
-  const float* rate;      // [1]
-  const int32_t* flag;    // [4]
+  float* params;        // [n]
+  const float* grads;   // [n]
+  float* velocity;      // [n], or null
+  const float* rate;    // [1]
+  const int32_t* flag;  // [4]
   int64_t n;
   float momentum;
   bool nesterov;
@@ -56,10 +56,14 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(Sgd s) {
 }  // namespace
 
 Step sgd(Prepare& prepare, const SgdArgs& args) {
-  const Sgd s{prepare.at(args.params),       prepare.at(args.grads),
-              prepare.at(args.velocity),     prepare.at(args.learning_rate),
-              prepare.at<int32_t>(args.flag), args.params.size(),
-              args.momentum,                 args.nesterov == SgdArgs::kNesterovYes};
+  const Sgd s{prepare.at(args.params),
+              prepare.at(args.grads),
+              prepare.at(args.velocity),
+              prepare.at(args.learning_rate),
+              prepare.at<int32_t>(args.flag),
+              args.params.size(),
+              args.momentum,
+              args.nesterov == SgdArgs::kNesterovYes};
   const dim3 grid = blocks_for(s.n, kThreads * 4);
   const auto kernel = s.velocity ? sgd_kernel<true> : sgd_kernel<false>;
   return [=](cudaStream_t stream) { launch(stream, kernel, grid, dim3(kThreads), s); };

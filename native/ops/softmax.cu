@@ -1,8 +1,7 @@
-// softmax on CUDA over the last axis: a warp a row, or a block where rows are long. Three passes over a row that stays in
-// the caches: its maximum, the exponentials and their sum, the division. y may be x.
-#include "ops/softmax.cuh"
-
+// softmax on CUDA over the last axis: a warp a row, or a block where rows are long. Three passes over a row that stays
+// in the caches: its maximum, the exponentials and their sum, the division. y may be x.
 #include "generated/cuda_ops.h"
+#include "ops/softmax.cuh"
 
 namespace gradstep::cuda {
 namespace {

@@ -1,6 +1,6 @@
-// softmax_cross_entropy and its gradient on CUDA: a warp a row, or a block where rows are long. From the row's maximum M,
-// S = sum of e^(x - M) and the labels t: loss = log S * sum t - sum t (x - M), probabilities = e^(x - M) / S. Of several
-// labels outside the classes, the first row's is the one that is told; such a row's loss and gradient are 0.
+// softmax_cross_entropy and its gradient on CUDA: a warp a row, or a block where rows are long. From the row's maximum
+// M, S = sum of e^(x - M) and the labels t: loss = log S * sum t - sum t (x - M), probabilities = e^(x - M) / S. Of
+// several labels outside the classes, the first row's is the one that is told; such a row's loss and gradient are 0.
 #include "core/state.h"
 #include "generated/cuda_ops.h"
 #include "ops/softmax.cuh"
@@ -34,7 +34,8 @@ __device__ void flag_label(const CrossEntropy& e, const int32_t* labels, int64_t
 
 // labels: class numbers [rows].
 template <int kTeam, int kWidth>
-__device__ float row_loss(const CrossEntropy& e, const int32_t* labels, const float* x, int64_t row, float largest, float sum) {
+__device__ float row_loss(const CrossEntropy& e, const int32_t* labels, const float* x, int64_t row, float largest,
+                          float sum) {
   const int32_t label = labels[row];
   if (is_class(label, e.classes)) return scalar::log(sum) - (x[label] - largest);
   if (Team<kTeam>::member() == 0) flag_label(e, labels, row);
@@ -43,7 +44,8 @@ __device__ float row_loss(const CrossEntropy& e, const int32_t* labels, const fl
 
 // labels: distributions [rows, classes]. A class that has no share adds nothing, however improbable it is.
 template <int kTeam, int kWidth>
-__device__ float row_loss(const CrossEntropy& e, const float* labels, const float* x, int64_t row, float largest, float sum) {
+__device__ float row_loss(const CrossEntropy& e, const float* labels, const float* x, int64_t row, float largest,
+                          float sum) {
   float shares = 0.f, weighted = 0.f;
   for (int32_t i = Team<kTeam>::member() * kWidth; i < e.classes; i += kTeam * kWidth) {
     const Pack<float, kWidth> t = load_pack<kWidth>(labels + row * e.classes + i);
@@ -75,7 +77,8 @@ __global__ void __launch_bounds__(kRowThreads) cross_entropy_kernel(CrossEntropy
 // dx = (p * sum t - t) * dloss, dx may be p.
 template <int kTeam, int kWidth>
 __global__ void __launch_bounds__(kRowThreads)
-    class_dx_kernel(const float* p, const int32_t* labels, const float* dloss, float* dx, int64_t rows, int32_t classes) {
+    class_dx_kernel(const float* p, const int32_t* labels, const float* dloss, float* dx, int64_t rows,
+                    int32_t classes) {
   const int64_t row = Team<kTeam>::row();
   if (row >= rows) return;
   const int32_t label = labels[row];
@@ -139,15 +142,15 @@ Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs&
   const RowLayout layout(rows, classes);
   if (args.labels.dtype == DType::kInt32) {
     const int32_t* labels = prepare.at<int32_t>(args.labels);
-    const auto kernel = choose(layout, class_dx_kernel<kWarp, 1>, class_dx_kernel<kWarp, 4>, class_dx_kernel<kRowThreads, 1>,
-                               class_dx_kernel<kRowThreads, 4>);
+    const auto kernel = choose(layout, class_dx_kernel<kWarp, 1>, class_dx_kernel<kWarp, 4>,
+                               class_dx_kernel<kRowThreads, 1>, class_dx_kernel<kRowThreads, 4>);
     return [=](cudaStream_t stream) {
       launch(stream, kernel, layout.grid, dim3(kRowThreads), p, labels, dloss, dx, rows, classes);
     };
   }
   const float* labels = prepare.at(args.labels);
-  const auto kernel = choose(layout, share_dx_kernel<kWarp, 1>, share_dx_kernel<kWarp, 4>, share_dx_kernel<kRowThreads, 1>,
-                             share_dx_kernel<kRowThreads, 4>);
+  const auto kernel = choose(layout, share_dx_kernel<kWarp, 1>, share_dx_kernel<kWarp, 4>,
+                             share_dx_kernel<kRowThreads, 1>, share_dx_kernel<kRowThreads, 4>);
   return [=](cudaStream_t stream) {
     launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, p, labels, dloss, dx, rows, classes);
   };
