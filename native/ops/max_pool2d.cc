@@ -1,7 +1,5 @@
 // maxPool2d on the CPU, NHWC: one output position at a time, vectorised over channels. The gradient gathers: each input
 // position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
-#include <limits>
-
 #include "cpu/pool_geometry.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
@@ -12,41 +10,53 @@ namespace {
 
 constexpr int64_t kChannels = 64;  // worked on at a time, in registers and first-level cache
 
-GRADSTEP_VECTORISED void contend(float* __restrict best, int32_t* __restrict winner, const float* __restrict x,
-                                 int32_t position, int64_t n) {
+// One window of `rows` x `columns` positions, the first at x, for n <= kChannels channels: its largest elements and their
+// places. Places count as `place` + row * place_stride + column.
+struct Window {
+  int32_t rows, columns;
+  int64_t row_stride, column_stride;  // of x, in elements
+  int32_t place, place_stride;
+};
+
+GRADSTEP_VECTORISED void contend(float* __restrict y, int32_t* __restrict winner, const float* __restrict x,
+                                 const Window& window, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
-    const bool wins = takes_lead(x[i], best[i]);
-    best[i] = wins ? x[i] : best[i];
-    winner[i] = wins ? position : winner[i];
+    y[i] = x[i];
+    winner[i] = window.place;
+  }
+  for (int32_t r = 0; r < window.rows; r++) {
+    for (int32_t c = r == 0 ? 1 : 0; c < window.columns; c++) {
+      const float* __restrict from = x + r * window.row_stride + c * window.column_stride;
+      const int32_t place = window.place + r * window.place_stride + c;
+      for (int64_t i = 0; i < n; i++) {
+        const bool wins = takes_lead(from[i], y[i]);
+        y[i] = wins ? from[i] : y[i];
+        winner[i] = wins ? place : winner[i];
+      }
+    }
   }
 }
 
-template <typename Index>
-void narrow(Index* to, const int32_t* from, int64_t n) {
-  for (int64_t i = 0; i < n; i++) to[i] = static_cast<Index>(from[i]);
+GRADSTEP_VECTORISED void narrow(uint8_t* __restrict to, const int32_t* __restrict from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = static_cast<uint8_t>(from[i]);
 }
+
+void narrow(int32_t* to, const int32_t* from, int64_t n) { std::copy(from, from + n, to); }
 
 template <typename Index>
 void pool(const PoolGeometry& g, const float* x, float* y, Index* argmax, int64_t begin, int64_t end) {
+  int32_t winner[kChannels];
   for (int64_t at = begin; at < end; at++) {
     const int32_t q = at % g.w.windows, p = at / g.w.windows % g.h.windows;
     const int64_t n = at / g.w.windows / g.h.windows;
     const Range rows = g.h.inside(p), columns = g.w.inside(q);
+    const int32_t place =
+        (rows.begin - (p * g.h.stride - g.h.pad)) * g.w.pool + columns.begin - (q * g.w.stride - g.w.pad);
+    const Window window{rows.end - rows.begin, columns.end - columns.begin, g.w.size * g.c, g.c, place, g.w.pool};
+    const float* from = x + ((n * g.h.size + rows.begin) * g.w.size + columns.begin) * g.c;
     for (int64_t c = 0; c < g.c; c += kChannels) {
       const int64_t count = std::min(kChannels, g.c - c);
-      float best[kChannels];
-      int32_t winner[kChannels];
-      fill(best, -std::numeric_limits<float>::infinity(), count);
-      const int32_t first =
-          (rows.begin - (p * g.h.stride - g.h.pad)) * g.w.pool + columns.begin - (q * g.w.stride - g.w.pad);
-      for (int64_t i = 0; i < count; i++) winner[i] = first;
-      for (int32_t h = rows.begin; h < rows.end; h++) {
-        for (int32_t w = columns.begin; w < columns.end; w++) {
-          const int32_t position = (h - (p * g.h.stride - g.h.pad)) * g.w.pool + w - (q * g.w.stride - g.w.pad);
-          contend(best, winner, x + ((n * g.h.size + h) * g.w.size + w) * g.c + c, position, count);
-        }
-      }
-      for (int64_t i = 0; i < count; i++) y[at * g.c + c + i] = best[i];
+      contend(y + at * g.c + c, winner, from + c, window, count);
       narrow(argmax + at * g.c + c, winner, count);
     }
   }
