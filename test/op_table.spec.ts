@@ -19,6 +19,7 @@ import { cases as matmul } from './cases/matmul.js';
 import { cases as maxPool2d } from './cases/max_pool2d.js';
 import { cases as metricSum } from './cases/metric_sum.js';
 import { cases as reduceSum } from './cases/reduce_sum.js';
+import { cases as secondDerivatives } from './cases/second_derivatives.js';
 import { cases as sgd } from './cases/sgd.js';
 import { cases as softmax } from './cases/softmax.js';
 import { cases as softmaxCrossEntropy } from './cases/softmax_cross_entropy.js';
@@ -36,6 +37,7 @@ const ALL: Record<string, OpCase[]> = {
   maxPool2d,
   metricSum,
   reduceSum,
+  secondDerivatives,
   sgd,
   softmax,
   softmaxCrossEntropy,

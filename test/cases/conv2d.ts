@@ -28,7 +28,7 @@ function convolve(x: readonly number[], [n, h, w, c]: Four, k: readonly number[]
   return y;
 }
 
-function simple(name: string, x: Four, w: Four, geometry: Partial<Window2d> = {}, bias = false, relu = false): OpCase {
+export function convolution(name: string, x: Four, w: Four, geometry: Partial<Window2d> = {}, bias = false, relu = false): OpCase {
   const g = { ...PLAIN, ...geometry };
   const o = w[3];
   return {
@@ -47,16 +47,16 @@ function simple(name: string, x: Four, w: Four, geometry: Partial<Window2d> = {}
 }
 
 export const cases: OpCase[] = [
-  simple('3×3', [2, 6, 5, 3], [3, 3, 3, 4]),
-  simple('one channel in, 17 out', [2, 5, 7, 1], [3, 3, 1, 17], {}, true),
-  simple('1×1', [3, 4, 3, 5], [1, 1, 5, 2]),
-  simple('one of everything', [1, 1, 1, 1], [1, 1, 1, 1]),
-  simple('5×2, uneven padding', [1, 6, 5, 2], [5, 2, 2, 3], { padTop: 2, padBottom: 1, padLeft: 0, padRight: 1 }),
-  simple('stride 2 that leaves a row over', [2, 8, 6, 2], [3, 3, 2, 3], { strideH: 2, strideW: 2 }),
-  simple('stride 3, 2', [1, 9, 7, 2], [2, 3, 2, 3], { strideH: 3, strideW: 2, padLeft: 1, padRight: 1 }),
-  simple('dilation 2', [1, 8, 7, 2], [3, 2, 2, 3], { dilationH: 2, dilationW: 3, padTop: 1 }),
-  simple('bias and relu', [2, 5, 5, 2], [3, 3, 2, 5], { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 }, true, true),
-  simple('relu, wide channels', [1, 4, 4, 18], [2, 2, 18, 33], {}, false, true),
+  convolution('3×3', [2, 6, 5, 3], [3, 3, 3, 4]),
+  convolution('one channel in, 17 out', [2, 5, 7, 1], [3, 3, 1, 17], {}, true),
+  convolution('1×1', [3, 4, 3, 5], [1, 1, 5, 2]),
+  convolution('one of everything', [1, 1, 1, 1], [1, 1, 1, 1]),
+  convolution('5×2, uneven padding', [1, 6, 5, 2], [5, 2, 2, 3], { padTop: 2, padBottom: 1, padLeft: 0, padRight: 1 }),
+  convolution('stride 2 that leaves a row over', [2, 8, 6, 2], [3, 3, 2, 3], { strideH: 2, strideW: 2 }),
+  convolution('stride 3, 2', [1, 9, 7, 2], [2, 3, 2, 3], { strideH: 3, strideW: 2, padLeft: 1, padRight: 1 }),
+  convolution('dilation 2', [1, 8, 7, 2], [3, 2, 2, 3], { dilationH: 2, dilationW: 3, padTop: 1 }),
+  convolution('bias and relu', [2, 5, 5, 2], [3, 3, 2, 5], { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 }, true, true),
+  convolution('relu, wide channels', [1, 4, 4, 18], [2, 2, 18, 33], {}, false, true),
   {
     name: 'a kernel used twice and an input used twice: gradients accumulate',
     inputs: { x: { shape: [2, 5, 5, 2] }, z: { shape: [1, 4, 5, 2] }, w: { shape: [3, 3, 2, 3] }, u: { shape: [2, 2, 2, 2] } },

@@ -1,0 +1,80 @@
+/**
+ * Ops that can be differentiated twice: the output of each case is itself a gradient, so the walk's gradient check is
+ * one of second derivatives. References are exact: a quadratic's central difference with step 1 has no error.
+ */
+import type { Value } from '../../lib/graph/graph.js';
+import { gradients } from '../../lib/ops/autodiff.js';
+import { averagePool2d } from '../../lib/ops/average_pool2d.js';
+import { conv2d } from '../../lib/ops/conv2d.js';
+import { elementwise } from '../../lib/ops/map.js';
+import { matmul } from '../../lib/ops/matmul.js';
+import { sum } from '../../lib/ops/reduce_sum.js';
+import type { ScalarName } from '../../lib/ops/scalar_table.js';
+import { cases as average } from './average_pool2d.js';
+import { convolution } from './conv2d.js';
+import { POOL } from './max_pool2d.js';
+import type { Numbers, OpCase } from './op_case.js';
+
+const squares = (y: Value): Value => sum(elementwise('square', y));
+
+/** Gradient by `input` of a loss that is quadratic in it. */
+function quadraticGradient(loss: (x: Numbers) => number, numbers: Numbers, input: string): number[] {
+  return numbers[input]!.map((v, i) => {
+    const moved = (d: number): Numbers => ({ ...numbers, [input]: numbers[input]!.map((u, j) => (j === i ? v + d : u)) });
+    return (loss(moved(1)) - loss(moved(-1))) / 2;
+  });
+}
+
+/** The case whose output is the gradient of Σ y² by `input`, y being what a linear or bilinear case makes. */
+function ofSquares(name: string, from: OpCase, input: string, y: (v: Record<string, Value>) => Value): OpCase {
+  const loss = (x: Numbers): number => from.reference(x).y!.reduce((s, v) => s + v * v, 0);
+  return {
+    name,
+    inputs: from.inputs,
+    build: (v) => ({ g: gradients(squares(y(v)), [v[input]!])[0]! }),
+    reference: (x) => ({ g: quadraticGradient(loss, x, input) }),
+    terms: (from.terms ?? 1) * 8,
+  };
+}
+
+/** f'(x) of scalar functions, written out. */
+const SLOPES: Partial<Record<ScalarName, (x: number) => number>> = {
+  exp: Math.exp,
+  log: (x) => 1 / x,
+  sqrt: (x) => 0.5 / Math.sqrt(x),
+  square: (x) => 2 * x,
+  tanh: (x) => 1 - Math.tanh(x) ** 2,
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)) / (1 + Math.exp(x)),
+  softplus: (x) => 1 / (1 + Math.exp(-x)),
+};
+
+const strided = convolution('strided', [1, 5, 4, 2], [2, 3, 2, 2], { strideH: 2, strideW: 1 });
+const GEOMETRY = { strideH: 2, strideW: 1, dilationH: 1, dilationW: 1, padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
+const convolve = (v: Record<string, Value>): Value => conv2d(v.x!, v.w!, GEOMETRY);
+
+const product: OpCase = {
+  name: 'product',
+  inputs: { a: { shape: [4, 3] }, b: { shape: [3, 5] } },
+  build: ({ a, b }) => ({ y: matmul(a!, b!) }),
+  reference: ({ a, b }) => ({
+    y: Array.from({ length: 20 }, (_, i) => [0, 1, 2].reduce((s, l) => s + a![Math.floor(i / 5) * 3 + l]! * b![l * 5 + (i % 5)]!, 0)),
+  }),
+  terms: 3,
+};
+
+export const cases: OpCase[] = [
+  ...Object.entries(SLOPES).map(
+    ([fn, slope]): OpCase => ({
+      name: fn,
+      inputs: { x: { shape: [9], range: [0.3, 2] } },
+      build: ({ x }) => ({ g: gradients(sum(elementwise(fn as ScalarName, x!)), [x!])[0]! }),
+      reference: ({ x }) => ({ g: x!.map(slope) }),
+      terms: 16,
+    }),
+  ),
+  ofSquares('matmul by a', product, 'a', (v) => matmul(v.a!, v.b!)),
+  ofSquares('matmul by b', product, 'b', (v) => matmul(v.a!, v.b!)),
+  ofSquares('conv2d by its input', strided, 'x', convolve),
+  ofSquares('conv2d by its kernel', strided, 'w', convolve),
+  ofSquares('averagePool2d', average[0]!, 'x', (v) => averagePool2d(v.x!, POOL)),
+];
