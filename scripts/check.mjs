@@ -20,7 +20,7 @@ function generatedFilesAreCurrent() {
   const folder = join(root, 'native/generated');
   const contents = () => new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
   const before = contents();
-  if (!succeeds('tsx', 'scripts/generate.ts')) return false;
+  if (!succeeds('npm', 'run', '--silent', 'generate')) return false;
   const after = contents();
   const stale = [...after.keys()].filter((name) => after.get(name) !== before.get(name));
   for (const [name, text] of before) if (after.get(name) !== text) writeFileSync(join(folder, name), text);

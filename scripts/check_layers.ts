@@ -49,7 +49,7 @@ const THIRD_PARTY: readonly { header: RegExp; name: string; folders: readonly st
  * (ops.h), CPU kernels (ops.cc), CUDA kernels (ops.cu).
  */
 const CPP: Record<string, readonly string[]> = {
-  generated: ['core', 'cpu', 'cuda'],
+  generated: ['core', 'cpu', 'cuda', 'ops.h'],
   core: ['generated'],
   cpu: ['core', 'generated', 'ops.h'],
   cuda: ['core', 'generated', 'ops.h'],
@@ -63,6 +63,7 @@ const CPP: Record<string, readonly string[]> = {
 const GENERATED_FOR: Record<string, readonly string[]> = {
   'generated/cpu_ops.h': ['cpu', 'ops.cc'],
   'generated/cuda_ops.h': ['cuda', 'ops.cu'],
+  'generated/map_chains.cuh': ['cuda', 'ops.cu'],
 };
 
 const EXTERNAL = new Set([...builtinModules, LOADER_PACKAGE]);

@@ -14,7 +14,8 @@ export interface Build {
   name: string;
   title: string;
   groups: string[];
-  target: string;
+  targets: string[];
+  options(): Record<string, string>;
   sources: Source[];
   outputs: string[];
 }

@@ -13,6 +13,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, wri
 import { availableParallelism } from 'node:os';
 import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cudaToolkit } from './cuda_toolkit.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -28,20 +29,50 @@ const SYSTEM = [
 ];
 
 const CORE = ['CMakeLists.txt', 'package-lock.json', 'native/core', 'native/generated'];
+const CPU = ['native/cpu', ['native/ops', '.h', '.cc']];
+const CUDA = ['native/cuda', ['native/ops', '.h', '.cu', '.cuh']];
+const EMULATION = 'test/native/cuda_emulation';
 
 /**
  * Native builds. `sources` are files and folders (with an optional list of endings); a build is current while their
- * contents are those of its last success and its outputs exist.
+ * contents are those of its last success and its outputs exist. `options` are CMake's.
  */
 export const BUILDS = [
   {
     name: 'addon',
     title: 'the native addon',
     groups: ['addon', 'test'],
-    target: 'gradstep',
+    targets: ['gradstep'],
     options: () => ({}),
-    sources: [...CORE, 'native/binding', 'native/cpu', ['native/ops', '.h', '.cc']],
+    sources: [...CORE, ...CPU, 'native/binding'],
     outputs: ['build/Release/gradstep.node'],
+  },
+  {
+    name: 'native-test',
+    title: 'the C++ tests',
+    groups: ['test'],
+    targets: ['gradstep_native_test'],
+    options: () => ({ GRADSTEP_TESTS: 'ON' }),
+    sources: [...CORE, ...CPU, ['test/native', '.txt', '.h', '.cc']],
+    outputs: ['build/Release/gradstep_native_test'],
+  },
+  {
+    name: 'cuda-emulated',
+    title: 'the emulated CUDA plugin',
+    groups: ['test'],
+    targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels'],
+    options: () => ({ GRADSTEP_CUDA_EMULATED: 'ON' }),
+    sources: [...CORE, ...CUDA, EMULATION],
+    outputs: ['build/Release/gradstep_cuda_emulated.so', 'build/Release/gradstep_broken_kernels'],
+  },
+  {
+    name: 'cuda',
+    title: 'the CUDA plugin',
+    groups: ['test', 'prebuild'],
+    targets: ['gradstep_cuda'],
+    options: () => ({ GRADSTEP_CUDA: 'ON', GRADSTEP_CUDA_TOOLKIT: cudaToolkit() }),
+    sources: [...CORE, ...CUDA, 'scripts/cuda_toolkit.mjs'],
+    outputs: ['build/Release/gradstep_cuda.so'],
   },
 ];
 
@@ -95,10 +126,11 @@ function say(line) {
   console.log(`setup: ${line}`);
 }
 
-/** Runs a command with its output shown; ends the set-up where it fails. */
+/** Runs a command with its output shown (or, where `options` say that it is kept, shown on failure); ends the set-up where it fails. */
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
   if (result.status === 0) return;
+  if (result.stdout) console.error(`${result.stdout}${result.stderr}`);
   const why = result.error ? result.error.message : `exit status ${result.status ?? result.signal}`;
   console.error(`setup: \`${[command, ...args].join(' ')}\` failed: ${why}`);
   process.exit(1);
@@ -127,8 +159,9 @@ function installPackages(group) {
   say(`installing Debian packages: ${missing.join(' ')}`);
   const [command, ...prefix] = isRoot ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  run(command, [...prefix, 'update', '-qq'], { env });
-  run(command, [...prefix, 'install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
+  const quietly = { env, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', maxBuffer: 1 << 26 };
+  run(command, [...prefix, 'update', '-q'], quietly);
+  run(command, [...prefix, 'install', '-y', '-q', '--no-install-recommends', ...missing], quietly);
 }
 
 function installDependencies() {
@@ -164,7 +197,9 @@ function compile(entry) {
   const cmakeJs = [join(root, 'node_modules/cmake-js/bin/cmake-js'), '--log-level', 'warn'];
   const options = Object.entries(entry.options()).map(([name, value]) => `--CD${name}=${value}`);
   run(process.execPath, [...cmakeJs, 'configure', ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
-  run(process.execPath, [...cmakeJs, 'build', '--target', entry.target, '--parallel', String(availableParallelism())]);
+  for (const target of entry.targets) {
+    run(process.execPath, [...cmakeJs, 'build', '--target', target, '--parallel', String(availableParallelism())]);
+  }
 }
 
 function build(entry) {
