@@ -13,7 +13,7 @@ namespace gradstep::cuda {
 [[noreturn]] inline void fail(cudaError_t error, const char* call, const char* file, int line) {
   cudaGetLastError();  // a failed launch is remembered per thread: forget it, it is being reported
   // "cudaMalloc(&p, n)" → "cudaMalloc"; file paths are shortened to their last two parts.
-  const std::string name(call, std::string(call).find_first_of("( "));
+  const std::string name = std::string(call).substr(0, std::string(call).find('('));
   std::string place(file);
   size_t cut = place.rfind('/');
   if (cut != std::string::npos && cut > 0) cut = place.rfind('/', cut - 1);

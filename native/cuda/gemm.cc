@@ -40,7 +40,7 @@ class Plan {
   size_t workspace_bytes() const { return workspace_bytes_; }
 
   void run(cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace) const {
-    if (shape_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+    if (shape_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias));
     const float alpha = 1.f, beta = shape_.accumulate ? 1.f : 0.f;
     GRADSTEP_LT(Matmul, handle_, operation_, &alpha, b, b_, a, a_, &beta, c, c_, c, c_, &algorithm_, workspace,
                 workspace_bytes_, stream);
@@ -61,6 +61,8 @@ class Plan {
                                        : s.bias         ? CUBLASLT_EPILOGUE_BIAS
                                        : s.relu         ? CUBLASLT_EPILOGUE_RELU
                                                         : CUBLASLT_EPILOGUE_DEFAULT);
+    // Some versions find no algorithm while there is no bias; each run sets its own.
+    if (s.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, reinterpret_cast<const void*>(uintptr_t{kAlignment}));
     // Rows and columns as stored, seen column by column; the leading dimension is the stored row's length.
     const auto layout = [](cublasLtMatrixLayout_t* out, int64_t stored_rows, int64_t stored_columns) {
       GRADSTEP_LT(MatrixLayoutCreate, out, CUDA_R_32F, static_cast<uint64_t>(stored_columns),

@@ -123,6 +123,7 @@ void* volatile caught_address;
 pthread_t runner;
 uint64_t random_state;
 
+constexpr size_t kPage = 4096;
 constexpr size_t kMaxShared = 256 * 1024;
 char* dynamic_memory;  // ends where an unreadable page begins
 
@@ -188,7 +189,14 @@ void resume(int thread) {
   if (caught_signal == SIGFPE) {
     failure = "divided an integer by zero";
   } else if (caught_signal != 0) {
-    failure = fiber.overflowed_at(caught_address) ? "ran out of stack" : "reached " + describe_address(caught_address);
+    const char* const at = static_cast<char*>(caught_address);
+    if (fiber.overflowed_at(at)) {
+      failure = "ran out of stack";
+    } else if (at >= dynamic_memory && at < dynamic_memory + kPage) {
+      failure = "reached past its " + std::to_string(grid->shared_bytes) + " bytes of dynamic shared memory";
+    } else {
+      failure = "reached " + describe_address(at);
+    }
   }
   if (!failure.empty()) failure += ", in " + text_of("thread", threadIdx) + " of " + text_of("block", blockIdx);
 }
@@ -370,8 +378,8 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
   std::lock_guard<std::mutex> lock(one_grid);
   if (dynamic_memory == nullptr) {
     char* memory = static_cast<char*>(
-        mmap(nullptr, kMaxShared + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(memory + kMaxShared, 4096, PROT_NONE);
+        mmap(nullptr, kMaxShared + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(memory + kMaxShared, kPage, PROT_NONE);
     dynamic_memory = memory + kMaxShared;
   }
   Grid rounded = to_run;

@@ -1,0 +1,18 @@
+# Compiles one .cu file and keeps what ptxas says of its registers, spills and local memory; shows all of it on failure.
+#   cmake -D LOG=file -P compile.cmake -- nvcc arguments…
+set(command "")
+set(after FALSE)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE ${last})
+  if(after)
+    list(APPEND command "${CMAKE_ARGV${i}}")
+  elseif("${CMAKE_ARGV${i}}" STREQUAL "--")
+    set(after TRUE)
+  endif()
+endforeach()
+execute_process(COMMAND ${command} OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE status)
+file(WRITE "${LOG}" "${said}")
+if(NOT status EQUAL 0)
+  message("${said}")
+  message(FATAL_ERROR "nvcc failed")
+endif()

@@ -1,0 +1,245 @@
+// Kernels with one mistake each, and a few sound ones, run under the thread order of GRADSTEP_EMULATION_SEED. Prints one
+// JSON object: for each kernel what the emulation said ("" for nothing) and what came out of it (NaN as null).
+// test/cuda_emulation.spec.ts knows what must stand there.
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <vector>
+
+#include "cuda/handles.h"
+#include "cuda/launch.h"
+#include "cuda/reduce.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 64;
+
+__global__ void reverse_kernel(float* x) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = x[threadIdx.x];
+  __syncthreads();
+  x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+}
+
+__global__ void reverse_without_barrier(float* x) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = x[threadIdx.x];
+  x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+}
+
+// Sound only while lower lanes run first.
+__global__ void scan_in_order(float* x) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = threadIdx.x == 0 ? 0.f : tile[threadIdx.x - 1] + 1.f;
+  x[threadIdx.x] = tile[threadIdx.x];
+}
+
+__global__ void sum_kernel(float* x) {
+  const float total = block_sum<kThreads>(x[threadIdx.x]);
+  x[threadIdx.x] = total;
+}
+
+__global__ void sum_dynamic(float* x) {
+  float* partial = dynamic_shared<float>();
+  partial[threadIdx.x] = x[threadIdx.x];
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  float total = 0.f;
+  for (int i = 0; i < kThreads; i++) total += partial[i];
+  x[0] = total;
+}
+
+__global__ void past_dynamic_shared(float* x) {
+  dynamic_shared<float>()[threadIdx.x + 4096] = 1.f;
+  x[0] = 0.f;
+}
+
+__global__ void collectives(float* x) {
+  const int lane = threadIdx.x % kWarp;
+  const float up = __shfl_up_sync(kAllLanes, static_cast<float>(lane), 1);
+  const float down = __shfl_down_sync(kAllLanes, static_cast<float>(lane), 2, 16);
+  const float first = __shfl_sync(kAllLanes, static_cast<float>(lane), 3, 8);
+  const unsigned even = __ballot_sync(kAllLanes, lane % 2 == 0);
+  const bool any = __any_sync(kAllLanes, lane == 31), all = __all_sync(kAllLanes, lane < 31);
+  __syncwarp();
+  x[threadIdx.x] = up + 100.f * down + 10000.f * first + (even == 0x55555555u && any && !all ? 0.5f : 0.f);
+}
+
+__global__ void store_after_end(float* x) { x[kThreads + (threadIdx.x == 5 ? 0 : -1)] = 1.f; }
+__global__ void store_before_begin(float* x) { x[static_cast<int>(threadIdx.x) - 1] = 1.f; }
+__global__ void read_far_away(float* x) { x[threadIdx.x] = x[threadIdx.x + 5000]; }
+__global__ void store_at(float* x) { x[1] = 1.f; }
+
+__global__ void barrier_for_some(float* x) {
+  if (threadIdx.x < 40) __syncthreads();
+  x[threadIdx.x] = 1.f;
+}
+
+__global__ void barriers_in_branches(float* x) {
+  if (threadIdx.x < 32) {
+    __syncthreads();
+  } else {
+    x[threadIdx.x] = 1.f;
+    __syncthreads();
+  }
+}
+
+__global__ void shuffle_after_return(float* x) {
+  if (threadIdx.x % kWarp == 7) return;
+  x[threadIdx.x] = __shfl_xor_sync(kAllLanes, x[threadIdx.x], 1);
+}
+
+__global__ void shuffle_from_outside_mask(float* x) {
+  if (threadIdx.x % kWarp < 16) x[threadIdx.x] = __shfl_xor_sync(0xffffu, x[threadIdx.x], 16);
+}
+
+__global__ void last_block_wins(float* x) { x[0] = static_cast<float>(blockIdx.x); }
+__global__ void barrier_in_plain_kernel(float* x) {
+  __syncthreads();
+  x[threadIdx.x] = 1.f;
+}
+__global__ void divide_by_zero(float* x, int zero) { x[0] = static_cast<float>(7 / zero); }
+__global__ void add_one(float* x) { x[0] += 1.f; }
+
+struct Result {
+  std::string error;
+  std::vector<float> values;
+};
+
+// Runs `work` on fresh memory holding 0 … 63 and returns what came of it.
+Result attempt(const std::function<void(cudaStream_t, float*)>& work) {
+  Result result{"", std::vector<float>(kThreads, NAN)};
+  try {
+    const OwnedStream stream = make_stream();
+    const DeviceMemory memory(kThreads * sizeof(float), "a test");
+    float* const x = reinterpret_cast<float*>(memory.data());
+    std::vector<float> host(kThreads);
+    for (int i = 0; i < kThreads; i++) host[static_cast<size_t>(i)] = static_cast<float>(i);
+    GRADSTEP_CUDA(cudaMemcpy(x, host.data(), memory.bytes(), cudaMemcpyHostToDevice));
+    work(stream.get(), x);
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream.get()));
+    GRADSTEP_CUDA(cudaMemcpy(result.values.data(), x, memory.bytes(), cudaMemcpyDeviceToHost));
+  } catch (const Error& error) {
+    result.error = std::string(error.code()) + " " + error.what();
+  }
+  return result;
+}
+
+Result plain(void (*kernel)(float*), unsigned blocks = 1) {
+  return attempt([=](cudaStream_t stream, float* x) { launch(stream, kernel, dim3(blocks), dim3(kThreads), x); });
+}
+
+Result cooperating(void (*kernel)(float*), size_t shared_bytes = 0, unsigned threads = kThreads) {
+  return attempt([=](cudaStream_t stream, float* x) {
+    launch_cooperating(stream, kernel, dim3(1), dim3(threads), shared_bytes, x);
+  });
+}
+
+// The counter's value after capturing (which runs nothing), and after each of three replays.
+Result replay() {
+  std::vector<float> seen;
+  Result result = attempt([&](cudaStream_t stream, float* x) {
+    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    launch(stream, add_one, dim3(1), dim3(1), x);
+    launch(stream, add_one, dim3(1), dim3(1), x);
+    cudaGraph_t graph = nullptr;
+    GRADSTEP_CUDA(cudaStreamEndCapture(stream, &graph));
+    const OwnedGraph owned(graph);
+    cudaGraphExec_t instance = nullptr;
+    GRADSTEP_CUDA(cudaGraphInstantiate(&instance, graph, 0));
+    const OwnedGraphExec owned_instance(instance);
+    for (int i = 0; i < 4; i++) {
+      if (i > 0) GRADSTEP_CUDA(cudaGraphLaunch(instance, stream));
+      GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+      float value = NAN;
+      GRADSTEP_CUDA(cudaMemcpy(&value, x, sizeof value, cudaMemcpyDeviceToHost));
+      seen.push_back(value);
+    }
+  });
+  result.values = seen;
+  return result;
+}
+
+Result allocate_while_capturing() {
+  return attempt([](cudaStream_t stream, float* x) {
+    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    launch(stream, add_one, dim3(1), dim3(1), x);
+    void* memory = nullptr;
+    cudaMalloc(&memory, 16);
+    cudaGraph_t graph = nullptr;
+    GRADSTEP_CUDA(cudaStreamEndCapture(stream, &graph));
+  });
+}
+
+Result fresh_memory() {
+  return attempt([](cudaStream_t stream, float* x) {
+    const DeviceMemory fresh(4 * sizeof(float), "a test");
+    GRADSTEP_CUDA(cudaMemcpyAsync(x, fresh.data(), fresh.bytes(), cudaMemcpyDeviceToDevice, stream));
+  });
+}
+
+Result too_much_memory() {
+  return attempt([](cudaStream_t, float*) { const DeviceMemory huge(uint64_t{1} << 50, "a test"); });
+}
+
+Result copy_past_end() {
+  return attempt([](cudaStream_t stream, float* x) {
+    std::vector<float> host(kThreads + 1);
+    GRADSTEP_CUDA(cudaMemcpyAsync(x, host.data(), host.size() * sizeof(float), cudaMemcpyHostToDevice, stream));
+  });
+}
+
+void print(const char* name, const Result& result, const char* end) {
+  std::string error;
+  for (const char c : result.error) error += c == '"' ? '\'' : c;
+  printf("\"%s\": {\"error\": \"%s\", \"values\": [", name, error.c_str());
+  for (size_t i = 0; i < result.values.size(); i++) {
+    printf(std::isnan(result.values[i]) ? "%snull" : "%s%g", i == 0 ? "" : ", ", static_cast<double>(result.values[i]));
+  }
+  printf("]}%s\n", end);
+}
+
+int main_of_test() {
+  printf("{\n");
+  print("reverse", cooperating(reverse_kernel), ",");
+  print("reverse without a barrier", cooperating(reverse_without_barrier), ",");
+  print("scan in order", cooperating(scan_in_order), ",");
+  print("sum", cooperating(sum_kernel), ",");
+  print("sum in dynamic shared memory", cooperating(sum_dynamic, kThreads * sizeof(float)), ",");
+  print("past dynamic shared memory", cooperating(past_dynamic_shared, kThreads * sizeof(float)), ",");
+  print("too much dynamic shared memory", cooperating(sum_dynamic, 64 * 1024), ",");
+  print("collectives", cooperating(collectives), ",");
+  print("store after the end", plain(store_after_end), ",");
+  print("store before the begin", plain(store_before_begin), ",");
+  print("read far away", plain(read_far_away), ",");
+  print("null store", attempt([](cudaStream_t stream, float*) {
+          launch_cooperating(stream, store_at, dim3(1), dim3(1), 0, static_cast<float*>(nullptr));
+        }),
+        ",");
+  print("barrier for some", cooperating(barrier_for_some), ",");
+  print("barriers in branches", cooperating(barriers_in_branches), ",");
+  print("shuffle after return", cooperating(shuffle_after_return), ",");
+  print("sum in half a warp", cooperating(sum_kernel, 0, 16), ",");
+  print("shuffle from outside the mask", cooperating(shuffle_from_outside_mask), ",");
+  print("last block wins", plain(last_block_wins, 1000), ",");
+  print("barrier in a plain kernel", plain(barrier_in_plain_kernel), ",");
+  print("divide by zero", attempt([](cudaStream_t stream, float* x) {
+          launch(stream, divide_by_zero, dim3(1), dim3(1), x, 0);
+        }),
+        ",");
+  print("too many threads", cooperating(reverse_kernel, 0, 2048), ",");
+  print("replay", replay(), ",");
+  print("allocate while capturing", allocate_while_capturing(), ",");
+  print("fresh memory", fresh_memory(), ",");
+  print("too much memory", too_much_memory(), ",");
+  print("copy past the end", copy_past_end(), ",");
+  print("reverse again", cooperating(reverse_kernel), "");
+  printf("}\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace gradstep::cuda
+
+int main() { return gradstep::cuda::main_of_test(); }
