@@ -77,7 +77,7 @@ __device__ inline void load_inputs(const MapLaunch& m, int64_t i, float (&in)[kM
   }
 #pragma unroll
   for (int k = 0; k < kInputs; k++) {
-    if (k < m.input_count) in[k] = load_as_float(m.inputs[k], m.dtypes[k], offsets[k]);
+    in[k] = k < m.input_count ? load_as_float(m.inputs[k], m.dtypes[k], offsets[k]) : 0.f;
   }
 }
 
