@@ -1,0 +1,9 @@
+/** zeros: every element 0, the default for biases. */
+import { checkOptions } from '../options.js';
+import type { Initializer } from './initializer.js';
+
+/** Every element 0. */
+export function zeros(options?: Record<string, never>): Initializer {
+  checkOptions('initializers.zeros', options, {});
+  return { name: 'zeros', sampler: () => () => 0 };
+}

@@ -1,0 +1,39 @@
+/** categoricalCrossentropy: −Σ_c y_c · log p_c over the last axis, labels as distributions. */
+import { elementwise } from '../ops/map.js';
+import { sum } from '../ops/reduce_sum.js';
+import { reshape } from '../ops/reshape.js';
+import { softmaxCrossEntropy } from '../ops/softmax_cross_entropy.js';
+import { sizeOf } from '../graph/shape.js';
+import { boolean, checkOptions, optional } from '../options.js';
+import { meanPerSample, type Loss } from './loss.js';
+import { clipProbabilities, softmaxInput } from './probabilities.js';
+
+export interface CategoricalCrossentropyOptions {
+  /** Whether the model yields logits rather than probabilities. Default false. */
+  fromLogits?: boolean;
+}
+
+/**
+ * −Σ_c y_c · log p_c. Labels have the shape of the output: one-hot or any distribution. A softmax at the model's end is
+ * fused with the loss; other probabilities are first divided by their sum and clipped to [1e-7, 1 − 1e-7].
+ */
+export function categoricalCrossentropy(options?: CategoricalCrossentropyOptions): Loss {
+  const config = checkOptions('losses.categoricalCrossentropy', options, { fromLogits: optional(boolean, false) });
+  return {
+    name: 'categoricalCrossentropy',
+    config,
+    labels: 'float32',
+    labelShape: (output) => output,
+    perSample(yTrue, yPred, { state, flag }) {
+      const logits = config.fromLogits ? yPred : softmaxInput(yPred);
+      if (logits) {
+        const classes = logits.shape.at(-1)!;
+        const matrix = [sizeOf(logits.shape) / classes, classes];
+        const loss = softmaxCrossEntropy(reshape(logits, matrix), reshape(yTrue, matrix), state, flag);
+        return meanPerSample(reshape(loss, logits.shape.slice(0, -1)));
+      }
+      const p = clipProbabilities(elementwise('div', yPred, sum(yPred, [-1], true)));
+      return meanPerSample(elementwise('neg', sum(elementwise('mul', yTrue, elementwise('log', p)), [-1])));
+    },
+  };
+}

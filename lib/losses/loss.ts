@@ -1,0 +1,59 @@
+/**
+ * A loss compares what a model yields with what was wanted, one number a sample; training minimises the mean over the
+ * batch. Losses are composed of ops, so their gradients follow by themselves.
+ */
+import { GradstepError } from '../errors.js';
+import type { Value } from '../graph/graph.js';
+import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { mean } from '../ops/reduce_sum.js';
+import { reshape } from '../ops/reshape.js';
+import { broadcastTo } from '../ops/map.js';
+
+/** A loss of the user's own, over `gs.ops`: yTrue and yPred are [rows, …]; the result is [rows, …] or a scalar, and is averaged. */
+export type LossFunction = (yTrue: Value, yPred: Value) => Value;
+
+/** The step's small tensors, which kernels that check labels need. */
+export interface LossContext {
+  readonly state: Value;
+  readonly flag: Value;
+}
+
+export interface Loss {
+  /** The name it is saved under; undefined for a user's own function. */
+  readonly name: string | undefined;
+  /** Options that its factory takes back. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What labels are: class numbers or numbers. */
+  readonly labels: 'int32' | 'float32';
+  /** Shape of one sample's labels for a model's output shape; undefined where any will do. */
+  labelShape(output: Shape): Shape | undefined;
+  /** Loss of each sample, [rows]. */
+  perSample(yTrue: Value, yPred: Value, context: LossContext): Value;
+}
+
+/** [rows, …] → [rows]: the mean over everything but the rows. */
+export function meanPerSample(x: Value): Value {
+  if (x.shape.slice(1).every((d) => d === 1)) return reshape(x, x.shape.slice(0, 1));
+  return mean(x, x.shape.slice(1).map((_, i) => i + 1));
+}
+
+/** Wraps a user's own function. */
+export function ownLoss(compute: LossFunction): Loss {
+  return {
+    name: undefined,
+    config: {},
+    labels: 'float32',
+    labelShape: () => undefined,
+    perSample(yTrue, yPred) {
+      const rows = yPred.shape[0]!;
+      const loss = compute(yTrue, yPred);
+      if (loss?.graph !== yPred.graph) throw new GradstepError('ERR_OPTION', 'Expected the loss function to return a value made from yTrue and yPred');
+      if (loss.dtype !== 'float32') throw new GradstepError('ERR_DTYPE', `Expected a float32 loss but received ${loss.dtype}`);
+      if (sameShape(loss.shape, [])) return broadcastTo(loss, [rows]);
+      if (loss.shape[0] !== rows) {
+        throw new GradstepError('ERR_SHAPE', `Expected a loss of shape [${rows}, ...] or [] but received ${formatShape(loss.shape)}`);
+      }
+      return meanPerSample(loss);
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/** Losses by name: what `compile` takes as a string, and what saved models name. */
+import { optionError } from '../errors.js';
+import { unknownName, type Check } from '../options.js';
+import { binaryCrossentropy, categoricalCrossentropy, meanSquaredError, sparseCategoricalCrossentropy } from './index.js';
+import { ownLoss, type Loss, type LossFunction } from './loss.js';
+
+const LOSSES = { meanSquaredError, binaryCrossentropy, categoricalCrossentropy, sparseCategoricalCrossentropy } as const;
+
+export type LossName = keyof typeof LOSSES;
+
+/** Reads a loss given by name, made by a factory, or written as a function. */
+export const lossOption: Check<Loss> = (value, name) => {
+  if (typeof value === 'function') return ownLoss(value as LossFunction);
+  if (typeof value === 'string') return restoreLoss({ name: value, config: {} }, name);
+  if (typeof value === 'object' && value !== null && typeof (value as Partial<Loss>).perSample === 'function') return value as Loss;
+  throw optionError(name, 'name of a loss, a loss or a function', value);
+};
+
+/** The loss of a saved form. */
+export function restoreLoss(saved: { name: string; config: unknown }, where: string): Loss {
+  if (!Object.hasOwn(LOSSES, saved.name)) throw unknownName('loss', saved.name, where, Object.keys(LOSSES));
+  return LOSSES[saved.name as LossName](saved.config as never);
+}

@@ -1,0 +1,3 @@
+/** The namespace `gs.metrics`. */
+export { accuracy } from './accuracy.js';
+export type { Metric, MetricFunction } from './metric.js';

@@ -1,0 +1,206 @@
+/**
+ * The namespace `gs.ops`: arithmetic on values, for losses, metrics and activations of a user's own. Nothing is computed
+ * when these are called; they describe a graph, which is differentiated and compiled. Shapes broadcast as in NumPy.
+ */
+import { GradstepError, optionError } from '../errors.js';
+import { Value } from '../graph/graph.js';
+import type { Shape } from '../graph/shape.js';
+import { argmax as argmaxOf } from './argmax.js';
+import { broadcastTo as broadcast, elementwise } from './map.js';
+import { matmul as multiply } from './matmul.js';
+import { mean as meanOf, sum as sumOf } from './reduce_sum.js';
+import { reshape as reshapeTo } from './reshape.js';
+import type { ScalarName } from './scalar_table.js';
+import { softmax as softmaxOf } from './softmax.js';
+
+export type { Value } from '../graph/graph.js';
+
+/** A value or a number. */
+export type Operand = Value | number;
+
+/** Options of reductions. */
+export interface ReduceOptions {
+  /** Axes to reduce over, negative ones from the end. Default: all. */
+  axis?: number | readonly number[];
+  /** Whether reduced axes stay, with size 1. Default false. */
+  keepDims?: boolean;
+}
+
+function apply(name: ScalarName, ...operands: Operand[]): Value {
+  operands.forEach((o, i) => {
+    if (!(o instanceof Value) && typeof o !== 'number') throw optionError(`ops.${name} operand ${i + 1}`, 'value or number', o);
+  });
+  if (!operands.some((o) => o instanceof Value)) {
+    throw new GradstepError('ERR_OPTION', `Expected at least one value among the operands of ops.${name} but received numbers only`);
+  }
+  return elementwise(name, ...operands);
+}
+
+function axesOf({ axis }: ReduceOptions): readonly number[] | undefined {
+  return typeof axis === 'number' ? [axis] : axis;
+}
+
+/** a + b. */
+export function add(a: Operand, b: Operand): Value {
+  return apply('add', a, b);
+}
+
+/** a − b. */
+export function sub(a: Operand, b: Operand): Value {
+  return apply('sub', a, b);
+}
+
+/** a · b, element by element. */
+export function mul(a: Operand, b: Operand): Value {
+  return apply('mul', a, b);
+}
+
+/** a / b. */
+export function div(a: Operand, b: Operand): Value {
+  return apply('div', a, b);
+}
+
+/** −x. */
+export function neg(x: Value): Value {
+  return apply('neg', x);
+}
+
+/** |x|; its gradient at 0 is 0. */
+export function abs(x: Value): Value {
+  return apply('abs', x);
+}
+
+/** −1, 0 or 1; no gradient. */
+export function sign(x: Value): Value {
+  return apply('sign', x);
+}
+
+/** x². */
+export function square(x: Value): Value {
+  return apply('square', x);
+}
+
+/** √x, x >= 0. */
+export function sqrt(x: Value): Value {
+  return apply('sqrt', x);
+}
+
+/** e^x. */
+export function exp(x: Value): Value {
+  return apply('exp', x);
+}
+
+/** Natural logarithm, x > 0. */
+export function log(x: Value): Value {
+  return apply('log', x);
+}
+
+/** a^b for a > 0. */
+export function pow(a: Operand, b: Operand): Value {
+  return apply('pow', a, b);
+}
+
+/** The larger of a and b; the gradient goes there, to a where they are equal. */
+export function maximum(a: Operand, b: Operand): Value {
+  return apply('maximum', a, b);
+}
+
+/** The smaller of a and b; the gradient goes there, to a where they are equal. */
+export function minimum(a: Operand, b: Operand): Value {
+  return apply('minimum', a, b);
+}
+
+/** max(x, 0). */
+export function relu(x: Value): Value {
+  return apply('relu', x);
+}
+
+/** 1 / (1 + e^−x). */
+export function sigmoid(x: Value): Value {
+  return apply('sigmoid', x);
+}
+
+/** tanh x. */
+export function tanh(x: Value): Value {
+  return apply('tanh', x);
+}
+
+/** log(1 + e^x), without overflow. */
+export function softplus(x: Value): Value {
+  return apply('softplus', x);
+}
+
+/** The largest integer <= x; no gradient. */
+export function floor(x: Value): Value {
+  return apply('floor', x);
+}
+
+/** 1 where a = b, else 0; no gradient. */
+export function equal(a: Operand, b: Operand): Value {
+  return apply('equal', a, b);
+}
+
+/** 1 where a ≠ b, else 0; no gradient. */
+export function notEqual(a: Operand, b: Operand): Value {
+  return apply('notEqual', a, b);
+}
+
+/** 1 where a < b, else 0; no gradient. */
+export function less(a: Operand, b: Operand): Value {
+  return apply('less', a, b);
+}
+
+/** 1 where a <= b, else 0; no gradient. */
+export function lessEqual(a: Operand, b: Operand): Value {
+  return apply('lessEqual', a, b);
+}
+
+/** 1 where a > b, else 0; no gradient. */
+export function greater(a: Operand, b: Operand): Value {
+  return apply('greater', a, b);
+}
+
+/** 1 where a >= b, else 0; no gradient. */
+export function greaterEqual(a: Operand, b: Operand): Value {
+  return apply('greaterEqual', a, b);
+}
+
+/** a where `condition` is not 0, else b; gradients go to the one taken. */
+export function where(condition: Value, a: Operand, b: Operand): Value {
+  return apply('where', condition, a, b);
+}
+
+/** Σ x over axes. */
+export function sum(x: Value, options: ReduceOptions = {}): Value {
+  return sumOf(x, axesOf(options), options.keepDims);
+}
+
+/** Mean of x over axes. */
+export function mean(x: Value, options: ReduceOptions = {}): Value {
+  return meanOf(x, axesOf(options), options.keepDims);
+}
+
+/** The same elements under another shape of as many; ERR_SHAPE otherwise. */
+export function reshape(x: Value, shape: Shape): Value {
+  return reshapeTo(x, shape);
+}
+
+/** x repeated along axes of size 1 until it has `shape`. */
+export function broadcastTo(x: Value, shape: Shape): Value {
+  return broadcast(x, shape);
+}
+
+/** Product of matrices [m, k] and [k, n]. */
+export function matmul(a: Value, b: Value): Value {
+  return multiply(a, b);
+}
+
+/** e^x / Σ e^x over the last axis. */
+export function softmax(x: Value): Value {
+  return softmaxOf(x);
+}
+
+/** Position of the largest element along the last axis (int32), the first of equals; no gradient. */
+export function argmax(x: Value): Value {
+  return argmaxOf(x);
+}

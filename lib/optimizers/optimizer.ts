@@ -1,0 +1,28 @@
+/**
+ * An optimizer moves the parameters against their gradients: one kernel over the whole parameter block. What it keeps
+ * between steps lies in blocks of the same shape, its slots; the learning rate is a variable in device memory.
+ */
+import type { Value } from '../graph/graph.js';
+
+export interface OptimizerContext {
+  readonly params: Value;
+  readonly grads: Value;
+  /** One block for each name in `slots`, zero at first. */
+  slot(name: string): Value;
+  /** float32 [1]. */
+  readonly learningRate: Value;
+  /** The step's counters (int32 [4]). */
+  readonly state: Value;
+  readonly flag: Value;
+}
+
+export interface Optimizer {
+  /** The name it is saved under. */
+  readonly name: string;
+  /** Options that its factory takes back. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly learningRate: number;
+  readonly slots: readonly string[];
+  /** Adds the update to the graph of the step. */
+  apply(context: OptimizerContext): void;
+}

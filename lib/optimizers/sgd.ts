@@ -1,0 +1,37 @@
+/** sgd: W ← W − lr·g, optionally with momentum (Polyak 1964) or Nesterov's form of it, as Keras writes them. */
+import { sgdOp } from '../ops/sgd.js';
+import { boolean, checkOptions, number, optional, type SchemaOf } from '../options.js';
+import type { Optimizer } from './optimizer.js';
+
+export interface SgdOptions {
+  /** Step length, >= 0. Default 0.01. */
+  learningRate?: number;
+  /** Part of the previous move that is kept, in [0, 1]. Default 0: none. */
+  momentum?: number;
+  /** Whether the gradient counts as taken ahead of the move. Default false. */
+  nesterov?: boolean;
+}
+
+const schema = {
+  learningRate: optional(number('number >= 0', (v) => v >= 0), 0.01),
+  momentum: optional(number('number in [0, 1]', (v) => v >= 0 && v <= 1), 0),
+  nesterov: optional(boolean, false),
+} satisfies SchemaOf<SgdOptions>;
+
+/** W ← W − lr·g; with momentum v ← momentum·v − lr·g and W ← W + v, or with Nesterov W ← W + momentum·v − lr·g. */
+export function sgd(options?: SgdOptions): Optimizer {
+  const config = checkOptions('optimizers.sgd', options, schema);
+  const { learningRate, momentum, nesterov } = config;
+  return {
+    name: 'sgd',
+    config,
+    learningRate,
+    slots: momentum > 0 ? ['velocity'] : [],
+    apply(context) {
+      const { params, grads, flag } = context;
+      const velocity = momentum > 0 ? context.slot('velocity') : undefined;
+      const inputs = { params, grads, velocity, learningRate: context.learningRate, flag };
+      params.graph.add(sgdOp, inputs, { momentum, nesterov: nesterov ? 'yes' : 'no' });
+    },
+  };
+}

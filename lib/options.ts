@@ -1,0 +1,124 @@
+/**
+ * Checking of options objects. A schema has one check for each option: it receives what the caller gave (undefined when
+ * nothing) and the option's full name, and returns the value to use or throws ERR_OPTION. Names that the schema does not
+ * have are rejected with a suggestion, so a misspelling never passes silently.
+ */
+import { GradstepError, optionError } from './errors.js';
+
+/** Returns the checked value; `name` is what messages call it: `layers.dense.units`. */
+export type Check<T> = (value: unknown, name: string) => T;
+
+export type Schema = Readonly<Record<string, Check<unknown>>>;
+
+/** What a schema's checks return. */
+export type Checked<S extends Schema> = { readonly [K in keyof S]: ReturnType<S[K]> };
+
+/** A schema that has exactly the options of an interface. */
+export type SchemaOf<O> = { readonly [K in keyof O]-?: Check<unknown> };
+
+/** Checks every option of `given`; `where` names the function: `layers.dense`. */
+export function checkOptions<S extends Schema>(where: string, given: unknown, schema: S): Checked<S> {
+  if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given))) {
+    throw optionError(where, 'an object of options', given);
+  }
+  const options = (given ?? {}) as Record<string, unknown>;
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(schema, name)) throw unknownName('option', name, where, Object.keys(schema));
+  }
+  const value = (name: string): unknown => (Object.hasOwn(options, name) ? options[name] : undefined);
+  return Object.fromEntries(Object.entries(schema).map(([name, check]) => [name, check(value(name), `${where}.${name}`)])) as Checked<S>;
+}
+
+/** `Unknown option "unit" for layers.dense: did you mean "units"?` */
+export function unknownName(kind: string, name: string, where: string, known: readonly string[]): GradstepError {
+  const near = nearest(name, known);
+  const hint = near === undefined ? `expected one of ${known.join(', ')}` : `did you mean "${near}"?`;
+  return new GradstepError('ERR_OPTION', `Unknown ${kind} ${JSON.stringify(name)} for ${where}: ${hint}`);
+}
+
+/** The known name that differs least, if it differs by little enough to be what was meant. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const ranked = known.map((k) => ({ k, distance: editDistance(name.toLowerCase(), k.toLowerCase()) }));
+  ranked.sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= Math.max(2, Math.floor(best.k.length / 3)) ? best.k : undefined;
+}
+
+/** Insertions, deletions and substitutions between two words (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** Uses `fallback` where nothing was given. */
+export function optional<T, F>(check: Check<T>, fallback: F): Check<T | F> {
+  return (value, name) => (value === undefined ? fallback : check(value, name));
+}
+
+/** An integer from `min` to `max`. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check<number> {
+  const expected = max < Number.MAX_SAFE_INTEGER ? `integer from ${min} to ${max}` : `integer ${min === 1 ? '> 0' : `>= ${min}`}`;
+  return (value, name) => {
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) throw optionError(name, expected, value);
+    return value;
+  };
+}
+
+/** A finite number that also satisfies `accepts`; `expected` says so in words. */
+export function number(expected = 'finite number', accepts: (value: number) => boolean = () => true): Check<number> {
+  return (value, name) => {
+    if (typeof value !== 'number' || !Number.isFinite(value) || !accepts(value)) throw optionError(name, expected, value);
+    return value;
+  };
+}
+
+export const boolean: Check<boolean> = (value, name) => {
+  if (typeof value !== 'boolean') throw optionError(name, 'boolean', value);
+  return value;
+};
+
+/** One of a few words. */
+export function oneOf<const T extends string>(values: readonly T[]): Check<T> {
+  return (value, name) => {
+    if (typeof value === 'string') {
+      if (!(values as readonly string[]).includes(value)) throw unknownName('value', value, name, values);
+      return value as T;
+    }
+    throw optionError(name, `one of ${values.map((v) => `"${v}"`).join(', ')}`, value);
+  };
+}
+
+/** A positive integer for both axes, or [height, width]. */
+export const pair: Check<readonly [number, number]> = (value, name) => {
+  const both = Array.isArray(value) ? value : [value, value];
+  const valid = both.length === 2 && both.every((v) => typeof v === 'number' && Number.isInteger(v) && v > 0);
+  if (!valid) throw optionError(name, 'integer > 0 or a pair of them', value);
+  return [both[0] as number, both[1] as number];
+};
+
+/** Positive sizes: the shape of one sample, without the batch. */
+export const shape: Check<readonly number[]> = (value, name) => {
+  const valid = Array.isArray(value) && value.every((v) => typeof v === 'number' && Number.isInteger(v) && v > 0);
+  if (!valid) throw optionError(name, 'array of integers > 0', value);
+  return [...(value as number[])];
+};
+
+/** A function, called with whatever its place says. */
+export function func<F>(): Check<F> {
+  return (value, name) => {
+    if (typeof value !== 'function') throw optionError(name, 'function', value);
+    return value as F;
+  };
+}
+
+export const abortSignal: Check<AbortSignal> = (value, name) => {
+  if (!(value instanceof AbortSignal)) throw optionError(name, 'AbortSignal', value);
+  return value;
+};

@@ -1,0 +1,199 @@
+/**
+ * A session is one native session: a persistent region laid out by a Layout, programs, and data slots. This file adds
+ * what the addon leaves out: errors of our own class with the caller's stack, large copies in slices with the event loop
+ * in between, and a cache of prepared programs.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { NativeRunResult, NativeSession } from '../../binding.js';
+import { encodeProgram } from '../compile/encode.js';
+import type { Program } from '../compile/program.js';
+import { isDetached, type Tensor, type TensorData } from '../data/tensor.js';
+import { GradstepError, type ErrorCode } from '../errors.js';
+import { DTYPES } from '../graph/dtype.js';
+import { sizeOf } from '../graph/shape.js';
+import { resolveDevice } from './devices.js';
+import { native } from './native.js';
+
+/** Bytes copied between two looks at the event loop. */
+const SLICE_BYTES = 4 << 20;
+
+/** Prepared programs kept at once; beyond that the one unused for longest is dropped. */
+const PROGRAMS = 24;
+
+/** Milliseconds a run may take before it returns to report. */
+const REPORT_MS = 100;
+
+interface CachedProgram {
+  entry: Promise<number>;
+  users: number;
+}
+
+/** Bytes of the persistent region. */
+export interface Range {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export class Session {
+  private readonly programs = new Map<string, CachedProgram>();
+  private disposed = false;
+
+  private constructor(
+    private readonly native: NativeSession,
+    /** `cpu` or `cuda:0`. */
+    readonly device: string,
+    readonly backend: 'cpu' | 'cuda',
+  ) {}
+
+  /** Opens a session with `bytes` of zeros as its persistent region. */
+  static async open(device: string, threads: number, bytes: number): Promise<Session> {
+    const resolved = resolveDevice(device);
+    const options = { device: resolved.name, threads, ...(resolved.plugin === undefined ? {} : { plugin: resolved.plugin }) };
+    const opened = translate(() => new (native().Session)(options));
+    const session = new Session(opened, resolved.name, resolved.name === 'cpu' ? 'cpu' : 'cuda');
+    await session.call((n) => n.reserve(bytes));
+    return session;
+  }
+
+  /** Calls the native session; failures become GradstepErrors with the stack of whoever awaits this. */
+  private async call<T>(body: (native: NativeSession) => Promise<T>): Promise<T> {
+    if (this.disposed) throw disposedError();
+    try {
+      return await body(this.native);
+    } catch (error) {
+      throw this.disposed ? disposedError() : toGradstepError(error);
+    }
+  }
+
+  /**
+   * Runs `body` with the entry of a program, made by `build` unless one was loaded under this key. The program stays
+   * loaded while `body` runs.
+   */
+  async withProgram<T>(key: string, build: () => Program, body: (entry: number) => Promise<T>): Promise<T> {
+    const program = this.programs.get(key) ?? { entry: this.call((n) => n.load(encodeProgram(build()))), users: 0 };
+    // The map is kept in order of use.
+    this.programs.delete(key);
+    this.programs.set(key, program);
+    program.users++;
+    try {
+      return await body(await program.entry);
+    } catch (error) {
+      // A program that could not be prepared is not kept: the next call tries again.
+      program.entry.catch(() => this.programs.delete(key));
+      throw error;
+    } finally {
+      program.users--;
+      await this.dropUnused();
+    }
+  }
+
+  private async dropUnused(): Promise<void> {
+    for (const [key, program] of this.programs) {
+      if (this.programs.size <= PROGRAMS || this.disposed) return;
+      if (program.users > 0) continue;
+      this.programs.delete(key);
+      const entry = await program.entry;
+      await this.call((n) => n.unload(entry));
+    }
+  }
+
+  /** Runs an entry up to `steps` times, for about 100 ms, then reads `report`. */
+  run(entry: number, steps: number, report: Range): Promise<NativeRunResult> {
+    return this.call((n) => n.run(entry, steps, REPORT_MS, report));
+  }
+
+  /** Ends the runs that are under way or queued, after their current step. */
+  stop(): void {
+    if (!this.disposed) this.native.stop();
+  }
+
+  write(offset: number, data: ArrayBufferView): Promise<void> {
+    return this.call((n) => n.write({ region: 'persistent', offset }, data));
+  }
+
+  /** Reads a range at one moment: no step runs in between. */
+  read({ offset, bytes }: Range): Promise<ArrayBuffer> {
+    return this.call((n) => n.read({ region: 'persistent', offset, bytes }));
+  }
+
+  /** Makes a data slot as large as a tensor's rows. */
+  allocateSlot(slot: number, { dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): Promise<void> {
+    return this.call((n) => n.allocateSlot(slot, DTYPES[dtype].code, shape[0]!, sizeOf(shape.slice(1))));
+  }
+
+  releaseSlot(slot: number): Promise<void> {
+    return this.call((n) => n.releaseSlot(slot));
+  }
+
+  /** Fills a slot; see writeSliced. */
+  writeSlot(slot: number, data: TensorData, name: string): Promise<void> {
+    return this.writeSliced({ region: 'slot', slot }, 0, data, name);
+  }
+
+  /** Writes much data into the persistent region; see writeSliced. */
+  writeRange(offset: number, data: TensorData, name: string): Promise<void> {
+    return this.writeSliced({ region: 'persistent' }, offset, data, name);
+  }
+
+  /** Copies in slices, the event loop in between; ERR_OPTION when the array's memory is taken away meanwhile. */
+  private async writeSliced(
+    to: { region: 'persistent' | 'slot'; slot?: number },
+    start: number,
+    data: TensorData,
+    name: string,
+  ): Promise<void> {
+    const length = data.length;
+    const step = SLICE_BYTES / data.BYTES_PER_ELEMENT;
+    for (let at = 0; at < length; at += step) {
+      if (isDetached(data, length)) {
+        throw new GradstepError('ERR_OPTION', `The memory of ${name} was transferred elsewhere while it was being copied`);
+      }
+      const offset = start + at * data.BYTES_PER_ELEMENT;
+      const slice = data.subarray(at, Math.min(at + step, length));
+      await this.call((n) => n.write({ ...to, offset }, slice));
+      if (at + step < length) await setImmediate();
+    }
+  }
+
+  /** Copies a slot's floats out. */
+  async readSlot(slot: number, length: number): Promise<Float32Array<ArrayBuffer>> {
+    const data = new Float32Array(length);
+    const step = SLICE_BYTES / 4;
+    for (let at = 0; at < length; at += step) {
+      const bytes = 4 * Math.min(step, length - at);
+      data.set(new Float32Array(await this.call((n) => n.read({ region: 'slot', slot, offset: 4 * at, bytes }))), at);
+    }
+    return data;
+  }
+
+  memory(): Promise<{ persistent: number; scratch: number; workspace: number; slots: number }> {
+    return this.call((n) => n.memory());
+  }
+
+  /** Stops what runs, rejects what waits with ERR_DISPOSED, and gives the memory back. */
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    await this.native.dispose();
+  }
+}
+
+function disposedError(): GradstepError {
+  return new GradstepError('ERR_DISPOSED', 'The model has been disposed: its memory is gone');
+}
+
+function translate<T>(body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw toGradstepError(error);
+  }
+}
+
+/** Errors of the addon carry a `code`; anything else is a defect of ours. */
+function toGradstepError(error: unknown): GradstepError {
+  if (error instanceof GradstepError) return error;
+  const { code, message } = error as { code?: string; message?: string };
+  const known = typeof code === 'string' && code.startsWith('ERR_') && !code.startsWith('ERR_NAPI');
+  return new GradstepError(known ? (code as ErrorCode) : 'ERR_INTERNAL', message ?? String(error), { cause: error });
+}

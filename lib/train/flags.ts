@@ -1,0 +1,33 @@
+/** What an error flag left by a run means to the caller. */
+import { GradstepError } from '../errors.js';
+import { FLAG, type Flag } from './report.js';
+
+export interface FlagContext {
+  /** What ran: `fit`, `evaluate`. */
+  readonly what: string;
+  /** Step counter at the beginning of the pass. */
+  readonly firstStep: number;
+  readonly batchSize: number;
+  /** Labels in each row. */
+  readonly labelsPerRow: number;
+  /** Order in which rows were visited; as they lie when absent. */
+  readonly order?: Int32Array;
+}
+
+/** Throws the error that a flag stands for. */
+export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow, order }: FlagContext): void {
+  if (flag.code === FLAG.none) return;
+  const step = flag.step - firstStep;
+  if (flag.code === FLAG.labelRange) {
+    const visited = step * batchSize + Math.floor(flag.index / labelsPerRow);
+    const row = order?.[visited] ?? visited;
+    throw new GradstepError('ERR_LABEL_RANGE', `Expected labels from 0 to the number of classes - 1 but received ${flag.value} in row ${row} of y`);
+  }
+  if (flag.code === FLAG.notFinite) {
+    throw new GradstepError(
+      'ERR_NAN',
+      `The loss became NaN or infinite in step ${step} of the pass (${what}): lower the learning rate, check the data, or compile with onNaN: "continue"`,
+    );
+  }
+  throw new GradstepError('ERR_INTERNAL', `A row outside the data was visited (${what}): flag ${flag.code}, row ${flag.index}`);
+}

@@ -1,0 +1,10 @@
+/** Lets one body run at a time, in the order of arrival: inference shares one report and its slots. */
+export class Lock {
+  private last: Promise<unknown> = Promise.resolve();
+
+  run<T>(body: () => Promise<T>): Promise<T> {
+    const result = this.last.then(body);
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The report: the small tensors that tell how a run went, together so that one read after a run gives everything.
+ * Counters (int32 [4]: step, row cursor, seed), error flag (int32 [4]: code, index, value, step), and for the loss and
+ * each metric a total (float64 [2]: sum, number of elements). Training and inference have one each.
+ */
+import type { Variable } from '../graph/graph.js';
+import { seedWords } from '../random.js';
+import type { Layout } from '../runtime/layout.js';
+import type { Range } from '../runtime/session.js';
+
+export interface Flag {
+  readonly code: number;
+  readonly index: number;
+  readonly value: number;
+  readonly step: number;
+}
+
+/** What a run reported. */
+export interface Report {
+  readonly step: number;
+  readonly cursor: number;
+  readonly flag: Flag;
+  /** Mean of the loss and of each metric over what was seen since the totals were cleared; NaN when nothing was. */
+  readonly means: readonly number[];
+}
+
+/** Codes of native/core/state.h. */
+export const FLAG = { none: 0, labelRange: 1, notFinite: 2, rowRange: 3 } as const;
+
+export class ReportBlock {
+  readonly state: Variable;
+  readonly flag: Variable;
+  readonly totals: readonly Variable[];
+  readonly range: Range;
+  private readonly offsets: { state: number; flag: number; totals: readonly number[] };
+
+  /** Places the variables at the end of a layout; `name` is `train` or `inference`. */
+  constructor(layout: Layout, name: string, totals: readonly string[]) {
+    const start = layout.bytes;
+    this.state = layout.variable(`${name}/state`, 'int32', [4]);
+    this.flag = layout.variable(`${name}/flag`, 'int32', [4]);
+    this.totals = totals.map((t) => layout.variable(`${name}/${t}`, 'float64', [2]));
+    this.range = { offset: start, bytes: layout.bytes - start };
+    const at = (v: Variable) => layout.offsetOf(v) - start;
+    this.offsets = { state: at(this.state), flag: at(this.flag), totals: this.totals.map(at) };
+  }
+
+  /** The bytes of a fresh report: the given step and seed, cursor 0, no flag, totals cleared. */
+  fresh(step: number, seed: number): Uint8Array {
+    const bytes = new Uint8Array(this.range.bytes);
+    const { low, high } = seedWords(seed);
+    new Uint32Array(bytes.buffer, this.offsets.state, 4).set([step, 0, low, high]);
+    return bytes;
+  }
+
+  parse(bytes: ArrayBuffer): Report {
+    const [step, cursor] = new Int32Array(bytes, this.offsets.state, 2) as unknown as [number, number];
+    const [code, index, value, at] = new Int32Array(bytes, this.offsets.flag, 4) as unknown as [number, number, number, number];
+    const means = this.offsets.totals.map((offset) => {
+      const [sum, count] = new Float64Array(bytes, offset, 2) as unknown as [number, number];
+      return sum / count;
+    });
+    return { step, cursor, flag: { code, index, value, step: at }, means };
+  }
+}
