@@ -87,7 +87,8 @@ void Executor::loop() {
     queue_.pop_front();
     lock.unlock();
     running_->job.run(running_->stop);
-    running_->job = {running_->job.owner, nullptr, nullptr};  // what it holds goes before anyone hears that it ended
+    running_->job.run = nullptr;  // what it holds goes before anyone hears that it ended
+    running_->job.dropped = nullptr;
     lock.lock();
     running_.reset();
     changed_.notify_all();

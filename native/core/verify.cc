@@ -159,9 +159,10 @@ class StepVerifier {
   // Two tensors of one step: reads may share memory; an output may take over an input's where the op allows it.
   void apart(const Extent& a, const Extent& b) const {
     if (!a.overlaps(b) || (!a.writes() && !b.writes())) return;
-    const bool a_output = a.field->role == FieldRole::kOutput;
-    const Extent& output = a_output ? a : b;
-    const Extent& input = a_output ? b : a;
+    // The one that writes is to blame; of two, an output.
+    const bool blame_a = b.field->role == FieldRole::kOutput ? a.field->role == FieldRole::kOutput : a.writes();
+    const Extent& output = blame_a ? a : b;
+    const Extent& input = blame_a ? b : a;
     const bool permitted = output.field->role == FieldRole::kOutput && input.field->role == FieldRole::kInput &&
                            (output.field->limit >> input.input & 1) != 0 && !output.accumulates &&
                            output.tensor->dtype == input.tensor->dtype && output.same(input);

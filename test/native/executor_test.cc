@@ -1,0 +1,138 @@
+// Executors: the order of jobs, stopping, dropping and waiting by owner.
+#include "core/executor.h"
+
+#include <future>
+
+#include "harness.h"
+
+using namespace gradstep;
+using namespace gradstep::test;
+
+namespace {
+
+const std::chrono::seconds kLong(10);
+
+// A job that waits until it is let go, so that others queue up behind it.
+struct Gate {
+  std::promise<void> entered, opened;
+
+  Job job(const void* owner) {
+    return {owner,
+            [this](const std::atomic<bool>&) {
+              entered.set_value();
+              opened.get_future().wait();
+            },
+            nullptr};
+  }
+};
+
+void finish(Executor& executor) {
+  std::promise<void> done;
+  executor.submit({&done, [&](const std::atomic<bool>&) { done.set_value(); }, nullptr});
+  done.get_future().wait();
+}
+
+}  // namespace
+
+TEST(executor_does_jobs_in_order) {
+  Executor& executor = Executor::of("test:order");
+  std::string order;
+  const int owners[2] = {};
+  for (int i = 0; i < 26; i++) {
+    executor.submit({&owners[i % 2], [&order, i](const std::atomic<bool>&) { order += static_cast<char>('a' + i); }, nullptr});
+  }
+  finish(executor);
+  EXPECT_EQUAL(order, "abcdefghijklmnopqrstuvwxyz");
+}
+
+TEST(executor_puts_a_first_job_ahead_of_the_queue) {
+  Executor& executor = Executor::of("test:first");
+  Gate gate;
+  std::string order;
+  executor.submit(gate.job(nullptr));
+  gate.entered.get_future().wait();
+  executor.submit({nullptr, [&](const std::atomic<bool>&) { order += "b"; }, nullptr});
+  executor.submit_first({nullptr, [&](const std::atomic<bool>&) { order += "a"; }, nullptr});
+  gate.opened.set_value();
+  finish(executor);
+  EXPECT_EQUAL(order, "ab");
+}
+
+TEST(executor_is_one_thread_a_device) {
+  EXPECT_EQUAL(&Executor::of("test:a"), &Executor::of("test:a"));
+  std::thread::id a1, a2, b;
+  Executor::of("test:a").submit({nullptr, [&](const std::atomic<bool>&) { a1 = std::this_thread::get_id(); }, nullptr});
+  Executor::of("test:a").submit({nullptr, [&](const std::atomic<bool>&) { a2 = std::this_thread::get_id(); }, nullptr});
+  Executor::of("test:b").submit({nullptr, [&](const std::atomic<bool>&) { b = std::this_thread::get_id(); }, nullptr});
+  finish(Executor::of("test:a"));
+  finish(Executor::of("test:b"));
+  EXPECT(a1 == a2);
+  EXPECT(a1 != b);
+  EXPECT(a1 != std::this_thread::get_id());
+}
+
+TEST(executor_stops_the_jobs_of_one_owner) {
+  Executor& executor = Executor::of("test:stop");
+  const int mine = 0, other = 0;
+  std::promise<void> entered;
+  std::vector<bool> stopped;
+  executor.submit({&mine,
+                   [&](const std::atomic<bool>& stop) {
+                     entered.set_value();
+                     const auto until = std::chrono::steady_clock::now() + kLong;
+                     while (!stop && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+                     stopped.push_back(stop);
+                   },
+                   nullptr});
+  executor.submit({&mine, [&](const std::atomic<bool>& stop) { stopped.push_back(stop); }, nullptr});
+  executor.submit({&other, [&](const std::atomic<bool>& stop) { stopped.push_back(stop); }, nullptr});
+  entered.get_future().wait();
+  executor.stop(&mine);
+  executor.submit({&mine, [&](const std::atomic<bool>& stop) { stopped.push_back(stop); }, nullptr});
+  finish(executor);
+  EXPECT(stopped == std::vector<bool>({true, true, false, false}));
+}
+
+TEST(executor_drops_the_queued_jobs_of_one_owner) {
+  Executor& executor = Executor::of("test:drop");
+  const int mine = 0, other = 0;
+  Gate gate;
+  std::string events;
+  executor.submit(gate.job(&mine));
+  gate.entered.get_future().wait();
+  executor.submit({&mine, [&](const std::atomic<bool>&) { events += "ran "; }, [&] { events += "dropped1 "; }});
+  executor.submit({&other, [&](const std::atomic<bool>&) { events += "other "; }, [&] { events += "wrong "; }});
+  executor.submit({&mine, [&](const std::atomic<bool>&) { events += "ran "; }, [&] { events += "dropped2 "; }});
+  executor.submit({&mine, [&](const std::atomic<bool>&) { events += "ran "; }, nullptr});
+  executor.drop(&mine);
+  EXPECT_EQUAL(events, "dropped1 dropped2 ");
+  gate.opened.set_value();
+  finish(executor);
+  EXPECT_EQUAL(events, "dropped1 dropped2 other ");
+}
+
+TEST(executor_waits_for_the_running_job_of_one_owner) {
+  Executor& executor = Executor::of("test:wait");
+  const int mine = 0, other = 0;
+  Gate gate;
+  std::atomic<bool> done{false};
+  executor.wait(&mine);  // nothing runs
+  executor.submit(gate.job(&mine));
+  executor.submit({&other, [&](const std::atomic<bool>&) { done = true; }, nullptr});
+  gate.entered.get_future().wait();
+  executor.wait(&other);  // it is queued, not running
+  EXPECT(!done);
+  auto waited = std::async(std::launch::async, [&] { executor.wait(&mine); });
+  EXPECT(waited.wait_for(std::chrono::milliseconds(20)) == std::future_status::timeout);
+  gate.opened.set_value();
+  EXPECT(waited.wait_for(kLong) == std::future_status::ready);
+  finish(executor);
+}
+
+TEST(executor_lets_go_of_what_a_job_holds) {
+  Executor& executor = Executor::of("test:hold");
+  auto held = std::make_shared<int>(1);
+  executor.submit({nullptr, [held](const std::atomic<bool>&) {}, nullptr});
+  finish(executor);
+  EXPECT_EQUAL(held.use_count(), 1);
+}

@@ -1,0 +1,152 @@
+// Sessions over a fake device: what they refuse, how they fail, what they pass on.
+#include "core/session.h"
+
+#include "fake_backend.h"
+#include "harness.h"
+#include "program_builder.h"
+
+using namespace gradstep;
+using namespace gradstep::test;
+
+namespace {
+
+const std::atomic<bool> kGo{false};
+const std::atomic<bool> kStopped{true};
+
+Session make(FakeOptions options = {}, uint64_t limit = 0) {
+  return Session([options] { return std::make_unique<FakeBackend>(options); }, limit);
+}
+
+std::vector<char> encoded() { return ProgramBuilder().add(valid_matmul()).bytes(); }
+
+int load(Session& session) {
+  const std::vector<char> bytes = encoded();
+  return session.load(bytes.data(), bytes.size());
+}
+
+Span persistent(uint64_t offset, uint64_t bytes) { return {Region::kPersistent, -1, offset, bytes}; }
+Span slot(int number, uint64_t offset, uint64_t bytes) { return {Region::kNone, number, offset, bytes}; }
+
+// A run that fails in its second step, after which nothing works any more.
+void fails(const char* file, int line, FakeOptions options, const char* code, const char* first, const char* later) {
+  Session session = make(options);
+  const int entry = load(session);
+  expect_equal(session.run(entry, 1, 0, kGo).steps, 1, "steps", file, line);
+  expect_error([&] { session.run(entry, 2, 0, kGo); }, code, {first}, file, line);
+  expect_error([&] { session.run(entry, 1, 0, kGo); }, "ERR_DEVICE_FAILED", {"failed earlier", later}, file, line);
+  expect_error([&] { session.memory(); }, "ERR_DEVICE_FAILED", {later}, file, line);
+  expect_error([&] { session.reserve(8); }, "ERR_DEVICE_FAILED", {later}, file, line);
+  session.close();
+  expect_error([&] { session.memory(); }, "ERR_DISPOSED", {}, file, line);
+}
+#define FAILS(kind, code, first, later)                \
+  FakeOptions options;                                 \
+  options.at_step_two = FakeOptions::kind;             \
+  fails(__FILE__, __LINE__, options, code, first, later)
+
+}  // namespace
+
+TEST(session_runs_what_it_loaded) {
+  Session session = make();
+  const int entry = load(session);
+  EXPECT_EQUAL(session.run(entry, 7, 0, kGo).steps, 7);
+  int64_t counted = 0;
+  session.read(persistent(0, sizeof counted), &counted);
+  EXPECT_EQUAL(counted, 7);
+}
+
+TEST(session_ends_a_run_at_its_budget) {
+  FakeOptions options;
+  options.step_ms = 5;
+  Session session = make(options);
+  const RunResult result = session.run(load(session), 1000, 0.02, kGo);
+  EXPECT(result.steps >= 1 && result.steps <= 4);
+  EXPECT(result.seconds >= 0.02);
+}
+
+TEST(session_does_not_begin_a_run_that_was_stopped) {
+  Session session = make();
+  EXPECT_EQUAL(session.run(load(session), 7, 0, kStopped).steps, 0);
+}
+
+TEST(session_refuses_entries_it_does_not_have) {
+  Session session = make();
+  EXPECT_ERROR("ERR_OPTION", session.run(3, 1, 0, kGo), "entry 3");
+  EXPECT_ERROR("ERR_OPTION", session.unload(3), "entry 3");
+  const int entry = load(session);
+  session.unload(entry);
+  EXPECT_ERROR("ERR_OPTION", session.run(entry, 1, 0, kGo), "No program is loaded");
+  EXPECT_ERROR("ERR_OPTION", session.unload(entry), "No program is loaded");
+}
+
+TEST(session_verifies_what_it_loads) {
+  Session session = make();
+  EXPECT_ERROR("ERR_PROGRAM", session.load("garbage", 7), "Not a program");
+  MatmulArgs args = valid_matmul();
+  args.y.offset = 1 << 20;
+  const auto bytes = ProgramBuilder().add(args, "dense_1").bytes();
+  EXPECT_ERROR("ERR_PROGRAM", session.load(bytes.data(), bytes.size()), "step 0 (matmul in dense_1), y");
+}
+
+TEST(session_checks_transfers) {
+  Session session = make();
+  session.reserve(100);
+  char data[128] = {};
+  session.write(persistent(0, 100), data);
+  session.read(persistent(100, 0), data);
+  EXPECT_ERROR("ERR_OPTION", session.write(persistent(1, 100), data), "100 bytes at 1", "persistent region of 100 bytes");
+  EXPECT_ERROR("ERR_OPTION", session.read(persistent(101, 0), data), "persistent");
+  EXPECT_ERROR("ERR_OPTION", session.read(persistent(~uint64_t{0}, 2), data), "persistent");
+  EXPECT_ERROR("ERR_OPTION", session.read({Region::kScratch, -1, 0, 1}, data), "scratch region of 0 bytes");
+  EXPECT_ERROR("ERR_OPTION", session.read(slot(3, 0, 1), data), "no slot 3");
+  session.allocate_slot(3, DType::kInt32, 5, 2);
+  session.write(slot(3, 0, 40), data);
+  EXPECT_ERROR("ERR_OPTION", session.write(slot(3, 1, 40), data), "slot 3 of 40 bytes");
+  session.release_slot(3);
+  EXPECT_ERROR("ERR_OPTION", session.read(slot(3, 0, 1), data), "no slot 3");
+}
+
+TEST(session_keeps_to_the_memory_there_is) {
+  Session session = make({}, 1000);
+  session.reserve(600);
+  EXPECT_ERROR("ERR_OOM", session.reserve(700), "700 bytes were requested, 600 of the device's 1000");
+  EXPECT_ERROR("ERR_OOM", session.allocate_slot(0, DType::kFloat32, 101, 1), "404 bytes");
+  EXPECT_ERROR("ERR_OOM", session.allocate_slot(0, DType::kFloat64, INT32_MAX, INT64_MAX / 64), "Out of memory");
+  session.allocate_slot(0, DType::kFloat32, 100, 1);
+  EXPECT_EQUAL(session.memory().slots, 400u);
+  EXPECT_ERROR("ERR_OOM", load(session), "Out of memory");
+}
+
+TEST(session_reports_a_device_that_cannot_be_made) {
+  int attempts = 0;
+  Session session(
+      [&]() -> std::unique_ptr<Backend> {
+        if (++attempts == 1) throw Error("ERR_DEVICE_UNAVAILABLE", "not here");
+        return std::make_unique<FakeBackend>();
+      },
+      0);
+  EXPECT_ERROR("ERR_DEVICE_UNAVAILABLE", session.memory(), "not here");
+  session.reserve(64);  // the next call tries again
+  EXPECT_EQUAL(session.memory().persistent, 64u);
+}
+
+TEST(session_fails_for_good_when_a_step_throws) { FAILS(kThrow, "ERR_DEVICE_FAILED", "the fake broke", "the fake broke"); }
+TEST(session_fails_for_good_when_a_step_throws_anything) { FAILS(kThrowForeign, "ERR_DEVICE_FAILED", "", "unknown"); }
+TEST(session_fails_for_good_when_a_step_has_no_memory) { FAILS(kThrowOom, "ERR_OOM", "Out of memory", "out of memory"); }
+TEST(session_fails_for_good_when_the_device_says_so) { FAILS(kThrowFailed, "ERR_DEVICE_FAILED", "the bus", "the bus"); }
+
+TEST(session_turns_other_exceptions_into_errors) {
+  Session session([]() -> std::unique_ptr<Backend> { throw std::runtime_error("strange"); }, 0);
+  EXPECT_ERROR("ERR_INTERNAL", session.memory(), "strange");
+  Session full([]() -> std::unique_ptr<Backend> { throw std::bad_alloc(); }, 0);
+  EXPECT_ERROR("ERR_OOM", full.memory(), "Out of memory");
+}
+
+TEST(session_is_of_no_use_after_close) {
+  Session session = make();
+  const int entry = load(session);
+  session.close();
+  session.close();
+  EXPECT_ERROR("ERR_DISPOSED", session.run(entry, 1, 0, kGo), "disposed");
+  EXPECT_ERROR("ERR_DISPOSED", session.reserve(1), "disposed");
+}
