@@ -2,21 +2,16 @@
  * The backends the tests run on: the CPU, and CUDA's kernels compiled as plain C++ under several thread orders. The
  * emulation is built by `npm test`'s set-up; where it is missing the tests fail rather than skip.
  */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { native } from '../../lib/runtime/native.js';
+import { native, pluginPath } from '../../lib/runtime/native.js';
 import type { NativeSession } from '../../binding.js';
 
 export interface TestBackend {
   name: string;
   kind: 'cpu' | 'cuda';
   device: string;
-  plugin?: string;
   /** Seed of the emulation's thread order. */
   order?: number;
 }
-
-export const EMULATED_PLUGIN = fileURLToPath(new URL('../../build-emulated/gradstep_cuda_emulated.so', import.meta.url));
 
 /** Thread orders of the emulation; GRADSTEP_TEST_ORDERS names more or fewer. */
 function orders(): number[] {
@@ -31,16 +26,16 @@ export function backends(): TestBackend[] {
       name: `cuda-emulated, thread order ${order}`,
       kind: 'cuda' as const,
       device: 'cuda-emulated',
-      plugin: EMULATED_PLUGIN,
       order,
     })),
   ];
   return only ? all.filter((b) => b.device === only) : all;
 }
 
-export function openSession(backend: TestBackend): NativeSession {
-  if (backend.plugin && !existsSync(backend.plugin)) throw new Error(`${backend.plugin} is not built: run npm run setup`);
-  if (backend.order !== undefined) process.env.GRADSTEP_EMULATION_SEED = String(backend.order);
-  const { device, plugin } = backend;
-  return new (native().Session)({ device, threads: 2, ...(plugin ? { plugin } : {}) });
+export function openSession({ device, order }: TestBackend): NativeSession {
+  if (order === undefined) return new (native().Session)({ device, threads: 2 });
+  const { path, sought } = pluginPath('cuda-emulated');
+  if (!path) throw new Error(`The emulated CUDA plugin is not built (looked for ${sought.join(', ')}): run npm test`);
+  process.env.GRADSTEP_EMULATION_SEED = String(order);
+  return new (native().Session)({ device, threads: 2, plugin: path });
 }
