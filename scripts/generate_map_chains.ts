@@ -1,7 +1,7 @@
 /**
  * Writes native/generated/map_chains.cuh: the chains of scalar functions that CUDA runs as compiled kernels, from the
- * tapes in scripts/map_chains.json. A chain is found by the hash of its tape, whatever the values of its immediates, so
- * operands stand exactly as lowering orders them. Every other tape is interpreted; results are the same. Run it with
+ * tapes in scripts/map_chains.json. A chain is found by its tape, whatever the values of its immediates, so operands
+ * stand exactly as lowering orders them. Every other tape is interpreted; results are the same. Run it with
  * `npx tsx scripts/generate_map_chains.ts`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -26,13 +26,11 @@ function operandCode(operand: string): number {
   return { in: 0, r: REGISTER, c: IMMEDIATE }[kind as 'in' | 'r' | 'c'] + Number(digits);
 }
 
-/** FNV-1a, 64 bits, over instruction count, result count, functions with as many operands as they take, results. */
-function tapeHash({ code, results }: Chain): string {
+/** What a tape computes: instruction count, result count, functions with as many operands as they take, results. */
+function tapeKey({ code, results }: Chain): string {
   const bytes = [code.length, results.length];
   for (const [fn, ...operands] of code) bytes.push(SCALAR_NAMES.indexOf(fn), ...operands.map(operandCode));
-  bytes.push(...results.map(operandCode));
-  const hash = bytes.reduce((h, byte) => BigInt.asUintN(64, (h ^ BigInt(byte)) * 0x100000001b3n), 0xcbf29ce484222325n);
-  return `0x${hash.toString(16).padStart(16, '0')}ull`;
+  return [...bytes, ...results.map(operandCode)].join(', ');
 }
 
 function check({ name, code, results }: Chain): void {
@@ -41,7 +39,8 @@ function check({ name, code, results }: Chain): void {
     if (ARITIES[fn] !== operands.length) throw new Error(`${name}: ${fn} does not take ${operands.length} operands`);
     for (const operand of operands) {
       const at = operandCode(operand);
-      if (at >= REGISTER && at < IMMEDIATE && at >= REGISTER + i) throw new Error(`${name}: ${operand} is read before it is made`);
+      if (at >= REGISTER && at < IMMEDIATE && at >= REGISTER + i)
+        throw new Error(`${name}: ${operand} is read before it is made`);
     }
   });
   if (results.length === 0) throw new Error(`${name} has no result`);
@@ -58,6 +57,7 @@ function formula(chain: Chain): string {
     ...chain.results.map((o, i) => `out[${i}] = ${expression(o)};`),
   ];
   return `struct ${chain.name} {
+  static constexpr uint8_t kTape[] = {${tapeKey(chain)}};
   static constexpr int kInputs = ${inputs}, kOutputs = ${chain.results.length};
   static __device__ void apply(const float (&${usesInputs ? 'in' : ''})[kMapInputs], const float (&${usesImmediates ? 'c' : ''})[kTapeImmediates], float (&out)[kMapOutputs]) {
 ${lines.map((l) => `    ${l}`).join('\n')}
@@ -79,15 +79,15 @@ ${chains.map(formula).join('\n\n')}
 
 }  // namespace gradstep::cuda::map_chains
 
-// X(hash of the tape, formula) for every chain.
+// X(formula) for every chain; kTape holds the key that native/ops/map.cu makes of a tape.
 #define GRADSTEP_MAP_CHAINS(X) \\
-${chains.map((c) => `  X(${tapeHash(c)}, ${c.name})`).join(' \\\n')}
+${chains.map((c) => `  X(${c.name})`).join(' \\\n')}
 `;
 }
 
 const chains = JSON.parse(readFileSync(list, 'utf8')) as Chain[];
 chains.forEach(check);
-for (const key of [(c: Chain) => c.name, tapeHash]) {
+for (const key of [(c: Chain) => c.name, tapeKey]) {
   const known = new Set<string>();
   for (const chain of chains) {
     if (known.has(key(chain))) throw new Error(`${chain.name} stands twice in the list`);

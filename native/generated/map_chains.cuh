@@ -8,6 +8,7 @@
 namespace gradstep::cuda::map_chains {
 
 struct Fill {
+  static constexpr uint8_t kTape[] = {0, 1, 64};
   static constexpr int kInputs = 0, kOutputs = 1;
   static __device__ void apply(const float (&)[kMapInputs], const float (&c)[kTapeImmediates], float (&out)[kMapOutputs]) {
     out[0] = c[0];
@@ -15,6 +16,7 @@ struct Fill {
 };
 
 struct Copy {
+  static constexpr uint8_t kTape[] = {1, 1, 0, 0, 16};
   static constexpr int kInputs = 1, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::identity(in[0]);
@@ -23,6 +25,7 @@ struct Copy {
 };
 
 struct Add {
+  static constexpr uint8_t kTape[] = {1, 1, 1, 0, 1, 16};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::add(in[0], in[1]);
@@ -31,6 +34,7 @@ struct Add {
 };
 
 struct Sub {
+  static constexpr uint8_t kTape[] = {1, 1, 2, 0, 1, 16};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::sub(in[0], in[1]);
@@ -39,6 +43,7 @@ struct Sub {
 };
 
 struct Mul {
+  static constexpr uint8_t kTape[] = {1, 1, 3, 0, 1, 16};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::mul(in[0], in[1]);
@@ -47,6 +52,7 @@ struct Mul {
 };
 
 struct Div {
+  static constexpr uint8_t kTape[] = {1, 1, 4, 0, 1, 16};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::div(in[0], in[1]);
@@ -55,6 +61,7 @@ struct Div {
 };
 
 struct Square {
+  static constexpr uint8_t kTape[] = {1, 1, 8, 0, 16};
   static constexpr int kInputs = 1, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::square(in[0]);
@@ -63,6 +70,7 @@ struct Square {
 };
 
 struct Scale {
+  static constexpr uint8_t kTape[] = {1, 1, 3, 0, 64, 16};
   static constexpr int kInputs = 1, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&c)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::mul(in[0], c[0]);
@@ -71,6 +79,7 @@ struct Scale {
 };
 
 struct ScaleShift {
+  static constexpr uint8_t kTape[] = {2, 1, 3, 0, 64, 1, 16, 65, 17};
   static constexpr int kInputs = 1, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&c)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::mul(in[0], c[0]);
@@ -80,6 +89,7 @@ struct ScaleShift {
 };
 
 struct Equal {
+  static constexpr uint8_t kTape[] = {1, 1, 21, 0, 1, 16};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::equal(in[0], in[1]);
@@ -88,6 +98,7 @@ struct Equal {
 };
 
 struct Relu {
+  static constexpr uint8_t kTape[] = {1, 1, 15, 0, 16};
   static constexpr int kInputs = 1, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::relu(in[0]);
@@ -96,6 +107,7 @@ struct Relu {
 };
 
 struct Sigmoid {
+  static constexpr uint8_t kTape[] = {1, 1, 17, 0, 16};
   static constexpr int kInputs = 1, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::sigmoid(in[0]);
@@ -104,6 +116,7 @@ struct Sigmoid {
 };
 
 struct Tanh {
+  static constexpr uint8_t kTape[] = {1, 1, 18, 0, 16};
   static constexpr int kInputs = 1, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::tanh(in[0]);
@@ -112,6 +125,7 @@ struct Tanh {
 };
 
 struct ReluGradient {
+  static constexpr uint8_t kTape[] = {2, 1, 16, 0, 3, 1, 16, 17};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::step(in[0]);
@@ -121,6 +135,7 @@ struct ReluGradient {
 };
 
 struct SigmoidGradient {
+  static constexpr uint8_t kTape[] = {3, 1, 2, 64, 0, 3, 0, 16, 3, 1, 17, 18};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&c)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::sub(c[0], in[0]);
@@ -131,6 +146,7 @@ struct SigmoidGradient {
 };
 
 struct TanhGradient {
+  static constexpr uint8_t kTape[] = {3, 1, 8, 0, 2, 64, 16, 3, 1, 17, 18};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&c)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::square(in[0]);
@@ -141,6 +157,7 @@ struct TanhGradient {
 };
 
 struct SquaredError {
+  static constexpr uint8_t kTape[] = {2, 1, 2, 0, 1, 8, 16, 17};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::sub(in[0], in[1]);
@@ -150,6 +167,7 @@ struct SquaredError {
 };
 
 struct SquaredErrorAndError {
+  static constexpr uint8_t kTape[] = {2, 2, 2, 0, 1, 8, 16, 17, 16};
   static constexpr int kInputs = 2, kOutputs = 2;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::sub(in[0], in[1]);
@@ -160,6 +178,7 @@ struct SquaredErrorAndError {
 };
 
 struct SoftmaxGradient {
+  static constexpr uint8_t kTape[] = {2, 1, 2, 0, 1, 3, 2, 16, 17};
   static constexpr int kInputs = 3, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::sub(in[0], in[1]);
@@ -169,6 +188,7 @@ struct SoftmaxGradient {
 };
 
 struct LogitCrossEntropy {
+  static constexpr uint8_t kTape[] = {3, 1, 3, 0, 1, 19, 0, 2, 17, 16, 18};
   static constexpr int kInputs = 2, kOutputs = 1;
   static __device__ void apply(const float (&in)[kMapInputs], const float (&)[kTapeImmediates], float (&out)[kMapOutputs]) {
     const float r0 = scalar::mul(in[0], in[1]);
@@ -180,25 +200,25 @@ struct LogitCrossEntropy {
 
 }  // namespace gradstep::cuda::map_chains
 
-// X(hash of the tape, formula) for every chain.
+// X(formula) for every chain; kTape holds the key that native/ops/map.cu makes of a tape.
 #define GRADSTEP_MAP_CHAINS(X) \
-  X(0xd949ec186c0cb94eull, Fill) \
-  X(0x780828b6fe1256adull, Copy) \
-  X(0x680645e962c8572full, Add) \
-  X(0xc804ade10c8c9decull, Sub) \
-  X(0x2810edd8b65cde0dull, Mul) \
-  X(0x880f55d0602124caull, Div) \
-  X(0xbd53e0b7255215a5ull, Square) \
-  X(0x28e6e7d8b7128ec4ull, Scale) \
-  X(0xfd9706e3dd7da09aull, ScaleShift) \
-  X(0xe870d542a6959bdbull, Equal) \
-  X(0x80b183b702fa1ef8ull, Relu) \
-  X(0xe4c6ddb6aaaa36f2ull, Sigmoid) \
-  X(0xdc1d82b6a5c26ea7ull, Tanh) \
-  X(0xc24e2801c928aed7ull, ReluGradient) \
-  X(0xb8efe03e44c99141ull, SigmoidGradient) \
-  X(0x4f62d4f45ab170d2ull, TanhGradient) \
-  X(0x35103627f6cfff64ull, SquaredError) \
-  X(0x3e24b4ae89a3ababull, SquaredErrorAndError) \
-  X(0x13a38733b0054f0bull, SoftmaxGradient) \
-  X(0x64200d1102bb2501ull, LogitCrossEntropy)
+  X(Fill) \
+  X(Copy) \
+  X(Add) \
+  X(Sub) \
+  X(Mul) \
+  X(Div) \
+  X(Square) \
+  X(Scale) \
+  X(ScaleShift) \
+  X(Equal) \
+  X(Relu) \
+  X(Sigmoid) \
+  X(Tanh) \
+  X(ReluGradient) \
+  X(SigmoidGradient) \
+  X(TanhGradient) \
+  X(SquaredError) \
+  X(SquaredErrorAndError) \
+  X(SoftmaxGradient) \
+  X(LogitCrossEntropy)

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <string>
+#include <unordered_map>
 
 #include "generated/cuda_ops.h"
 #include "generated/map_chains.cuh"
@@ -87,18 +90,19 @@ Interpreter interpreter_of(const Tape& tape, int inputs) {
   return p;
 }
 
-// FNV-1a over what a tape computes, whatever its immediates' values; scripts/generate_map_chains.ts does the same.
-uint64_t tape_hash(const Tape& tape) {
-  uint64_t hash = 0xcbf29ce484222325ull;
-  const auto mix = [&](int byte) { hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3ull; };
-  mix(tape.instructions);
-  mix(tape.result_count);
+// What a tape computes, whatever its immediates' values, as scripts/generate_map_chains.ts writes it: instruction
+// count, result count, functions with as many operands as they take, results.
+std::string tape_key(const Tape& tape) {
+  std::string key;
+  const auto append = [&](int byte) { key.push_back(static_cast<char>(byte)); };
+  append(tape.instructions);
+  append(tape.result_count);
   for (int i = 0; i < tape.instructions; i++) {
-    mix(tape.code[i][0]);
-    for (int k = 1; k <= kArities[tape.code[i][0]]; k++) mix(tape.code[i][k]);
+    append(tape.code[i][0]);
+    for (int k = 1; k <= kArities[tape.code[i][0]]; k++) append(tape.code[i][k]);
   }
-  for (int k = 0; k < tape.result_count; k++) mix(tape.results[k]);
-  return hash;
+  for (int k = 0; k < tape.result_count; k++) append(tape.results[k]);
+  return key;
 }
 
 // How a chain is launched, with the kernels made for it.
@@ -141,18 +145,13 @@ constexpr Kernels kernels_of() {
 const Kernels* find_compiled(const Tape& tape) {
   const char* interpret = std::getenv("GRADSTEP_MAP_INTERPRETER");
   if (interpret && std::strcmp(interpret, "1") == 0) return nullptr;
-  struct Row {
-    uint64_t hash;
-    Kernels kernels;
-  };
-#define GRADSTEP_ROW(hash, formula) {hash, kernels_of<map_chains::formula>()},
-  static const Row table[] = {GRADSTEP_MAP_CHAINS(GRADSTEP_ROW)};
+#define GRADSTEP_ROW(formula)                                                                 \
+  {std::string(std::begin(map_chains::formula::kTape), std::end(map_chains::formula::kTape)), \
+   kernels_of<map_chains::formula>()},
+  static const std::unordered_map<std::string, Kernels> table = {GRADSTEP_MAP_CHAINS(GRADSTEP_ROW)};
 #undef GRADSTEP_ROW
-  const uint64_t hash = tape_hash(tape);
-  for (const Row& row : table) {
-    if (row.hash == hash) return &row.kernels;
-  }
-  return nullptr;
+  const auto found = table.find(tape_key(tape));
+  return found == table.end() ? nullptr : &found->second;
 }
 
 MapLaunch launch_of(Prepare& prepare, const MapArgs& args, const MapPlan& plan) {
