@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "cuda/prepare.h"
 #include "generated/cuda_ops.h"
@@ -71,38 +70,22 @@ CudaBackend::~CudaBackend() {
   cudaGetLastError();
 }
 
-void CudaBackend::enter() {
-  if (!lost_.empty()) throw Error("ERR_DEVICE_FAILED", "The device failed before and cannot be used: " + lost_);
-  GRADSTEP_CUDA(cudaSetDevice(device_));
-}
-
-template <typename Work>
-auto CudaBackend::watched(const Work& work) {
-  enter();
-  try {
-    return work();
-  } catch (const Error& error) {
-    if (strcmp(error.code(), "ERR_DEVICE_FAILED") == 0) lost_ = error.what();
-    throw;
-  }
-}
+void CudaBackend::enter() { GRADSTEP_CUDA(cudaSetDevice(device_)); }
 
 // ---- memory ----
 
 void CudaBackend::reserve(uint64_t bytes) {
   if (bytes <= persistent_.bytes()) return;
-  watched([&] {
-    DeviceMemory grown(bytes, "the model");
-    const uint64_t kept = persistent_.bytes();
-    if (kept > 0) {
-      GRADSTEP_CUDA(
-          cudaMemcpyAsync(grown.data(), persistent_.data(), kept, cudaMemcpyDeviceToDevice, stream_.get()));
-    }
-    GRADSTEP_CUDA(cudaMemsetAsync(grown.data() + kept, 0, bytes - kept, stream_.get()));
-    GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
-    drop_graphs();
-    persistent_ = std::move(grown);
-  });
+  enter();
+  DeviceMemory grown(bytes, "the model");
+  const uint64_t kept = persistent_.bytes();
+  if (kept > 0) {
+    GRADSTEP_CUDA(cudaMemcpyAsync(grown.data(), persistent_.data(), kept, cudaMemcpyDeviceToDevice, stream_.get()));
+  }
+  GRADSTEP_CUDA(cudaMemsetAsync(grown.data() + kept, 0, bytes - kept, stream_.get()));
+  GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
+  drop_graphs();
+  persistent_ = std::move(grown);
 }
 
 // Scratch keeps nothing from one run to the next, so the old block makes room for the new one.
@@ -133,30 +116,29 @@ char* CudaBackend::address_of(const Span& span) {
 
 void CudaBackend::write(const Span& to, const void* data) {
   char* const address = address_of(to);
-  watched([&] { transfer_->to_device(address, data, to.bytes); });
+  enter();
+  transfer_->to_device(address, data, to.bytes);
 }
 
 void CudaBackend::read(const Span& from, void* data) {
   const char* const address = address_of(from);
-  watched([&] { transfer_->to_host(data, address, from.bytes); });
+  enter();
+  transfer_->to_host(data, address, from.bytes);
 }
 
 void CudaBackend::allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) {
   release_slot(slot);
-  watched([&] {
-    const uint64_t bytes = static_cast<uint64_t>(rows) * static_cast<uint64_t>(row_elements) * dtype_bytes(dtype);
-    slot_memory_[slot] = DeviceMemory(bytes, "a data set");
-    slots_[slot] = {slot_memory_[slot].data(), rows, row_elements, dtype, 0};
-    publish_slot(slot);
-  });
+  const uint64_t bytes = static_cast<uint64_t>(rows) * static_cast<uint64_t>(row_elements) * dtype_bytes(dtype);
+  slot_memory_[slot] = DeviceMemory(bytes, "a data set");
+  slots_[slot] = {slot_memory_[slot].data(), rows, row_elements, dtype, 0};
+  publish_slot(slot);
 }
 
 void CudaBackend::release_slot(int slot) {
-  watched([&] {
-    slots_[slot] = Slot{};
-    publish_slot(slot);
-    slot_memory_[slot] = DeviceMemory();
-  });
+  enter();
+  slots_[slot] = Slot{};
+  publish_slot(slot);
+  slot_memory_[slot] = DeviceMemory();
 }
 
 void CudaBackend::publish_slot(int slot) {
@@ -238,31 +220,30 @@ OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Progra
 // never idles, and a stop or the end of the budget is noticed soon.
 int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
   Entry& entry = entry_of(number);
-  return watched([&] {
-    if (!entry.graph) build(entry);
-    constexpr double kBatchSeconds = 0.002;
-    constexpr int64_t kMaxBatch = 64;
-    const auto start = Clock::now();
-    const auto over = [&](int64_t launched) {
-      if (control.stop != nullptr && control.stop->load(std::memory_order_relaxed)) return true;
-      return launched > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds;
-    };
-    int64_t launched = 0, batch = 1;
-    int64_t launched_by[2] = {0, 0};  // how many steps were launched when each event was recorded
-    for (int turn = 0; launched < steps && !over(launched); turn = 1 - turn) {
-      const int64_t n = std::min(batch, steps - launched);
-      for (int64_t i = 0; i < n; i++) GRADSTEP_CUDA(cudaGraphLaunch(entry.graph.get(), stream_.get()));
-      launched += n;
-      GRADSTEP_CUDA(cudaEventRecord(batch_done_[turn].get(), stream_.get()));
-      launched_by[turn] = launched;
-      if (launched_by[1 - turn] == 0) continue;
-      GRADSTEP_CUDA(cudaEventSynchronize(batch_done_[1 - turn].get()));
-      const double step_seconds = seconds_since(start) / static_cast<double>(launched_by[1 - turn]);
-      batch = std::clamp(static_cast<int64_t>(kBatchSeconds / step_seconds), int64_t{1}, kMaxBatch);
-    }
-    GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
-    return launched;
-  });
+  enter();
+  if (!entry.graph) build(entry);
+  constexpr double kBatchSeconds = 0.002;
+  constexpr int64_t kMaxBatch = 64;
+  const auto start = Clock::now();
+  const auto over = [&](int64_t launched) {
+    if (control.stop != nullptr && control.stop->load(std::memory_order_relaxed)) return true;
+    return launched > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds;
+  };
+  int64_t launched = 0, batch = 1;
+  int64_t launched_by[2] = {0, 0};  // how many steps were launched when each event was recorded
+  for (int turn = 0; launched < steps && !over(launched); turn = 1 - turn) {
+    const int64_t n = std::min(batch, steps - launched);
+    for (int64_t i = 0; i < n; i++) GRADSTEP_CUDA(cudaGraphLaunch(entry.graph.get(), stream_.get()));
+    launched += n;
+    GRADSTEP_CUDA(cudaEventRecord(batch_done_[turn].get(), stream_.get()));
+    launched_by[turn] = launched;
+    if (launched_by[1 - turn] == 0) continue;
+    GRADSTEP_CUDA(cudaEventSynchronize(batch_done_[1 - turn].get()));
+    const double step_seconds = seconds_since(start) / static_cast<double>(launched_by[1 - turn]);
+    batch = std::clamp(static_cast<int64_t>(kBatchSeconds / step_seconds), int64_t{1}, kMaxBatch);
+  }
+  GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
+  return launched;
 }
 
 }  // namespace gradstep::cuda

@@ -1,5 +1,6 @@
-// The CUDA executor of one session: memory, programs captured as graphs, and the loop that launches them. Every step of a
-// program is prepared and captured once; a run only launches the graph, a few batches of steps ahead of the device.
+// The CUDA executor of one session: memory, programs captured as graphs, and the loop that launches them. Every step of
+// a program is prepared and captured once; a run only launches the graph, a few batches of steps ahead of the device.
+// After ERR_DEVICE_FAILED nothing it holds can be relied on; the session (core/session.h) lets nobody in any more.
 #pragma once
 
 #include <map>
@@ -35,11 +36,7 @@ class CudaBackend final : public Backend {
     OwnedGraphExec graph;  // null: addresses changed since it was captured
   };
 
-  // Makes the device current in the calling thread; throws when an earlier call lost it.
-  void enter();
-  // Remembers an error that the device reported while it worked: nothing it does afterwards can be relied on.
-  template <typename Work>
-  auto watched(const Work& work);
+  void enter();  // makes the device the calling thread's
   Entry& entry_of(int entry);
   void drop_graphs();
   void grow_scratch(uint64_t bytes);
@@ -50,7 +47,6 @@ class CudaBackend final : public Backend {
 
   const int device_;
   int multiprocessors_ = 1;
-  std::string lost_;  // why the device can no longer be used
   OwnedStream stream_;
   OwnedEvent batch_done_[2];
   std::unique_ptr<Transfer> transfer_;

@@ -23,7 +23,8 @@ namespace gradstep::cuda {
                   std::to_string(line) + ")");
 }
 
-inline void check(cudaError_t error, const char* call, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+inline void check(cudaError_t error, const char* call, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE()) {
   if (error != cudaSuccess) fail(error, call, file, line);
 }
 

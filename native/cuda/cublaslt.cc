@@ -21,8 +21,8 @@ CublasLt open() {
         "holds it to LD_LIBRARY_PATH.";
     return lt;
   }
-#define GRADSTEP_FIND(name)                                                                   \
-  lt.name = reinterpret_cast<decltype(lt.name)>(dlsym(library, "cublasLt" #name));            \
+#define GRADSTEP_FIND(name)                                                        \
+  lt.name = reinterpret_cast<decltype(lt.name)>(dlsym(library, "cublasLt" #name)); \
   if (lt.name == nullptr) lt.problem = "The cuBLAS that was found has no cublasLt" #name ".";
   GRADSTEP_CUBLASLT(GRADSTEP_FIND)
 #undef GRADSTEP_FIND

@@ -1,5 +1,5 @@
-// cuBLASLt as it is found when gradstep runs: the library is opened by name, so that a missing one is a sentence and not
-// a plugin that does not load. Its functions have the names and types of <cublasLt.h>, without the prefix.
+// cuBLASLt as it is found when gradstep runs: the library is opened by name, so that a missing one is a sentence and
+// not a plugin that does not load. Its functions have the names and types of <cublasLt.h>, without the prefix.
 #pragma once
 
 #include <cublasLt.h>

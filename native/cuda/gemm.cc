@@ -1,6 +1,6 @@
-// The GEMM seam on cuBLASLt, strict float32 (no TF32). cuBLASLt thinks in column-major matrices: a row-major [r, c] is a
-// column-major [c, r], so c = a·b is asked for as cᵀ = bᵀ·aᵀ, b being the first factor; the bias then runs along the rows
-// of cᵀ, which is what the library's epilogue adds.
+// The GEMM seam on cuBLASLt, strict float32 (no TF32). cuBLASLt thinks in column-major matrices: a row-major [r, c] is
+// a column-major [c, r], so c = a·b is asked for as cᵀ = bᵀ·aᵀ, b being the first factor; the bias then runs along the
+// rows of cᵀ, which is what the library's epilogue adds.
 #include "cuda/gemm.h"
 
 #include "core/error.h"
@@ -86,12 +86,12 @@ class Plan {
     }
     cublasLtMatmulHeuristicResult_t best{};
     int found = 0;
-    const cublasStatus_t status = CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_,
-                                                                         preference_, 1, &best, &found);
+    const cublasStatus_t status =
+        CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_, preference_, 1, &best, &found);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED || found == 0) {
-      throw Error("ERR_DEVICE_FAILED", "cuBLAS has no algorithm for a product of [" + std::to_string(shape_.m) + ", " +
-                                           std::to_string(shape_.k) + "] and [" + std::to_string(shape_.k) + ", " +
-                                           std::to_string(shape_.n) + "] in float32");
+      throw Error("ERR_DEVICE_UNAVAILABLE", "cuBLAS has no algorithm for a product of [" + std::to_string(shape_.m) +
+                                                ", " + std::to_string(shape_.k) + "] and [" + std::to_string(shape_.k) +
+                                                ", " + std::to_string(shape_.n) + "] in float32");
     }
     check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
     algorithm_ = best.algo;

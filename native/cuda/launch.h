@@ -31,7 +31,8 @@ inline dim3 blocks_for(int64_t items, int64_t items_per_block) {
 #if defined(GRADSTEP_CUDA_EMULATED)
 
 template <typename... Params, typename... Args>
-void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
+void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
+                        Args... args) {
   check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block,
                                   shared_bytes, true, [=] { kernel(static_cast<Params>(args)...); }),
         "launch_cooperating", on.file, on.line);
@@ -53,7 +54,8 @@ T* dynamic_shared() {
 #elif defined(__CUDACC__)
 
 template <typename... Params, typename... Args>
-void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
+void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
+                        Args... args) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;

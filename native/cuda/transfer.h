@@ -1,4 +1,5 @@
-// Copies between the host and the device through two pinned slices, so that filling one overlaps with sending the other.
+// Copies between the host and the device through two pinned slices, so that filling one overlaps with sending the
+// other.
 #pragma once
 
 #include <cstddef>

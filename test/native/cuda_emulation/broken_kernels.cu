@@ -1,5 +1,5 @@
-// Kernels with one mistake each, and a few sound ones, run under the thread order of GRADSTEP_EMULATION_SEED. Prints one
-// JSON object: for each kernel what the emulation said ("" for nothing) and what came out of it (NaN as null).
+// Kernels with one mistake each, and a few sound ones, run under the thread order of GRADSTEP_EMULATION_SEED. Prints
+// one JSON object: for each kernel what the emulation said ("" for nothing) and what came out of it (NaN as null).
 // test/cuda_emulation.spec.ts knows what must stand there.
 #include <cmath>
 #include <cstdio>
@@ -195,7 +195,8 @@ void print(const char* name, const Result& result, const char* end) {
   for (const char c : result.error) error += c == '"' ? '\'' : c;
   printf("\"%s\": {\"error\": \"%s\", \"values\": [", name, error.c_str());
   for (size_t i = 0; i < result.values.size(); i++) {
-    printf(std::isnan(result.values[i]) ? "%snull" : "%s%g", i == 0 ? "" : ", ", static_cast<double>(result.values[i]));
+    printf(std::isnan(result.values[i]) ? "%snull" : "%s%.9g", i == 0 ? "" : ", ",
+           static_cast<double>(result.values[i]));
   }
   printf("]}%s\n", end);
 }
@@ -224,10 +225,8 @@ int main_of_test() {
   print("shuffle from outside the mask", cooperating(shuffle_from_outside_mask), ",");
   print("last block wins", plain(last_block_wins, 1000), ",");
   print("barrier in a plain kernel", plain(barrier_in_plain_kernel), ",");
-  print("divide by zero", attempt([](cudaStream_t stream, float* x) {
-          launch(stream, divide_by_zero, dim3(1), dim3(1), x, 0);
-        }),
-        ",");
+  print("divide by zero",
+        attempt([](cudaStream_t stream, float* x) { launch(stream, divide_by_zero, dim3(1), dim3(1), x, 0); }), ",");
   print("too many threads", cooperating(reverse_kernel, 0, 2048), ",");
   print("replay", replay(), ",");
   print("allocate while capturing", allocate_while_capturing(), ",");

@@ -1,6 +1,7 @@
-// A stand-in for CUDA's <cuda_runtime.h>, for tests only: .cu files compile against it as plain C++ and their kernels run
-// on the CPU. Here: the language (built-in variables, vector types, barriers, warp collectives, intrinsics) and the part
-// of the runtime API that the backend uses. What a mistake in a kernel does here, and where it is caught: emulation.h.
+// A stand-in for CUDA's <cuda_runtime.h>, for tests only: .cu files compile against it as plain C++ and their kernels
+// run on the CPU. Here: the language (built-in variables, vector types, barriers, warp collectives, intrinsics) and the
+// part of the runtime API that the backend uses. What a mistake in a kernel does here, and where it is caught:
+// emulation.h.
 #pragma once
 
 #include <algorithm>
@@ -53,24 +54,40 @@ inline T emulated_atomic(T* at, T value) {
   return old;
 }
 template <typename T>
-inline T atomicAdd(T* at, T v) { return emulated_atomic(at, static_cast<T>(*at + v)); }
+inline T atomicAdd(T* at, T v) {
+  return emulated_atomic(at, static_cast<T>(*at + v));
+}
 template <typename T>
-inline T atomicMax(T* at, T v) { return emulated_atomic(at, *at > v ? *at : v); }
+inline T atomicMax(T* at, T v) {
+  return emulated_atomic(at, *at > v ? *at : v);
+}
 template <typename T>
-inline T atomicMin(T* at, T v) { return emulated_atomic(at, *at < v ? *at : v); }
+inline T atomicMin(T* at, T v) {
+  return emulated_atomic(at, *at < v ? *at : v);
+}
 template <typename T>
-inline T atomicOr(T* at, T v) { return emulated_atomic(at, static_cast<T>(*at | v)); }
+inline T atomicOr(T* at, T v) {
+  return emulated_atomic(at, static_cast<T>(*at | v));
+}
 template <typename T>
-inline T atomicAnd(T* at, T v) { return emulated_atomic(at, static_cast<T>(*at & v)); }
+inline T atomicAnd(T* at, T v) {
+  return emulated_atomic(at, static_cast<T>(*at & v));
+}
 template <typename T>
-inline T atomicExch(T* at, T v) { return emulated_atomic(at, v); }
+inline T atomicExch(T* at, T v) {
+  return emulated_atomic(at, v);
+}
 template <typename T>
-inline T atomicCAS(T* at, T expected, T v) { return emulated_atomic(at, *at == expected ? v : *at); }
+inline T atomicCAS(T* at, T expected, T v) {
+  return emulated_atomic(at, *at == expected ? v : *at);
+}
 
 // ---- intrinsics ----
 
 template <typename T>
-inline T __ldg(const T* at) { return *at; }
+inline T __ldg(const T* at) {
+  return *at;
+}
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
 inline float __fadd_rn(float a, float b) { return a + b; }
@@ -129,7 +146,11 @@ enum cudaMemcpyKind {
   cudaMemcpyDeviceToDevice,
   cudaMemcpyDefault,
 };
-enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
 

@@ -16,7 +16,7 @@ constexpr size_t kGuard = 16 * kPage;
 constexpr size_t kAlignment = 256;
 
 struct Allocation {
-  char* mapping;        // guard, slack, data, slack, guard
+  char* mapping;  // guard, slack, data, slack, guard
   size_t mapped_bytes;
   char* data;
   size_t bytes;

@@ -1,9 +1,10 @@
 // How the emulation runs a grid. Threads of a block that cooperate are fibers: each runs until it waits at a barrier or
 // a warp collective; which one goes on next, and the order of blocks, depend on a seed (GRADSTEP_EMULATION_SEED; 0:
 // natural order), so that a missing barrier shows as wrong numbers under one order or another. Told as errors of the
-// stream, never by ending the process: barriers that some threads do not reach or reach elsewhere, collectives over lanes
-// that left, reads and writes outside device memory (guard pages, and red zones that are looked at after every launch),
-// barriers in kernels that were launched as if their threads never waited. Fresh device and shared memory is all NaN.
+// stream, never by ending the process: barriers that some threads do not reach or reach elsewhere, collectives over
+// lanes that left, reads and writes outside device memory (guard pages, and red zones that are looked at after every
+// launch), barriers in kernels that were launched as if their threads never waited. Fresh device and shared memory is
+// all NaN.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +22,14 @@ struct dim3 {
   constexpr dim3(unsigned vx = 1, unsigned vy = 1, unsigned vz = 1) : x(vx), y(vy), z(vz) {}
 };
 
-#define GRADSTEP_VECTORS(T, name, align2, align4)                                    \
-  struct __attribute__((aligned(align2))) name##2 { T x, y; };                       \
-  struct __attribute__((aligned(align4))) name##4 { T x, y, z, w; };                 \
-  inline name##2 make_##name##2(T x, T y) { return {x, y}; }                         \
+#define GRADSTEP_VECTORS(T, name, align2, align4)            \
+  struct __attribute__((aligned(align2))) name##2 {          \
+    T x, y;                                                  \
+  };                                                         \
+  struct __attribute__((aligned(align4))) name##4 {          \
+    T x, y, z, w;                                            \
+  };                                                         \
+  inline name##2 make_##name##2(T x, T y) { return {x, y}; } \
   inline name##4 make_##name##4(T x, T y, T z, T w) { return {x, y, z, w}; }
 GRADSTEP_VECTORS(float, float, 8, 16)
 GRADSTEP_VECTORS(int, int, 8, 16)

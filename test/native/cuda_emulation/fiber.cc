@@ -62,11 +62,11 @@ void Fiber::start(void (*entry)(void*), void* argument) {
   top -= 2;  // so that the stack divides by 16 where begin calls
   *--top = reinterpret_cast<uint64_t>(&gradstep_fiber_begin);
   *--top = 0;                                     // rbp
-  *--top = 0;                                      // rbx
-  *--top = reinterpret_cast<uint64_t>(argument);   // r12
-  *--top = reinterpret_cast<uint64_t>(entry);      // r13
-  *--top = 0;                                      // r14
-  *--top = 0;                                      // r15
+  *--top = 0;                                     // rbx
+  *--top = reinterpret_cast<uint64_t>(argument);  // r12
+  *--top = reinterpret_cast<uint64_t>(entry);     // r13
+  *--top = 0;                                     // r14
+  *--top = 0;                                     // r15
   pointer_ = top;
 }
 
@@ -109,7 +109,8 @@ void Fiber::leave_from_signal(void*) { setcontext(&scheduler); }
 #endif
 
 Fiber::Fiber() {
-  void* memory = mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   stack_ = static_cast<char*>(memory);
   mprotect(stack_, kGuard, PROT_NONE);

@@ -1,9 +1,9 @@
-// A stack of its own for a thread of a block, and the switch to it and back. On x86-64 a switch is a dozen instructions;
-// elsewhere it is ucontext's. One fiber runs at a time; it must never return from its entry.
+// A stack of its own for a thread of a block, and the switch to it and back. On x86-64 a switch is a dozen
+// instructions; elsewhere it is ucontext's. One fiber runs at a time; it must never return from its entry.
 #pragma once
 
-#include <cstddef>
 #include <csignal>
+#include <cstddef>
 
 #if !defined(__x86_64__)
 #include <ucontext.h>

@@ -18,7 +18,8 @@ void multiply(const GemmShape& s, const float* a, const float* b, const float* b
     for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
     for (int64_t p = 0; p < s.k; p++) {
       const float x = s.transpose_a ? a[p * s.m + i] : a[i * s.k + p];
-      for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] += x * (s.transpose_b ? b[j * s.k + p] : b[p * s.n + j]);
+      for (int64_t j = 0; j < s.n; j++)
+        row[static_cast<size_t>(j)] += x * (s.transpose_b ? b[j * s.k + p] : b[p * s.n + j]);
     }
     for (int64_t j = 0; j < s.n; j++) {
       float y = row[static_cast<size_t>(j)];

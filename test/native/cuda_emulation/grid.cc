@@ -1,13 +1,13 @@
+#include <link.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <link.h>
 #include <memory>
 #include <mutex>
 #include <numeric>
-#include <pthread.h>
 #include <string>
 #include <vector>
 
@@ -71,7 +71,9 @@ class Order {
     do step_ = 1 + random(seed) % n;
     while (std::gcd(step_, n) != 1);
   }
-  uint64_t at(uint64_t i) const { return static_cast<uint64_t>((static_cast<unsigned __int128>(i) * step_ + start_) % n_); }
+  uint64_t at(uint64_t i) const {
+    return static_cast<uint64_t>((static_cast<unsigned __int128>(i) * step_ + start_) % n_);
+  }
 
  private:
   uint64_t n_, step_ = 1, start_ = 0;
@@ -123,7 +125,7 @@ void* volatile caught_address;
 pthread_t runner;
 uint64_t random_state;
 
-constexpr size_t kPage = 4096;
+constexpr size_t kSharedGuard = 64 * 1024;
 constexpr size_t kMaxShared = 256 * 1024;
 char* dynamic_memory;  // ends where an unreadable page begins
 
@@ -139,8 +141,8 @@ class Signals {
  public:
   Signals() {
     runner = pthread_self();
-    static char* stack = static_cast<char*>(
-        mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    static char* stack =
+        static_cast<char*>(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     stack_t own{};
     own.ss_sp = stack;
     own.ss_size = kStackBytes;
@@ -192,7 +194,7 @@ void resume(int thread) {
     const char* const at = static_cast<char*>(caught_address);
     if (fiber.overflowed_at(at)) {
       failure = "ran out of stack";
-    } else if (at >= dynamic_memory && at < dynamic_memory + kPage) {
+    } else if (at >= dynamic_memory && at < dynamic_memory + kSharedGuard) {
       failure = "reached past its " + std::to_string(grid->shared_bytes) + " bytes of dynamic shared memory";
     } else {
       failure = "reached " + describe_address(at);
@@ -244,7 +246,8 @@ std::string describe_stuck() {
     for (int lane = 0; lane < kWarp; lane++) {
       if ((thread.mask >> lane & 1) == 0) continue;
       const int other = t / kWarp * kWarp + lane;
-      const std::string start = name(t) + " waits at " + text_of(thread.site) + " for lane " + std::to_string(lane) + ", ";
+      const std::string start =
+          name(t) + " waits at " + text_of(thread.site) + " for lane " + std::to_string(lane) + ", ";
       if (other >= n) return start + "which the block does not have";
       const Thread& o = threads[static_cast<size_t>(other)];
       if (o.state == State::kDone) return start + "which has returned";
@@ -255,7 +258,8 @@ std::string describe_stuck() {
   const Thread& first = threads[static_cast<size_t>(waiting)];
   for (int t = 0; t < n; t++) {
     const Thread& o = threads[static_cast<size_t>(t)];
-    const std::string start = "divergent barrier: " + name(waiting) + " waits at " + text_of(first.site) + ", " + name(t);
+    const std::string start =
+        "divergent barrier: " + name(waiting) + " waits at " + text_of(first.site) + ", " + name(t);
     if (o.state == State::kDone) return start + " has returned";
     if (!same(o.site, first.site)) return start + " waits at " + text_of(o.site);
   }
@@ -307,7 +311,8 @@ void run_block() {
 
 void need_cooperation(const char* what, Site site) {
   if (grid->cooperating) return;
-  fail(std::string(what) + " at " + text_of(site) + " in a kernel that was started by launch(): use launch_cooperating()");
+  fail(std::string(what) + " at " + text_of(site) +
+       " in a kernel that was started by launch(): use launch_cooperating()");
 }
 
 void wait(State state, Site site) {
@@ -323,9 +328,11 @@ uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, 
   const size_t me = static_cast<size_t>(current);
   const size_t base = me / kWarp * kWarp;
   Thread& self = threads[me];
-  if ((mask >> (me - base) & 1) == 0) fail("warp collective at " + text_of(site) + ": the calling lane is not in its mask");
+  if ((mask >> (me - base) & 1) == 0)
+    fail("warp collective at " + text_of(site) + ": the calling lane is not in its mask");
   if (kind == Collective::kExchange && (mask >> source & 1) == 0) {
-    fail("warp collective at " + text_of(site) + " reads lane " + std::to_string(source) + ", which is not in its mask");
+    fail("warp collective at " + text_of(site) + " reads lane " + std::to_string(source) +
+         ", which is not in its mask");
   }
   self = {State::kCollective, site, kind, mask, value, source, 0};
   const auto in_mask = [&](size_t t) { return (mask >> (t - base) & 1) != 0; };
@@ -378,8 +385,8 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
   std::lock_guard<std::mutex> lock(one_grid);
   if (dynamic_memory == nullptr) {
     char* memory = static_cast<char*>(
-        mmap(nullptr, kMaxShared + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(memory + kMaxShared, kPage, PROT_NONE);
+        mmap(nullptr, kMaxShared + kSharedGuard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(memory + kMaxShared, kSharedGuard, PROT_NONE);
     dynamic_memory = memory + kMaxShared;
   }
   Grid rounded = to_run;

@@ -1,0 +1,64 @@
+/**
+ * Fails when a CUDA kernel keeps registers or arrays in local memory, which is memory of the device: reads what ptxas said
+ * while the plugin was built (native/cuda/compile.cmake keeps it).
+ *
+ *   node scripts/check_spills.mjs [folder]      the folder with the logs; build/native/cuda/ptxas without it
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Kernels that may do so, by name, and why it costs nothing that matters. */
+const ALLOWED = {};
+
+/** Every kernel of a log, once for each architecture: its mangled name, registers, and bytes of local memory. */
+export function kernelsOf(log) {
+  const kernels = [];
+  for (const line of log.split('\n')) {
+    const [, name, architecture] = /Compiling entry function '(\S+)' for '(\S+)'/.exec(line) ?? [];
+    if (name) kernels.push({ name, architecture, stack: 0, spilled: 0, registers: 0 });
+    const kernel = kernels.at(-1);
+    const [, stack, stores, loads] =
+      /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line) ?? [];
+    if (kernel && stack) {
+      kernel.stack += Number(stack);
+      kernel.spilled += Number(stores) + Number(loads);
+    }
+    const [, registers] = /Used (\d+) registers/.exec(line) ?? [];
+    if (kernel && registers) kernel.registers = Number(registers);
+  }
+  return kernels;
+}
+
+/** A sentence for each kernel that uses local memory and is not in `allowed`. */
+export function complaints(kernels, allowed = ALLOWED) {
+  return kernels
+    .filter(({ stack, spilled }) => stack > 0 || spilled > 0)
+    .filter(({ name }) => !Object.keys(allowed).some((kernel) => name.includes(kernel)))
+    .map(
+      ({ name, architecture, stack, spilled }) =>
+        `${name} (${architecture}): ${stack} bytes of local memory, ${spilled} bytes of spills`,
+    );
+}
+
+/** The kernels of every log in a folder. Throws where there are none: then nothing was looked at. */
+export function readLogs(folder) {
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.log')) : [];
+  const kernels = files.flatMap((name) => kernelsOf(readFileSync(join(folder, name), 'utf8')));
+  if (kernels.length === 0) throw new Error(`No kernel is logged in ${folder}: build the CUDA plugin first (npm run setup)`);
+  return kernels;
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const kernels = readLogs(process.argv[2] ?? join(root, 'build/native/cuda/ptxas'));
+  const found = complaints(kernels);
+  if (found.length > 0) {
+    console.error(spawnSync('c++filt', { input: found.join('\n'), encoding: 'utf8' }).stdout || found.join('\n'));
+    process.exit(1);
+  }
+  const most = Math.max(...kernels.map(({ registers }) => registers));
+  console.log(`spills: none in ${kernels.length} kernels; the largest uses ${most} registers`);
+}

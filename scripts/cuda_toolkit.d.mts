@@ -1,0 +1,2 @@
+/** Types of scripts/cuda_toolkit.mjs. */
+export function cudaToolkit(): string;

@@ -1,0 +1,114 @@
+/**
+ * The emulation itself: kernels with one mistake each (test/native/cuda_emulation/broken_kernels.cu) under several thread
+ * orders. Every mistake must be noticed, none may end the process, and what is sound must come out right in every order.
+ */
+import { expect } from 'chai';
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { pluginPath } from '../lib/runtime/native.js';
+
+interface Outcome {
+  error: string;
+  values: (number | null)[];
+}
+
+const ORDERS = [0, 1, 2, 3, 4];
+const rising = Array.from({ length: 64 }, (_, i) => i);
+const falling = [...rising].reverse();
+
+/** What the language says each lane must get: see `collectives` in broken_kernels.cu. */
+const collectives = rising.map((i) => {
+  const lane = i % 32;
+  const up = Math.max(lane - 1, 0);
+  const down = (lane % 16) + 2 < 16 ? lane + 2 : lane;
+  const first = lane - (lane % 8) + 3;
+  return up + 100 * down + 10000 * first + 0.5;
+});
+
+describe('the CUDA emulation', () => {
+  const outcomes = new Map<number, Record<string, Outcome>>();
+
+  before(() => {
+    const { path, sought } = pluginPath('cuda-emulated');
+    if (!path) throw new Error(`The emulation is not built (looked for ${sought.join(', ')}): run npm test`);
+    for (const order of ORDERS) {
+      const env = { ...process.env, GRADSTEP_EMULATION_SEED: String(order) };
+      const { status, signal, stdout } = spawnSync(join(dirname(path), 'gradstep_broken_kernels'), { env, encoding: 'utf8' });
+      expect({ status, signal }, `thread order ${order}`).to.deep.equal({ status: 0, signal: null });
+      outcomes.set(order, JSON.parse(stdout) as Record<string, Outcome>);
+    }
+  });
+
+  const all = (name: string): Outcome[] => ORDERS.map((order) => outcomes.get(order)![name]!);
+
+  describe('sound kernels come out right in every order', () => {
+    const sound: Record<string, readonly (number | null)[]> = {
+      reverse: falling,
+      'reverse again': falling,
+      sum: rising.map(() => 2016),
+      'sum in dynamic shared memory': [2016, ...rising.slice(1)],
+      collectives,
+      replay: [0, 2, 4, 6], // two increments a replay, none while capturing
+    };
+    for (const [name, values] of Object.entries(sound)) {
+      it(name, () => {
+        for (const outcome of all(name)) expect(outcome).to.deep.equal({ error: '', values });
+      });
+    }
+  });
+
+  describe('mistakes are told', () => {
+    const launched = String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: the kernel launched at broken_kernels\.cu:\d+ `;
+    const thread = String.raw`thread \(\d+, 0, 0\)`;
+    const mistakes: Record<string, string> = {
+      'past dynamic shared memory': `${launched}reached past its 256 bytes of dynamic shared memory, in ${thread}`,
+      'store after the end': `${launched}reached 0 bytes after a device allocation of 256 bytes, in ${thread}`,
+      'store before the begin': `${launched}wrote 4 bytes before a device allocation of 256 bytes`,
+      'read far away': String.raw`${launched}reached \d+ bytes after a device allocation of 256 bytes`,
+      'null store': `${launched}reached address 0x4, which is nobody's`,
+      'barrier for some': String.raw`${launched}stopped: divergent barrier: ${thread} waits at \S+, ${thread} has returned`,
+      'barriers in branches': String.raw`${launched}stopped: divergent barrier: ${thread} waits at (\S+), ${thread} waits at (?!\1)`,
+      'shuffle after return': String.raw`${launched}stopped: ${thread} waits at \S+ for lane 7, which has returned`,
+      'sum in half a warp': String.raw`${launched}stopped: ${thread} waits at \S+ for lane 16, which the block does not have`,
+      'shuffle from outside the mask': String.raw`${launched}warp collective at \S+ reads lane \d+, which is not in its mask`,
+      'barrier in a plain kernel': String.raw`${launched}__syncthreads at \S+ in a kernel that was started by launch\(\)`,
+      'divide by zero': `${launched}divided an integer by zero`,
+      'too many threads': String.raw`ERR_DEVICE_FAILED launch_cooperating failed with cudaErrorInvalidConfiguration: .*broken_kernels\.cu:\d+`,
+      'too much dynamic shared memory': 'ERR_DEVICE_FAILED launch_cooperating failed with cudaErrorInvalidValue',
+      'allocate while capturing': 'ERR_DEVICE_FAILED cudaStreamEndCapture failed with cudaErrorStreamCaptureInvalidated',
+      'copy past the end': 'ERR_DEVICE_FAILED cudaMemcpyAsync failed with cudaErrorInvalidValue',
+      'too much memory': String.raw`ERR_OOM Out of GPU memory: a test needs 1125899906842624 bytes, \d+ of \d+ are in use and \d+ are free`,
+    };
+    for (const [name, message] of Object.entries(mistakes)) {
+      it(name, () => {
+        for (const { error } of all(name)) expect(error).to.match(new RegExp(`^${message}`));
+      });
+    }
+  });
+
+  describe('what depends on the order differs between orders', () => {
+    it('a missing barrier reads what nobody wrote yet', () => {
+      for (const { error, values } of all('reverse without a barrier')) {
+        expect(error).to.equal('');
+        expect(values).to.include(null);
+      }
+      expect(new Set(all('reverse without a barrier').map(({ values }) => values.join())).size).to.equal(ORDERS.length);
+    });
+
+    it('lanes that rely on running in order do so only in the natural order', () => {
+      const [natural, ...others] = all('scan in order');
+      expect(natural!.values).to.deep.equal(rising);
+      for (const { values } of others) expect(values).to.not.deep.equal(rising);
+    });
+
+    it('blocks that write the same place', () => {
+      const [natural, ...others] = all('last block wins').map(({ values }) => values[0]);
+      expect(natural).to.equal(999);
+      expect(new Set(others).size).to.be.greaterThan(1);
+    });
+
+    it('fresh device memory is NaN', () => {
+      for (const { values } of all('fresh memory')) expect(values.slice(0, 5)).to.deep.equal([null, null, null, null, 4]);
+    });
+  });
+});

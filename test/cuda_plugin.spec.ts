@@ -1,0 +1,244 @@
+/**
+ * The CUDA plugin as it is built for GPUs: what it depends on, what ptxas said of its kernels, what it says on a machine
+ * without a driver. Then the CUDA backend's own work, on the emulated device: replaying, growing, running out of memory.
+ */
+import { expect } from 'chai';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { encodeProgram } from '../lib/compile/encode.js';
+import { assign, lower } from '../lib/compile/lower.js';
+import { Graph, type Variable } from '../lib/graph/graph.js';
+import { advance } from '../lib/ops/gather.js';
+import { elementwise } from '../lib/ops/map.js';
+import { matmul } from '../lib/ops/matmul.js';
+import { native, pluginPath } from '../lib/runtime/native.js';
+import type { NativeSession } from '../binding.js';
+import { complaints, kernelsOf, readLogs } from '../scripts/check_spills.mjs';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+
+function plugin(kind: 'cuda' | 'cuda-emulated'): string {
+  const { path, sought } = pluginPath(kind);
+  if (!path) throw new Error(`The plugin is not built (looked for ${sought.join(', ')}): run npm test`);
+  return path;
+}
+
+describe('the CUDA plugin', () => {
+  it('needs no library of CUDA to be loaded', () => {
+    const { stdout } = spawnSync('readelf', ['-d', plugin('cuda')], { encoding: 'utf8' });
+    const needed = [...stdout.matchAll(/NEEDED.*\[(.*?)\]/g)].map((match) => match[1]);
+    expect(needed).to.include('libc.so.6');
+    expect(needed.filter((name) => /cuda|cublas|nvidia/i.test(name!))).to.deep.equal([]);
+  });
+
+  it('exports its entry point and nothing else of its own', () => {
+    const { stdout } = spawnSync('nm', ['-D', '--defined-only', '-C', plugin('cuda')], { encoding: 'utf8' });
+    expect(stdout).to.match(/ T gradstep_plugin\n/);
+    expect(stdout).to.not.match(/gradstep::|cudaMalloc/);
+  });
+
+  it('finds its devices or says in a sentence why there are none', () => {
+    const { devices, why } = native().pluginDevices(plugin('cuda'));
+    if (existsSync('/proc/driver/nvidia/version')) {
+      expect(devices.length > 0 || why.length > 0).to.equal(true);
+    } else {
+      expect(devices).to.deep.equal([]);
+      expect(why).to.match(/^No NVIDIA driver was found \(libcuda\.so\.1\): install one that supports CUDA \d+\.\d+\.$/);
+    }
+  });
+
+  it('refuses a session on a device that is not there', async () => {
+    const session = new (native().Session)({ device: 'cuda:99', threads: 0, plugin: plugin('cuda') });
+    let error: unknown;
+    await session.reserve(64).catch((e: unknown) => (error = e));
+    expect(error).to.include({ code: 'ERR_DEVICE_UNAVAILABLE' });
+    expect((error as Error).message).to.match(/^Device cuda:99 is not available\. \S/);
+    await session.dispose();
+  });
+});
+
+describe('what ptxas says of the kernels', () => {
+  const log = (stack: number, stores: number, loads: number): string =>
+    [
+      "ptxas info    : Compiling entry function '_Z4slowPf' for 'sm_90'",
+      'ptxas info    : Function properties for _Z4slowPf',
+      `    ${stack} bytes stack frame, ${stores} bytes spill stores, ${loads} bytes spill loads`,
+      'ptxas info    : Used 255 registers, used 1 barriers, 32 bytes smem',
+    ].join('\n');
+
+  it('is understood', () => {
+    expect(kernelsOf(log(8, 4, 12))).to.deep.equal([
+      { name: '_Z4slowPf', architecture: 'sm_90', stack: 8, spilled: 16, registers: 255 },
+    ]);
+    expect(complaints(kernelsOf(log(0, 0, 0)))).to.deep.equal([]);
+    expect(complaints(kernelsOf(log(8, 4, 12)))).to.deep.equal([
+      '_Z4slowPf (sm_90): 8 bytes of local memory, 16 bytes of spills',
+    ]);
+    expect(complaints(kernelsOf(log(8, 0, 0)))).to.have.length(1);
+    expect(complaints(kernelsOf(log(8, 4, 12)), { slow: 'runs once a run' })).to.deep.equal([]);
+  });
+
+  it('is looked for where the plugin was built', () => {
+    expect(() => readLogs(join(root, 'test/golden'))).to.throw('No kernel is logged in');
+  });
+
+  it('no kernel spills or uses local memory, on any architecture', () => {
+    const kernels = readLogs(join(dirname(dirname(plugin('cuda'))), 'native/cuda/ptxas'));
+    expect([...new Set(kernels.map(({ architecture }) => architecture))].sort()).to.deep.equal(['sm_80', 'sm_90']);
+    expect(complaints(kernels)).to.deep.equal([]);
+  });
+
+  it('every .cu file was compiled', () => {
+    const stems = (folder: string, ending: string): string[] =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith(ending))
+        .map((name) => name.slice(0, -ending.length))
+        .sort();
+    const logs = stems(join(dirname(dirname(plugin('cuda'))), 'native/cuda/ptxas'), '.log');
+    expect(logs).to.include.members(stems(join(root, 'native/ops'), '.cu'));
+  });
+});
+
+describe('the CUDA backend, emulated', () => {
+  let session: NativeSession;
+
+  beforeEach(() => {
+    session = new (native().Session)({ device: 'cuda-emulated', threads: 0, plugin: plugin('cuda-emulated') });
+  });
+
+  afterEach(async () => {
+    delete process.env.GRADSTEP_EMULATION_MEMORY;
+    await session.dispose();
+  });
+
+  /** A program that counts its steps in int32 state[0] at offset 0 and doubles a float at offset 64. */
+  function counting(persistentBytes = 128): Uint8Array {
+    const state: Variable = { name: 'state', shape: [4], dtype: 'int32' };
+    const x: Variable = { name: 'x', shape: [1], dtype: 'float32' };
+    const graph = new Graph();
+    assign(x, elementwise('mul', graph.read(x), 2));
+    advance(graph.read(state), 1, 10);
+    return encodeProgram(
+      lower(graph, {
+        name: 'counting',
+        backend: 'cuda',
+        offsetOf: (v) => (v === x ? 64 : 0),
+        persistentBytes: () => persistentBytes,
+      }),
+    );
+  }
+
+  /** y = a·a, n by n, at offset 128: needs workspace, and scratch for an intermediate value. */
+  function squaring(n: number): { program: Uint8Array; bytes: number; y: number } {
+    const a: Variable = { name: 'a', shape: [n, n], dtype: 'float32' };
+    const y: Variable = { name: 'y', shape: [n, n], dtype: 'float32' };
+    const size = Math.ceil((n * n * 4) / 64) * 64;
+    const bytes = 128 + 2 * size;
+    const graph = new Graph();
+    const twice = elementwise('add', graph.read(a), graph.read(a));
+    assign(y, matmul(twice, matmul(twice, graph.read(a))));
+    const offsetOf = (v: Variable): number => (v === a ? 128 : 128 + size);
+    return {
+      program: encodeProgram(lower(graph, { name: 'squaring', backend: 'cuda', offsetOf, persistentBytes: () => bytes })),
+      bytes,
+      y: 128 + size,
+    };
+  }
+
+  const persistent = (offset: number, bytes: number) => ({ region: 'persistent' as const, offset, bytes });
+  const counters = async (): Promise<number[]> => [...new Int32Array(await session.read(persistent(0, 16)))];
+  const doubled = async (): Promise<number> => new Float32Array(await session.read(persistent(64, 4)))[0]!;
+  const report = { offset: 0, bytes: 16 };
+
+  async function failure(work: Promise<unknown>): Promise<Error & { code: string }> {
+    try {
+      await work;
+    } catch (error) {
+      return error as Error & { code: string };
+    }
+    throw new Error('Expected a rejection');
+  }
+
+  it('captures a program once and replays it: every replay advances the state', async () => {
+    const entry = await session.load(counting());
+    expect(await counters(), 'capturing runs nothing').to.deep.equal([0, 0, 0, 0]);
+    await session.write({ region: 'persistent', offset: 64 }, new Float32Array([1]));
+    expect((await session.run(entry, 5, 0, report)).steps).to.equal(5);
+    expect(await counters()).to.deep.equal([5, 50, 0, 0]);
+    const second = await session.run(entry, 3, 0, report);
+    expect([...new Int32Array(second.report)]).to.deep.equal([8, 80, 0, 0]);
+    expect(await doubled()).to.equal(256);
+  });
+
+  it('ends when its time has passed, having finished the steps it says', async () => {
+    const entry = await session.load(counting());
+    const { steps } = await session.run(entry, 1e9, 30, report);
+    expect(steps).to.be.within(1, 1e9 - 1);
+    expect((await counters())[0]).to.equal(steps);
+  });
+
+  it('keeps contents and programs when its blocks grow', async () => {
+    const first = await session.load(counting());
+    await session.write({ region: 'persistent', offset: 64 }, new Float32Array([3]));
+    await session.run(first, 1, 0, report);
+    const { program, bytes, y } = squaring(40);
+    const second = await session.load(program);
+    const identity = Float32Array.from({ length: 1600 }, (_, i) => (i % 41 === 0 ? 3 : 0));
+    expect(
+      new Uint8Array(await session.read(persistent(128, bytes - 128))).every((b) => b === 0),
+      'zero-filled',
+    ).to.equal(true);
+    await session.write({ region: 'persistent', offset: 128 }, identity);
+    await session.run(first, 1, 0, report);
+    await session.run(second, 1, 0, report);
+    await session.reserve(bytes + 4096);
+    await session.run(first, 2, 0, report);
+    expect(await counters()).to.deep.equal([4, 40, 0, 0]);
+    expect(await doubled()).to.equal(3 * 16);
+    const product = new Float32Array(await session.read(persistent(y, 6400)));
+    expect([...product]).to.deep.equal([...identity].map((v) => (v === 0 ? 0 : 6 * 6 * 3)));
+    const use = await session.memory();
+    expect(use.persistent).to.equal(bytes + 4096);
+    expect(use.scratch).to.be.at.least(6400);
+    expect(use.workspace).to.be.greaterThan(0);
+  });
+
+  it('transfers what is larger than its staging memory, from odd places', async () => {
+    const bytes = 3 * 2 ** 20 + 12345;
+    const data = Uint8Array.from({ length: bytes }, (_, i) => (i * 2654435761) >>> 24);
+    await session.reserve(bytes + 64);
+    await session.write({ region: 'persistent', offset: 7 }, data);
+    const back = new Uint8Array(await session.read(persistent(7, bytes)));
+    expect(Buffer.compare(back, data)).to.equal(0);
+    expect([...new Uint8Array(await session.read(persistent(0, 7)))]).to.deep.equal([0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it('says how much memory was asked for and how much there is, and goes on without it', async () => {
+    process.env.GRADSTEP_EMULATION_MEMORY = String(2 ** 20);
+    const entry = await session.load(counting());
+    const held = (await session.memory()).persistent;
+    const error = await failure(session.reserve(2 ** 21));
+    expect(error.code).to.equal('ERR_OOM');
+    expect(error.message).to.match(
+      /^Out of GPU memory: the model needs 2097152 bytes, \d+ of 1048576 are in use and \d+ are free$/,
+    );
+    const slot = await failure(session.allocateSlot(0, 0, 1000, 1000));
+    expect(slot.code).to.equal('ERR_OOM');
+    expect(slot.message).to.contain('a data set needs 4000000 bytes');
+    expect((await session.memory()).persistent).to.equal(held);
+    expect((await session.memory()).slots).to.equal(0);
+    await session.run(entry, 2, 0, report);
+    expect((await counters())[0]).to.equal(2);
+  });
+
+  it('gives back what it held', async () => {
+    process.env.GRADSTEP_EMULATION_MEMORY = String(2 ** 20);
+    await session.reserve(600_000);
+    await session.dispose();
+    session = new (native().Session)({ device: 'cuda-emulated', threads: 0, plugin: plugin('cuda-emulated') });
+    await session.reserve(600_000);
+    expect((await session.memory()).persistent).to.equal(600_000);
+  });
+});
