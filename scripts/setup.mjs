@@ -196,7 +196,7 @@ export function sourceHash(sources) {
 function compile(entry) {
   const cmakeJs = [join(root, 'node_modules/cmake-js/bin/cmake-js'), '--log-level', 'warn'];
   const options = Object.entries(entry.options()).map(([name, value]) => `--CD${name}=${value}`);
-  run(process.execPath, [...cmakeJs, 'configure', ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
+  run(process.execPath, [...cmakeJs, 'configure', ...options, '--', '-Wno-dev'], { stdio: ['ignore', 'ignore', 'inherit'] });
   for (const target of entry.targets) {
     run(process.execPath, [...cmakeJs, 'build', '--target', target, '--parallel', String(availableParallelism())]);
   }

@@ -48,7 +48,7 @@ async function main(gs) {
     gs.layers.dense({ units: 1, activation: 'sigmoid' }),
   ]);
   model.compile({ optimizer: gs.optimizers.adam({ learningRate: 0.1 }), loss: 'binaryCrossentropy', device: 'cpu', seed: 7 });
-  await model.fit(x, y, { epochs: 300, batchSize: 4, verbose: 0 });
+  await model.fit(x, y, { epochs: 300, batchSize: 4 });
   const predicted = await model.predict(x);
   const maps = require('node:fs').readFileSync('/proc/self/maps', 'utf8');
   const libraries = [...new Set(maps.match(/\\/\\S+(?:\\.so[.\\d]*|\\.node)$/gm))];
@@ -147,19 +147,16 @@ describe('the package', function () {
 
   it('carries types that a TypeScript project can use', () => {
     writeFileSync(join(folder, 'user.mts'), TYPESCRIPT);
-    const options = [
-      '--noEmit',
-      '--strict',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2022',
-      '--lib',
-      'es2023,esnext.disposable,dom',
-      '--types',
-      '',
-    ];
-    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options, 'user.mts'], { cwd: folder });
+    const compilerOptions = {
+      noEmit: true,
+      strict: true,
+      module: 'nodenext',
+      target: 'es2022',
+      lib: ['es2023', 'esnext.disposable', 'dom'],
+      types: [],
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.mts'] }));
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]);
   });
 
   it('says which platform it looked for and how to build, where no prebuilt binary fits', () => {
