@@ -7,7 +7,7 @@ import { ARITIES, SCALAR_NAMES, type ScalarName } from '../../lib/ops/scalar_tab
 import { indices, type CaseInput, type OpCase } from './op_case.js';
 
 /** The scalar functions in float64, written from their definitions. */
-const EXACT: Record<ScalarName, (a: number, b: number, c: number) => number> = {
+export const EXACT: Record<ScalarName, (a: number, b: number, c: number) => number> = {
   identity: (a) => a,
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
