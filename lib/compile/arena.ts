@@ -3,6 +3,7 @@
  * buffers whose lives do not overlap may share addresses. Outputs take over the memory of a dying input where the op
  * allows it. Placement: largest first, lowest offset that fits, every start a multiple of 64 bytes.
  */
+import { map } from '../ops/map.js';
 import { align, type Buffer, type Instruction } from './program.js';
 
 interface Life {
@@ -64,7 +65,9 @@ function shareInPlace(instructions: readonly Instruction[]): Map<Buffer, Buffer>
     for (const { buffer } of [...Object.values(inputs), ...Object.values(outputs)]) lastUse.set(buffer, i);
   });
   const shared = new Map<Buffer, Buffer>();
-  instructions.forEach(({ op, inputs, outputs, accumulate }, i) => {
+  instructions.forEach(({ op, inputs, outputs, accumulate, attrs }, i) => {
+    // Sums of rows are written while other rows are still to be read, and an input may be broadcast to all of them.
+    if (op === map && attrs.reduceRank !== 0) return;
     const taken = new Set<Buffer>();
     for (const [name, output] of Object.entries(outputs)) {
       if (output.buffer.region !== 'scratch' || accumulate.includes(name) || shared.has(output.buffer)) continue;

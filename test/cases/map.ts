@@ -150,6 +150,16 @@ export const cases: OpCase[] = [
     terms: 9,
   },
   {
+    // The sums must not take over exp(a)'s memory, although it has their size and dies here.
+    name: 'row sums over a value that every row reads',
+    inputs: { x: { shape: [9, 9] }, a: { shape: [9] } },
+    build: ({ x, a }) => ({ y: elementwise('tanh', sum(elementwise('mul', x!, elementwise('exp', a!)), [1])) }),
+    reference: ({ x, a }) => ({
+      y: Array.from({ length: 9 }, (_, r) => Math.tanh(a!.reduce((s, v, i) => s + x![r * 9 + i]! * Math.exp(v), 0))),
+    }),
+    terms: 9,
+  },
+  {
     name: 'row sums longer than a block',
     inputs: { x: { shape: wide } },
     build: ({ x }) => ({ y: sum(elementwise('mul', x!, x!), [1], false, 0.25) }),
