@@ -157,6 +157,7 @@ export const cases: OpCase[] = [
     reference: ({ x, a }) => ({
       y: Array.from({ length: 9 }, (_, r) => Math.tanh(a!.reduce((s, v, i) => s + x![r * 9 + i]! * Math.exp(v), 0))),
     }),
+    gradients: [],
     terms: 9,
   },
   {
