@@ -14,7 +14,7 @@ import { GradstepError } from '../errors.js';
 const require = createRequire(import.meta.url);
 
 /** The package's folder: where package.json lies, above this file whether it runs from lib/ or from dist/. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (folder !== dirname(folder)) {
     const file = join(folder, 'package.json');
@@ -54,10 +54,10 @@ export interface LoadedAddon {
 }
 
 /**
- * Loads the addon of the package in `root`. Throws ERR_LOAD naming the platform, the places that were searched and the
- * command that builds a binary.
+ * Loads the addon of the package in `root`, which must have been built for the op table `hash`. Throws ERR_LOAD naming
+ * the platform, the places that were searched and the command that builds a binary.
  */
-export function loadAddon(root: string): LoadedAddon {
+export function loadAddon(root: string, hash = opTableHash()): LoadedAddon {
   const nodeGypBuild = require('node-gyp-build') as { path(folder: string): string };
   let path: string;
   try {
@@ -72,7 +72,6 @@ export function loadAddon(root: string): LoadedAddon {
   } catch (error) {
     throw loadError(root, `gradstep's binary ${path} cannot be loaded on ${platform()}:`, error);
   }
-  const hash = opTableHash();
   if (addon.opTableHash !== hash) {
     const found = `it has op table ${addon.opTableHash}, the JavaScript side ${hash}`;
     throw loadError(root, `gradstep's binary ${path} was built from other sources (${found}).`);
