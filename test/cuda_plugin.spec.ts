@@ -59,6 +59,29 @@ describe('the CUDA plugin', () => {
   });
 });
 
+describe('products on cuBLASLt', () => {
+  const run = (libraries: string): { status: number | null; stdout: string } => {
+    const env = { ...process.env, LD_LIBRARY_PATH: libraries };
+    return spawnSync(join(dirname(plugin('cuda')), 'gradstep_gemm_test'), { env, encoding: 'utf8' });
+  };
+
+  it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library', () => {
+    const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/fake'));
+    expect(stdout).to.equal('144 products, 0 failures\n');
+    expect(status).to.equal(0);
+  });
+
+  it('are refused with advice where the library is missing', function () {
+    const known = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' }).stdout ?? '';
+    if (known.includes('libcublasLt.so') || existsSync('/usr/local/cuda')) this.skip();
+    const { status, stdout } = run('');
+    expect(stdout).to.match(
+      /^ERR_DEVICE_UNAVAILABLE cuBLAS was not found \(libcublasLt\.so\.13 or \.12\): install .* LD_LIBRARY_PATH\.\n$/,
+    );
+    expect(status).to.equal(2);
+  });
+});
+
 describe('what ptxas says of the kernels', () => {
   const log = (stack: number, stores: number, loads: number): string =>
     [

@@ -32,7 +32,7 @@ CublasLt open() {
 }  // namespace
 
 const CublasLt& CublasLt::get() {
-  static const CublasLt lt = open();
+  static const CublasLt& lt = *new CublasLt(open());  // a device's thread may outlive main
   return lt;
 }
 

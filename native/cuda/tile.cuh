@@ -1,5 +1,5 @@
 // One block's tile of a matrix product in float32: C[kM x kN] += A·B over [k_begin, k_end), for implicit GEMMs. A block
-// of 256 threads keeps kTm x kTn results each in registers; slices of A and B, kDepth deep, go through two shared
+// of 256 threads keeps kTm x 4 results each in registers; slices of A and B, kDepth deep, go through two shared
 // buffers, so that the next slice is on its way while this one is multiplied. Where the elements come from is the
 // loaders' affair:
 //   fetch(k, k_end)  reads this thread's share of slice [k, k + kDepth) into registers, zeros beyond the edges
@@ -13,14 +13,14 @@ namespace gradstep::cuda {
 
 constexpr int kTileThreads = 256;
 
-template <int kM_, int kN_, int kTm_, int kTn_>
+template <int kM_, int kN_, int kTm_>
 struct Tile {
-  static constexpr int kM = kM_, kN = kN_, kTm = kTm_, kTn = kTn_;
+  static constexpr int kM = kM_, kN = kN_, kTm = kTm_;
   static constexpr int kDepth = 16;
   // Rows are padded by 16 bytes, so that columns written side by side fall into different banks.
   static constexpr int kRowA = kM + 4, kRowB = kN + 4;
-  static constexpr int kColumns = kN / kTn;  // threads along n
-  static_assert(kM / kTm * kColumns == kTileThreads && kTm % 4 == 0 && kTn == 4, "256 threads, groups of four");
+  static constexpr int kColumns = kN / 4;  // threads along n
+  static_assert(kM / kTm * kColumns == kTileThreads && kTm % 4 == 0, "256 threads, groups of four");
 
   // Row (in the tile) of this thread's result i of 0 … kTm - 1; rows come in groups of four neighbours.
   static __device__ int row(int i) {

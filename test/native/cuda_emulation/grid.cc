@@ -111,15 +111,16 @@ void poison_shared() {
   memset(&shared_anchor + shared.offset, 0xFF, shared.bytes);
 }
 
-// One grid runs at a time; what runs is kept here, where the threads' calls and the signal handler find it.
+// One grid runs at a time; what runs is kept here, where the threads' calls and the signal handler find it. Nothing of
+// it is ever destroyed: a process may end while a device's thread is still at work.
 std::mutex one_grid;
 const Grid* grid;
 const std::function<void()>* work;
-std::vector<std::unique_ptr<Fiber>> fibers;
-std::vector<Thread> threads;
-std::vector<int> ready;
+auto& fibers = *new std::vector<std::unique_ptr<Fiber>>;
+auto& threads = *new std::vector<Thread>;
+auto& ready = *new std::vector<int>;
 int current;
-std::string failure;
+auto& failure = *new std::string;
 volatile sig_atomic_t caught_signal;
 void* volatile caught_address;
 pthread_t runner;

@@ -35,8 +35,8 @@ constexpr size_t kDefaultShared = 48 * 1024;
 constexpr size_t kSharedOptIn = 227 * 1024;
 
 std::mutex mutex;
-std::string last_failure;
-std::map<const void*, size_t> shared_limits;
+auto& last_failure = *new std::string;  // never destroyed, as a device's thread may outlive main
+auto& shared_limits = *new std::map<const void*, size_t>;
 Stream* captured = nullptr;  // at most one stream is captured at a time
 
 cudaError_t fail_stream(Stream* stream, cudaError_t error, const std::string& what) {

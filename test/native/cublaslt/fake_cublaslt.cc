@@ -1,0 +1,170 @@
+// A stand-in for libcublasLt.so.13 that multiplies on the CPU as NVIDIA documents the calls: column-major matrices,
+// D = epilogue(alpha·op(A)·op(B) + beta·C), the bias one value a row of D. Only what native/cuda/gemm.cc asks for;
+// anything else is refused. It says that it needs 256 bytes of workspace, and fails without them.
+#include <cublasLt.h>
+
+#include <cstring>
+#include <map>
+#include <vector>
+
+namespace {
+
+constexpr size_t kWorkspace = 256;
+
+// cuBLASLt's objects are opaque: ours are keyed by the handles that are given out.
+struct Matrix {
+  uint64_t rows, columns;
+  int64_t ld;
+};
+
+struct Operation {
+  std::map<int, std::vector<char>> attributes;
+  template <typename T>
+  T get(int attribute, T otherwise) const {
+    const auto found = attributes.find(attribute);
+    if (found == attributes.end()) return otherwise;
+    memcpy(&otherwise, found->second.data(), sizeof otherwise);
+    return otherwise;
+  }
+};
+
+const Matrix& matrix(cublasLtMatrixLayout_t handle) { return *reinterpret_cast<const Matrix*>(handle); }
+const Operation& operation(cublasLtMatmulDesc_t handle) { return *reinterpret_cast<const Operation*>(handle); }
+
+uint64_t rows_of(const Matrix& m, bool transposed) { return transposed ? m.columns : m.rows; }
+uint64_t columns_of(const Matrix& m, bool transposed) { return transposed ? m.rows : m.columns; }
+float at(const float* data, const Matrix& m, bool transposed, uint64_t row, uint64_t column) {
+  const uint64_t r = transposed ? column : row, c = transposed ? row : column;
+  return data[c * static_cast<uint64_t>(m.ld) + r];
+}
+
+bool transposed(const Operation& op, cublasLtMatmulDescAttributes_t which) {
+  return op.get<int32_t>(which, CUBLAS_OP_N) == CUBLAS_OP_T;
+}
+
+bool fits(const Operation& op, const Matrix& a, const Matrix& b, const Matrix& d) {
+  const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);
+  for (const Matrix& m : {a, b, d}) {
+    if (m.ld < static_cast<int64_t>(m.rows)) return false;
+  }
+  return columns_of(a, ta) == rows_of(b, tb) && rows_of(a, ta) == d.rows && columns_of(b, tb) == d.columns;
+}
+
+}  // namespace
+
+extern "C" {
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  *handle = reinterpret_cast<cublasLtHandle_t>(new int(1));
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+  delete reinterpret_cast<int*>(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+const char* cublasLtGetStatusString(cublasStatus_t) { return "refused by the stand-in"; }
+
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute, cudaDataType_t scale) {
+  if (compute != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;  // strict float32
+  *desc = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
+  delete reinterpret_cast<Operation*>(desc);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
+                                              const void* value, size_t bytes) {
+  const size_t expected = attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER ? sizeof(void*) : sizeof(int32_t);
+  if (bytes != expected) return CUBLAS_STATUS_INVALID_VALUE;
+  const char* from = static_cast<const char*>(value);
+  reinterpret_cast<Operation*>(desc)->attributes[attribute].assign(from, from + bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, uint64_t rows,
+                                          uint64_t columns, int64_t ld) {
+  if (type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
+  *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new Matrix{rows, columns, ld});
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+  delete reinterpret_cast<Matrix*>(layout);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+  *preference = reinterpret_cast<cublasLtMatmulPreference_t>(new size_t(0));
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+  delete reinterpret_cast<size_t*>(preference);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                    cublasLtMatmulPreferenceAttributes_t attribute, const void* value,
+                                                    size_t bytes) {
+  const bool workspace = attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+  if (bytes != (workspace ? sizeof(uint64_t) : sizeof(uint32_t))) return CUBLAS_STATUS_INVALID_VALUE;
+  if (workspace) memcpy(reinterpret_cast<size_t*>(preference), value, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+// No algorithm for products of 13 terms, so that this can be tried.
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
+                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference,
+                                              int wanted, cublasLtMatmulHeuristicResult_t results[], int* found) {
+  *found = 0;
+  const Operation& op = operation(desc);
+  if (!fits(op, matrix(a), matrix(b), matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
+  const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA);
+  if (columns_of(matrix(a), ta) == 13) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (wanted < 1 || *reinterpret_cast<size_t*>(preference) < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
+  results[0] = {};
+  results[0].algo.data[0] = 42;
+  results[0].workspaceSize = kWorkspace;
+  *found = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* alpha, const void* a,
+                              cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
+                              const void* beta, const void* c, cublasLtMatrixLayout_t, void* d,
+                              cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo, void* workspace,
+                              size_t workspace_bytes, cudaStream_t) {
+  if (algo->data[0] != 42 || workspace == nullptr || workspace_bytes < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
+  memset(workspace, 0xFF, kWorkspace);
+  const Operation& op = operation(desc);
+  const Matrix &ma = matrix(a_layout), &mb = matrix(b_layout), &md = matrix(d_layout);
+  if (!fits(op, ma, mb, md)) return CUBLAS_STATUS_INVALID_VALUE;
+  const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);
+  const auto epilogue = op.get<int32_t>(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DEFAULT);
+  const auto* bias = op.get<const float*>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, nullptr);
+  for (uint64_t j = 0; j < md.columns; j++) {
+    for (uint64_t i = 0; i < md.rows; i++) {
+      double sum = 0;
+      for (uint64_t p = 0; p < columns_of(ma, ta); p++) {
+        sum += static_cast<double>(at(static_cast<const float*>(a), ma, ta, i, p)) *
+               at(static_cast<const float*>(b), mb, tb, p, j);
+      }
+      double y = *static_cast<const float*>(alpha) * sum;
+      const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;
+      if (*static_cast<const float*>(beta) != 0.f)
+        y += *static_cast<const float*>(beta) * static_cast<const float*>(c)[place];
+      if ((epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) y += bias[i];
+      if ((epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && y < 0) y = 0;
+      static_cast<float*>(d)[place] = static_cast<float>(y);
+    }
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // extern "C"

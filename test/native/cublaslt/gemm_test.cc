@@ -1,0 +1,97 @@
+// The GEMM seam on a stand-in for cuBLASLt: row-major products of every combination of transposes, bias, activation and
+// accumulation, against loops in float64. Prints one line a failure; the exit status says whether there was one.
+#include "cuda/gemm.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+
+namespace gradstep::cuda {
+namespace {
+
+int failures = 0;
+
+std::vector<float> numbers(size_t n, unsigned seed) {
+  std::vector<float> v(n);
+  for (float& x : v) {
+    seed = seed * 1664525u + 1013904223u;
+    x = static_cast<float>(seed >> 8) / 8388608.f - 1.f;
+  }
+  return v;
+}
+
+void compare(Gemm& gemm, const GemmShape& s) {
+  const std::vector<float> a = numbers(static_cast<size_t>(s.m * s.k), 1),
+                           b = numbers(static_cast<size_t>(s.k * s.n), 2);
+  const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
+  const std::vector<float> before = numbers(static_cast<size_t>(s.m * s.n), 4);
+  std::vector<float> c = before;
+  std::vector<char> workspace(gemm.workspace_bytes(s));
+  gemm.plan(s)(nullptr, a.data(), b.data(), s.bias ? bias.data() : nullptr, c.data(), workspace.data());
+  for (int64_t i = 0; i < s.m; i++) {
+    for (int64_t j = 0; j < s.n; j++) {
+      double y = s.bias ? bias[static_cast<size_t>(j)] : 0.0;
+      for (int64_t p = 0; p < s.k; p++) {
+        y += static_cast<double>(a[static_cast<size_t>(s.transpose_a ? p * s.m + i : i * s.k + p)]) *
+             b[static_cast<size_t>(s.transpose_b ? j * s.k + p : p * s.n + j)];
+      }
+      if (s.accumulate) y += before[static_cast<size_t>(i * s.n + j)];
+      if (s.relu && y < 0) y = 0;
+      const float got = c[static_cast<size_t>(i * s.n + j)];
+      if (std::abs(got - y) <= 1e-6 * (1 + std::abs(y))) continue;
+      failures++;
+      printf("[%d, %d, %d] transposed %d %d, bias %d, relu %d, accumulate %d: c[%d, %d] is %g, must be %g\n",
+             static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), s.transpose_a, s.transpose_b, s.bias,
+             s.relu, s.accumulate, static_cast<int>(i), static_cast<int>(j), static_cast<double>(got), y);
+      return;
+    }
+  }
+}
+
+void expect_error(Gemm& gemm, const GemmShape& s, const char* code, const char* message) {
+  try {
+    gemm.plan(s);
+  } catch (const Error& error) {
+    if (strcmp(error.code(), code) == 0 && strstr(error.what(), message) != nullptr) return;
+    printf("expected %s '%s', got %s '%s'\n", code, message, error.code(), error.what());
+    failures++;
+    return;
+  }
+  printf("expected %s '%s', got no error\n", code, message);
+  failures++;
+}
+
+int run() {
+  const auto gemm = make_gemm();
+  const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {8, 8, 8}, {1, 10, 4}, {6, 1, 9}, {2, 3, 1}};
+  int products = 0;
+  for (const auto& [m, n, k] : shapes) {
+    for (int bits = 0; bits < 32; bits++) {
+      const bool accumulate = (bits & 4) != 0, relu = (bits & 16) != 0;
+      if (accumulate && relu) continue;
+      compare(*gemm, {m, n, k, (bits & 1) != 0, (bits & 2) != 0, accumulate, (bits & 8) != 0, relu});
+      products++;
+    }
+  }
+  expect_error(*gemm, {2, 3, 13, false, false, false, false, false}, "ERR_DEVICE_UNAVAILABLE",
+               "no algorithm for a product of [2, 13] and [13, 3]");
+  expect_error(*gemm, {2, 3, 4, false, false, true, false, true}, "ERR_INTERNAL", "accumulated and rectified");
+  printf("%d products, %d failures\n", products, failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace gradstep::cuda
+
+int main() {
+  try {
+    return gradstep::cuda::run();
+  } catch (const gradstep::Error& error) {
+    printf("%s %s\n", error.code(), error.what());
+    return 2;
+  }
+}
