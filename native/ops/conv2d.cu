@@ -3,6 +3,7 @@
 // batch: the sum is cut into slices that run side by side, their results are added in order by a second launch, and dw
 // is overwritten or added to. All three write every element, in an order that depends on the shape and the device only.
 #include <algorithm>
+#include <type_traits>
 
 #include "core/error.h"
 #include "generated/cuda_ops.h"
@@ -13,9 +14,10 @@
 namespace gradstep::cuda {
 namespace {
 
-using LargeTile = Tile<128, 64, 8, 4>;
-using NarrowTile = Tile<128, 32, 4, 4>;  // few channels
-using SmallTile = Tile<64, 64, 4, 4>;    // few rows
+using LargeTile = Tile<128, 64, 8>;
+using NarrowTile = Tile<128, 32, 4>;  // few channels
+using ThinTile = Tile<256, 16, 4>;    // very few
+using SmallTile = Tile<64, 64, 4>;    // few rows
 
 // result [m, n] = the sum over k.
 struct Product {
@@ -125,14 +127,19 @@ ConvShape conv_shape(const Args& a, const int32_t* x, const int32_t* w, const in
           by(x[1]),   by(x[2]),     by(y[1]),     by(y[2]),  by(w[1]),   by(a.stride_h), by(a.stride_w)};
 }
 
-// Calls run(T{}) with the tile that fits an [m, n] result best; `fill`: blocks that would fill the device, 0 if the sum
-// can be cut.
+template <int kWidth>
+using Width = std::integral_constant<int, kWidth>;
+
+// Calls run(tile, width) with the tile that fits an [m, n] result best, and the number of channels to read at a time.
+// `fill`: blocks that would fill the device; 0 where the sum can be cut into slices that do.
 template <typename Run>
-auto with_tile(const Product& product, uint32_t fill, Run run) {
-  if (product.m <= SmallTile::kM) return run(SmallTile{});
-  if (product.n <= NarrowTile::kN) return run(NarrowTile{});
-  if (tiled<LargeTile>(product).tiles < fill) return run(SmallTile{});
-  return run(LargeTile{});
+Step with_tile(const Product& product, bool wide, uint32_t fill, Run run) {
+  const auto either = [&](auto tile) { return wide ? run(tile, Width<4>{}) : run(tile, Width<1>{}); };
+  if (product.m <= SmallTile::kM) return either(SmallTile{});
+  if (wide && product.n <= ThinTile::kN) return run(ThinTile{}, Width<4>{});
+  if (product.n <= NarrowTile::kN) return either(NarrowTile{});
+  if (tiled<LargeTile>(product).tiles < fill) return either(SmallTile{});
+  return either(LargeTile{});
 }
 
 Step nothing() {
@@ -154,10 +161,10 @@ Step conv2d(Prepare& prepare, const Conv2dArgs& args) {
   float* y = prepare.at(args.y);
   const bool relu = args.activation == Conv2dArgs::kActivationRelu;
   const bool wide = s.c % 4 == 0 && s.o % 4 == 0;
-  return with_tile(product, prepare.multiprocessors(), [&](auto tile) -> Step {
+  return with_tile(product, wide, prepare.multiprocessors(), [&](auto tile, auto width) -> Step {
     using T = decltype(tile);
     const Product on = tiled<T>(product);
-    const auto kernel = wide ? conv2d_kernel<T, 4> : conv2d_kernel<T, 1>;
+    const auto kernel = conv2d_kernel<T, decltype(width)::value>;
     return [=](cudaStream_t stream) {
       launch_cooperating(stream, kernel, dim3(on.tiles), dim3(kTileThreads), 0, s, on, x, w, bias, y, relu);
     };
@@ -176,10 +183,10 @@ Step conv2d_dx(Prepare& prepare, const Conv2dDxArgs& args) {
   float* dx = prepare.at(args.dx);
   const bool accumulate = args.accumulate_dx != 0;
   const bool wide = s.o % 4 == 0;
-  return with_tile(product, prepare.multiprocessors(), [&](auto tile) -> Step {
+  return with_tile(product, wide, prepare.multiprocessors(), [&](auto tile, auto width) -> Step {
     using T = decltype(tile);
     const Product on = tiled<T>(product);
-    const auto kernel = wide ? conv2d_dx_kernel<T, 4> : conv2d_dx_kernel<T, 1>;
+    const auto kernel = conv2d_dx_kernel<T, decltype(width)::value>;
     return [=](cudaStream_t stream) {
       launch_cooperating(stream, kernel, dim3(on.tiles), dim3(kTileThreads), 0, s, on, dy, w, dx, accumulate);
     };
@@ -204,7 +211,7 @@ Step conv2d_dw(Prepare& prepare, const Conv2dDwArgs& args) {
   SumRun sum_bias;
   if (db) sum_bias = plan_sum(prepare, {1, pixels, s.o, 1.f, false});
 
-  return with_tile(product, 0, [&](auto tile) -> Step {
+  return with_tile(product, wide, 0, [&](auto tile, auto width) -> Step {
     using T = decltype(tile);
     // Two blocks a multiprocessor, slices no shorter than 128 pixels, at most 64 MiB of partial results.
     constexpr int64_t kShortest = 8 * T::kDepth, kMostBytes = 64 << 20;
@@ -215,7 +222,7 @@ Step conv2d_dw(Prepare& prepare, const Conv2dDwArgs& args) {
     const int64_t depth = (pixels + cut - 1) / cut;
     on.slice_length = static_cast<uint32_t>(std::max<int64_t>(1, (depth + T::kDepth - 1) / T::kDepth) * T::kDepth);
     const int64_t slices = std::max<int64_t>(1, (pixels + on.slice_length - 1) / on.slice_length);
-    const auto kernel = wide ? conv2d_dw_kernel<T, 4> : conv2d_dw_kernel<T, 1>;
+    const auto kernel = conv2d_dw_kernel<T, decltype(width)::value>;
     const dim3 grid(static_cast<unsigned>(on.tiles * slices));
     if (slices == 1) {
       return [=](cudaStream_t stream) {
