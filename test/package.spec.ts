@@ -57,13 +57,29 @@ async function main(gs) {
 `;
 const ESM = `import * as gs from 'gradstep';\nimport { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\n${XOR}\nawait main(gs);\n`;
 const COMMONJS = `const gs = require('gradstep');\n${XOR}\nmain(gs);\n`;
-const TYPESCRIPT = `
+/** The README's TypeScript, on fewer digits made up here, and a line that must not compile. */
+function readmeProgram(): string {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1]!);
+  expect(blocks.length).to.be.greaterThan(1);
+  const code = blocks
+    .join('\n')
+    .replaceAll('8000', '60')
+    .replace(/^import .*$/m, '');
+  return `
 import * as gs from 'gradstep';
-const model: gs.Sequential = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
-model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+const digits = (count: number) => Uint8Array.from({ length: count * 784 }, (_, i) => i % 251);
+const pixels = digits(60);
+const labels = Int32Array.from({ length: 60 }, (_, i) => i % 10);
+const xTest = gs.tensor(digits(10), [10, 28, 28, 1]);
+const yTest = labels.subarray(0, 10);
+${code}
 // @ts-expect-error there is no such option
-gs.layers.dense({ unit: 1 });
+export const misspelled = () => gs.layers.dense({ unit: 1 });
+const same = (await again.predict(xTest)).data.every((p, i) => p === probabilities.data[i]);
+console.log(JSON.stringify({ same, loss, accuracy, epochs: history.val_accuracy!.length }));
 `;
+}
 
 interface Outcome {
   predicted: number[];
@@ -145,18 +161,23 @@ describe('the package', function () {
 
   it('trains XOR from CommonJS', () => trains('xor.cjs', COMMONJS));
 
-  it('carries types that a TypeScript project can use', () => {
-    writeFileSync(join(folder, 'user.mts'), TYPESCRIPT);
+  it('carries types with which the README’s code compiles, and the code runs', () => {
+    writeFileSync(join(folder, 'readme.mts'), readmeProgram());
     const compilerOptions = {
-      noEmit: true,
       strict: true,
       module: 'nodenext',
       target: 'es2022',
       lib: ['es2023', 'esnext.disposable', 'dom'],
       types: [],
     };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.mts'] }));
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['readme.mts'] }));
     run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]);
+    const printed = run(process.execPath, ['readme.mjs'], { cwd: folder, env }).trim().split('\n');
+    const { same, loss, accuracy, epochs } = JSON.parse(printed.at(-1)!) as Record<string, number | boolean>;
+    expect(same).to.equal(true);
+    expect(epochs).to.equal(10);
+    expect(loss).to.be.a('number').greaterThan(0);
+    expect(accuracy).to.be.within(0, 1);
   });
 
   it('says which platform it looked for and how to build, where no prebuilt binary fits', () => {
