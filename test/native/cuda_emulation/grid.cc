@@ -45,7 +45,7 @@ std::string text_of(const char* name, uint3 v) {
   return std::string(name) + " (" + std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + ")";
 }
 
-bool same(Site a, Site b) { return a.line == b.line && strcmp(a.file, b.file) == 0; }
+bool same(Site a, Site b) { return a.line == b.line && (a.file == b.file || strcmp(a.file, b.file) == 0); }
 
 uint3 position(uint64_t i, dim3 size) {
   return {static_cast<unsigned>(i % size.x), static_cast<unsigned>(i / size.x % size.y),
@@ -106,9 +106,26 @@ Shared find_shared() {
   return search.found;
 }
 
-void poison_shared() {
+// Fills it with NaN patterns before block number `block` of a grid. All kernels' variables lie in one piece, of which a
+// kernel writes little: what its blocks write is looked for after the first and then after every 16th, and only that is
+// filled again in between.
+void poison_shared(uint64_t block) {
+  constexpr size_t kChunk = 1024;
   static const Shared shared = find_shared();
-  memset(&shared_anchor + shared.offset, 0xFF, shared.bytes);
+  static const auto& pattern = *new std::vector<char>(kChunk, static_cast<char>(0xFF));
+  static auto& written = *new std::vector<bool>((shared.bytes + kChunk - 1) / kChunk);
+  char* const memory = &shared_anchor + shared.offset;
+  if (block == 0) {
+    memset(memory, 0xFF, shared.bytes);
+    written.assign(written.size(), false);
+    return;
+  }
+  for (size_t i = 0; i < written.size(); i++) {
+    char* const chunk = memory + i * kChunk;
+    const size_t bytes = std::min(kChunk, shared.bytes - i * kChunk);
+    if (!written[i] && (block - 1) % 16 == 0) written[i] = memcmp(chunk, pattern.data(), bytes) != 0;
+    if (written[i]) memset(chunk, 0xFF, bytes);
+  }
 }
 
 // One grid runs at a time; what runs is kept here, where the threads' calls and the signal handler find it. Nothing of
@@ -118,6 +135,7 @@ const Grid* grid;
 const std::function<void()>* work;
 auto& fibers = *new std::vector<std::unique_ptr<Fiber>>;
 auto& threads = *new std::vector<Thread>;
+auto& waiting = *new std::vector<unsigned>;  // of each warp: the lanes that wait in a collective
 auto& ready = *new std::vector<int>;
 int current;
 auto& failure = *new std::string;
@@ -238,11 +256,11 @@ void run_thread(void*) {
 std::string describe_stuck() {
   const int n = static_cast<int>(threads.size());
   const auto name = [](int t) { return text_of("thread", position(static_cast<uint64_t>(t), grid->block)); };
-  int waiting = -1;
+  int first_waiting = -1;
   for (int t = 0; t < n; t++) {
     const Thread& thread = threads[static_cast<size_t>(t)];
     if (thread.state == State::kDone) continue;
-    if (waiting < 0) waiting = t;
+    if (first_waiting < 0) first_waiting = t;
     if (thread.state != State::kCollective) continue;
     for (int lane = 0; lane < kWarp; lane++) {
       if ((thread.mask >> lane & 1) == 0) continue;
@@ -256,11 +274,11 @@ std::string describe_stuck() {
       if (o.mask != thread.mask) return start + "which came there with another mask";
     }
   }
-  const Thread& first = threads[static_cast<size_t>(waiting)];
+  const Thread& first = threads[static_cast<size_t>(first_waiting)];
   for (int t = 0; t < n; t++) {
     const Thread& o = threads[static_cast<size_t>(t)];
     const std::string start =
-        "divergent barrier: " + name(waiting) + " waits at " + text_of(first.site) + ", " + name(t);
+        "divergent barrier: " + name(first_waiting) + " waits at " + text_of(first.site) + ", " + name(t);
     if (o.state == State::kDone) return start + " has returned";
     if (!same(o.site, first.site)) return start + " waits at " + text_of(o.site);
   }
@@ -274,12 +292,13 @@ bool all_at_one_barrier() {
   return true;
 }
 
-void run_block() {
-  poison_shared();
+void run_block(uint64_t number) {
+  poison_shared(number);
   memset(dynamic_memory - grid->shared_bytes, 0xFF, grid->shared_bytes);
   const int n = static_cast<int>(threads.size());
   std::vector<int> batch;
   ready.clear();
+  waiting.assign((threads.size() + kWarp - 1) / kWarp, 0);
   for (int t = 0; t < n; t++) {
     threads[static_cast<size_t>(t)].state = State::kReady;
     fibers[static_cast<size_t>(t)]->start(run_thread, nullptr);
@@ -338,15 +357,18 @@ uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, 
   self = {State::kCollective, site, kind, mask, value, source, 0};
   const auto in_mask = [&](size_t t) { return (mask >> (t - base) & 1) != 0; };
   const size_t end = std::min(base + kWarp, threads.size());
-  bool complete = base + kWarp == end || (mask >> (end - base)) == 0;
+  unsigned& lanes_waiting = waiting[base / kWarp];
+  lanes_waiting |= 1u << (me - base);
+  bool complete = (lanes_waiting & mask) == mask;
   for (size_t t = base; complete && t < end; t++) {
     const Thread& o = threads[t];
-    if (in_mask(t)) complete = o.state == State::kCollective && o.mask == mask && o.kind == kind && same(o.site, site);
+    if (in_mask(t)) complete = o.mask == mask && o.kind == kind && same(o.site, site);
   }
   if (!complete) {
     wait(State::kCollective, site);
     return threads[me].result;
   }
+  lanes_waiting &= ~mask;
   uint64_t votes = 0;
   for (size_t t = base; t < end; t++) {
     if (in_mask(t) && threads[t].value != 0) votes |= uint64_t{1} << (t - base);
@@ -411,7 +433,7 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
     const Order order(blocks, grid->seed);
     for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
       blockIdx = position(order.at(b), grid->grid);
-      run_block();
+      run_block(b);
     }
   }
   std::string what = failure;
