@@ -26,7 +26,9 @@ export function checkOptions<S extends Schema>(where: string, given: unknown, sc
     if (!Object.hasOwn(schema, name)) throw unknownName('option', name, where, Object.keys(schema));
   }
   const value = (name: string): unknown => (Object.hasOwn(options, name) ? options[name] : undefined);
-  return Object.fromEntries(Object.entries(schema).map(([name, check]) => [name, check(value(name), `${where}.${name}`)])) as Checked<S>;
+  return Object.fromEntries(
+    Object.entries(schema).map(([name, check]) => [name, check(value(name), `${where}.${name}`)]),
+  ) as Checked<S>;
 }
 
 /** `Unknown option "unit" for layers.dense: did you mean "units"?` */
@@ -66,7 +68,8 @@ export function optional<T, F>(check: Check<T>, fallback: F): Check<T | F> {
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check<number> {
   const expected = max < Number.MAX_SAFE_INTEGER ? `integer from ${min} to ${max}` : `integer ${min === 1 ? '> 0' : `>= ${min}`}`;
   return (value, name) => {
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) throw optionError(name, expected, value);
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
+      throw optionError(name, expected, value);
     return value;
   };
 }

@@ -14,7 +14,14 @@ async function line(w: number, b: number, compile: Partial<gs.CompileOptions> = 
 }
 
 /** Mini-batch descent on the squared error of a line, in float64: the reference. */
-function descend(x: number[], y: number[], order: number[], batch: number, rate: number, start: [number, number]): [number, number] {
+function descend(
+  x: number[],
+  y: number[],
+  order: number[],
+  batch: number,
+  rate: number,
+  start: [number, number],
+): [number, number] {
   let [w, b] = start;
   for (let at = 0; at < order.length; at += batch) {
     const rows = order.slice(at, at + batch);
@@ -77,7 +84,8 @@ function rows(count: number): { x: gs.Tensor; y: Int32Array } {
   return { x: gs.tensor(data, [count, 4]), y: labels };
 }
 
-const bits = (tensors: gs.Tensor[]): number[][] => tensors.map((t) => [...new Uint32Array((t.data as Float32Array).slice().buffer)]);
+const bits = (tensors: gs.Tensor[]): number[][] =>
+  tensors.map((t) => [...new Uint32Array((t.data as Float32Array).slice().buffer)]);
 
 describe('fit', () => {
   it('learns exclusive or', async () => {

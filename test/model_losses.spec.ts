@@ -124,7 +124,9 @@ describe('losses', () => {
     const losses = sequences.flatMap((rows, s) => rows.map((row, r) => -Math.log(softmax(row)[classes[s]![r]!]!)));
     const sparse = await compare('sparseCategoricalCrossentropy', sequences, classes, 'softmax');
     expect(sparse.loss).to.be.closeTo(mean(losses), TINY);
-    const right = sequences.flatMap((rows, s) => rows.map((row, r) => (row.indexOf(Math.max(...row)) === classes[s]![r]! ? 1 : 0) as number));
+    const right = sequences.flatMap((rows, s) =>
+      rows.map((row, r) => (row.indexOf(Math.max(...row)) === classes[s]![r]! ? 1 : 0) as number),
+    );
     expect(sparse.accuracy).to.be.closeTo(mean(right), TINY);
   });
 
@@ -145,7 +147,10 @@ describe('losses', () => {
   it('a metric of one’s own is averaged under its name', async () => {
     const absoluteError = (yTrue: gs.Value, yPred: gs.Value): gs.Value => gs.ops.abs(gs.ops.sub(yPred, yTrue));
     const result = await compare('meanSquaredError', LOGITS, MIXED, 'linear', [absoluteError]);
-    expect(result.absoluteError).to.be.closeTo(mean(LOGITS.flatMap((row, r) => row.map((v, c) => Math.abs(v - MIXED[r]![c]!)))), TINY);
+    expect(result.absoluteError).to.be.closeTo(
+      mean(LOGITS.flatMap((row, r) => row.map((v, c) => Math.abs(v - MIXED[r]![c]!)))),
+      TINY,
+    );
   });
 });
 

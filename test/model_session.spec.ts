@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as gs from '../lib/index.js';
+import { failure } from './helpers/failure.js';
 
 const device = 'cpu';
 
@@ -22,16 +23,6 @@ const x = gs.tensor(
   [COUNT, 32],
 );
 const y = Int32Array.from({ length: COUNT }, (_, i) => i % 4);
-
-async function failure(promise: Promise<unknown>): Promise<gs.GradstepError> {
-  try {
-    await promise;
-  } catch (error) {
-    expect(error).to.be.instanceOf(gs.GradstepError);
-    return error as gs.GradstepError;
-  }
-  throw new Error('expected a rejection');
-}
 
 describe('model', () => {
   it('predicts and keeps weights before it is compiled', async () => {
@@ -75,7 +66,9 @@ describe('model', () => {
 
   it('answers many predictions at once, each with its own rows', async () => {
     using model = gs.sequential([gs.layers.rescaling({ scale: 2, inputShape: [1] })]);
-    const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => model.predict(Array.from({ length: 1 + (i % 5) }, (__, j) => [i + j]))));
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => model.predict(Array.from({ length: 1 + (i % 5) }, (__, j) => [i + j]))),
+    );
     answers.forEach(({ data }, i) => expect([...data]).to.deep.equal(Array.from({ length: 1 + (i % 5) }, (_, j) => 2 * (i + j))));
   });
 
@@ -87,7 +80,10 @@ describe('model', () => {
     const training = model.fit(x, y, { epochs: 30, batchSize: 16, validationSplit: 0.1 }).finally(() => (trained = true));
     let during = 0;
     while (!trained) {
-      const [{ data }, { loss }] = await Promise.all([model.predict(x.rows(0, 5)), model.evaluate(x.rows(0, 8), y.subarray(0, 8))]);
+      const [{ data }, { loss }] = await Promise.all([
+        model.predict(x.rows(0, 5)),
+        model.evaluate(x.rows(0, 8), y.subarray(0, 8)),
+      ]);
       expect(data.every((p) => p >= 0 && p <= 1)).to.equal(true);
       expect(loss).to.be.above(0);
       if (!trained) during++;
@@ -132,7 +128,13 @@ describe('model', () => {
     const failed = failure(training);
     await model.dispose();
     expect((await failed).code).to.equal('ERR_DISPOSED');
-    for (const late of [model.fit(x, y), model.predict(x), model.evaluate(x, y), model.getWeights(), model.save('x.safetensors')]) {
+    for (const late of [
+      model.fit(x, y),
+      model.predict(x),
+      model.evaluate(x, y),
+      model.getWeights(),
+      model.save('x.safetensors'),
+    ]) {
       expect((await failure(late)).code).to.equal('ERR_DISPOSED');
     }
     await model.dispose();

@@ -22,5 +22,8 @@ export const activationOption: Check<Activation> = (value, name) => {
 /** The name to save an activation under; ERR_OPTION when it is a function of the user's. */
 export function activationName(activation: Activation): ActivationName {
   for (const [name, known] of Object.entries(ACTIVATIONS)) if (known === activation) return name as ActivationName;
-  throw new GradstepError('ERR_OPTION', `An activation that is a function of your own (${activation.name || 'unnamed'}) cannot be saved`);
+  throw new GradstepError(
+    'ERR_OPTION',
+    `An activation that is a function of your own (${activation.name || 'unnamed'}) cannot be saved`,
+  );
 }

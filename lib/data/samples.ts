@@ -29,7 +29,8 @@ export function inputRows(data: TensorLike, row: Shape, layer: string): Tensor {
     }
     return new Tensor(given.data, [given.data.length / size, ...row]);
   }
-  if (given.shape.length === 0 || !sameShape(given.shape.slice(1), row)) throw shapeError('x', row, layer, formatShape(given.shape));
+  if (given.shape.length === 0 || !sameShape(given.shape.slice(1), row))
+    throw shapeError('x', row, layer, formatShape(given.shape));
   return given;
 }
 
@@ -45,11 +46,13 @@ export function labelRows(data: TensorLike, { dtype, row }: LabelSpec, layer: st
   let given = asTensor(data);
   if (row && dtypeOf(data)) {
     const size = sizeOf(row);
-    if (given.data.length % size !== 0) throw shapeError('y', row, layer, `${given.data.length} elements, which is not a multiple of ${size}`);
+    if (given.data.length % size !== 0)
+      throw shapeError('y', row, layer, `${given.data.length} elements, which is not a multiple of ${size}`);
     given = new Tensor(given.data, [given.data.length / size, ...row]);
   }
   const squeezed = (shape: Shape) => (shape.at(-1) === 1 ? shape.slice(0, -1) : shape);
-  if (row && !sameShape(squeezed(given.shape.slice(1)), squeezed(row))) throw shapeError('y', row, layer, formatShape(given.shape));
+  if (row && !sameShape(squeezed(given.shape.slice(1)), squeezed(row)))
+    throw shapeError('y', row, layer, formatShape(given.shape));
   const shaped = new Tensor(given.data, row ? [given.shape[0]!, ...row] : given.shape);
   return dtype === 'int32' ? integers(shaped) : shaped;
 }
@@ -67,10 +70,15 @@ function integers(labels: Tensor): Tensor {
   if (!(labels.data instanceof Float32Array)) return labels;
   const converted = Int32Array.from(labels.data);
   const at = converted.findIndex((v, i) => v !== (labels.data as Float32Array)[i]);
-  if (at >= 0) throw new GradstepError('ERR_DTYPE', `Expected integer labels but received ${labels.data[at]} at element ${at} of y`);
+  if (at >= 0)
+    throw new GradstepError('ERR_DTYPE', `Expected integer labels but received ${labels.data[at]} at element ${at} of y`);
   return new Tensor(converted, labels.shape);
 }
 
 function shapeError(what: string, row: Shape, layer: string, received: string): GradstepError {
-  return new GradstepError('ERR_SHAPE', `Expected ${what} of shape ${formatShape([null, ...row])} for ${layer} but received ${received}`, { layer });
+  return new GradstepError(
+    'ERR_SHAPE',
+    `Expected ${what} of shape ${formatShape([null, ...row])} for ${layer} but received ${received}`,
+    { layer },
+  );
 }

@@ -71,21 +71,29 @@ function fromNested(data: NestedNumbers): Tensor<Float32Array> {
   }
   const shape: number[] = [];
   for (let at: unknown = data; Array.isArray(at); at = at[0]) {
-    if (at.length === 0) throw new GradstepError('ERR_SHAPE', 'Expected at least one element in each nested array but received an empty one');
+    if (at.length === 0)
+      throw new GradstepError('ERR_SHAPE', 'Expected at least one element in each nested array but received an empty one');
     shape.push(at.length);
   }
   const values = new Float32Array(sizeOf(shape));
   let next = 0;
   const fill = (part: unknown, depth: number, path: string): void => {
     if (depth === shape.length) {
-      if (Array.isArray(part)) throw new GradstepError('ERR_SHAPE', `Expected a number at data${path} but received an array: nested arrays must not be ragged`);
+      if (Array.isArray(part))
+        throw new GradstepError(
+          'ERR_SHAPE',
+          `Expected a number at data${path} but received an array: nested arrays must not be ragged`,
+        );
       if (typeof part !== 'number') throw new GradstepError('ERR_DTYPE', optionError(`data${path}`, 'number', part).message);
       values[next++] = part;
       return;
     }
     if (!Array.isArray(part) || part.length !== shape[depth]) {
       const received = Array.isArray(part) ? `${part.length}` : 'a number';
-      throw new GradstepError('ERR_SHAPE', `Expected ${shape[depth]} elements at data${path} but received ${received}: nested arrays must not be ragged`);
+      throw new GradstepError(
+        'ERR_SHAPE',
+        `Expected ${shape[depth]} elements at data${path} but received ${received}: nested arrays must not be ragged`,
+      );
     }
     part.forEach((p, i) => fill(p, depth + 1, `${path}[${i}]`));
   };

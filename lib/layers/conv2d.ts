@@ -80,7 +80,10 @@ export function conv2d(options: Conv2dOptions): Layer {
   const layer = make(options);
   const { strides, dilationRate } = layer.options as Record<'strides' | 'dilationRate', readonly [number, number]>;
   if (strides.some((s) => s > 1) && dilationRate.some((d) => d > 1)) {
-    throw new GradstepError('ERR_OPTION', 'Expected layers.conv2d.strides or layers.conv2d.dilationRate to be 1 but both are larger');
+    throw new GradstepError(
+      'ERR_OPTION',
+      'Expected layers.conv2d.strides or layers.conv2d.dilationRate to be 1 but both are larger',
+    );
   }
   return layer;
 }

@@ -19,7 +19,11 @@ const options = {
   padding: optional(paddingOption, 'valid' as const),
 } satisfies SchemaOf<Omit<MaxPooling2dOptions, keyof LayerOptions>>;
 
-function windowOf(o: { poolSize: readonly [number, number]; strides: readonly [number, number] | undefined; padding: Padding }): WindowOptions {
+function windowOf(o: {
+  poolSize: readonly [number, number];
+  strides: readonly [number, number] | undefined;
+  padding: Padding;
+}): WindowOptions {
   return { size: o.poolSize, strides: o.strides ?? o.poolSize, dilation: [1, 1], padding: o.padding };
 }
 

@@ -43,7 +43,10 @@ export function windowedSize(input: Shape, options: WindowOptions): [number, num
     windowOutput(input[1]!, size[1], strides[1], dilation[1], pads.padLeft + pads.padRight),
   ];
   if (result.some((d) => d < 1)) {
-    throw new GradstepError('ERR_SHAPE', `A window of ${formatShape(size)} with padding "${padding}" does not fit into samples of shape ${formatShape(input)}`);
+    throw new GradstepError(
+      'ERR_SHAPE',
+      `A window of ${formatShape(size)} with padding "${padding}" does not fit into samples of shape ${formatShape(input)}`,
+    );
   }
   return result;
 }

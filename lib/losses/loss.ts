@@ -34,7 +34,10 @@ export interface Loss {
 /** [rows, …] → [rows]: the mean over everything but the rows. */
 export function meanPerSample(x: Value): Value {
   if (x.shape.slice(1).every((d) => d === 1)) return reshape(x, x.shape.slice(0, 1));
-  return mean(x, x.shape.slice(1).map((_, i) => i + 1));
+  return mean(
+    x,
+    x.shape.slice(1).map((_, i) => i + 1),
+  );
 }
 
 /** Wraps a user's own function. */
@@ -47,11 +50,15 @@ export function ownLoss(compute: LossFunction): Loss {
     perSample(yTrue, yPred) {
       const rows = yPred.shape[0]!;
       const loss = compute(yTrue, yPred);
-      if (loss?.graph !== yPred.graph) throw new GradstepError('ERR_OPTION', 'Expected the loss function to return a value made from yTrue and yPred');
+      if (loss?.graph !== yPred.graph)
+        throw new GradstepError('ERR_OPTION', 'Expected the loss function to return a value made from yTrue and yPred');
       if (loss.dtype !== 'float32') throw new GradstepError('ERR_DTYPE', `Expected a float32 loss but received ${loss.dtype}`);
       if (sameShape(loss.shape, [])) return broadcastTo(loss, [rows]);
       if (loss.shape[0] !== rows) {
-        throw new GradstepError('ERR_SHAPE', `Expected a loss of shape [${rows}, ...] or [] but received ${formatShape(loss.shape)}`);
+        throw new GradstepError(
+          'ERR_SHAPE',
+          `Expected a loss of shape [${rows}, ...] or [] but received ${formatShape(loss.shape)}`,
+        );
       }
       return meanPerSample(loss);
     },

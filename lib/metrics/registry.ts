@@ -13,7 +13,8 @@ function metricOf(value: unknown, name: string): Metric {
     if (!value.name) throw optionError(name, 'function with a name, which becomes its key in the history', value);
     return { name: value.name, named: false, perElement: (yTrue, yPred) => (value as MetricFunction)(yTrue, yPred) };
   }
-  if (typeof value === 'object' && value !== null && typeof (value as Partial<Metric>).perElement === 'function') return value as Metric;
+  if (typeof value === 'object' && value !== null && typeof (value as Partial<Metric>).perElement === 'function')
+    return value as Metric;
   if (typeof value !== 'string') throw optionError(name, 'name of a metric, a metric or a function', value);
   if (!Object.hasOwn(METRICS, value)) throw unknownName('metric', value, name, Object.keys(METRICS));
   return METRICS[value as MetricName]();

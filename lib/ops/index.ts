@@ -31,7 +31,10 @@ function apply(name: ScalarName, ...operands: Operand[]): Value {
     if (!(o instanceof Value) && typeof o !== 'number') throw optionError(`ops.${name} operand ${i + 1}`, 'value or number', o);
   });
   if (!operands.some((o) => o instanceof Value)) {
-    throw new GradstepError('ERR_OPTION', `Expected at least one value among the operands of ops.${name} but received numbers only`);
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected at least one value among the operands of ops.${name} but received numbers only`,
+    );
   }
   return elementwise(name, ...operands);
 }

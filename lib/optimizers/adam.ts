@@ -17,10 +17,16 @@ export interface AdamOptions {
 const decay = number('number in [0, 1)', (v) => v >= 0 && v < 1);
 
 const schema = {
-  learningRate: optional(number('number >= 0', (v) => v >= 0), 0.001),
+  learningRate: optional(
+    number('number >= 0', (v) => v >= 0),
+    0.001,
+  ),
   beta1: optional(decay, 0.9),
   beta2: optional(decay, 0.999),
-  epsilon: optional(number('number > 0', (v) => v > 0), 1e-7),
+  epsilon: optional(
+    number('number > 0', (v) => v > 0),
+    1e-7,
+  ),
 } satisfies SchemaOf<AdamOptions>;
 
 /** m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − lr·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε). */
@@ -34,7 +40,15 @@ export function adam(options?: AdamOptions): Optimizer {
     slots: ['m', 'v'],
     apply(context) {
       const { params, grads, state, flag } = context;
-      const inputs = { params, grads, m: context.slot('m'), v: context.slot('v'), learningRate: context.learningRate, state, flag };
+      const inputs = {
+        params,
+        grads,
+        m: context.slot('m'),
+        v: context.slot('v'),
+        learningRate: context.learningRate,
+        state,
+        flag,
+      };
       params.graph.add(adamOp, inputs, { beta1, beta2, epsilon });
     },
   };

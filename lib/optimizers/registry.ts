@@ -11,7 +11,8 @@ export type OptimizerName = keyof typeof OPTIMIZERS;
 /** Reads an optimizer given by name or made by a factory. */
 export const optimizerOption: Check<Optimizer> = (value, name) => {
   if (typeof value === 'string') return restoreOptimizer({ name: value, config: {} }, name);
-  if (typeof value === 'object' && value !== null && typeof (value as Partial<Optimizer>).apply === 'function') return value as Optimizer;
+  if (typeof value === 'object' && value !== null && typeof (value as Partial<Optimizer>).apply === 'function')
+    return value as Optimizer;
   throw optionError(name, 'name of an optimizer or an optimizer', value);
 };
 

@@ -13,8 +13,14 @@ export interface SgdOptions {
 }
 
 const schema = {
-  learningRate: optional(number('number >= 0', (v) => v >= 0), 0.01),
-  momentum: optional(number('number in [0, 1]', (v) => v >= 0 && v <= 1), 0),
+  learningRate: optional(
+    number('number >= 0', (v) => v >= 0),
+    0.01,
+  ),
+  momentum: optional(
+    number('number in [0, 1]', (v) => v >= 0 && v <= 1),
+    0,
+  ),
   nesterov: optional(boolean, false),
 } satisfies SchemaOf<SgdOptions>;
 

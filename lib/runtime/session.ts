@@ -126,23 +126,23 @@ export class Session {
   }
 
   /** Fills a slot; see writeSliced. */
-  writeSlot(slot: number, data: TensorData, name: string): Promise<void> {
-    return this.writeSliced({ region: 'slot', slot }, 0, data, name);
+  writeSlot(slot: number, { data, shape }: Tensor, name: string): Promise<void> {
+    return this.writeSliced({ region: 'slot', slot }, 0, data, sizeOf(shape), name);
   }
 
   /** Writes much data into the persistent region; see writeSliced. */
   writeRange(offset: number, data: TensorData, name: string): Promise<void> {
-    return this.writeSliced({ region: 'persistent' }, offset, data, name);
+    return this.writeSliced({ region: 'persistent' }, offset, data, data.length, name);
   }
 
-  /** Copies in slices, the event loop in between; ERR_OPTION when the array's memory is taken away meanwhile. */
+  /** Copies `length` elements in slices, the event loop in between; ERR_OPTION when the array's memory has been taken away. */
   private async writeSliced(
     to: { region: 'persistent' | 'slot'; slot?: number },
     start: number,
     data: TensorData,
+    length: number,
     name: string,
   ): Promise<void> {
-    const length = data.length;
     const step = SLICE_BYTES / data.BYTES_PER_ELEMENT;
     for (let at = 0; at < length; at += step) {
       if (isDetached(data, length)) {

@@ -121,7 +121,7 @@ export class Engine {
     signal: AbortSignal | undefined,
     onReport: (report: Report, stepsDone: number) => void,
   ): Promise<void> {
-    for (let done = 0; done < steps; ) {
+    for (let done = 0; done < steps;) {
       throwIfAborted(signal);
       const result = await this.session.run(entry, steps - done, report.range);
       done += result.steps;

@@ -15,8 +15,8 @@ export async function withSamples<T>(
 ): Promise<T> {
   try {
     await Promise.all([session.allocateSlot(slots.x, x), session.allocateSlot(slots.y, y)]);
-    await session.writeSlot(slots.x, x.data, 'x');
-    await session.writeSlot(slots.y, y.data, 'y');
+    await session.writeSlot(slots.x, x, 'x');
+    await session.writeSlot(slots.y, y, 'y');
     return await body();
   } finally {
     await Promise.allSettled([session.releaseSlot(slots.x), session.releaseSlot(slots.y)]);

@@ -4,6 +4,7 @@
  */
 import { shuffledRows } from '../data/row_order.js';
 import type { Samples } from '../data/samples.js';
+import { Tensor } from '../data/tensor.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Engine, Stretch } from './engine.js';
 import { evaluateResident, withSamples } from './evaluate.js';
@@ -76,8 +77,9 @@ async function trainEpoch(
 ): Promise<Logs> {
   const { session, seed } = engine;
   const { report, options } = engine.memory.training!;
-  const order = shuffle ? await shuffledRows(samples.x.shape[0]!, seed, engine.epochs) : undefined;
-  if (order) await session.writeSlot(SLOTS.train.index, order, 'the order of rows');
+  const rows = samples.x.shape[0]!;
+  const order = shuffle ? await shuffledRows(rows, seed, engine.epochs) : undefined;
+  if (order) await session.writeSlot(SLOTS.train.index, new Tensor(order, [rows]), 'the order of rows');
   engine.epochs++;
   await session.write(report.range.offset, report.fresh(engine.step, seed));
   const labelsPerRow = sizeOf(samples.y.shape.slice(1));

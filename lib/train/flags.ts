@@ -21,7 +21,10 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
   if (flag.code === FLAG.labelRange) {
     const visited = step * batchSize + Math.floor(flag.index / labelsPerRow);
     const row = order?.[visited] ?? visited;
-    throw new GradstepError('ERR_LABEL_RANGE', `Expected labels from 0 to the number of classes - 1 but received ${flag.value} in row ${row} of y`);
+    throw new GradstepError(
+      'ERR_LABEL_RANGE',
+      `Expected labels from 0 to the number of classes - 1 but received ${flag.value} in row ${row} of y`,
+    );
   }
   if (flag.code === FLAG.notFinite) {
     throw new GradstepError(

@@ -101,7 +101,8 @@ async function readBlock(
 async function loadFrom(file: FileHandle, path: string, device: string): Promise<Sequential> {
   const header = await readHeader(file, path);
   const text = header.metadata.get(METADATA_KEY);
-  if (text === undefined) throw new GradstepError('ERR_FILE', `${path} was not saved by gradstep: its metadata has no key ${METADATA_KEY}`);
+  if (text === undefined)
+    throw new GradstepError('ERR_FILE', `${path} was not saved by gradstep: its metadata has no key ${METADATA_KEY}`);
   let restored;
   try {
     const json = parseModel(text);
@@ -119,7 +120,8 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
   const prefixes = ['', ...(options?.optimizer.slots.map((s) => `optimizer/${s}/`) ?? [])];
   const known = new Set(prefixes.flatMap((p) => weights.map((w) => p + w.name)));
   for (const name of header.tensors.keys()) {
-    if (!known.has(name)) throw new GradstepError('ERR_FILE', `${path} has a tensor that its architecture does not: ${JSON.stringify(name)}`);
+    if (!known.has(name))
+      throw new GradstepError('ERR_FILE', `${path} has a tensor that its architecture does not: ${JSON.stringify(name)}`);
   }
   const block = await readBlock(file, path, header, '', weights);
   const slots: Record<string, Float32Array> = {};

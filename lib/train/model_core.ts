@@ -51,7 +51,10 @@ export class ModelCore {
 
   get network(): Network {
     if (!this.built) {
-      throw new GradstepError('ERR_SHAPE', 'The shape of the inputs is not known yet: give the first layer inputShape, or call build');
+      throw new GradstepError(
+        'ERR_SHAPE',
+        'The shape of the inputs is not known yet: give the first layer inputShape, or call build',
+      );
     }
     return this.built;
   }

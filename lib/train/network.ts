@@ -28,7 +28,8 @@ export function nameLayers(layers: readonly Layer[]): string[] {
   const taken = new Set<string>();
   for (const { name } of layers) {
     if (name === undefined) continue;
-    if (taken.has(name)) throw new GradstepError('ERR_OPTION', `Expected a name of its own for each layer but "${name}" occurs twice`);
+    if (taken.has(name))
+      throw new GradstepError('ERR_OPTION', `Expected a name of its own for each layer but "${name}" occurs twice`);
     taken.add(name);
   }
   return layers.map(({ name, baseName }) => {

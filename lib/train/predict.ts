@@ -5,7 +5,12 @@ import type { Engine } from './engine.js';
 import { checkFlag } from './flags.js';
 import { SLOTS } from './programs.js';
 
-export function predict(engine: Engine, x: Tensor, batchSize: number, signal: AbortSignal | undefined): Promise<Tensor<Float32Array>> {
+export function predict(
+  engine: Engine,
+  x: Tensor,
+  batchSize: number,
+  signal: AbortSignal | undefined,
+): Promise<Tensor<Float32Array>> {
   return engine.inference.run(() => engine.abortable(signal, () => predictRows(engine, x, batchSize, signal)));
 }
 
@@ -22,7 +27,7 @@ async function predictRows(engine: Engine, x: Tensor, batchSize: number, signal:
       await Promise.all([
         session.allocateSlot(slots.x, x),
         session.allocateSlot(slots.y, { dtype: 'float32', shape }),
-        session.writeSlot(slots.x, x.data, 'x'),
+        session.writeSlot(slots.x, x, 'x'),
         session.write(report.range.offset, report.fresh(0, seed)),
       ]);
       const context = { what: 'predict', firstStep: 0, batchSize, labelsPerRow: 1 };

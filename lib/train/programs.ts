@@ -62,10 +62,23 @@ function trainingOf(memory: ModelMemory): TrainingMemory {
 }
 
 /** The next rows of a slot. */
-function batchOf(graph: Graph, batch: BatchSpec, part: 'x' | 'y', row: Shape, dtype: 'float32' | 'int32', report: ReportBlock): Value {
+function batchOf(
+  graph: Graph,
+  batch: BatchSpec,
+  part: 'x' | 'y',
+  row: Shape,
+  dtype: 'float32' | 'int32',
+  report: ReportBlock,
+): Value {
   const slots = batch.kind === 'gradients' ? SLOTS.train : batch.kind === 'validate' ? SLOTS.validation : SLOTS[batch.kind];
   const source = part === 'x' ? batch.x : batch.y!.dtype;
-  const from = { slot: slots[part], indexSlot: batch.shuffled ? SLOTS.train.index : -1, source, dtype, shape: [batch.rows, ...row] };
+  const from = {
+    slot: slots[part],
+    indexSlot: batch.shuffled ? SLOTS.train.index : -1,
+    source,
+    dtype,
+    shape: [batch.rows, ...row],
+  };
   return gather(graph, from, graph.read(report.state), graph.read(report.flag));
 }
 
@@ -128,4 +141,3 @@ function describePrediction(graph: Graph, memory: ModelMemory, batch: BatchSpec)
   graph.inScope('data', () => scatter(yPred, SLOTS.predict.y, state, flag));
   graph.inScope('step', () => advance(state, 1, batch.rows));
 }
-

@@ -48,7 +48,10 @@ const schema = {
   ...pass,
   epochs: optional(integer(1), 1),
   validationData: optional(validationPair, undefined),
-  validationSplit: optional(number('number in [0, 1)', (v) => v >= 0 && v < 1), 0),
+  validationSplit: optional(
+    number('number in [0, 1)', (v) => v >= 0 && v < 1),
+    0,
+  ),
   shuffle: optional(boolean, true),
   onProgress: optional(func<NonNullable<FitOptions['onProgress']>>(), undefined),
   onEpochEnd: optional(func<NonNullable<FitOptions['onEpochEnd']>>(), undefined),

@@ -48,7 +48,7 @@ export async function readingFile<T>(path: string, body: (file: FileHandle) => P
 }
 
 async function readExactly(file: FileHandle, path: string, into: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < into.length; ) {
+  for (let at = 0; at < into.length;) {
     const { bytesRead } = await file.read(into, at, Math.min(CHUNK, into.length - at), position + at);
     if (bytesRead === 0) throw fileError(path, `ends after ${position + at} bytes, in the middle of its data`);
     at += bytesRead;
@@ -96,7 +96,11 @@ function parseHeader(bytes: Uint8Array, fileSize: number, path: string): Safeten
   // The tensors tile the rest of the file: no gap, no overlap, nothing behind them.
   let at = start;
   for (const [name, { begin, end }] of [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== at) throw fileError(path, `has a ${begin < at ? 'tensor that overlaps another' : 'gap before a tensor'}: ${JSON.stringify(name)}`);
+    if (begin !== at)
+      throw fileError(
+        path,
+        `has a ${begin < at ? 'tensor that overlaps another' : 'gap before a tensor'}: ${JSON.stringify(name)}`,
+      );
     at = end;
   }
   if (at !== fileSize) throw fileError(path, `has ${fileSize - at} bytes that belong to no tensor`);
@@ -109,10 +113,13 @@ function parseEntry(name: string, value: unknown, start: number, fileSize: numbe
   const { dtype, shape, data_offsets: offsets } = value;
   if (dtype !== 'F32') throw bad(`of dtype ${JSON.stringify(dtype)}; only F32 is known here`);
   if (!Array.isArray(shape) || shape.length > 32 || !shape.every(isCount)) throw bad('whose shape is not an array of sizes');
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) throw bad('whose data_offsets are not a pair of offsets');
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
+    throw bad('whose data_offsets are not a pair of offsets');
   const [begin, end] = offsets as [number, number];
-  if (begin > end || start + end > fileSize) throw bad(`at ${begin}…${end}, outside the file's ${fileSize - start} bytes of data`);
-  if (4 * sizeOf(shape as number[]) !== end - begin) throw bad(`whose shape [${shape.join(', ')}] does not take ${end - begin} bytes`);
+  if (begin > end || start + end > fileSize)
+    throw bad(`at ${begin}…${end}, outside the file's ${fileSize - start} bytes of data`);
+  if (4 * sizeOf(shape as number[]) !== end - begin)
+    throw bad(`whose shape [${shape.join(', ')}] does not take ${end - begin} bytes`);
   return { shape: shape as number[], begin: start + begin, end: start + end };
 }
 

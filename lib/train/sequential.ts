@@ -1,6 +1,6 @@
 /** Sequential models: layers in a row, and everything one does with them. The public face of lib/train. */
 import { inputRows, labelRows, pairSamples, rowShapeOf, type Samples } from '../data/samples.js';
-import { Tensor, type TensorLike } from '../data/tensor.js';
+import type { Tensor, TensorLike } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
 import type { Layer } from '../layers/define_layer.js';
 import { checkOptions, func, optional, shape as shapeOption } from '../options.js';
@@ -16,7 +16,7 @@ import { summarize } from './summary.js';
 import { packBlock, unpackBlock } from './weights.js';
 
 export interface SummaryOptions {
-  /** Receives the table line by line. Default `console.log`. */
+  /** Receives the table line by line. Default: the standard output. */
   printFn?: (line: string) => void;
 }
 
@@ -39,7 +39,8 @@ export class Sequential {
 
   /** Prints a table of the layers, their output shapes and parameters. */
   summary(options?: SummaryOptions): void {
-    const { printFn } = checkOptions('summary', options, { printFn: optional(func<(line: string) => void>(), console.log) });
+    const print = (line: string): void => void process.stdout.write(`${line}\n`);
+    const { printFn } = checkOptions('summary', options, { printFn: optional(func<(line: string) => void>(), print) });
     for (const line of summarize(coreOf(this).network).split('\n')) printFn(line);
   }
 
@@ -145,7 +146,10 @@ function split({ x, y }: Samples, part: number): [Samples, Samples] {
   const rows = x.shape[0]!;
   const at = Math.floor(rows * (1 - part));
   if (at < 1 || at >= rows) {
-    throw new GradstepError('ERR_OPTION', `Expected validationSplit to leave rows on both sides but ${part} of ${rows} rows does not`);
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected validationSplit to leave rows on both sides but ${part} of ${rows} rows does not`,
+    );
   }
   return [
     { x: x.rows(0, at), y: y.rows(0, at) },
@@ -157,12 +161,16 @@ const placed = new WeakSet<Layer>();
 
 /** Makes the core of a model; each layer can be in one model only, since it owns its weights. */
 export function makeCore(layers: readonly Layer[], device: string): ModelCore {
-  if (!Array.isArray(layers) || layers.length === 0) throw optionError('sequential.layers', 'array of at least one layer', layers);
+  if (!Array.isArray(layers) || layers.length === 0)
+    throw optionError('sequential.layers', 'array of at least one layer', layers);
   const seen = new Set<Layer>();
   layers.forEach((layer: Layer | undefined, i) => {
     if (typeof layer?.outputShape !== 'function') throw optionError(`sequential.layers[${i}]`, 'layer', layer);
     if (placed.has(layer) || seen.has(layer)) {
-      throw new GradstepError('ERR_OPTION', `Expected a layer of its own for sequential.layers[${i}] but it is already part of a model`);
+      throw new GradstepError(
+        'ERR_OPTION',
+        `Expected a layer of its own for sequential.layers[${i}] but it is already part of a model`,
+      );
     }
     seen.add(layer);
   });

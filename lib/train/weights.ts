@@ -25,9 +25,13 @@ export function packBlock(members: readonly Member[], values: readonly TensorLik
   members.forEach(({ name, shape }, i) => {
     const value = values[i] as TensorLike;
     const given = value instanceof Tensor ? value : tensor(value, rowShapeOf(value) ? undefined : shape);
-    if (given.dtype !== 'float32') throw new GradstepError('ERR_DTYPE', `Expected float32 for ${name} but received ${given.dtype}`);
+    if (given.dtype !== 'float32')
+      throw new GradstepError('ERR_DTYPE', `Expected float32 for ${name} but received ${given.dtype}`);
     if (!sameShape(given.shape, shape)) {
-      throw new GradstepError('ERR_SHAPE', `Expected shape ${formatShape(shape)} for ${name} but received ${formatShape(given.shape)}`);
+      throw new GradstepError(
+        'ERR_SHAPE',
+        `Expected shape ${formatShape(shape)} for ${name} but received ${formatShape(given.shape)}`,
+      );
     }
     block.set(given.data, offsets[i]! / 4);
   });

@@ -1,0 +1,344 @@
+/** Every error path of the public API by its code and message, and that the model and its neighbours live on afterwards. */
+import { expect } from 'chai';
+import * as gs from '../lib/index.js';
+import { expectFailure, wrong } from './helpers/failure.js';
+
+const device = 'cpu';
+
+function classifier(): gs.Sequential {
+  const model = gs.sequential([
+    gs.layers.dense({ units: 4, activation: 'relu', inputShape: [3] }),
+    gs.layers.dense({ units: 2, activation: 'softmax', name: 'head' }),
+  ]);
+  model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy', device, seed: 1 });
+  return model;
+}
+
+function regression(options: Partial<gs.CompileOptions> = {}): gs.Sequential {
+  const model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [3] })]);
+  model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device, seed: 1, ...options });
+  return model;
+}
+
+const bare = (): gs.Sequential => gs.sequential([gs.layers.dense({ units: 1 })]);
+const x = [
+  [1, 2, 3],
+  [4, 5, 6],
+  [7, 8, 9],
+  [1, 0, 1],
+];
+const y = [0, 1, 1, 0];
+
+interface Case {
+  name: string;
+  code: gs.ErrorCode;
+  message: RegExp | string;
+  run: () => unknown;
+}
+
+/** Uses a fresh model and disposes it. */
+const using_ = (make: () => gs.Sequential, body: (model: gs.Sequential) => unknown) => async (): Promise<void> => {
+  using model = make();
+  await body(model);
+};
+
+const { layers, optimizers } = gs;
+
+const CASES: Case[] = [
+  {
+    name: 'a shape of other size',
+    code: 'ERR_SHAPE',
+    message: 'Expected 6 elements for a tensor of shape [2, 3] but received 5',
+    run: () => gs.tensor(new Float32Array(5), [2, 3]),
+  },
+  {
+    name: 'ragged arrays',
+    code: 'ERR_SHAPE',
+    message: /^Expected 2 elements at data\[1\] but received 1: nested arrays must not be ragged/,
+    run: () => gs.tensor([[1, 2], [3]]),
+  },
+  {
+    name: 'arrays deeper in one place',
+    code: 'ERR_SHAPE',
+    message: /^Expected a number at data\[1\] but received an array/,
+    run: () => gs.tensor(wrong([1, [2]])),
+  },
+  { name: 'an empty array', code: 'ERR_SHAPE', message: /received an empty one/, run: () => gs.tensor([]) },
+  {
+    name: 'words as data',
+    code: 'ERR_DTYPE',
+    message: /^Expected number for data\[0\] but received "a"/,
+    run: () => gs.tensor(wrong(['a'])),
+  },
+  {
+    name: 'doubles as data',
+    code: 'ERR_DTYPE',
+    message:
+      /^Expected Float32Array, Int32Array, Uint8Array or nested arrays of numbers for tensor.data but received Float64Array/,
+    run: () => gs.tensor(wrong(new Float64Array(3))),
+  },
+  {
+    name: 'x of another shape',
+    code: 'ERR_SHAPE',
+    message: 'Expected x of shape [?, 3] for dense but received [2, 2]',
+    run: using_(classifier, (m) =>
+      m.predict([
+        [1, 2],
+        [3, 4],
+      ]),
+    ),
+  },
+  {
+    name: 'x of a length that does not divide',
+    code: 'ERR_SHAPE',
+    message: 'Expected x of shape [?, 3] for dense but received 7 elements, which is not a multiple of 3',
+    run: using_(classifier, (m) => m.predict(new Float32Array(7))),
+  },
+  {
+    name: 'y of another shape',
+    code: 'ERR_SHAPE',
+    message: 'Expected y of shape [?] for head but received [4, 2]',
+    run: using_(classifier, (m) =>
+      m.fit(x, [
+        [0, 1],
+        [0, 1],
+        [0, 1],
+        [0, 1],
+      ]),
+    ),
+  },
+  {
+    name: 'fewer labels than rows',
+    code: 'ERR_SHAPE',
+    message: 'Expected as many rows in y as in x but received 3 and 4',
+    run: using_(classifier, (m) => m.fit(x, [0, 1, 1])),
+  },
+  {
+    name: 'validation data of another shape',
+    code: 'ERR_SHAPE',
+    message: 'Expected x of shape [?, 3] for dense but received [1, 1]',
+    run: using_(classifier, (m) => m.fit(x, y, { validationData: [[[1]], [0]] })),
+  },
+  {
+    name: 'labels that are not whole',
+    code: 'ERR_DTYPE',
+    message: 'Expected integer labels but received 0.5 at element 1 of y',
+    run: using_(classifier, (m) => m.fit(x, [0, 0.5, 1, 0])),
+  },
+  {
+    name: 'labels that are NaN',
+    code: 'ERR_DTYPE',
+    message: 'Expected integer labels but received NaN at element 2 of y',
+    run: using_(classifier, (m) => m.fit(x, [0, 1, NaN, 0])),
+  },
+  {
+    name: 'a layer that cannot take its input',
+    code: 'ERR_SHAPE',
+    message: 'Expected samples of shape [height, width, channels] but received [9] (in conv2d)',
+    run: () => gs.sequential([layers.conv2d({ filters: 1, kernelSize: 3, inputShape: [9] })]),
+  },
+  {
+    name: 'a window larger than the image',
+    code: 'ERR_SHAPE',
+    message: 'A window of [5, 5] with padding "valid" does not fit into samples of shape [4, 4, 1] (in average_pooling2d)',
+    run: () => gs.sequential([layers.averagePooling2d({ poolSize: 5, inputShape: [4, 4, 1] })]),
+  },
+  {
+    name: 'no input shape',
+    code: 'ERR_SHAPE',
+    message: /^The shape of the inputs is not known yet: give the first layer inputShape, or call build/,
+    run: using_(bare, (m) => m.predict(new Float32Array(3))),
+  },
+  {
+    name: 'building for another shape',
+    code: 'ERR_SHAPE',
+    message: 'The model takes inputs of shape [3] and cannot be built for [4]',
+    run: using_(classifier, (m) => m.build([4])),
+  },
+  {
+    name: 'too few weights',
+    code: 'ERR_SHAPE',
+    message: 'Expected 4 weights but received 1',
+    run: using_(classifier, (m) => m.setWeights([[1]])),
+  },
+  {
+    name: 'weights of another shape',
+    code: 'ERR_SHAPE',
+    message: 'Expected shape [3, 1] for dense/kernel but received [1, 3]',
+    run: using_(regression, (m) => m.setWeights([[[1, 2, 3]], [0]])),
+  },
+  {
+    name: 'integer weights',
+    code: 'ERR_DTYPE',
+    message: 'Expected float32 for dense/kernel but received int32',
+    run: using_(regression, (m) => m.setWeights([new Int32Array(3), [0]])),
+  },
+  {
+    name: 'shapes that do not broadcast in a loss',
+    code: 'ERR_SHAPE',
+    message: /^Shapes .* do not broadcast together \(in loss\)/,
+    run: using_(
+      () => regression({ loss: (t, p) => gs.ops.sub(t, gs.ops.reshape(p, [2, 2])) }),
+      (m) =>
+        m.fit(x, [
+          [1, 2, 3],
+          [1, 2, 3],
+          [1, 2, 3],
+          [1, 2, 3],
+        ]),
+    ),
+  },
+  {
+    name: 'a loss of the wrong number of rows',
+    code: 'ERR_SHAPE',
+    message: /^Expected a loss of shape \[4, \.\.\.\] or \[\] but received \[2, 2\]/,
+    run: using_(
+      () => regression({ loss: (_t, p) => gs.ops.reshape(p, [2, 2]) }),
+      (m) => m.fit(x, [1, 2, 3, 4]),
+    ),
+  },
+  {
+    name: 'an integer loss',
+    code: 'ERR_DTYPE',
+    message: /^Expected a float32 loss but received int32/,
+    run: using_(
+      () => regression({ loss: (_t, p) => gs.ops.argmax(p) }),
+      (m) => m.fit(x, [1, 2, 3, 4]),
+    ),
+  },
+  {
+    name: 'training before compile',
+    code: 'ERR_NOT_COMPILED',
+    message: 'The model has not been compiled: call compile first',
+    run: using_(
+      () => gs.sequential([layers.dense({ units: 1, inputShape: [3] })]),
+      (m) => m.fit(x, y),
+    ),
+  },
+  {
+    name: 'evaluating before compile',
+    code: 'ERR_NOT_COMPILED',
+    message: /call compile first/,
+    run: using_(
+      () => gs.sequential([layers.dense({ units: 1, inputShape: [3] })]),
+      (m) => m.evaluate(x, y),
+    ),
+  },
+  {
+    name: 'a device that is not there',
+    code: 'ERR_DEVICE_UNAVAILABLE',
+    message: /^The device 'cuda:99' cannot be used: /,
+    run: using_(
+      () => regression({ device: 'cuda:99' }),
+      (m) => m.fit(x, [1, 2, 3, 4]),
+    ),
+  },
+  {
+    name: 'a label too large, in fit',
+    code: 'ERR_LABEL_RANGE',
+    message: 'Expected labels from 0 to the number of classes - 1 but received 2 in row 2 of y',
+    run: using_(classifier, (m) => m.fit(x, [0, 1, 2, 0], { batchSize: 1 })),
+  },
+  {
+    name: 'a negative label, in evaluate',
+    code: 'ERR_LABEL_RANGE',
+    message: 'Expected labels from 0 to the number of classes - 1 but received -1 in row 3 of y',
+    run: using_(classifier, (m) => m.evaluate(x, [0, 1, 1, -1], { batchSize: 2 })),
+  },
+  {
+    name: 'NaN in the data',
+    code: 'ERR_NAN',
+    message: /^The loss became NaN or infinite in step 0 of the pass \(fit\)/,
+    run: using_(regression, (m) => m.fit([[NaN, 0, 0]], [1])),
+  },
+  {
+    name: 'a learning rate that diverges',
+    code: 'ERR_NAN',
+    message: /^The loss became NaN or infinite in step \d+ of the pass \(fit\): lower the learning rate/,
+    run: using_(
+      () => regression({ optimizer: optimizers.sgd({ learningRate: 1e20 }) }),
+      (m) => m.fit(x, [1, 2, 3, 4], { epochs: 20 }),
+    ),
+  },
+  {
+    name: 'more memory than there is',
+    code: 'ERR_OOM',
+    message: /^Out of memory: \d+ bytes were requested/,
+    run: using_(hugeModel, (m) => m.fit(new Uint8Array(1 << 20), [[0]])),
+  },
+];
+
+/** A model whose step needs 1.7 terabytes: four hundred results of 4 gigabytes each are kept for the backward pass. */
+function hugeModel(): gs.Sequential {
+  const model = gs.sequential([
+    layers.conv2d({ filters: 1024, kernelSize: 1, inputShape: [1024, 1024, 1] }),
+    ...Array.from({ length: 400 }, () => layers.activation({ activation: 'tanh' })),
+    layers.averagePooling2d({ poolSize: 1024 }),
+  ]);
+  model.compile({ optimizer: 'sgd', loss: (_yTrue, yPred) => yPred, device });
+  return model;
+}
+
+describe('errors', () => {
+  for (const { name, code, message, run } of CASES) {
+    it(`${code}: ${name}`, () => expectFailure(run, code, message));
+  }
+
+  it('name the layer', () => {
+    try {
+      gs.sequential([gs.layers.flatten({ inputShape: [4, 4, 1] }), gs.layers.maxPooling2d({ name: 'pool' })]);
+      expect.fail('nothing was thrown');
+    } catch (error) {
+      expect((error as gs.GradstepError).layer).to.equal('pool');
+    }
+  });
+
+  it('of rejected promises carry the caller’s stack', async () => {
+    using model = classifier();
+    async function theCaller(): Promise<unknown> {
+      return await model.fit(x, [0, 1, 7, 0]);
+    }
+    const error = await theCaller().catch((e: unknown) => e as Error);
+    expect((error as Error).stack).to.contain('theCaller');
+  });
+
+  it('leave the model as it was: a bad label, then good ones', async () => {
+    using model = classifier();
+    const before = await model.getWeights();
+    const error = await model.fit(x, [9, 9, 9, 9]).catch((e: unknown) => e as gs.GradstepError);
+    expect((error as gs.GradstepError).code).to.equal('ERR_LABEL_RANGE');
+    expect(await model.getWeights()).to.deep.equal(before);
+    const { loss } = await model.fit(x, y, { epochs: 2 });
+    expect(loss.every(Number.isFinite)).to.equal(true);
+  });
+
+  it('leave the weights of the last good step: NaN in the third batch', async () => {
+    const data = [...x.slice(0, 2), [NaN, 1, 1], ...x];
+    const answers = [1, 2, 3, 4, 5, 6, 7];
+    using model = regression();
+    const weights = await model.getWeights();
+    const error = await model.fit(data, answers, { batchSize: 1, shuffle: false }).catch((e: unknown) => e as gs.GradstepError);
+    expect((error as gs.GradstepError).message).to.match(/in step 2 of the pass/);
+    using other = regression();
+    await other.setWeights(weights);
+    await other.fit(data.slice(0, 2), answers.slice(0, 2), { batchSize: 1, shuffle: false });
+    expect(await model.getWeights()).to.deep.equal(await other.getWeights());
+  });
+
+  it('onNaN: "continue" trains on and shows the NaN', async () => {
+    using model = regression({ onNaN: 'continue' });
+    const { loss } = await model.fit([[NaN, 0, 0], ...x], [1, 2, 3, 4, 5], { epochs: 2, batchSize: 1 });
+    expect(loss.every(Number.isNaN)).to.equal(true);
+  });
+
+  it('an array taken away while it is copied', async () => {
+    using model = gs.sequential([gs.layers.rescaling({ scale: 1, inputShape: [1024] })]);
+    const data = new Float32Array(16 * 1024 * 1024);
+    const predicted = model.predict(data, { batchSize: 1024 }).catch((e: unknown) => e as gs.GradstepError);
+    setImmediate(() => structuredClone(data.buffer, { transfer: [data.buffer] }));
+    const error = (await predicted) as gs.GradstepError;
+    expect(error.code).to.equal('ERR_OPTION');
+    expect(error.message).to.equal('The memory of x was transferred elsewhere while it was being copied');
+    expect([...(await model.predict(new Float32Array(1024).fill(3))).data.slice(0, 2)]).to.deep.equal([3, 3]);
+  });
+});
