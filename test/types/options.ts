@@ -1,0 +1,90 @@
+/**
+ * The types themselves: each line that must not compile is marked, and the compiler fails where one does. Nothing here
+ * runs; `tsc` is the test.
+ */
+import * as gs from '../../lib/index.js';
+
+export function layers(): void {
+  gs.layers.dense({ units: 3, activation: 'relu' });
+  gs.layers.dense({ units: 3, activation: gs.activations.tanh });
+  gs.layers.dense({ units: 3, activation: (x) => gs.ops.square(x) });
+  gs.layers.dense({ units: 3, kernelInitializer: gs.initializers.heNormal(), biasInitializer: 'ones' });
+  gs.layers.conv2d({ filters: 8, kernelSize: [3, 5], strides: 2, padding: 'same' });
+  gs.layers.flatten();
+  // @ts-expect-error a misspelled option
+  gs.layers.dense({ unit: 3 });
+  // @ts-expect-error a missing option
+  gs.layers.dense({});
+  // @ts-expect-error no options at all
+  gs.layers.dense();
+  // @ts-expect-error a misspelled activation
+  gs.layers.dense({ units: 3, activation: 'rleu' });
+  // @ts-expect-error a misspelled initializer
+  gs.layers.dense({ units: 3, kernelInitializer: 'heNorm' });
+  // @ts-expect-error a padding that is none
+  gs.layers.conv2d({ filters: 8, kernelSize: 3, padding: 'full' });
+  // @ts-expect-error a kernel of three axes
+  gs.layers.conv2d({ filters: 8, kernelSize: [3, 3, 3] });
+  // @ts-expect-error a word for a number
+  gs.layers.dropout({ rate: '0.5' });
+  // @ts-expect-error a layer that is not there
+  gs.layers.dense2({ units: 3 });
+}
+
+export function compiling(model: gs.Sequential): void {
+  model.compile({ optimizer: 'adam', loss: 'meanSquaredError' });
+  model.compile({
+    optimizer: gs.optimizers.sgd({ learningRate: 0.1, momentum: 0.9, nesterov: true }),
+    loss: gs.losses.sparseCategoricalCrossentropy({ fromLogits: true }),
+    metrics: ['accuracy', gs.metrics.accuracy()],
+    device: 'cpu',
+    precision: 'float32',
+    seed: 42,
+    threads: 2,
+    onNaN: 'continue',
+  });
+  model.compile({ optimizer: 'sgd', loss: (yTrue, yPred) => gs.ops.abs(gs.ops.sub(yTrue, yPred)) });
+  // @ts-expect-error a misspelled optimizer
+  model.compile({ optimizer: 'adm', loss: 'meanSquaredError' });
+  // @ts-expect-error a misspelled loss
+  model.compile({ optimizer: 'adam', loss: 'meanSquareError' });
+  // @ts-expect-error a misspelled metric
+  model.compile({ optimizer: 'adam', loss: 'meanSquaredError', metrics: ['acuracy'] });
+  // @ts-expect-error the loss is missing
+  model.compile({ optimizer: 'adam' });
+  // @ts-expect-error a precision that is not there
+  model.compile({ optimizer: 'adam', loss: 'meanSquaredError', precision: 'float16' });
+  // @ts-expect-error a misspelled option
+  model.compile({ optimizer: 'adam', loss: 'meanSquaredError', metric: ['accuracy'] });
+  // @ts-expect-error Keras's old name
+  gs.optimizers.adam({ lr: 0.1 });
+  // @ts-expect-error a loss that returns a number
+  model.compile({ optimizer: 'sgd', loss: () => 1 });
+}
+
+export async function running(model: gs.Sequential): Promise<void> {
+  const x = gs.tensor(new Float32Array(12), [3, 4]);
+  const history = await model.fit(x, [0, 1, 2], { epochs: 3, batchSize: 2, validationData: [x, [0, 1, 2]] });
+  const losses: number[] = history.loss;
+  const perhaps: number[] | undefined = history.val_loss;
+  const { loss, accuracy } = await model.evaluate([[1, 2]], Uint8Array.of(1));
+  const sum: number = loss + (accuracy ?? 0);
+  const { data, shape } = await model.predict(x);
+  const floats: Float32Array = data;
+  void [losses, perhaps, sum, floats, shape];
+  // @ts-expect-error a misspelled option
+  await model.fit(x, [0, 1, 2], { epoch: 3 });
+  // @ts-expect-error doubles are not data
+  await model.predict(new Float64Array(4));
+  // @ts-expect-error words are not data
+  await model.predict([['a']]);
+  // @ts-expect-error labels are missing
+  await model.evaluate(x);
+  // @ts-expect-error layers are a list
+  gs.sequential(gs.layers.flatten());
+  // @ts-expect-error values come from gs.ops or from a loss's arguments
+  gs.ops.exp('x');
+  // @ts-expect-error an error code that is not there
+  const code: gs.ErrorCode = 'ERR_WHATEVER';
+  void code;
+}
