@@ -189,14 +189,14 @@ describe('layers', () => {
     const lines: string[] = [];
     model.summary({ printFn: (line) => lines.push(line) });
     expect(lines.map((l) => l.trimEnd())).to.deep.equal([
-      'Layer                                  Output shape        Parameters',
+      'Layer                                  Output shape      Parameters',
       '───────────────────────────────────────────────────────────────────',
-      'rescaling (Rescaling)                  [?, 28, 28, 1]               0',
-      'conv2d (Conv2D)                        [?, 26, 26, 32]            320',
-      'conv2d_1 (Conv2D)                      [?, 26, 26, 8]           2,312',
-      'max_pooling2d (MaxPooling2D)           [?, 13, 13, 8]               0',
-      'average_pooling2d (AveragePooling2D)   [?, 4, 4, 8]                 0',
-      'dropout (Dropout)                      [?, 4, 4, 8]                 0',
+      'rescaling (Rescaling)                  [?, 28, 28, 1]             0',
+      'conv2d (Conv2D)                        [?, 26, 26, 32]          320',
+      'conv2d_1 (Conv2D)                      [?, 26, 26, 8]         2,312',
+      'max_pooling2d (MaxPooling2D)           [?, 13, 13, 8]             0',
+      'average_pooling2d (AveragePooling2D)   [?, 4, 4, 8]               0',
+      'dropout (Dropout)                      [?, 4, 4, 8]               0',
       'flatten (Flatten)                      [?, 128]                   0',
       'dense_1 (Dense)                        [?, 128]              16,512',
       'activation (Activation)                [?, 128]                   0',
