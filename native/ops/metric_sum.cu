@@ -9,7 +9,7 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 512;
 
 __global__ void __launch_bounds__(kThreads)
     metric_sum_kernel(const float* x, const int32_t* state, double* total, int32_t* flag, int64_t n, bool guard) {
