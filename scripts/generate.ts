@@ -5,7 +5,16 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { DIMS_BYTES, FORMAT, MAGIC, opTableHash, structLayout, TAPE_BYTES, TENSOR_BYTES, type Field } from '../lib/compile/encode.js';
+import {
+  DIMS_BYTES,
+  FORMAT,
+  MAGIC,
+  opTableHash,
+  structLayout,
+  TAPE_BYTES,
+  TENSOR_BYTES,
+  type Field,
+} from '../lib/compile/encode.js';
 import type { OpDef } from '../lib/graph/define_op.js';
 import { DTYPES, type DType } from '../lib/graph/dtype.js';
 import { MAX_RANK } from '../lib/graph/shape.js';

@@ -56,7 +56,10 @@ function trainingStep(): Graph {
   const logits = graph.inScope('dense_1', () => matmul(hidden, w2));
   const losses = graph.inScope('loss', () => softmaxCrossEntropy(logits, y, state, flag));
   graph.inScope('loss', () => metricSum(losses, total, state, flag, true));
-  const grads = gradients(graph.inScope('loss', () => mean(losses)), [w1, b1, w2]);
+  const grads = gradients(
+    graph.inScope('loss', () => mean(losses)),
+    [w1, b1, w2],
+  );
   Object.values(params).forEach((p, i) => assign(f32(`grad/${p.name}`, [...p.shape]), grads[i]!));
   const block = graph.read(f32('parameters', [80]));
   const gradBlock = graph.read(f32('gradients', [80]));
@@ -104,7 +107,15 @@ describe('compile', () => {
     // input gradient, relu's mask, one bias gradient; the seed 1/n and its spreading; update; advance.
     expect(names.filter((n) => n === 'matmul')).to.have.length(5);
     expect(names.filter((n) => n === 'map').length).to.be.at.most(2);
-    expect(names).to.include.members(['gather', 'softmaxCrossEntropy', 'softmaxCrossEntropyDx', 'reduceSum', 'metricSum', 'sgd', 'advance']);
+    expect(names).to.include.members([
+      'gather',
+      'softmaxCrossEntropy',
+      'softmaxCrossEntropyDx',
+      'reduceSum',
+      'metricSum',
+      'sgd',
+      'advance',
+    ]);
     expect(names).to.have.length.at.most(15);
   });
 
@@ -158,6 +169,8 @@ describe('compile', () => {
     const loss = graph.inScope('head', () => softmaxCrossEntropy(p, labels, state, flag));
     const slope = gradients(loss, [p])[0]!;
     const twice = (): unknown => gradients(slope, [p]);
-    expect(twice).to.throw(GradstepError, /softmaxCrossEntropyDx in head/).with.property('code', 'ERR_NOT_DIFFERENTIABLE');
+    expect(twice)
+      .to.throw(GradstepError, /softmaxCrossEntropyDx in head/)
+      .with.property('code', 'ERR_NOT_DIFFERENTIABLE');
   });
 });

@@ -52,7 +52,8 @@ function expectClose(actual: readonly number[], expected: readonly number[], tes
     const e = expected[i]!;
     if (Object.is(a, e) || a === e) return;
     const allowed = 1e-5 * scale + rtol * scale * Math.abs(e);
-    if (!(Math.abs(a - e) <= allowed)) expect.fail(`${what}[${i}] is ${a}, the reference says ${e} (allowed difference ${allowed})`);
+    if (!(Math.abs(a - e) <= allowed))
+      expect.fail(`${what}[${i}] is ${a}, the reference says ${e} (allowed difference ${allowed})`);
   });
 }
 

@@ -16,7 +16,10 @@ export function accumulateSums(list: Instruction[]): Instruction[] {
     const [a, b] = [add.inputs.in0, add.inputs.in1];
     if (code.length !== 1 || SCALAR_NAMES[code[0]![0]] !== 'add' || !a || !b) continue;
     const uses = new Uses(result);
-    for (const [sum, term] of [[a, b], [b, a]] as [Operand, Operand][]) {
+    for (const [sum, term] of [
+      [a, b],
+      [b, a],
+    ] as [Operand, Operand][]) {
       const kernel = uses.maker(term.buffer);
       const before = uses.maker(sum.buffer);
       if (!kernel || !before || !canAdd(kernel, term) || result.indexOf(before) >= result.indexOf(kernel)) continue;

@@ -10,7 +10,7 @@ import { Uses } from './uses.js';
 export function fuseMaps(list: Instruction[]): Instruction[] {
   let result = list;
   for (let at = 0; at < result.length; at++) {
-    for (let again = true; again; ) {
+    for (let again = true; again;) {
       again = false;
       const consumer = result[at]!;
       if (consumer.op !== map || consumer.attrs.reduceRank !== 0) break;
@@ -31,7 +31,13 @@ export function fuseMaps(list: Instruction[]): Instruction[] {
   return result;
 }
 
-function mayMerge(list: readonly Instruction[], uses: Uses, producer: Instruction, consumer: Instruction, input: Operand): boolean {
+function mayMerge(
+  list: readonly Instruction[],
+  uses: Uses,
+  producer: Instruction,
+  consumer: Instruction,
+  input: Operand,
+): boolean {
   if (producer.op !== map || producer.attrs.reduceRank !== 0) return false;
   const domain = producer.attrs.domain as number[];
   // A fill is worth merging into any domain: it becomes an immediate. Otherwise the domains are the same.
@@ -89,11 +95,16 @@ function merge(uses: Uses, producer: Instruction, consumer: Instruction): Instru
     const at = made.findIndex((o) => o.buffer === operand.buffer);
     return at >= 0 ? firstResults[at]! : input(operand);
   });
-  const kept = made.flatMap((o, i) => (uses.readersOf(o.buffer).some((r) => r !== consumer) ? [{ operand: o, from: firstResults[i]! }] : []));
+  const kept = made.flatMap((o, i) =>
+    uses.readersOf(o.buffer).some((r) => r !== consumer) ? [{ operand: o, from: firstResults[i]! }] : [],
+  );
   const results = [...secondResults, ...kept.map((k) => k.from)];
   const outputs = [...Object.values(consumer.outputs), ...kept.map((k) => k.operand)];
   const fits =
-    inputs.length <= MAP_INPUTS && outputs.length <= MAP_OUTPUTS && code.length <= TAPE_CODE && immediates.length <= TAPE_IMMEDIATES;
+    inputs.length <= MAP_INPUTS &&
+    outputs.length <= MAP_OUTPUTS &&
+    code.length <= TAPE_CODE &&
+    immediates.length <= TAPE_IMMEDIATES;
   if (!fits) return undefined;
   return {
     ...consumer,

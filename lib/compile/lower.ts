@@ -23,7 +23,10 @@ const assignOp = defineOp({
 /** From here on in the step, `variable` holds `x`. Nothing may read the variable between x's making and this point. */
 export function assign(variable: Variable, x: Value): void {
   if (!sameShape(variable.shape, x.shape)) {
-    throw new GradstepError('ERR_SHAPE', `Cannot assign [${x.shape.join(', ')}] to ${variable.name} [${variable.shape.join(', ')}]`);
+    throw new GradstepError(
+      'ERR_SHAPE',
+      `Cannot assign [${x.shape.join(', ')}] to ${variable.name} [${variable.shape.join(', ')}]`,
+    );
   }
   x.graph.add(assignOp, { x, variable: x.graph.read(variable) });
 }

@@ -96,7 +96,10 @@ export class Graph {
       }
       if (value.graph !== this) throw new GradstepError('ERR_INTERNAL', `${op.name}.${name} comes from another graph`);
       if (!spec.dtypes.includes(value.dtype)) {
-        throw new GradstepError('ERR_DTYPE', `${op.name} expects ${spec.dtypes.join(' or ')} for ${name} but received ${value.dtype}`);
+        throw new GradstepError(
+          'ERR_DTYPE',
+          `${op.name} expects ${spec.dtypes.join(' or ')} for ${name} but received ${value.dtype}`,
+        );
       }
       given[name] = value;
     }

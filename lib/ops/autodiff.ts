@@ -30,9 +30,13 @@ export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
     if (!Object.values(grads).some(Boolean)) continue;
     if (!Object.values(node.inputs).some((v) => wanted.has(v))) continue;
     if (!node.op.backward) {
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', `${node.op.name} in ${node.scope || 'the graph'} cannot be differentiated here`, {
-        layer: node.scope,
-      });
+      throw new GradstepError(
+        'ERR_NOT_DIFFERENTIABLE',
+        `${node.op.name} in ${node.scope || 'the graph'} cannot be differentiated here`,
+        {
+          layer: node.scope,
+        },
+      );
     }
     const backward = node.op.backward;
     const needs = (name: string) => node.inputs[name] !== undefined && wanted.has(node.inputs[name]);

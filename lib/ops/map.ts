@@ -51,9 +51,11 @@ export const map = defineOp({
     if (tape.code.length !== 1) throw new GradstepError('ERR_INTERNAL', 'A fused map cannot be differentiated');
     const g = grads.out0!;
     const name = SCALAR_NAMES[code[0]]!;
-    const operands = code.slice(1, 1 + ARITIES[name]).map((operand) =>
-      operand >= IMMEDIATE ? constant(g.graph, tape.immediates[operand - IMMEDIATE]!, []) : node.inputs[`in${operand}`]!,
-    );
+    const operands = code
+      .slice(1, 1 + ARITIES[name])
+      .map((operand) =>
+        operand >= IMMEDIATE ? constant(g.graph, tape.immediates[operand - IMMEDIATE]!, []) : node.inputs[`in${operand}`]!,
+      );
     const slopes = SLOPES[name](elementwise, g, node.outputs.out0!, ...operands);
     const result: Record<string, Value | undefined> = {};
     slopes.forEach((slope, i) => {

@@ -55,7 +55,12 @@ export function sum(x: Value, axes?: readonly number[], keepDims = false, scale 
     end = begin + 1;
   }
   if (factor !== 1) y = elementwise('mul', y, factor);
-  return keepDims ? y : reshape(y, x.shape.filter((_, i) => !over.has(i)));
+  return keepDims
+    ? y
+    : reshape(
+        y,
+        x.shape.filter((_, i) => !over.has(i)),
+      );
 }
 
 /** Mean over the given axes (all by default). */

@@ -22,13 +22,18 @@ export const softmaxCrossEntropyOp = defineOp({
     const [rows, classes] = x!.shape;
     const wanted = labels!.dtype === 'int32' ? [rows!] : [rows!, classes!];
     if (x!.shape.length !== 2 || formatShape(labels!.shape) !== formatShape(wanted)) {
-      throw new GradstepError('ERR_SHAPE', `Cannot compare logits ${formatShape(x!.shape)} with labels ${formatShape(labels!.shape)}`);
+      throw new GradstepError(
+        'ERR_SHAPE',
+        `Cannot compare logits ${formatShape(x!.shape)} with labels ${formatShape(labels!.shape)}`,
+      );
     }
     return { loss: { dtype: 'float32', shape: [rows!] }, probabilities: { dtype: 'float32', shape: x!.shape } };
   },
   backward({ node, grads, needs }) {
-    if (grads.probabilities) throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Use softmax for probabilities that need a gradient');
-    if (needs('labels')) throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Cross-entropy has no gradient with respect to its labels');
+    if (grads.probabilities)
+      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Use softmax for probabilities that need a gradient');
+    if (needs('labels'))
+      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Cross-entropy has no gradient with respect to its labels');
     const inputs = { probabilities: node.outputs.probabilities!, labels: node.inputs.labels!, dloss: grads.loss! };
     return { x: grads.loss!.graph.add(softmaxCrossEntropyDxOp, inputs).outputs.dx! };
   },

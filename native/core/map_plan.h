@@ -8,13 +8,13 @@
 namespace gradstep {
 
 struct MapPlan {
-  int inputs;                              // how many of the 8 are present: they are always the first ones
-  int outputs;                             // likewise
-  int rank;                                // joined dimensions of the domain, at least 1
-  int64_t dims[kMaxRank];                  // outermost first
-  int64_t strides[kMapInputs][kMaxRank];   // in elements; 0 where the input is broadcast
-  int64_t size;                            // elements of the domain
-  int64_t length;                          // elements summed into one result of the first output; 1: no reduction
+  int inputs;                             // how many of the 8 are present: they are always the first ones
+  int outputs;                            // likewise
+  int rank;                               // joined dimensions of the domain, at least 1
+  int64_t dims[kMaxRank];                 // outermost first
+  int64_t strides[kMapInputs][kMaxRank];  // in elements; 0 where the input is broadcast
+  int64_t size;                           // elements of the domain
+  int64_t length;                         // elements summed into one result of the first output; 1: no reduction
   bool reduce;
 
   // Whether input k holds every element of the domain in order, so that it can be read straight through.

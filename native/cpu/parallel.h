@@ -24,7 +24,8 @@ inline int parts_of(int64_t size, int threads, int64_t grain = kGrain) {
   return static_cast<int>(std::clamp<int64_t>(size / grain, 1, threads));
 }
 
-// body(part, begin, end) for `parts` contiguous ranges of [0, size), whose inner boundaries are multiples of `multiple`.
+// body(part, begin, end) for `parts` contiguous ranges of [0, size), whose inner boundaries are multiples of
+// `multiple`.
 template <typename Body>
 void parallel_ranges(int64_t size, int parts, int64_t multiple, Body body) {
   const int64_t blocks = (size + multiple - 1) / multiple;

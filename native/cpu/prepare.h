@@ -17,7 +17,12 @@ using Step = std::function<void()>;
 class Prepare {
  public:
   Prepare(char* persistent, char* scratch, const Slot* slots, void* workspace, int threads, const Dnnl& dnnl)
-      : persistent_(persistent), scratch_(scratch), slots_(slots), workspace_(workspace), threads_(threads), dnnl_(dnnl) {}
+      : persistent_(persistent),
+        scratch_(scratch),
+        slots_(slots),
+        workspace_(workspace),
+        threads_(threads),
+        dnnl_(dnnl) {}
 
   // Address of a tensor; null where an optional one is absent.
   template <typename T = float>

@@ -9,8 +9,8 @@ namespace gradstep::cpu {
 
 double sum(const float* x, int64_t n);
 void fill(float* y, float value, int64_t n);
-void add(float* y, const float* x, int64_t n);          // y += x
-void scale(float* y, float factor, int64_t n);          // y *= factor
+void add(float* y, const float* x, int64_t n);  // y += x
+void scale(float* y, float factor, int64_t n);  // y *= factor
 // Elements `offset`… of an array of `dtype`, `stride` elements apart, as float32.
 void load(float* y, const void* data, DType dtype, int64_t offset, int64_t stride, int64_t n);
 

@@ -1,5 +1,5 @@
-// averagePool2d on the CPU, NHWC: one position at a time, vectorised over channels; padding is not counted. The gradient
-// gathers: each input position adds up its share of the windows that cover it.
+// averagePool2d on the CPU, NHWC: one position at a time, vectorised over channels; padding is not counted. The
+// gradient gathers: each input position adds up its share of the windows that cover it.
 #include "cpu/pool_geometry.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"

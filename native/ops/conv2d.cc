@@ -64,9 +64,8 @@ Primitive reorder(const Dnnl& d, const memory::desc& from_desc, void* from, cons
 }
 
 void parallel_add(float* to, const float* from, int64_t n, int threads) {
-  parallel_ranges(n, parts_of(n, threads), 16, [=](int, int64_t begin, int64_t end) {
-    add(to + begin, from + begin, end - begin);
-  });
+  parallel_ranges(n, parts_of(n, threads), 16,
+                  [=](int, int64_t begin, int64_t end) { add(to + begin, from + begin, end - begin); });
 }
 
 }  // namespace

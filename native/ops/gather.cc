@@ -1,5 +1,5 @@
-// gather, scatter and advance on the CPU: rows between a data slot and the batch. Row numbers are checked first; a wrong
-// one raises the flag and reads as zeros (or is not written).
+// gather, scatter and advance on the CPU: rows between a data slot and the batch. Row numbers are checked first; a
+// wrong one raises the flag and reads as zeros (or is not written).
 #include <cstring>
 
 #include "core/state.h"
@@ -79,7 +79,8 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
     const int64_t cursor = state[kStateCursor];
     const int64_t fitting = std::clamp<int64_t>(slot->rows - cursor, 0, batch);
     if (fitting < batch || slot->row_elements != n) raise_row(flag, state, cursor + fitting);
-    if (slot->row_elements == n) std::memcpy(static_cast<float*>(slot->data) + cursor * n, x, fitting * n * sizeof(float));
+    if (slot->row_elements == n)
+      std::memcpy(static_cast<float*>(slot->data) + cursor * n, x, fitting * n * sizeof(float));
   };
 }
 

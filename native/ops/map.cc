@@ -1,6 +1,7 @@
-// map on the CPU: the tape is evaluated over blocks of kBlock elements that stay in the first-level cache, one vectorised
-// loop an instruction. Inputs that hold the domain in order are read in place, results are written in place; broadcast
-// and integer inputs are first spread into a block of floats. A row reduction sums each row as its blocks are made.
+// map on the CPU: the tape is evaluated over blocks of kBlock elements that stay in the first-level cache, one
+// vectorised loop an instruction. Inputs that hold the domain in order are read in place, results are written in place;
+// broadcast and integer inputs are first spread into a block of floats. A row reduction sums each row as its blocks are
+// made.
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -22,9 +23,9 @@ using Loop = void (*)(int64_t n, const float* a, const float* b, const float* c,
 #define GRADSTEP_OPERANDS_1 a[i]
 #define GRADSTEP_OPERANDS_2 a[i], b[i]
 #define GRADSTEP_OPERANDS_3 a[i], b[i], c[i]
-#define GRADSTEP_LOOP(code, name, arity)                                                           \
-  GRADSTEP_VECTORISED void loop_##name(int64_t n, const float* a, [[maybe_unused]] const float* b, \
-                                       [[maybe_unused]] const float* c, float* y) {                \
+#define GRADSTEP_LOOP(code, name, arity)                                                                 \
+  GRADSTEP_VECTORISED void loop_##name(int64_t n, const float* a, [[maybe_unused]] const float* b,       \
+                                       [[maybe_unused]] const float* c, float* y) {                      \
     _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) y[i] = scalar::name(GRADSTEP_OPERANDS_##arity); \
   }
 GRADSTEP_SCALARS(GRADSTEP_LOOP)
@@ -44,7 +45,7 @@ struct Map {
   bool write_through[kTapeCode];  // instruction i's result goes straight to an output
   int through_output[kTapeCode];
   float scale;
-  float* buffers;                 // per thread: inputs, registers and immediates, kBlock floats each
+  float* buffers;  // per thread: inputs, registers and immediates, kBlock floats each
   int64_t buffers_per_thread;
   int threads;
 };
@@ -210,8 +211,8 @@ Step map(Prepare& prepare, const MapArgs& args) {
   }
   for (int k = 0; k < map->plan.outputs; k++) map->outputs[k] = prepare.at((&args.out0)[k]);
   map->buffers_per_thread = kMapInputs + kTapeImmediates + map->tape.instructions;
-  map->buffers = static_cast<float*>(
-      prepare.workspace(prepare.threads() * map->buffers_per_thread * kBlock * sizeof(float)));
+  map->buffers =
+      static_cast<float*>(prepare.workspace(prepare.threads() * map->buffers_per_thread * kBlock * sizeof(float)));
   choose_outputs(*map);
 
   if (!map->plan.reduce) return [map] { run_elementwise(*map); };

@@ -32,8 +32,7 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   primitive.argument(DNNL_ARG_DST, memory(y, d.engine, prepare.at(args.y)));
   if (args.bias.present()) primitive.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   const memory::desc scratchpad = desc.scratchpad_desc();
-  primitive.argument(DNNL_ARG_SCRATCHPAD,
-                     memory(scratchpad, d.engine, prepare.workspace(scratchpad.get_size())));
+  primitive.argument(DNNL_ARG_SCRATCHPAD, memory(scratchpad, d.engine, prepare.workspace(scratchpad.get_size())));
   return [primitive] { primitive.run(); };
 }
 

@@ -10,8 +10,8 @@ namespace {
 
 constexpr int64_t kChannels = 64;  // worked on at a time, in registers and first-level cache
 
-// One window of `rows` x `columns` positions, the first at x, for n <= kChannels channels: its largest elements and their
-// places. Places count as `place` + row * place_stride + column.
+// One window of `rows` x `columns` positions, the first at x, for n <= kChannels channels: its largest elements and
+// their places. Places count as `place` + row * place_stride + column.
 struct Window {
   int32_t rows, columns;
   int64_t row_stride, column_stride;  // of x, in elements
@@ -62,8 +62,8 @@ void pool(const PoolGeometry& g, const float* x, float* y, Index* argmax, int64_
   }
 }
 
-GRADSTEP_VECTORISED void collect_bytes(float* __restrict dx, const float* __restrict dy, const uint8_t* __restrict argmax,
-                                       uint8_t position, int64_t n) {
+GRADSTEP_VECTORISED void collect_bytes(float* __restrict dx, const float* __restrict dy,
+                                       const uint8_t* __restrict argmax, uint8_t position, int64_t n) {
   for (int64_t i = 0; i < n; i++) dx[i] += argmax[i] == position ? dy[i] : 0.f;
 }
 

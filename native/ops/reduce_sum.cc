@@ -1,6 +1,6 @@
-// reduceSum on the CPU: rows of adjacent elements (inner 1) in fixed lanes; otherwise whole rows of `inner` elements are
-// added up, a run of kRun at a time so that float32 sums stay short. Work is split over outer and inner, or over the
-// length where those are small, and parts are added in order.
+// reduceSum on the CPU: rows of adjacent elements (inner 1) in fixed lanes; otherwise whole rows of `inner` elements
+// are added up, a run of kRun at a time so that float32 sums stay short. Work is split over outer and inner, or over
+// the length where those are small, and parts are added in order.
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 #include "generated/cpu_ops.h"
@@ -8,7 +8,7 @@
 namespace gradstep::cpu {
 namespace {
 
-constexpr int64_t kRun = 64;      // rows added in one go
+constexpr int64_t kRun = 64;       // rows added in one go
 constexpr int64_t kColumns = 256;  // columns a thread works on at a time
 constexpr int kMaxParts = 64;
 
@@ -22,7 +22,8 @@ struct Reduction {
   int threads;
 };
 
-GRADSTEP_VECTORISED void add_rows(float* __restrict y, const float* __restrict x, int64_t rows, int64_t stride, int64_t n) {
+GRADSTEP_VECTORISED void add_rows(float* __restrict y, const float* __restrict x, int64_t rows, int64_t stride,
+                                  int64_t n) {
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t i = 0; i < n; i++) y[i] += x[r * stride + i];
   }
@@ -98,8 +99,8 @@ void split_row(const Reduction& r, int parts) {
 }  // namespace
 
 Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args) {
-  Reduction r{prepare.at(args.x), prepare.at(args.y), nullptr,     args.outer, args.length,
-              args.inner,         args.scale,         args.accumulate_y != 0, prepare.threads()};
+  Reduction r{prepare.at(args.x), prepare.at(args.y),     nullptr,          args.outer, args.length, args.inner,
+              args.scale,         args.accumulate_y != 0, prepare.threads()};
   const int parts = std::min(kMaxParts, parts_of(r.length * r.inner, r.threads));
   const bool few = r.outer < r.threads && parts > 1;
   if (r.inner == 1) {

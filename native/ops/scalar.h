@@ -1,6 +1,6 @@
 // The scalar functions of `map`, one formula each, shared by every backend; names and codes: generated/scalars.h. All
-// are branch-free float32 so that loops over them vectorise. exp, log and tanh are accurate to about 2 units in the last
-// place: exp by Cody-Waite reduction and a degree-6 polynomial, log by an atanh series on [sqrt(1/2), sqrt(2)].
+// are branch-free float32 so that loops over them vectorise. exp, log and tanh are accurate to about 2 units in the
+// last place: exp by Cody-Waite reduction and a degree-6 polynomial, log by an atanh series on [sqrt(1/2), sqrt(2)].
 #pragma once
 
 #include <cmath>

@@ -1,6 +1,6 @@
 // softmaxCrossEntropy on the CPU: loss = log Σ exp(x − max) − (x[label] − max), or with a distribution t:
-// Σ_c t_c (log Σ exp(x − max) − (x_c − max)). Wrong labels are looked for first, in order, so that the flag always names
-// the first one.
+// Σ_c t_c (log Σ exp(x − max) − (x_c − max)). Wrong labels are looked for first, in order, so that the flag always
+// names the first one.
 #include "core/state.h"
 #include "cpu/prepare.h"
 #include "cpu/softmax_row.h"
@@ -61,8 +61,8 @@ Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args
       for (int64_t r = begin; r < end; r++) {
         const float* row = x + r * classes;
         const RowScale scale = softmax_row(p + r * classes, row, classes);
-        loss[r] = sparse ? sparse_loss(row, classes_of[r], classes, scale)
-                         : dense_loss(row, t + r * classes, classes, scale);
+        loss[r] =
+            sparse ? sparse_loss(row, classes_of[r], classes, scale) : dense_loss(row, t + r * classes, classes, scale);
       }
     });
   };

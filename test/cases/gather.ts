@@ -15,12 +15,7 @@ function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean): OpC
     inputs: { state: { ...STATE, data: [0, 2, 0, 0] }, flag: FLAG },
     slots: { 3: { dtype: source, rows: ROWS, data: DATA }, 9: { dtype: 'int32', rows: ROWS, data: ORDER } },
     build: ({ state, flag }) => ({
-      y: gather(
-        state!.graph,
-        { slot: 3, indexSlot: shuffled ? 9 : -1, source, dtype, shape: [2, COLUMNS] },
-        state!,
-        flag!,
-      ),
+      y: gather(state!.graph, { slot: 3, indexSlot: shuffled ? 9 : -1, source, dtype, shape: [2, COLUMNS] }, state!, flag!),
     }),
     reference: () => ({
       y: (shuffled ? [ORDER[2]!, ORDER[3]!] : [2, 3]).flatMap((r) => DATA.slice(r * COLUMNS, (r + 1) * COLUMNS)),

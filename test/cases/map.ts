@@ -41,7 +41,17 @@ export const EXACT: Record<ScalarName, (a: number, b: number, c: number) => numb
 /** Functions whose domain is the positive numbers. */
 const POSITIVE: readonly ScalarName[] = ['sqrt', 'log', 'pow', 'div'];
 /** Functions with jumps: their derivative is zero, and a difference across the jump would not be. */
-const JUMPS: readonly ScalarName[] = ['sign', 'step', 'floor', 'equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual'];
+const JUMPS: readonly ScalarName[] = [
+  'sign',
+  'step',
+  'floor',
+  'equal',
+  'notEqual',
+  'less',
+  'lessEqual',
+  'greater',
+  'greaterEqual',
+];
 
 function at(values: readonly number[], shape: readonly number[], index: readonly number[]): number {
   const lead = index.length - shape.length;
@@ -98,13 +108,29 @@ const wide = [3, 700];
 export const cases: OpCase[] = [
   ...functionCases,
   ...extremes,
-  broadcastCase('row and column', 'add', [[4, 1], [1, 6]]),
+  broadcastCase('row and column', 'add', [
+    [4, 1],
+    [1, 6],
+  ]),
   broadcastCase('vector over the last axis', 'mul', [[2, 3, 5], [5]]),
-  broadcastCase('middle axis', 'sub', [[2, 3, 5], [2, 1, 5]]),
+  broadcastCase('middle axis', 'sub', [
+    [2, 3, 5],
+    [2, 1, 5],
+  ]),
   broadcastCase('scalar', 'div', [[3, 4], []], { range: [0.5, 2] }),
-  broadcastCase('outer axes', 'add', [[2, 1, 3, 1], [1, 4, 1, 5]]),
+  broadcastCase('outer axes', 'add', [
+    [2, 1, 3, 1],
+    [1, 4, 1, 5],
+  ]),
   broadcastCase('three operands, all broadcast', 'where', [[2, 1], [3], [1, 1]], { range: [0.1, 2] }),
-  { ...broadcastCase('more than one block and an odd tail', 'mul', [[17, 131], [17, 1]]), gradients: ['x1'], terms: 131 },
+  {
+    ...broadcastCase('more than one block and an odd tail', 'mul', [
+      [17, 131],
+      [17, 1],
+    ]),
+    gradients: ['x1'],
+    terms: 131,
+  },
   manyInputs('float32', 8),
   manyInputs('int32', 8),
   manyInputs('uint8', 8),

@@ -3,7 +3,15 @@ import { elementwise } from '../../lib/ops/map.js';
 import { matmul } from '../../lib/ops/matmul.js';
 import type { OpCase } from './op_case.js';
 
-function product(a: readonly number[], b: readonly number[], m: number, k: number, n: number, ta: boolean, tb: boolean): number[] {
+function product(
+  a: readonly number[],
+  b: readonly number[],
+  m: number,
+  k: number,
+  n: number,
+  ta: boolean,
+  tb: boolean,
+): number[] {
   const y = new Array<number>(m * n).fill(0);
   for (let i = 0; i < m; i++)
     for (let j = 0; j < n; j++)
@@ -32,7 +40,9 @@ export const cases: OpCase[] = [
     name: 'bias and relu',
     inputs: { a: { shape: [6, 5] }, b: { shape: [5, 11] }, bias: { shape: [11] } },
     build: ({ a, b, bias }) => ({ y: elementwise('relu', matmul(a!, b!, false, false, bias)) }),
-    reference: ({ a, b, bias }) => ({ y: product(a!, b!, 6, 5, 11, false, false).map((v, i) => Math.max(0, v + bias![i % 11]!)) }),
+    reference: ({ a, b, bias }) => ({
+      y: product(a!, b!, 6, 5, 11, false, false).map((v, i) => Math.max(0, v + bias![i % 11]!)),
+    }),
     terms: 5,
   },
   {

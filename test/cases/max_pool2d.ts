@@ -76,7 +76,8 @@ export const cases: OpCase[] = [
               let s = b![o]!;
               for (let u = 0; u < 2; u++)
                 for (let v = 0; v < 2; v++)
-                  for (let c = 0; c < 2; c++) s += x![((n * 5 + i + u) * 5 + j + v) * 2 + c]! * w![((u * 2 + v) * 2 + c) * 3 + o]!;
+                  for (let c = 0; c < 2; c++)
+                    s += x![((n * 5 + i + u) * 5 + j + v) * 2 + c]! * w![((u * 2 + v) * 2 + c) * 3 + o]!;
               y.push(Math.max(0, s));
             }
       return { y: pool(y, [2, 4, 4, 3], POOL, (window) => Math.max(...window)) };

@@ -5,26 +5,22 @@ import { FLAG, STATE, type OpCase } from './op_case.js';
 const total = { shape: [2], dtype: 'float64', data: [0.5, 3] } as const;
 
 export const cases: OpCase[] = [
-  ...[7, 1, 70001].map(
-    (n): OpCase => ({
-      name: `${n} elements, two steps`,
-      inputs: { x: { shape: [n] }, state: STATE, total, flag: FLAG },
-      build: ({ x, state, total: t, flag }) => (metricSum(x!, t!, state!, flag!, n === 7), {}),
-      reference: ({ x }) => ({ total: [0.5 + 2 * x!.reduce((s, v) => s + v, 0), 3 + 2 * n], flag: [0, 0, 0, 0] }),
-      gradients: [],
-      terms: n,
-      steps: 2,
-    }),
-  ),
-  ...[Infinity, -Infinity, NaN].map(
-    (bad): OpCase => ({
-      name: `guarded ${bad}`,
-      inputs: { x: { shape: [4], data: [1, bad, 2, 3] }, state: { ...STATE, data: [9, 0, 0, 0] }, total, flag: FLAG },
-      build: ({ x, state, total: t, flag }) => (metricSum(x!, t!, state!, flag!, true), {}),
-      reference: () => ({ flag: [2, 0, 0, 9] }),
-      gradients: [],
-    }),
-  ),
+  ...[7, 1, 70001].map((n): OpCase => ({
+    name: `${n} elements, two steps`,
+    inputs: { x: { shape: [n] }, state: STATE, total, flag: FLAG },
+    build: ({ x, state, total: t, flag }) => (metricSum(x!, t!, state!, flag!, n === 7), {}),
+    reference: ({ x }) => ({ total: [0.5 + 2 * x!.reduce((s, v) => s + v, 0), 3 + 2 * n], flag: [0, 0, 0, 0] }),
+    gradients: [],
+    terms: n,
+    steps: 2,
+  })),
+  ...[Infinity, -Infinity, NaN].map((bad): OpCase => ({
+    name: `guarded ${bad}`,
+    inputs: { x: { shape: [4], data: [1, bad, 2, 3] }, state: { ...STATE, data: [9, 0, 0, 0] }, total, flag: FLAG },
+    build: ({ x, state, total: t, flag }) => (metricSum(x!, t!, state!, flag!, true), {}),
+    reference: () => ({ flag: [2, 0, 0, 9] }),
+    gradients: [],
+  })),
   {
     name: 'unguarded NaN, and a flag that is already set stays',
     inputs: { x: { shape: [2], data: [NaN, 1] }, state: STATE, total, flag: { ...FLAG, data: [1, 5, 6, 7] } },

@@ -13,7 +13,12 @@ function reduce(name: string, shape: number[], axes: number[], keepDims = false)
     reference: ({ x }) => {
       const y = new Array<number>(kept.reduce((n, d) => n * d, 1)).fill(0);
       for (const index of indices(shape)) {
-        y[flat(kept, index.filter((_, i) => !axes.includes(i)))]! += x![flat(shape, index)]!;
+        y[
+          flat(
+            kept,
+            index.filter((_, i) => !axes.includes(i)),
+          )
+        ]! += x![flat(shape, index)]!;
       }
       return { y };
     },

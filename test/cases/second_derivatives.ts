@@ -57,21 +57,21 @@ const product: OpCase = {
   inputs: { a: { shape: [4, 3] }, b: { shape: [3, 5] } },
   build: ({ a, b }) => ({ y: matmul(a!, b!) }),
   reference: ({ a, b }) => ({
-    y: Array.from({ length: 20 }, (_, i) => [0, 1, 2].reduce((s, l) => s + a![Math.floor(i / 5) * 3 + l]! * b![l * 5 + (i % 5)]!, 0)),
+    y: Array.from({ length: 20 }, (_, i) =>
+      [0, 1, 2].reduce((s, l) => s + a![Math.floor(i / 5) * 3 + l]! * b![l * 5 + (i % 5)]!, 0),
+    ),
   }),
   terms: 3,
 };
 
 export const cases: OpCase[] = [
-  ...Object.entries(SLOPES).map(
-    ([fn, slope]): OpCase => ({
-      name: fn,
-      inputs: { x: { shape: [9], range: [0.3, 2] } },
-      build: ({ x }) => ({ g: gradients(sum(elementwise(fn as ScalarName, x!)), [x!])[0]! }),
-      reference: ({ x }) => ({ g: x!.map(slope) }),
-      terms: 16,
-    }),
-  ),
+  ...Object.entries(SLOPES).map(([fn, slope]): OpCase => ({
+    name: fn,
+    inputs: { x: { shape: [9], range: [0.3, 2] } },
+    build: ({ x }) => ({ g: gradients(sum(elementwise(fn as ScalarName, x!)), [x!])[0]! }),
+    reference: ({ x }) => ({ g: x!.map(slope) }),
+    terms: 16,
+  })),
   ofSquares('matmul by a', product, 'a', (v) => matmul(v.a!, v.b!)),
   ofSquares('matmul by b', product, 'b', (v) => matmul(v.a!, v.b!)),
   ofSquares('conv2d by its input', strided, 'x', convolve),

@@ -19,7 +19,8 @@ export class Coverage {
         if (spec.optional) this.seen.add(`${op.name}.${name} ${operand ? 'present' : 'absent'}`);
       }
       for (const name of Object.keys(op.outputs)) {
-        if (op.outputs[name]!.accumulate) this.seen.add(`${op.name}.${name} ${accumulate.includes(name) ? 'adds' : 'overwrites'}`);
+        if (op.outputs[name]!.accumulate)
+          this.seen.add(`${op.name}.${name} ${accumulate.includes(name) ? 'adds' : 'overwrites'}`);
       }
       for (const [name, spec] of Object.entries(op.attrs)) {
         if (spec.type === 'enum') this.seen.add(`${op.name}.${name}=${String(attrs[name])}`);
@@ -35,7 +36,9 @@ export class Coverage {
         ...spec.dtypes.map((d) => `${op.name}.${name}:${d}`),
         ...(spec.optional ? [`${op.name}.${name} present`, `${op.name}.${name} absent`] : []),
       ]),
-      ...Object.entries(op.outputs).flatMap(([name, o]) => (o.accumulate ? [`${op.name}.${name} adds`, `${op.name}.${name} overwrites`] : [])),
+      ...Object.entries(op.outputs).flatMap(([name, o]) =>
+        o.accumulate ? [`${op.name}.${name} adds`, `${op.name}.${name} overwrites`] : [],
+      ),
       ...Object.entries(op.attrs).flatMap(([name, spec]) => {
         if (spec.type === 'enum') return spec.values.map((v) => `${op.name}.${name}=${v}`);
         return spec.type === 'tape' ? SCALAR_NAMES.map((s) => `${op.name}:${s}`) : [];

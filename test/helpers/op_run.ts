@@ -103,7 +103,10 @@ export async function runCase(
         return sum(elementwise('mul', v, graph.read(weights)));
       });
     const loss = parts.reduce((a, b) => elementwise('add', a, b));
-    const grads = gradients(loss, wrt.map((n) => values[n]!));
+    const grads = gradients(
+      loss,
+      wrt.map((n) => values[n]!),
+    );
     wrt.forEach((name, i) => {
       slopes.set(name, variable(`grad/${name}`, test.inputs[name]!.shape, 'float32'));
       assign(slopes.get(name)!, grads[i]!);
@@ -146,7 +149,11 @@ export async function runCase(
     expect(run.steps).to.equal(steps);
 
     const bytes = new Uint8Array(run.report);
-    expectGuards(bytes, [...contents.keys()].map((v) => [offsets.get(v)!, bytesOf(v.dtype, v.shape)]), 'persistent');
+    expectGuards(
+      bytes,
+      [...contents.keys()].map((v) => [offsets.get(v)!, bytesOf(v.dtype, v.shape)]),
+      'persistent',
+    );
     if (options.guardBytes > 0 && program.scratchBytes > 0) {
       const scratch = await session.read({ region: 'scratch', offset: 0, bytes: program.scratchBytes });
       expectGuards(new Uint8Array(scratch), scratchSpans(program), 'scratch');
