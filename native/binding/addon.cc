@@ -6,10 +6,10 @@
 #include <cstdio>
 
 #include "arguments.h"
+#include "core/cpu_device.h"
 #include "core/error.h"
 #include "core/host.h"
 #include "core/plugin_loader.h"
-#include "cpu/backend.h"
 #include "generated/ops.h"
 #include "session_object.h"
 

@@ -1,7 +1,7 @@
 // The CPU executor: one persistent block, one scratch block, one workspace, slots, and programs as lists of steps. When
 // a block grows, every program is prepared again on the new addresses (oneDNN caches what it compiled, so that is
 // quick).
-#include "cpu/backend.h"
+#include "core/cpu_device.h"
 
 #include <omp.h>
 #include <sched.h>

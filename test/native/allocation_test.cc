@@ -14,9 +14,9 @@
 #include <new>
 #include <vector>
 
+#include "core/cpu_device.h"
 #include "core/error.h"
 #include "core/verify.h"
-#include "cpu/backend.h"
 #include "program_builder.h"
 
 namespace {

@@ -1,4 +1,4 @@
-// The CPU device: oneDNN for GEMM and convolution, own vectorised kernels for the rest.
+// The CPU device, as the binding sees it: declared here, defined in native/cpu, so that the binding includes core only.
 #pragma once
 
 #include <memory>
