@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { RandomStream, streamOf } from '../random.js';
 
 /** Rows shuffled between two looks at the event loop: a few milliseconds of work. */
-const SLICE = 1 << 16;
+const SLICE = 1 << 14;
 
 /** 0 … rows − 1 in random order (Fisher & Yates), made in slices so that the event loop stays free. */
 export async function shuffledRows(rows: number, seed: number, epoch: number): Promise<Int32Array> {
@@ -11,8 +11,32 @@ export async function shuffledRows(rows: number, seed: number, epoch: number): P
   const random = new RandomStream(seed, streamOf('row order'), epoch);
   for (let i = rows - 1; i > 0; i--) {
     const j = Math.floor((random.uint32() / 2 ** 32) * (i + 1));
-    [order[i], order[j]] = [order[j]!, order[i]!];
+    const row = order[i]!;
+    order[i] = order[j]!;
+    order[j] = row;
     if (i % SLICE === 0) await setImmediate();
   }
   return order;
+}
+
+/** The orders of one epoch after the other, each made while the epoch before it runs. */
+export class RowOrders {
+  private ahead: { epoch: number; order: Promise<Int32Array> } | undefined;
+
+  constructor(
+    private readonly rows: number,
+    private readonly seed: number,
+    /** No epoch from this number on will be asked for. */
+    private readonly end: number,
+  ) {}
+
+  /** Begins to make the order of an epoch. */
+  prepare(epoch: number): void {
+    if (epoch < this.end) this.ahead = { epoch, order: shuffledRows(this.rows, this.seed, epoch) };
+  }
+
+  /** The order of an epoch. */
+  take(epoch: number): Promise<Int32Array> {
+    return this.ahead?.epoch === epoch ? this.ahead.order : shuffledRows(this.rows, this.seed, epoch);
+  }
 }

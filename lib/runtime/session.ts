@@ -70,30 +70,41 @@ export class Session {
    * loaded while `body` runs.
    */
   async withProgram<T>(key: string, build: () => Program, body: (entry: number) => Promise<T>): Promise<T> {
-    const program = this.programs.get(key) ?? { entry: this.call((n) => n.load(encodeProgram(build()))), users: 0 };
+    const program = this.programs.get(key) ?? { entry: this.load(build), users: 0 };
     // The map is kept in order of use.
     this.programs.delete(key);
     this.programs.set(key, program);
     program.users++;
     try {
-      return await body(await program.entry);
-    } catch (error) {
-      // A program that could not be prepared is not kept: the next call tries again.
-      program.entry.catch(() => this.programs.delete(key));
-      throw error;
+      return await body(await this.entryOf(key, program));
     } finally {
       program.users--;
-      await this.dropUnused();
+      this.dropUnused();
     }
   }
 
-  private async dropUnused(): Promise<void> {
+  private async load(build: () => Program): Promise<number> {
+    const program = encodeProgram(build());
+    return this.call((n) => n.load(program));
+  }
+
+  /** The entry of a program; one that could not be prepared is forgotten, so that the next call tries again. */
+  private async entryOf(key: string, program: CachedProgram): Promise<number> {
+    try {
+      return await program.entry;
+    } catch (error) {
+      if (this.programs.get(key) === program) this.programs.delete(key);
+      throw error;
+    }
+  }
+
+  private dropUnused(): void {
     for (const [key, program] of this.programs) {
-      if (this.programs.size <= PROGRAMS || this.disposed) return;
+      if (this.programs.size <= PROGRAMS) return;
       if (program.users > 0) continue;
       this.programs.delete(key);
-      const entry = await program.entry;
-      await this.call((n) => n.unload(entry));
+      // Queued behind what runs; when the session is disposed meanwhile, the program is gone anyway.
+      program.entry.then((entry) => this.call((n) => n.unload(entry))).catch(() => undefined);
     }
   }
 

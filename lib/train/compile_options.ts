@@ -20,7 +20,10 @@ export interface CompileOptions {
   device?: DeviceName;
   /** Arithmetic of the step. Default `float32`: strict IEEE float32. */
   precision?: 'float32';
-  /** Fixes initial weights, order of rows and dropout: the same seed, device and threads give the same bits. Integer >= 0; random by default. */
+  /**
+   * Fixes first weights (unless something has used them already), order of rows and dropout: the same seed, device and
+   * threads give the same bits. Integer >= 0; random by default.
+   */
   seed?: number;
   /** Threads on the processor. Default 0: as many as the process may use. */
   threads?: number;

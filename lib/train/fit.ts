@@ -2,7 +2,7 @@
  * The training loop. Data and labels become resident in data slots; each epoch writes its order of rows and runs whole
  * batches, then what is left, in native code that comes back about ten times a second to report.
  */
-import { shuffledRows } from '../data/row_order.js';
+import { RowOrders } from '../data/row_order.js';
 import type { Samples } from '../data/samples.js';
 import { Tensor } from '../data/tensor.js';
 import { sizeOf } from '../graph/shape.js';
@@ -53,8 +53,9 @@ async function trainEpochs(engine: Engine, run: FitRun, stretches: readonly Stre
   const { epochs, batchSize, validation, signal } = run;
   const history: History = { epoch: [], loss: [] };
   const clock = new Clock(run);
+  const orders = run.shuffle ? new RowOrders(run.samples.x.shape[0]!, engine.seed, engine.epochs + epochs) : undefined;
   for (let epoch = 0; epoch < epochs; epoch++) {
-    const logs = await trainEpoch(engine, run, stretches, (step, means) => {
+    const logs = await trainEpoch(engine, run, orders, stretches, (step, means) => {
       clock.report(epoch, step, logsOf(means, engine.memory.training!.options.metrics));
     });
     if (validation) {
@@ -71,14 +72,15 @@ async function trainEpochs(engine: Engine, run: FitRun, stretches: readonly Stre
 /** One pass over the rows. */
 async function trainEpoch(
   engine: Engine,
-  { samples, batchSize, shuffle, signal }: FitRun,
+  { samples, batchSize, signal }: FitRun,
+  orders: RowOrders | undefined,
   stretches: readonly Stretch[],
   onReport: (step: number, means: readonly number[]) => void,
 ): Promise<Logs> {
   const { session, seed } = engine;
   const { report, options } = engine.memory.training!;
   const rows = samples.x.shape[0]!;
-  const order = shuffle ? await shuffledRows(rows, seed, engine.epochs) : undefined;
+  const order = await orders?.take(engine.epochs);
   if (order) await session.writeSlot(SLOTS.train.index, new Tensor(order, [rows]), 'the order of rows');
   engine.epochs++;
   await session.write(report.range.offset, report.fresh(engine.step, seed));
@@ -87,12 +89,14 @@ async function trainEpoch(
   let means: readonly number[] = [];
   let before = 0;
   for (const stretch of stretches) {
-    await engine.runStretch(stretch, report, signal, (now, done) => {
+    const running = engine.runStretch(stretch, report, signal, (now, done) => {
       engine.step = now.step;
       checkFlag(now.flag, context);
       means = now.means;
       onReport(before + done, means);
     });
+    if (before === 0) orders?.prepare(engine.epochs);
+    await running;
     before += stretch.steps;
   }
   return logsOf(means, options.metrics);
