@@ -30,9 +30,11 @@ export async function runPeer(peer: Peer, workload: string, device: string, prec
   const child = spawn(python, [script, '--only', workload, '--device', kind, '--precision', precision], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
-  const [output, code] = await Promise.all([text(child.stdout), ended]);
-  if (code !== 0) throw new Error(`${python} ${script} failed; see its first lines for how to install the peer`);
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message)).once('close', (code) => resolve(code === 0 ? '' : `exit code ${code}`));
+  });
+  const [output, failure] = await Promise.all([text(child.stdout), ended]);
+  if (failure) throw new Error(`The peer ${peer} did not run with ${python}: ${failure}. bench/README.md says how to install it.`);
   return JSON.parse(output) as Row[];
 }
 

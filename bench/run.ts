@@ -117,10 +117,14 @@ const program = new Command('npm run bench --')
 
 const options = program.opts<BenchOptions>();
 if (!(Number(options.seconds) > 0)) program.error(`Expected a number > 0 for --seconds but received ${options.seconds}`);
-const rows: Row[] = [];
-for (const workload of WORKLOADS.filter((w) => options.only?.includes(w.name) ?? true)) {
-  rows.push(await measure(workload, options));
-  for (const peer of options.peers ?? []) rows.push(...(await runPeer(peer, workload.name, options.device, options.precision)));
+try {
+  const rows: Row[] = [];
+  for (const workload of WORKLOADS.filter((w) => options.only?.includes(w.name) ?? true)) {
+    rows.push(await measure(workload, options));
+    for (const peer of options.peers ?? []) rows.push(...(await runPeer(peer, workload.name, options.device, options.precision)));
+  }
+  printTable(rows);
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 1)}\n`);
+} catch (error) {
+  program.error(error instanceof Error ? error.message : String(error));
 }
-printTable(rows);
-if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 1)}\n`);
