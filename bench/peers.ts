@@ -31,10 +31,13 @@ export async function runPeer(peer: Peer, workload: string, device: string, prec
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message)).once('close', (code) => resolve(code === 0 ? '' : `exit code ${code}`));
+    child
+      .once('error', (error) => resolve(error.message))
+      .once('close', (code) => resolve(code === 0 ? '' : `exit code ${code}`));
   });
   const [output, failure] = await Promise.all([text(child.stdout), ended]);
-  if (failure) throw new Error(`The peer ${peer} did not run with ${python}: ${failure}. bench/README.md says how to install it.`);
+  if (failure)
+    throw new Error(`The peer ${peer} did not run with ${python}: ${failure}. bench/README.md says how to install it.`);
   return JSON.parse(output) as Row[];
 }
 
