@@ -104,7 +104,8 @@ Bytes view_bytes(const Napi::Value& value, const std::string& name) {
     const Napi::TypedArray array = value.As<Napi::TypedArray>();
     const size_t size = array.ByteLength();
     void* data = nullptr;
-    if (napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr) != napi_ok) data = nullptr;
+    if (napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr) != napi_ok)
+      data = nullptr;
     return copy(data, size, name);
   }
   if (value.IsDataView()) {

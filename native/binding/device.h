@@ -15,8 +15,8 @@ struct Device {
   uint64_t memory_limit;  // 0: the backend knows
 };
 
-// `cpu`, `cuda:N` or `cuda-emulated`; the last two come from the plugin library at `plugin`. Throws Error ERR_OPTION for
-// another name, ERR_DEVICE_UNAVAILABLE when the plugin cannot be used.
+// `cpu`, `cuda:N` or `cuda-emulated`; the last two come from the plugin library at `plugin`. Throws Error ERR_OPTION
+// for another name, ERR_DEVICE_UNAVAILABLE when the plugin cannot be used.
 Device open_device(const std::string& name, int threads, const std::string& plugin);
 
 }  // namespace gradstep::binding

@@ -24,7 +24,9 @@ std::shared_ptr<Environment> Environment::create(napi_env env) {
   const std::shared_ptr<Environment> environment(new Environment);
   napi_value name;
   auto* const held = new std::shared_ptr<Environment>(environment);
-  const auto release = [](napi_env, void*, void* context) { delete static_cast<std::shared_ptr<Environment>*>(context); };
+  const auto release = [](napi_env, void*, void* context) {
+    delete static_cast<std::shared_ptr<Environment>*>(context);
+  };
   if (napi_create_string_utf8(env, "gradstep", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, release, held, wake,
                                       &environment->waker_) != napi_ok) {

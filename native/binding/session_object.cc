@@ -52,10 +52,8 @@ Reply reply_run(const RunResult& result, const std::shared_ptr<char[]>& report, 
 Reply reply_memory(const MemoryUse& use) {
   return [use](napi_env env, napi_value* value) {
     napi_status status = napi_create_object(env, value);
-    const std::pair<const char*, uint64_t> fields[] = {{"persistent", use.persistent},
-                                                       {"scratch", use.scratch},
-                                                       {"workspace", use.workspace},
-                                                       {"slots", use.slots}};
+    const std::pair<const char*, uint64_t> fields[] = {
+        {"persistent", use.persistent}, {"scratch", use.scratch}, {"workspace", use.workspace}, {"slots", use.slots}};
     for (const auto& [name, bytes] : fields) {
       if (status == napi_ok) status = set_number(env, *value, name, static_cast<double>(bytes));
     }
@@ -177,7 +175,9 @@ Napi::Value SessionObject::reserve(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::load(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
     const Bytes program = uint8_bytes(info[0], "program");
-    return [=](Session& session, const std::atomic<bool>&) { return reply_number(session.load(program.data.get(), program.size)); };
+    return [=](Session& session, const std::atomic<bool>&) {
+      return reply_number(session.load(program.data.get(), program.size));
+    };
   });
 }
 

@@ -1,6 +1,6 @@
-// The class Session of binding.d.ts: checks arguments on the JavaScript thread, hands the work to the device's executor,
-// returns a promise. While a promise is pending the object is kept from the garbage collector; when it is collected, its
-// session is released as `dispose` does.
+// The class Session of binding.d.ts: checks arguments on the JavaScript thread, hands the work to the device's
+// executor, returns a promise. While a promise is pending the object is kept from the garbage collector; when it is
+// collected, its session is released as `dispose` does.
 #pragma once
 
 #include <napi.h>

@@ -1,5 +1,5 @@
-// Loads a backend that lives in a library of its own, once per path, and refuses one that was not built with this addon.
-// Libraries are never unloaded: their threads and static objects may be in use until the process ends.
+// Loads a backend that lives in a library of its own, once per path, and refuses one that was not built with this
+// addon. Libraries are never unloaded: their threads and static objects may be in use until the process ends.
 #pragma once
 
 #include <string>

@@ -69,7 +69,8 @@ void read_scopes(const char* names, size_t bytes, std::vector<ProgramStep>& step
 
 Program parse_program(const void* data, size_t bytes) {
   Reader reader(data, bytes);
-  if (bytes < kHeaderBytes) refuse("it has " + std::to_string(bytes) + " bytes, a header has " + std::to_string(kHeaderBytes));
+  if (bytes < kHeaderBytes)
+    refuse("it has " + std::to_string(bytes) + " bytes, a header has " + std::to_string(kHeaderBytes));
   if (reader.number<uint32_t>("magic") != kMagic) refuse("it does not begin with GSP1");
   const auto format = reader.number<uint32_t>("format");
   if (format != kFormat) refuse("its format is " + std::to_string(format) + ", expected " + std::to_string(kFormat));

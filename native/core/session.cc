@@ -107,8 +107,8 @@ void Session::check(const Span& span) {
     limit = span.region == Region::kPersistent ? use.persistent : use.scratch;
   }
   if (span.offset > limit || span.bytes > limit - span.offset) {
-    throw Error("ERR_OPTION", std::to_string(span.bytes) + " bytes at " + std::to_string(span.offset) + " leave " + where +
-                                  " of " + std::to_string(limit) + " bytes");
+    throw Error("ERR_OPTION", std::to_string(span.bytes) + " bytes at " + std::to_string(span.offset) + " leave " +
+                                  where + " of " + std::to_string(limit) + " bytes");
   }
 }
 

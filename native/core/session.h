@@ -1,5 +1,5 @@
-// A session as the executor's thread sees it: the backend, made when it is first needed, and what must be checked before
-// a call reaches it. All methods but the constructor belong to that thread.
+// A session as the executor's thread sees it: the backend, made when it is first needed, and what must be checked
+// before a call reaches it. All methods but the constructor belong to that thread.
 #pragma once
 
 #include <atomic>

@@ -89,7 +89,8 @@ class StepVerifier {
   void choice(const FieldInfo& field, const char* what) const {
     const int32_t value = at<int32_t>(field);
     if (value < 0 || static_cast<uint32_t>(value) >= field.limit) {
-      fail(field.name, std::string(what) + " " + std::to_string(value) + " is not in 0.." + std::to_string(field.limit - 1));
+      fail(field.name,
+           std::string(what) + " " + std::to_string(value) + " is not in 0.." + std::to_string(field.limit - 1));
     }
   }
 
@@ -112,7 +113,8 @@ class StepVerifier {
   void tensor(const FieldInfo& field, int input) {
     const Tensor& t = at<Tensor>(field);
     const auto region = static_cast<uint32_t>(t.region);
-    if (region > static_cast<uint32_t>(Region::kScratch)) fail(field.name, "region " + std::to_string(region) + " does not exist");
+    if (region > static_cast<uint32_t>(Region::kScratch))
+      fail(field.name, "region " + std::to_string(region) + " does not exist");
     if (!t.present()) {
       if (!field.optional) fail(field.name, "it is required and absent");
       return;

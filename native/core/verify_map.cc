@@ -16,7 +16,8 @@ int present(const Tensor* tensors, int count, const char* prefix, const Refuse& 
   int n = 0;
   while (n < count && tensors[n].present()) n++;
   for (int i = n; i < count; i++) {
-    if (tensors[i].present()) refuse(prefix + std::to_string(i), "it is present and " + (prefix + std::to_string(n)) + " is not");
+    if (tensors[i].present())
+      refuse(prefix + std::to_string(i), "it is present and " + (prefix + std::to_string(n)) + " is not");
   }
   return n;
 }
@@ -37,7 +38,8 @@ class TapeVerifier {
     for (int i = 0; i < tape_.instructions; i++) {
       const uint8_t* row = tape_.code[i];
       const std::string where = "instruction " + std::to_string(i);
-      if (row[0] >= kFunctions) refuse_("tape", where + " calls function " + std::to_string(row[0]) + ", which does not exist");
+      if (row[0] >= kFunctions)
+        refuse_("tape", where + " calls function " + std::to_string(row[0]) + ", which does not exist");
       for (int k = 1; k <= kArities[row[0]]; k++) operand(row[k], i, where);
     }
     for (int i = 0; i < outputs; i++) operand(tape_.results[i], tape_.instructions, "result " + std::to_string(i));
@@ -45,7 +47,8 @@ class TapeVerifier {
 
  private:
   void count(int32_t value, int32_t most, const char* what) const {
-    if (!range(value, 0, most)) refuse_("tape", std::to_string(value) + " " + what + ", at most " + std::to_string(most));
+    if (!range(value, 0, most))
+      refuse_("tape", std::to_string(value) + " " + what + ", at most " + std::to_string(most));
   }
 
   // An operand is an input, the result of an instruction before `before`, or an immediate.

@@ -39,7 +39,8 @@ TEST(executor_does_jobs_in_order) {
   std::string order;
   const int owners[2] = {};
   for (int i = 0; i < 26; i++) {
-    executor.submit({&owners[i % 2], [&order, i](const std::atomic<bool>&) { order += static_cast<char>('a' + i); }, nullptr});
+    executor.submit(
+        {&owners[i % 2], [&order, i](const std::atomic<bool>&) { order += static_cast<char>('a' + i); }, nullptr});
   }
   finish(executor);
   EXPECT_EQUAL(order, "abcdefghijklmnopqrstuvwxyz");

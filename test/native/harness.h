@@ -43,8 +43,8 @@ void expect_error(const std::function<void()>& body, const std::string& code, co
 
 }  // namespace gradstep::test
 
-#define TEST(name)                                                   \
-  static void name();                                                \
+#define TEST(name)                                                          \
+  static void name();                                                       \
   static const gradstep::test::Registration name##_registered(#name, name); \
   static void name()
 

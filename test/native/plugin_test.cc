@@ -1,8 +1,7 @@
 // The plugin loader: what it loads, and the sentences with which it refuses.
-#include "core/plugin_loader.h"
-
 #include <unistd.h>
 
+#include "core/plugin_loader.h"
 #include "harness.h"
 
 using namespace gradstep;

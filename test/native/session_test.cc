@@ -39,9 +39,9 @@ void fails(const char* file, int line, FakeOptions options, const char* code, co
   session.close();
   expect_error([&] { session.memory(); }, "ERR_DISPOSED", {}, file, line);
 }
-#define FAILS(kind, code, first, later)                \
-  FakeOptions options;                                 \
-  options.at_step_two = FakeOptions::kind;             \
+#define FAILS(kind, code, first, later)    \
+  FakeOptions options;                     \
+  options.at_step_two = FakeOptions::kind; \
   fails(__FILE__, __LINE__, options, code, first, later)
 
 }  // namespace
@@ -94,7 +94,8 @@ TEST(session_checks_transfers) {
   char data[128] = {};
   session.write(persistent(0, 100), data);
   session.read(persistent(100, 0), data);
-  EXPECT_ERROR("ERR_OPTION", session.write(persistent(1, 100), data), "100 bytes at 1", "persistent region of 100 bytes");
+  EXPECT_ERROR("ERR_OPTION", session.write(persistent(1, 100), data), "100 bytes at 1",
+               "persistent region of 100 bytes");
   EXPECT_ERROR("ERR_OPTION", session.read(persistent(101, 0), data), "persistent");
   EXPECT_ERROR("ERR_OPTION", session.read(persistent(~uint64_t{0}, 2), data), "persistent");
   EXPECT_ERROR("ERR_OPTION", session.read({Region::kScratch, -1, 0, 1}, data), "scratch region of 0 bytes");
@@ -130,9 +131,13 @@ TEST(session_reports_a_device_that_cannot_be_made) {
   EXPECT_EQUAL(session.memory().persistent, 64u);
 }
 
-TEST(session_fails_for_good_when_a_step_throws) { FAILS(kThrow, "ERR_DEVICE_FAILED", "the fake broke", "the fake broke"); }
+TEST(session_fails_for_good_when_a_step_throws) {
+  FAILS(kThrow, "ERR_DEVICE_FAILED", "the fake broke", "the fake broke");
+}
 TEST(session_fails_for_good_when_a_step_throws_anything) { FAILS(kThrowForeign, "ERR_DEVICE_FAILED", "", "unknown"); }
-TEST(session_fails_for_good_when_a_step_has_no_memory) { FAILS(kThrowOom, "ERR_OOM", "Out of memory", "out of memory"); }
+TEST(session_fails_for_good_when_a_step_has_no_memory) {
+  FAILS(kThrowOom, "ERR_OOM", "Out of memory", "out of memory");
+}
 TEST(session_fails_for_good_when_the_device_says_so) { FAILS(kThrowFailed, "ERR_DEVICE_FAILED", "the bus", "the bus"); }
 
 TEST(session_turns_other_exceptions_into_errors) {

@@ -1,4 +1,5 @@
-// verify: valid programs pass; each rule, broken in one place, is refused with the step, the op, the scope and the field.
+// verify: valid programs pass; each rule, broken in one place, is refused with the step, the op, the scope and the
+// field.
 #include "core/verify.h"
 
 #include "core/backend.h"
@@ -17,7 +18,8 @@ void check(const Args& args) {
 
 // Breaks a copy of valid arguments and expects the verifier to name the place and the fault.
 template <typename Args, typename Break>
-void refused(const char* file, int line, Args args, const char* op, const char* field, const char* fault, Break broken) {
+void refused(const char* file, int line, Args args, const char* op, const char* field, const char* fault,
+             Break broken) {
   broken(args);
   const std::string place = std::string("Program step 1 (") + op + " in net/here), " + field + ": ";
   expect_error([&] { check(args); }, "ERR_PROGRAM", {place, fault}, file, line);
@@ -63,7 +65,8 @@ std::vector<char> plausible(const OpInfo& info) {
   uint64_t offset = 0;
   for (const FieldInfo& field : info.fields) {
     char* at = args.data() + field.offset;
-    const bool is_tensor = field.role == FieldRole::kInput || field.role == FieldRole::kMutated || field.role == FieldRole::kOutput;
+    const bool is_tensor =
+        field.role == FieldRole::kInput || field.role == FieldRole::kMutated || field.role == FieldRole::kOutput;
     if (is_tensor) {
       uint32_t dtype = 0;
       while ((field.dtypes >> dtype & 1) == 0) dtype++;
@@ -105,7 +108,8 @@ TEST(verify_walks_the_op_table) {
       const std::string place = std::string("step 0 (") + info.name + " in here), " + field.name + ": ";
       std::vector<char> args = valid;
       char* at = args.data() + field.offset;
-      auto& t = *reinterpret_cast<Tensor*>(at);
+      // Only tensors lie at multiples of 8.
+      auto& t = *reinterpret_cast<Tensor*>(args.data() + (field.dtypes != 0 ? field.offset : 0));
       const auto refused = [&](const char* fault) {
         EXPECT_ERROR("ERR_PROGRAM", verify_args(args), place, fault);
         args = valid;
@@ -253,7 +257,8 @@ TEST(verify_checks_the_shapes_of_a_map) {
   REFUSED(valid_map(), "map", "out0", "at least one output", (a.out0.region = a.out1.region = Region::kNone));
   REFUSED(valid_map(), "map", "out3", "it is present and out2 is not", (a.out3 = a.out1, a.out3.offset = 1024));
   REFUSED(valid_map(), "map", "in1", "does not broadcast to 8", a.in1.dims[0] = 4);
-  REFUSED(valid_map(), "map", "in1", "rank is greater", (a.in1.rank = 3, a.in1.dims[1] = a.in1.dims[2] = 1, a.in1.dims[0] = 8));
+  REFUSED(valid_map(), "map", "in1", "rank is greater",
+          (a.in1.rank = 3, a.in1.dims[1] = a.in1.dims[2] = 1, a.in1.dims[0] = 8));
   REFUSED(valid_map(), "map", "out0", "shape is not the domain's", a.out0.rank = 1);
   REFUSED(valid_map(), "map", "out1", "shape is not the domain's", (a.out1.dims[0] = 8, a.out1.dims[1] = 4));
   REFUSED(valid_map(), "map", "out0", "shape is not the domain's", a.reduce_rank = 1);
