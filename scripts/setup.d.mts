@@ -21,7 +21,7 @@ export interface Build {
 }
 export const BUILDS: Build[];
 export function dependenciesCurrent(lock: LockFile, installed: LockFile): boolean;
-export function missingPackages(group: string, probe: (requirement: Requirement) => boolean): string[];
+export function missingPackages(groups: string[], probe: (requirement: Requirement) => boolean): string[];
 export function installAdvice(packages: string[]): string;
 export function sourceHash(sources: Source[]): string;
 export function setup(groups: string[]): void;

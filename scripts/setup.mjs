@@ -71,8 +71,8 @@ export const BUILDS = [
     groups: ['test', 'prebuild'],
     targets: ['gradstep_cuda'],
     options: () => ({ GRADSTEP_CUDA: 'ON', GRADSTEP_CUDA_TOOLKIT: cudaToolkit() }),
-    sources: [...CORE, ...CUDA, 'scripts/cuda_toolkit.mjs'],
-    outputs: ['build/Release/gradstep_cuda.so'],
+    sources: [...CORE, ...CUDA, 'test/native/cublaslt', 'scripts/cuda_toolkit.mjs'],
+    outputs: ['build/Release/gradstep_cuda.so', 'build/Release/gradstep_gemm_test'],
   },
 ];
 
@@ -85,9 +85,10 @@ export function dependenciesCurrent(lock, installed) {
   return wanted.every(([path, entry]) => installed.packages[path]?.version === entry.version);
 }
 
-/** The Debian packages that `group` needs and `probe` does not find, in order. */
-export function missingPackages(group, probe) {
-  return SYSTEM.filter((entry) => entry.groups.includes(group) && !probe(entry)).map((entry) => entry.package);
+/** The Debian packages that any of the groups needs and `probe` does not find, in order. */
+export function missingPackages(groups, probe) {
+  const needed = SYSTEM.filter((entry) => entry.groups.some((group) => groups.includes(group)));
+  return needed.filter((entry) => !probe(entry)).map((entry) => entry.package);
 }
 
 /** What to tell a user who has to install packages by hand. */
@@ -148,8 +149,8 @@ function checkPlatform() {
   }
 }
 
-function installPackages(group) {
-  const missing = missingPackages(group, isInstalled);
+function installPackages(groups) {
+  const missing = missingPackages(groups, isInstalled);
   if (missing.length === 0) return;
   const isRoot = process.getuid() === 0;
   if (!onPath('apt-get') || !(isRoot || (onPath('sudo') && succeeds('sudo', ['-n', 'true'])))) {
@@ -224,7 +225,7 @@ function build(entry) {
 /** Does what is left to do for the groups given. */
 export function setup(groups) {
   checkPlatform();
-  for (const group of groups) installPackages(group);
+  installPackages(groups);
   installDependencies();
   for (const entry of BUILDS) if (entry.groups.some((group) => groups.includes(group))) build(entry);
 }

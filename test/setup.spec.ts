@@ -13,10 +13,17 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 
 describe('set-up', () => {
   it('asks for no compiler to run the checks, and for everything the addon needs', () => {
-    expect(missingPackages('check', () => false)).to.deep.equal(['clang-format']);
-    expect(missingPackages('addon', () => false)).to.deep.equal(['g++', 'cmake', 'ninja-build', 'libdnnl-dev']);
-    expect(missingPackages('addon', () => true)).to.deep.equal([]);
-    expect(missingPackages('addon', (entry) => entry.package !== 'libdnnl-dev')).to.deep.equal(['libdnnl-dev']);
+    expect(missingPackages(['check'], () => false)).to.deep.equal(['clang-format']);
+    expect(missingPackages(['addon'], () => false)).to.deep.equal(['g++', 'cmake', 'ninja-build', 'libdnnl-dev']);
+    expect(missingPackages(['addon', 'check'], () => false)).to.have.members([
+      'g++',
+      'cmake',
+      'ninja-build',
+      'libdnnl-dev',
+      'clang-format',
+    ]);
+    expect(missingPackages(['addon'], () => true)).to.deep.equal([]);
+    expect(missingPackages(['addon'], (entry) => entry.package !== 'libdnnl-dev')).to.deep.equal(['libdnnl-dev']);
   });
 
   it('names exactly what to install and the command that does it', () => {
