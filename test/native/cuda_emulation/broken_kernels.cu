@@ -9,6 +9,7 @@
 #include "cuda/handles.h"
 #include "cuda/launch.h"
 #include "cuda/reduce.h"
+#include "cuda/vec.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -93,6 +94,17 @@ __global__ void shuffle_after_return(float* x) {
 __global__ void shuffle_from_outside_mask(float* x) {
   if (threadIdx.x % kWarp < 16) x[threadIdx.x] = __shfl_xor_sync(0xffffu, x[threadIdx.x], 16);
 }
+
+__global__ void load_odd(float* x) { store4(x + 8, load4(x + 1)); }
+
+__global__ void past_shared_array(float* x, int i) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x + i] = 1.f;
+  __syncthreads();
+  x[threadIdx.x] = tile[threadIdx.x];
+}
+
+__global__ void overflow(float* x, int large) { x[0] = static_cast<float>(large + static_cast<int>(threadIdx.x) + 1); }
 
 __global__ void last_block_wins(float* x) { x[0] = static_cast<float>(blockIdx.x); }
 __global__ void barrier_in_plain_kernel(float* x) {
@@ -227,6 +239,13 @@ int main_of_test() {
   print("barrier in a plain kernel", plain(barrier_in_plain_kernel), ",");
   print("divide by zero",
         attempt([](cudaStream_t stream, float* x) { launch(stream, divide_by_zero, dim3(1), dim3(1), x, 0); }), ",");
+  print("load from an odd place", plain(load_odd), ",");
+  print("past an array in shared memory", attempt([](cudaStream_t stream, float* x) {
+          launch_cooperating(stream, past_shared_array, dim3(1), dim3(kThreads), 0, x, 1);
+        }),
+        ",");
+  print("overflow",
+        attempt([](cudaStream_t stream, float* x) { launch(stream, overflow, dim3(1), dim3(1), x, 0x7fffffff); }), ",");
   print("too many threads", cooperating(reverse_kernel, 0, 2048), ",");
   print("replay", replay(), ",");
   print("allocate while capturing", allocate_while_capturing(), ",");

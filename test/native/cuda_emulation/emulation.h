@@ -62,6 +62,9 @@ struct Grid {
 };
 std::string run_grid(const Grid& grid, const std::function<void()>& thread);
 
+// Ends the launch, as the failure of the thread that is running. Outside a kernel it ends the process, like any check.
+[[noreturn]] void fail_thread(const std::string& what, Site site);
+
 // Called by threads of a kernel.
 void* dynamic_shared();
 void sync_threads(Site site);

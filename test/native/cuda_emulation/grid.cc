@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -170,20 +172,20 @@ class Signals {
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
-    for (int i = 0; i < 3; i++) sigaction(kSignals[i], &action, &old_[i]);
+    for (int i = 0; i < 2; i++) sigaction(kSignals[i], &action, &old_[i]);
   }
   ~Signals() {
-    for (int i = 0; i < 3; i++) sigaction(kSignals[i], &old_[i], nullptr);
+    for (int i = 0; i < 2; i++) sigaction(kSignals[i], &old_[i], nullptr);
     sigaltstack(&old_stack_, nullptr);
   }
   static constexpr size_t kStackBytes = 64 * 1024;
-  static constexpr int kSignals[3] = {SIGSEGV, SIGBUS, SIGFPE};
-  static struct sigaction old_[3];
+  static constexpr int kSignals[2] = {SIGSEGV, SIGBUS};
+  static struct sigaction old_[2];
 
  private:
   stack_t old_stack_{};
 };
-struct sigaction Signals::old_[3];
+struct sigaction Signals::old_[2];
 
 void on_signal(int signal, siginfo_t* info, void* context) {
   if (pthread_equal(pthread_self(), runner)) {
@@ -192,7 +194,7 @@ void on_signal(int signal, siginfo_t* info, void* context) {
     Fiber::leave_from_signal(context);
     return;
   }
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 2; i++) {
     if (Signals::kSignals[i] != signal) continue;
     const struct sigaction& old = Signals::old_[i];
     if ((old.sa_flags & SA_SIGINFO) != 0) return old.sa_sigaction(signal, info, context);
@@ -207,9 +209,7 @@ void resume(int thread) {
   caught_signal = 0;
   Fiber& fiber = *fibers[static_cast<size_t>(thread)];
   fiber.resume();
-  if (caught_signal == SIGFPE) {
-    failure = "divided an integer by zero";
-  } else if (caught_signal != 0) {
+  if (caught_signal != 0) {
     const char* const at = static_cast<char*>(caught_address);
     if (fiber.overflowed_at(at)) {
       failure = "ran out of stack";
@@ -385,6 +385,14 @@ uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, 
 
 }  // namespace
 
+void fail_thread(const std::string& what, Site site) {
+  if (grid == nullptr) {
+    fprintf(stderr, "%s: %s\n", text_of(site).c_str(), what.c_str());
+    abort();
+  }
+  fail(what + " at " + text_of(site));
+}
+
 void* dynamic_shared() { return dynamic_memory - grid->shared_bytes; }
 
 int lane() { return current % kWarp; }
@@ -436,9 +444,10 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
       run_block(b);
     }
   }
+  grid = nullptr;
   std::string what = failure;
   if (what.empty()) what = check_red_zones();
-  return what.empty() ? what : "the kernel launched at " + text_of(grid->site) + " " + what;
+  return what.empty() ? what : "the kernel launched at " + text_of(to_run.site) + " " + what;
 }
 
 }  // namespace emulation
