@@ -1,8 +1,6 @@
 // The CPU executor: one persistent block, one scratch block, one workspace, slots, and programs as lists of steps. When
 // a block grows, every program is prepared again on the new addresses (oneDNN caches what it compiled, so that is
 // quick).
-#include "core/cpu_device.h"
-
 #include <omp.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -13,6 +11,7 @@
 #include <fstream>
 #include <map>
 
+#include "core/cpu_device.h"
 #include "core/error.h"
 #include "cpu/prepare.h"
 #include "generated/cpu_ops.h"
