@@ -52,6 +52,24 @@ const CASES: Case[] = [
     run: () => gs.tensor(new Float32Array(5), [2, 3]),
   },
   {
+    name: 'a tensor made without its function',
+    code: 'ERR_SHAPE',
+    message: 'Expected 4 elements for a tensor of shape [2, 2] but received 5',
+    run: () => new gs.Tensor(new Float32Array(5), [2, 2]),
+  },
+  {
+    name: 'a tensor of a plain array',
+    code: 'ERR_DTYPE',
+    message: 'Expected Float32Array, Int32Array or Uint8Array for tensor.data but received [1, 2] of type array',
+    run: () => new gs.Tensor(wrong([1, 2]), [2]),
+  },
+  {
+    name: 'no rows',
+    code: 'ERR_SHAPE',
+    message: 'Expected x of shape [?, 3] for dense but received [0, 3]',
+    run: using_(classifier, (m) => m.predict(new gs.Tensor(new Float32Array(0), [0, 3]))),
+  },
+  {
     name: 'ragged arrays',
     code: 'ERR_SHAPE',
     message: /^Expected 2 elements at data\[1\] but received 1: nested arrays must not be ragged/,

@@ -29,8 +29,7 @@ export function inputRows(data: TensorLike, row: Shape, layer: string): Tensor {
     }
     return new Tensor(given.data, [given.data.length / size, ...row]);
   }
-  if (given.shape.length === 0 || !sameShape(given.shape.slice(1), row))
-    throw shapeError('x', row, layer, formatShape(given.shape));
+  if (!given.shape[0] || !sameShape(given.shape.slice(1), row)) throw shapeError('x', row, layer, formatShape(given.shape));
   return given;
 }
 

@@ -13,12 +13,21 @@ export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
 /** What functions that take data accept. */
 export type TensorLike = Tensor | TensorData | NestedNumbers;
 
-/** A typed array with a shape, row-major. */
+/** A typed array with a shape, row-major. ERR_SHAPE unless the shape holds as many elements; ERR_DTYPE for other arrays. */
 export class Tensor<D extends TensorData = TensorData> {
   constructor(
     readonly data: D,
     readonly shape: Shape,
-  ) {}
+  ) {
+    if (!dtypeOf(data)) {
+      const { message } = optionError('tensor.data', 'Float32Array, Int32Array or Uint8Array', data);
+      throw new GradstepError('ERR_DTYPE', message);
+    }
+    if (sizeOf(shape) !== data.length) {
+      const wanted = `${sizeOf(shape)} elements for a tensor of shape ${formatShape(shape)}`;
+      throw new GradstepError('ERR_SHAPE', `Expected ${wanted} but received ${data.length}`);
+    }
+  }
 
   /** `float32`, `int32` or `uint8`, after the array. */
   get dtype(): Exclude<DType, 'float64'> {
@@ -54,14 +63,7 @@ export function tensor(data: TensorData | NestedNumbers, shape?: readonly number
 export function tensor(data: TensorData | NestedNumbers, shape?: readonly number[]): Tensor {
   const made = dtypeOf(data) ? new Tensor(data as TensorData, [(data as TensorData).length]) : fromNested(data as NestedNumbers);
   if (shape === undefined) return made;
-  const wanted = shapeOption(shape, 'tensor.shape');
-  if (sizeOf(wanted) !== made.data.length) {
-    throw new GradstepError(
-      'ERR_SHAPE',
-      `Expected ${sizeOf(wanted)} elements for a tensor of shape ${formatShape(wanted)} but received ${made.data.length}`,
-    );
-  }
-  return new Tensor(made.data, wanted);
+  return new Tensor(made.data, shapeOption(shape, 'tensor.shape'));
 }
 
 function fromNested(data: NestedNumbers): Tensor<Float32Array> {
