@@ -1,9 +1,12 @@
 // conv2d and its two gradients on CUDA, NHWC and HWIO, in float32: implicit GEMMs, so nothing is unfolded into memory.
 // conv2d applies bias and relu as it writes; conv2d_dx can add to dx. conv2d_dw sums over every output pixel of the
 // batch: the sum is cut into slices that run side by side, their results are added in order by a second launch, and dw
-// is overwritten or added to. All three write every element, in an order that depends on the shape and the device only.
+// is overwritten or added to. conv2d_dx is one launch for each class of elements (see conv2d.cuh).
+// All three write every element, in an order that depends on the shape and the device only.
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
+#include <vector>
 
 #include "core/error.h"
 #include "generated/cuda_ops.h"
@@ -49,7 +52,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
                   bool relu) {
   const uint32_t row_begin = product.row_begin<T>();
   const int32_t column_begin = product.column_begin<T>();
-  WindowLoader<T, kWidth, false> a(s, x, row_begin, product.m);
+  WindowLoader<T, kWidth> a(s, x, row_begin, product.m);
   MatrixLoader<T, kWidth> b(w, s.o, column_begin);
   Pack<float, 4> c[T::kTm];
   multiply<T>(a, b, 0, product.k, c);
@@ -73,20 +76,26 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   }
 }
 
+// s: the class as a convolution whose x is dy and whose y is dx.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    conv2d_dx_kernel(ConvShape s, Product product, const float* dy, const float* w, float* dx, bool accumulate) {
+    conv2d_dx_kernel(ConvShape s, DxClass of, Product product, const float* dy, const float* w, float* dx,
+                     bool accumulate) {
   const uint32_t row_begin = product.row_begin<T>();
   const int32_t column_begin = product.column_begin<T>();
-  WindowLoader<T, kWidth, true> a(s, dy, row_begin, product.m);
-  TransposedKernelLoader<T, kWidth> b(s, w, column_begin);
+  WindowLoader<T, kWidth> a(s, dy, row_begin, product.m);
+  TransposedKernelLoader<T, kWidth> b(s, of, w, column_begin);
   Pack<float, 4> c[T::kTm];
   multiply<T>(a, b, 0, product.k, c);
 #pragma unroll
   for (int i = 0; i < T::kTm; i++) {
     const uint32_t row = row_begin + T::row(i);
-    if (row < product.m)
-      write_four(dx + static_cast<int64_t>(row) * s.c, column_begin + T::column(), s.c, c[i], accumulate);
+    if (row >= product.m) continue;
+    uint32_t down, across;
+    const int64_t n = s.by_p.divide(s.by_q.divide(row, across), down);
+    const int64_t y = of.first_h + static_cast<int32_t>(down) * of.stride_h;
+    const int64_t x = of.first_w + static_cast<int32_t>(across) * of.stride_w;
+    write_four(dx + ((n * of.h + y) * of.w + x) * s.o, column_begin + T::column(), s.o, c[i], accumulate);
   }
 }
 
@@ -111,6 +120,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   }
 }
 
+Divider by(int32_t divisor) { return Divider(static_cast<uint32_t>(divisor)); }
+
 // x [N,H,W,C], w [R,S,C,O] and y [N,P,Q,O] as one geometry.
 template <typename Args>
 ConvShape conv_shape(const Args& a, const int32_t* x, const int32_t* w, const int32_t* y) {
@@ -121,10 +132,8 @@ ConvShape conv_shape(const Args& a, const int32_t* x, const int32_t* w, const in
     throw Error("ERR_SHAPE",
                 "A convolution handles fewer than 2^31 pixels at a time, and images of fewer than 2^31 elements");
   }
-  const auto by = [](int32_t d) { return Divider(static_cast<uint32_t>(d)); };
-  return {x[1],       x[2],         x[3],         y[1],      y[2],       y[3],           a.stride_h,
-          a.stride_w, a.dilation_h, a.dilation_w, a.pad_top, a.pad_left, by(x[3]),       by(y[3]),
-          by(x[1]),   by(x[2]),     by(y[1]),     by(y[2]),  by(w[1]),   by(a.stride_h), by(a.stride_w)};
+  return {x[1],         x[2],         x[3],      y[1],       y[2],     y[3],     a.stride_h, a.stride_w,
+          a.dilation_h, a.dilation_w, a.pad_top, a.pad_left, by(x[3]), by(y[1]), by(y[2]),   by(w[1])};
 }
 
 template <int kWidth>
@@ -138,8 +147,32 @@ Step with_tile(const Product& product, bool wide, uint32_t fill, Run run) {
   if (product.m <= SmallTile::kM) return either(SmallTile{});
   if (wide && product.n <= ThinTile::kN) return run(ThinTile{}, Width<4>{});
   if (product.n <= NarrowTile::kN) return either(NarrowTile{});
-  if (tiled<LargeTile>(product).tiles < fill) return either(SmallTile{});
-  return either(LargeTile{});
+  // Read one channel at a time, the large tile would need more registers than there are.
+  if (!wide || tiled<LargeTile>(product).tiles < fill) return either(SmallTile{});
+  return run(LargeTile{}, Width<4>{});
+}
+
+// Along one axis, the elements of x at which (element + pad) modulo the stride is `remainder`. Element t of them is
+// touched by tap u (position tap + u * tap_step) of window t + shift - u * dilation.
+struct AxisClass {
+  int32_t first, count;
+  int32_t tap, tap_step, taps;
+  int32_t shift, dilation;
+};
+
+AxisClass axis_class(int32_t remainder, int32_t size, int32_t kernel, int32_t stride, int32_t dilation, int32_t pad) {
+  AxisClass axis{};
+  axis.first = ((remainder - pad) % stride + stride) % stride;
+  axis.count = axis.first < size ? (size - axis.first - 1) / stride + 1 : 0;
+  axis.tap_step = stride / std::gcd(stride, dilation);
+  axis.dilation = axis.tap_step * dilation / stride;
+  for (int32_t i = kernel - 1; i >= 0; i--) {
+    if (static_cast<int64_t>(i) * dilation % stride != remainder) continue;
+    axis.tap = i;
+    axis.taps++;
+  }
+  axis.shift = (axis.first + pad - axis.tap * dilation) / stride;
+  return axis;
 }
 
 Step nothing() {
@@ -173,24 +206,53 @@ Step conv2d(Prepare& prepare, const Conv2dArgs& args) {
 
 Step conv2d_dx(Prepare& prepare, const Conv2dDxArgs& args) {
   if (args.dx.size() == 0) return nothing();
-  const ConvShape s = conv_shape(args, args.dx.dims, args.w.dims, args.dy.dims);
-  Product product{};
-  product.m = static_cast<uint32_t>(args.dx.size() / s.c);
-  product.n = static_cast<uint32_t>(s.c);
-  product.k = static_cast<uint32_t>(args.w.size() / s.c);
+  const ConvShape forward = conv_shape(args, args.dx.dims, args.w.dims, args.dy.dims);
   const float* dy = prepare.at(args.dy);
   const float* w = prepare.at(args.w);
   float* dx = prepare.at(args.dx);
   const bool accumulate = args.accumulate_dx != 0;
-  const bool wide = s.o % 4 == 0;
-  return with_tile(product, wide, prepare.multiprocessors(), [&](auto tile, auto width) -> Step {
-    using T = decltype(tile);
-    const Product on = tiled<T>(product);
-    const auto kernel = conv2d_dx_kernel<T, decltype(width)::value>;
-    return [=](cudaStream_t stream) {
-      launch_cooperating(stream, kernel, dim3(on.tiles), dim3(kTileThreads), 0, s, on, dy, w, dx, accumulate);
-    };
-  });
+  std::vector<Step> classes;
+  for (int32_t a = 0; a < forward.stride_h * forward.stride_w; a++) {
+    const AxisClass down = axis_class(a / forward.stride_w, forward.h, args.w.dims[0], forward.stride_h,
+                                      forward.dilation_h, forward.pad_top);
+    const AxisClass across = axis_class(a % forward.stride_w, forward.w, args.w.dims[1], forward.stride_w,
+                                        forward.dilation_w, forward.pad_left);
+    if (down.count == 0 || across.count == 0) continue;
+    const ConvShape s{forward.p,
+                      forward.q,
+                      forward.o,
+                      down.count,
+                      across.count,
+                      forward.c,
+                      1,
+                      1,
+                      -down.dilation,
+                      -across.dilation,
+                      -down.shift,
+                      -across.shift,
+                      by(forward.o),
+                      by(down.count),
+                      by(across.count),
+                      by(std::max(1, across.taps))};
+    const DxClass of{forward.h, forward.w,  down.first,    across.first,    forward.stride_h, forward.stride_w,
+                     down.tap,  across.tap, down.tap_step, across.tap_step, args.w.dims[1]};
+    Product product{};
+    product.m = static_cast<uint32_t>(args.dx.dims[0] * down.count * across.count);
+    product.n = static_cast<uint32_t>(forward.c);
+    product.k = static_cast<uint32_t>(down.taps * across.taps * forward.o);
+    classes.push_back(
+        with_tile(product, forward.o % 4 == 0, prepare.multiprocessors(), [&](auto tile, auto width) -> Step {
+          using T = decltype(tile);
+          const Product on = tiled<T>(product);
+          const auto kernel = conv2d_dx_kernel<T, decltype(width)::value>;
+          return [=](cudaStream_t stream) {
+            launch_cooperating(stream, kernel, dim3(on.tiles), dim3(kTileThreads), 0, s, of, on, dy, w, dx, accumulate);
+          };
+        }));
+  }
+  return [classes](cudaStream_t stream) {
+    for (const Step& step : classes) step(stream);
+  };
 }
 
 Step conv2d_dw(Prepare& prepare, const Conv2dDwArgs& args) {

@@ -109,6 +109,11 @@ export const cases: OpCase[] = [
   convolution('5×2, uneven padding', [1, 6, 5, 2], [5, 2, 2, 3], { padTop: 2, padBottom: 1, padLeft: 0, padRight: 1 }),
   convolution('stride 2 that leaves a row over', [2, 8, 6, 2], [3, 3, 2, 3], { strideH: 2, strideW: 2 }),
   convolution('stride 3, 2', [1, 9, 7, 2], [2, 3, 2, 3], { strideH: 3, strideW: 2, padLeft: 1, padRight: 1 }),
+  convolution('stride 3, 4, larger than the kernel', [2, 8, 10, 2], [2, 3, 2, 3], { strideH: 3, strideW: 4, padLeft: 1 }),
+  convolution('stride 4, 2 with dilation 2, 3', [1, 12, 9, 2], [3, 3, 2, 2], {
+    ...{ strideH: 4, strideW: 2, dilationH: 2, dilationW: 3 },
+    ...{ padTop: 1, padBottom: 2, padLeft: 2, padRight: 1 },
+  }),
   convolution('dilation 2', [1, 8, 7, 2], [3, 2, 2, 3], { dilationH: 2, dilationW: 3, padTop: 1 }),
   convolution('bias and relu', [2, 5, 5, 2], [3, 3, 2, 5], { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 }, true, true),
   convolution('relu, wide channels', [1, 4, 4, 18], [2, 2, 18, 33], {}, false, true),
