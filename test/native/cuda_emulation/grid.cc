@@ -1,4 +1,3 @@
-#include <link.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -16,6 +15,7 @@
 #include "cuda_runtime.h"
 #include "device_memory.h"
 #include "fiber.h"
+#include "shared_memory.h"
 
 uint3 threadIdx;
 uint3 blockIdx;
@@ -81,55 +81,6 @@ class Order {
   uint64_t n_, step_ = 1, start_ = 0;
 };
 
-// What holds the module's thread_local variables, which here are the __shared__ ones and nothing else.
-struct Shared {
-  ptrdiff_t offset;
-  size_t bytes;
-};
-thread_local char shared_anchor;
-
-Shared find_shared() {
-  struct Search {
-    char* anchor;
-    Shared found;
-  } search{&shared_anchor, {0, 0}};
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, size_t, void* data) {
-        auto& s = *static_cast<Search*>(data);
-        for (int i = 0; i < info->dlpi_phnum; i++) {
-          const auto& header = info->dlpi_phdr[i];
-          char* begin = static_cast<char*>(info->dlpi_tls_data);
-          if (header.p_type != PT_TLS || begin == nullptr) continue;
-          if (s.anchor >= begin && s.anchor < begin + header.p_memsz) s.found = {begin - s.anchor, header.p_memsz};
-        }
-        return 0;
-      },
-      &search);
-  return search.found;
-}
-
-// Fills it with NaN patterns before block number `block` of a grid. All kernels' variables lie in one piece, of which a
-// kernel writes little: what its blocks write is looked for after the first and then after every 16th, and only that is
-// filled again in between.
-void poison_shared(uint64_t block) {
-  constexpr size_t kChunk = 1024;
-  static const Shared shared = find_shared();
-  static const auto& pattern = *new std::vector<char>(kChunk, static_cast<char>(0xFF));
-  static auto& written = *new std::vector<bool>((shared.bytes + kChunk - 1) / kChunk);
-  char* const memory = &shared_anchor + shared.offset;
-  if (block == 0) {
-    memset(memory, 0xFF, shared.bytes);
-    written.assign(written.size(), false);
-    return;
-  }
-  for (size_t i = 0; i < written.size(); i++) {
-    char* const chunk = memory + i * kChunk;
-    const size_t bytes = std::min(kChunk, shared.bytes - i * kChunk);
-    if (!written[i] && (block - 1) % 16 == 0) written[i] = memcmp(chunk, pattern.data(), bytes) != 0;
-    if (written[i]) memset(chunk, 0xFF, bytes);
-  }
-}
-
 // One grid runs at a time; what runs is kept here, where the threads' calls and the signal handler find it. Nothing of
 // it is ever destroyed: a process may end while a device's thread is still at work.
 std::mutex one_grid;
@@ -145,10 +96,6 @@ volatile sig_atomic_t caught_signal;
 void* volatile caught_address;
 pthread_t runner;
 uint64_t random_state;
-
-constexpr size_t kSharedGuard = 64 * 1024;
-constexpr size_t kMaxShared = 256 * 1024;
-char* dynamic_memory;  // ends where an unreadable page begins
 
 [[noreturn]] void fail(const std::string& message) {
   failure = message;
@@ -213,7 +160,7 @@ void resume(int thread) {
     const char* const at = static_cast<char*>(caught_address);
     if (fiber.overflowed_at(at)) {
       failure = "ran out of stack";
-    } else if (at >= dynamic_memory && at < dynamic_memory + kSharedGuard) {
+    } else if (is_past_dynamic_shared(at)) {
       failure = "reached past its " + std::to_string(grid->shared_bytes) + " bytes of dynamic shared memory";
     } else {
       failure = "reached " + describe_address(at);
@@ -294,7 +241,7 @@ bool all_at_one_barrier() {
 
 void run_block(uint64_t number) {
   poison_shared(number);
-  memset(dynamic_memory - grid->shared_bytes, 0xFF, grid->shared_bytes);
+  poison_dynamic_shared(grid->shared_bytes);
   const int n = static_cast<int>(threads.size());
   std::vector<int> batch;
   ready.clear();
@@ -393,7 +340,7 @@ void fail_thread(const std::string& what, Site site) {
   fail(what + " at " + text_of(site));
 }
 
-void* dynamic_shared() { return dynamic_memory - grid->shared_bytes; }
+void* dynamic_shared() { return dynamic_shared_begin(grid->shared_bytes); }
 
 int lane() { return current % kWarp; }
 
@@ -414,12 +361,6 @@ uint64_t exchange(unsigned mask, uint64_t value, int source, Site site) {
 
 std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
   std::lock_guard<std::mutex> lock(one_grid);
-  if (dynamic_memory == nullptr) {
-    char* memory = static_cast<char*>(
-        mmap(nullptr, kMaxShared + kSharedGuard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(memory + kMaxShared, kSharedGuard, PROT_NONE);
-    dynamic_memory = memory + kMaxShared;
-  }
   Grid rounded = to_run;
   rounded.shared_bytes = (to_run.shared_bytes + 15) / 16 * 16;
   grid = &rounded;
