@@ -54,6 +54,7 @@ export function describeValue(value: unknown): string {
 
 /** `Expected integer > 0 for layers[2].units but received -1 of type number`. */
 export function optionError(name: string, expected: string, received: unknown): GradstepError {
-  const type = received === undefined || received === null ? '' : ` of type ${Array.isArray(received) ? 'array' : typeof received}`;
+  const type =
+    received === undefined || received === null ? '' : ` of type ${Array.isArray(received) ? 'array' : typeof received}`;
   return new GradstepError('ERR_OPTION', `Expected ${expected} for ${name} but received ${describeValue(received)}${type}`);
 }
