@@ -8,7 +8,7 @@ import { Graph, type Variable } from '../lib/graph/graph.js';
 import { GradstepError } from '../lib/errors.js';
 import { gradients } from '../lib/ops/autodiff.js';
 import { advance, gather } from '../lib/ops/gather.js';
-import { elementwise } from '../lib/ops/map.js';
+import { constant, elementwise } from '../lib/ops/map.js';
 import { matmul } from '../lib/ops/matmul.js';
 import { metricSum } from '../lib/ops/metric_sum.js';
 import { mean } from '../lib/ops/reduce_sum.js';
@@ -144,6 +144,15 @@ describe('compile', () => {
     assign(f32('out', [1024]), y);
     const unfused = lower(graph, options({ fusion: false, guardBytes: 64 }));
     expect(unfused.scratchBytes).to.be.at.most(2 * (4096 + 64) + 64);
+  });
+
+  it('works out constants: x · (2 · 0.25) · 1 is one multiplication', () => {
+    const graph = new Graph();
+    const half = elementwise('mul', constant(graph, 2, [4]), 0.25);
+    const y = elementwise('mul', elementwise('mul', graph.read(f32('x', [4])), half), 1);
+    assign(f32('out', [4]), y);
+    const text = printProgram(lower(graph, options()));
+    expect(text).to.contain('{r0=mul(in0,0.5); out0=r0}').and.to.contain('1 instructions');
   });
 
   it('drops what no effect needs', () => {

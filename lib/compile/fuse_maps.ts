@@ -3,6 +3,7 @@ import type { Tape } from '../graph/define_op.js';
 import { sameShape, sizeOf } from '../graph/shape.js';
 import { IMMEDIATE, map, MAP_INPUTS, MAP_OUTPUTS, REGISTER, TAPE_CODE, TAPE_IMMEDIATES } from '../ops/map.js';
 import { reduceSum } from '../ops/reduce_sum.js';
+import { foldTape } from './fold_tape.js';
 import type { Buffer, Instruction, Operand } from './program.js';
 import { Uses } from './uses.js';
 
@@ -100,17 +101,14 @@ function merge(uses: Uses, producer: Instruction, consumer: Instruction): Instru
   );
   const results = [...secondResults, ...kept.map((k) => k.from)];
   const outputs = [...Object.values(consumer.outputs), ...kept.map((k) => k.operand)];
-  const fits =
-    inputs.length <= MAP_INPUTS &&
-    outputs.length <= MAP_OUTPUTS &&
-    code.length <= TAPE_CODE &&
-    immediates.length <= TAPE_IMMEDIATES;
-  if (!fits) return undefined;
+  if (inputs.length > MAP_INPUTS || outputs.length > MAP_OUTPUTS || code.length > TAPE_CODE) return undefined;
+  const tape = foldTape({ code, immediates, results });
+  if (tape.immediates.length > TAPE_IMMEDIATES) return undefined;
   return {
     ...consumer,
     inputs: Object.fromEntries(inputs.map((o, i) => [`in${i}`, o])),
     outputs: Object.fromEntries(outputs.map((o, i) => [`out${i}`, o])),
-    attrs: { ...consumer.attrs, tape: { code, immediates, results } },
+    attrs: { ...consumer.attrs, tape },
   };
 }
 

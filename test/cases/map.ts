@@ -142,6 +142,16 @@ export const cases: OpCase[] = [
     gradients: [],
   },
   {
+    name: 'constants in a chain are worked out beforehand',
+    inputs: { x: { shape: [2, 3] } },
+    build: ({ x }) => {
+      const third = elementwise('div', elementwise('neg', constant(x!.graph, -1, [])), 3);
+      const one = elementwise('sub', elementwise('add', constant(x!.graph, 1.5, [2, 3]), 0.5), 1);
+      return { y: elementwise('mul', elementwise('mul', x!, one), elementwise('mul', third, elementwise('square', third))) };
+    },
+    reference: ({ x }) => ({ y: x!.map((v) => v / 27) }),
+  },
+  {
     name: 'broadcastTo',
     inputs: { x: { shape: [3, 1] } },
     build: ({ x }) => ({ y: broadcastTo(x!, [2, 3, 4]) }),
