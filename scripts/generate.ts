@@ -175,20 +175,29 @@ ${info.join('\n')}
 }
 
 function declarations(backend: 'cpu' | 'cuda'): string {
-  const functions = OP_TABLE.filter((op) => op.backends.includes(backend)).map(
-    (op) => `Step ${snake(op.name)}(Prepare& prepare, const ${pascal(op.name)}Args& args);`,
-  );
+  const ops = OP_TABLE.map((op, code) => ({ op, code })).filter(({ op }) => op.backends.includes(backend));
   const others = OP_TABLE.filter((op) => !op.backends.includes(backend));
   return `${note}#pragma once
 
 // What the ${backend} backend must define: one function an op, which picks algorithms and returns a step that only launches.
+#include <string>
+
 #include "${backend}/prepare.h"
+#include "core/error.h"
 #include "generated/ops.h"
 
 namespace gradstep::${backend} {
 
-${functions.join('\n')}
+${ops.map(({ op }) => `Step ${snake(op.name)}(Prepare& prepare, const ${pascal(op.name)}Args& args);`).join('\n')}
 ${others.length ? `\n// Not on this backend: ${others.map((o) => o.name).join(', ')}.\n` : ''}
+// The step of an op of the table by its code; \`args\` is the op's argument struct.
+inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
+  switch (op) {
+${ops.map(({ op, code }) => `    case ${code}: return ${snake(op.name)}(prepare, *static_cast<const ${pascal(op.name)}Args*>(args));`).join('\n')}
+  }
+  throw Error("ERR_PROGRAM", "The ${backend} backend has no op of code " + std::to_string(op));
+}
+
 }  // namespace gradstep::${backend}
 `;
 }

@@ -7,41 +7,9 @@ import { expect } from 'chai';
 import { Coverage } from './helpers/coverage.js';
 import { backends, openSession } from './helpers/backends.js';
 import { inputNumbers, lossWeights, runCase } from './helpers/op_run.js';
+import { ALL_CASES } from './cases/index.js';
 import type { Numbers, OpCase } from './cases/op_case.js';
-import { cases as adam } from './cases/adam.js';
-import { cases as argmax } from './cases/argmax.js';
-import { cases as averagePool2d } from './cases/average_pool2d.js';
-import { cases as conv2d } from './cases/conv2d.js';
-import { cases as dropout } from './cases/dropout.js';
-import { cases as gather } from './cases/gather.js';
-import { cases as map } from './cases/map.js';
-import { cases as matmul } from './cases/matmul.js';
-import { cases as maxPool2d } from './cases/max_pool2d.js';
-import { cases as metricSum } from './cases/metric_sum.js';
-import { cases as reduceSum } from './cases/reduce_sum.js';
-import { cases as secondDerivatives } from './cases/second_derivatives.js';
-import { cases as sgd } from './cases/sgd.js';
-import { cases as softmax } from './cases/softmax.js';
-import { cases as softmaxCrossEntropy } from './cases/softmax_cross_entropy.js';
 import type { NativeSession } from '../binding.js';
-
-const ALL: Record<string, OpCase[]> = {
-  adam,
-  argmax,
-  averagePool2d,
-  conv2d,
-  dropout,
-  gather,
-  map,
-  matmul,
-  maxPool2d,
-  metricSum,
-  reduceSum,
-  secondDerivatives,
-  sgd,
-  softmax,
-  softmaxCrossEntropy,
-};
 
 /** Tolerances of DESIGN.md: rtol 1.3e-6, atol 1e-5 scaled by the reduction length (in units of 16 terms, at least one). */
 function expectClose(actual: readonly number[], expected: readonly number[], test: OpCase, what: string): void {
@@ -88,7 +56,7 @@ for (const backend of backends()) {
     });
     after(() => session.dispose());
 
-    for (const [op, cases] of Object.entries(ALL)) {
+    for (const [op, cases] of Object.entries(ALL_CASES)) {
       describe(op, () => {
         for (const test of cases) {
           it(test.name, async () => {

@@ -1,47 +1,12 @@
 /** averagePooling2d: the mean of each window, per channel, channels last. Padding is not counted. */
 import { averagePool2d } from '../ops/average_pool2d.js';
-import { optional, pair, type SchemaOf } from '../options.js';
-import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
-import { paddingOption, windowedSize, windowPadding, type Padding, type WindowOptions } from './padding.js';
+import type { Layer } from './define_layer.js';
+import { definePooling2d, type Pooling2dOptions } from './pooling2d.js';
 
-export interface AveragePooling2dOptions extends LayerOptions {
-  /** Height and width of the window: one number for both, or a pair. Default 2. */
-  poolSize?: number | readonly [number, number];
-  /** Step between windows. Default: the window's size. */
-  strides?: number | readonly [number, number];
-  /** `valid`: only whole windows; `same`: windows may reach over the edge. Default `valid`. */
-  padding?: Padding;
-}
+export type AveragePooling2dOptions = Pooling2dOptions;
 
-const options = {
-  poolSize: optional(pair, [2, 2] as const),
-  strides: optional(pair, undefined),
-  padding: optional(paddingOption, 'valid' as const),
-} satisfies SchemaOf<Omit<AveragePooling2dOptions, keyof LayerOptions>>;
-
-function windowOf(o: {
-  poolSize: readonly [number, number];
-  strides: readonly [number, number] | undefined;
-  padding: Padding;
-}): WindowOptions {
-  return { size: o.poolSize, strides: o.strides ?? o.poolSize, dilation: [1, 1], padding: o.padding };
-}
-
-const make = defineLayer({
-  className: 'AveragePooling2D',
-  factory: 'averagePooling2d',
-  baseName: 'average_pooling2d',
-  options,
-  outputShape(o, input) {
-    return [...windowedSize(input, windowOf(o)), input[2]!];
-  },
-  call(o, x) {
-    const window = windowOf(o);
-    const [poolH, poolW] = window.size;
-    const [strideH, strideW] = window.strides;
-    return averagePool2d(x, { poolH, poolW, strideH, strideW, ...windowPadding(x.shape.slice(1), window) });
-  },
-});
+const names = { className: 'AveragePooling2D', factory: 'averagePooling2d', baseName: 'average_pooling2d' };
+const make = definePooling2d(names, averagePool2d);
 
 /** The mean of each window: [rows, height, width, channels] → [rows, height′, width′, channels]. Padding is not counted. */
 export function averagePooling2d(options?: AveragePooling2dOptions): Layer {

@@ -45,17 +45,6 @@ class Block {
   size_t bytes_ = 0;
 };
 
-Step prepare_step(Prepare& prepare, const ProgramStep& step) {
-  switch (step.op) {
-#define GRADSTEP_CASE(code, Args, function) \
-  case code:                                \
-    return function(prepare, *static_cast<const Args*>(step.args));
-    GRADSTEP_OPS(GRADSTEP_CASE)
-#undef GRADSTEP_CASE
-  }
-  throw Error("ERR_PROGRAM", "Unknown op code " + std::to_string(step.op));
-}
-
 class CpuBackend : public Backend {
  public:
   explicit CpuBackend(int threads) : threads_(threads) {}
@@ -145,7 +134,7 @@ class CpuBackend : public Backend {
       steps.reserve(entry.program.steps.size());
       for (const ProgramStep& step : entry.program.steps) {
         try {
-          steps.push_back(prepare_step(context, step));
+          steps.push_back(prepare_step(context, step.op, step.args));
         } catch (const Error& error) {
           throw Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
         }

@@ -13,17 +13,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-Step prepare_step(Prepare& prepare, const ProgramStep& step) {
-  switch (step.op) {
-#define GRADSTEP_CASE(code, Args, function) \
-  case code:                                \
-    return function(prepare, *static_cast<const Args*>(step.args));
-    GRADSTEP_OPS(GRADSTEP_CASE)
-#undef GRADSTEP_CASE
-  }
-  throw Error("ERR_PROGRAM", "Unknown op code " + std::to_string(step.op));
-}
-
 Error within(const Error& error, const ProgramStep& step) {
   return Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
 }
@@ -184,7 +173,7 @@ void CudaBackend::build(Entry& entry) {
   steps.reserve(entry.program.steps.size());
   for (const ProgramStep& step : entry.program.steps) {
     try {
-      steps.push_back(prepare_step(prepare, step));
+      steps.push_back(prepare_step(prepare, step.op, step.args));
     } catch (const Error& error) {
       throw within(error, step);
     }

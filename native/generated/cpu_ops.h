@@ -2,31 +2,62 @@
 #pragma once
 
 // What the cpu backend must define: one function an op, which picks algorithms and returns a step that only launches.
+#include <string>
+
 #include "cpu/prepare.h"
+#include "core/error.h"
 #include "generated/ops.h"
 
 namespace gradstep::cpu {
 
+Step adam(Prepare& prepare, const AdamArgs& args);
+Step argmax(Prepare& prepare, const ArgmaxArgs& args);
+Step average_pool2d(Prepare& prepare, const AveragePool2dArgs& args);
+Step average_pool2d_dx(Prepare& prepare, const AveragePool2dDxArgs& args);
+Step conv2d(Prepare& prepare, const Conv2dArgs& args);
+Step conv2d_dx(Prepare& prepare, const Conv2dDxArgs& args);
+Step conv2d_dw(Prepare& prepare, const Conv2dDwArgs& args);
+Step dropout(Prepare& prepare, const DropoutArgs& args);
 Step gather(Prepare& prepare, const GatherArgs& args);
 Step scatter(Prepare& prepare, const ScatterArgs& args);
 Step advance(Prepare& prepare, const AdvanceArgs& args);
 Step map(Prepare& prepare, const MapArgs& args);
-Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args);
 Step matmul(Prepare& prepare, const MatmulArgs& args);
-Step conv2d(Prepare& prepare, const Conv2dArgs& args);
-Step conv2d_dx(Prepare& prepare, const Conv2dDxArgs& args);
-Step conv2d_dw(Prepare& prepare, const Conv2dDwArgs& args);
 Step max_pool2d(Prepare& prepare, const MaxPool2dArgs& args);
 Step max_pool2d_dx(Prepare& prepare, const MaxPool2dDxArgs& args);
-Step average_pool2d(Prepare& prepare, const AveragePool2dArgs& args);
-Step average_pool2d_dx(Prepare& prepare, const AveragePool2dDxArgs& args);
+Step metric_sum(Prepare& prepare, const MetricSumArgs& args);
+Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args);
+Step sgd(Prepare& prepare, const SgdArgs& args);
 Step softmax(Prepare& prepare, const SoftmaxArgs& args);
 Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args);
 Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs& args);
-Step argmax(Prepare& prepare, const ArgmaxArgs& args);
-Step dropout(Prepare& prepare, const DropoutArgs& args);
-Step metric_sum(Prepare& prepare, const MetricSumArgs& args);
-Step sgd(Prepare& prepare, const SgdArgs& args);
-Step adam(Prepare& prepare, const AdamArgs& args);
+
+// The step of an op of the table by its code; `args` is the op's argument struct.
+inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
+  switch (op) {
+    case 0: return adam(prepare, *static_cast<const AdamArgs*>(args));
+    case 1: return argmax(prepare, *static_cast<const ArgmaxArgs*>(args));
+    case 2: return average_pool2d(prepare, *static_cast<const AveragePool2dArgs*>(args));
+    case 3: return average_pool2d_dx(prepare, *static_cast<const AveragePool2dDxArgs*>(args));
+    case 4: return conv2d(prepare, *static_cast<const Conv2dArgs*>(args));
+    case 5: return conv2d_dx(prepare, *static_cast<const Conv2dDxArgs*>(args));
+    case 6: return conv2d_dw(prepare, *static_cast<const Conv2dDwArgs*>(args));
+    case 7: return dropout(prepare, *static_cast<const DropoutArgs*>(args));
+    case 8: return gather(prepare, *static_cast<const GatherArgs*>(args));
+    case 9: return scatter(prepare, *static_cast<const ScatterArgs*>(args));
+    case 10: return advance(prepare, *static_cast<const AdvanceArgs*>(args));
+    case 11: return map(prepare, *static_cast<const MapArgs*>(args));
+    case 12: return matmul(prepare, *static_cast<const MatmulArgs*>(args));
+    case 13: return max_pool2d(prepare, *static_cast<const MaxPool2dArgs*>(args));
+    case 14: return max_pool2d_dx(prepare, *static_cast<const MaxPool2dDxArgs*>(args));
+    case 15: return metric_sum(prepare, *static_cast<const MetricSumArgs*>(args));
+    case 16: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
+    case 17: return sgd(prepare, *static_cast<const SgdArgs*>(args));
+    case 18: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
+    case 19: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
+    case 20: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
+  }
+  throw Error("ERR_PROGRAM", "The cpu backend has no op of code " + std::to_string(op));
+}
 
 }  // namespace gradstep::cpu

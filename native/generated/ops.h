@@ -8,7 +8,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x3500397af4e766f4ull;
+constexpr uint64_t kOpTableHash = 0xc71d1bb35cb17cf3ull;
 constexpr int kMaxRank = 6;
 constexpr int kMapInputs = 8;
 constexpr int kMapOutputs = 4;
@@ -54,128 +54,87 @@ struct Tape {
 };
 static_assert(sizeof(Tape) == 220, "layout");
 
-struct alignas(8) GatherArgs {
-  enum Source : int32_t { kSourceFloat32, kSourceInt32, kSourceUint8 };
-  enum Dtype : int32_t { kDtypeFloat32, kDtypeInt32 };
+struct alignas(8) AdamArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor m;
+  Tensor v;
+  Tensor learning_rate;
   Tensor state;
   Tensor flag;
-  Tensor y;
-  int32_t slot;
-  int32_t index_slot;
-  int32_t source;
-  int32_t dtype;
-  Dims shape;
+  float beta1;
+  float beta2;
+  float epsilon;
 };
-static_assert(offsetof(GatherArgs, state) == 0, "layout");
-static_assert(offsetof(GatherArgs, flag) == 48, "layout");
-static_assert(offsetof(GatherArgs, y) == 96, "layout");
-static_assert(offsetof(GatherArgs, slot) == 144, "layout");
-static_assert(offsetof(GatherArgs, index_slot) == 148, "layout");
-static_assert(offsetof(GatherArgs, source) == 152, "layout");
-static_assert(offsetof(GatherArgs, dtype) == 156, "layout");
-static_assert(offsetof(GatherArgs, shape) == 160, "layout");
-static_assert(sizeof(GatherArgs) == 192, "layout");
+static_assert(offsetof(AdamArgs, params) == 0, "layout");
+static_assert(offsetof(AdamArgs, grads) == 48, "layout");
+static_assert(offsetof(AdamArgs, m) == 96, "layout");
+static_assert(offsetof(AdamArgs, v) == 144, "layout");
+static_assert(offsetof(AdamArgs, learning_rate) == 192, "layout");
+static_assert(offsetof(AdamArgs, state) == 240, "layout");
+static_assert(offsetof(AdamArgs, flag) == 288, "layout");
+static_assert(offsetof(AdamArgs, beta1) == 336, "layout");
+static_assert(offsetof(AdamArgs, beta2) == 340, "layout");
+static_assert(offsetof(AdamArgs, epsilon) == 344, "layout");
+static_assert(sizeof(AdamArgs) == 352, "layout");
 
-struct alignas(8) ScatterArgs {
-  Tensor x;
-  Tensor state;
-  Tensor flag;
-  int32_t slot;
-};
-static_assert(offsetof(ScatterArgs, x) == 0, "layout");
-static_assert(offsetof(ScatterArgs, state) == 48, "layout");
-static_assert(offsetof(ScatterArgs, flag) == 96, "layout");
-static_assert(offsetof(ScatterArgs, slot) == 144, "layout");
-static_assert(sizeof(ScatterArgs) == 152, "layout");
-
-struct alignas(8) AdvanceArgs {
-  Tensor state;
-  int32_t steps;
-  int32_t rows;
-};
-static_assert(offsetof(AdvanceArgs, state) == 0, "layout");
-static_assert(offsetof(AdvanceArgs, steps) == 48, "layout");
-static_assert(offsetof(AdvanceArgs, rows) == 52, "layout");
-static_assert(sizeof(AdvanceArgs) == 56, "layout");
-
-struct alignas(8) MapArgs {
-  Tensor in0;
-  Tensor in1;
-  Tensor in2;
-  Tensor in3;
-  Tensor in4;
-  Tensor in5;
-  Tensor in6;
-  Tensor in7;
-  Tensor out0;
-  Tensor out1;
-  Tensor out2;
-  Tensor out3;
-  Dims domain;
-  Tape tape;
-  int32_t reduce_rank;
-  float scale;
-};
-static_assert(offsetof(MapArgs, in0) == 0, "layout");
-static_assert(offsetof(MapArgs, in1) == 48, "layout");
-static_assert(offsetof(MapArgs, in2) == 96, "layout");
-static_assert(offsetof(MapArgs, in3) == 144, "layout");
-static_assert(offsetof(MapArgs, in4) == 192, "layout");
-static_assert(offsetof(MapArgs, in5) == 240, "layout");
-static_assert(offsetof(MapArgs, in6) == 288, "layout");
-static_assert(offsetof(MapArgs, in7) == 336, "layout");
-static_assert(offsetof(MapArgs, out0) == 384, "layout");
-static_assert(offsetof(MapArgs, out1) == 432, "layout");
-static_assert(offsetof(MapArgs, out2) == 480, "layout");
-static_assert(offsetof(MapArgs, out3) == 528, "layout");
-static_assert(offsetof(MapArgs, domain) == 576, "layout");
-static_assert(offsetof(MapArgs, tape) == 604, "layout");
-static_assert(offsetof(MapArgs, reduce_rank) == 824, "layout");
-static_assert(offsetof(MapArgs, scale) == 828, "layout");
-static_assert(sizeof(MapArgs) == 832, "layout");
-
-struct alignas(8) ReduceSumArgs {
+struct alignas(8) ArgmaxArgs {
   Tensor x;
   Tensor y;
-  int32_t accumulate_y;
-  int32_t outer;
-  int32_t length;
-  int32_t inner;
-  float scale;
+};
+static_assert(offsetof(ArgmaxArgs, x) == 0, "layout");
+static_assert(offsetof(ArgmaxArgs, y) == 48, "layout");
+static_assert(sizeof(ArgmaxArgs) == 96, "layout");
+
+struct alignas(8) AveragePool2dArgs {
+  Tensor x;
+  Tensor y;
+  int32_t pool_h;
+  int32_t pool_w;
+  int32_t stride_h;
+  int32_t stride_w;
+  int32_t pad_top;
+  int32_t pad_bottom;
+  int32_t pad_left;
+  int32_t pad_right;
+};
+static_assert(offsetof(AveragePool2dArgs, x) == 0, "layout");
+static_assert(offsetof(AveragePool2dArgs, y) == 48, "layout");
+static_assert(offsetof(AveragePool2dArgs, pool_h) == 96, "layout");
+static_assert(offsetof(AveragePool2dArgs, pool_w) == 100, "layout");
+static_assert(offsetof(AveragePool2dArgs, stride_h) == 104, "layout");
+static_assert(offsetof(AveragePool2dArgs, stride_w) == 108, "layout");
+static_assert(offsetof(AveragePool2dArgs, pad_top) == 112, "layout");
+static_assert(offsetof(AveragePool2dArgs, pad_bottom) == 116, "layout");
+static_assert(offsetof(AveragePool2dArgs, pad_left) == 120, "layout");
+static_assert(offsetof(AveragePool2dArgs, pad_right) == 124, "layout");
+static_assert(sizeof(AveragePool2dArgs) == 128, "layout");
+
+struct alignas(8) AveragePool2dDxArgs {
+  Tensor dy;
+  Tensor dx;
+  int32_t pool_h;
+  int32_t pool_w;
+  int32_t stride_h;
+  int32_t stride_w;
+  int32_t pad_top;
+  int32_t pad_bottom;
+  int32_t pad_left;
+  int32_t pad_right;
   Dims shape;
 };
-static_assert(offsetof(ReduceSumArgs, x) == 0, "layout");
-static_assert(offsetof(ReduceSumArgs, y) == 48, "layout");
-static_assert(offsetof(ReduceSumArgs, accumulate_y) == 96, "layout");
-static_assert(offsetof(ReduceSumArgs, outer) == 100, "layout");
-static_assert(offsetof(ReduceSumArgs, length) == 104, "layout");
-static_assert(offsetof(ReduceSumArgs, inner) == 108, "layout");
-static_assert(offsetof(ReduceSumArgs, scale) == 112, "layout");
-static_assert(offsetof(ReduceSumArgs, shape) == 116, "layout");
-static_assert(sizeof(ReduceSumArgs) == 144, "layout");
-
-struct alignas(8) MatmulArgs {
-  enum TransposeA : int32_t { kTransposeANo, kTransposeAYes };
-  enum TransposeB : int32_t { kTransposeBNo, kTransposeBYes };
-  enum Activation : int32_t { kActivationLinear, kActivationRelu };
-  Tensor a;
-  Tensor b;
-  Tensor bias;
-  Tensor y;
-  int32_t accumulate_y;
-  int32_t transpose_a;
-  int32_t transpose_b;
-  int32_t activation;
-};
-static_assert(offsetof(MatmulArgs, a) == 0, "layout");
-static_assert(offsetof(MatmulArgs, b) == 48, "layout");
-static_assert(offsetof(MatmulArgs, bias) == 96, "layout");
-static_assert(offsetof(MatmulArgs, y) == 144, "layout");
-static_assert(offsetof(MatmulArgs, accumulate_y) == 192, "layout");
-static_assert(offsetof(MatmulArgs, transpose_a) == 196, "layout");
-static_assert(offsetof(MatmulArgs, transpose_b) == 200, "layout");
-static_assert(offsetof(MatmulArgs, activation) == 204, "layout");
-static_assert(sizeof(MatmulArgs) == 208, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, dy) == 0, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, dx) == 48, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, pool_h) == 96, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, pool_w) == 100, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, stride_h) == 104, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, stride_w) == 108, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, pad_top) == 112, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, pad_bottom) == 116, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, pad_left) == 120, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, pad_right) == 124, "layout");
+static_assert(offsetof(AveragePool2dDxArgs, shape) == 128, "layout");
+static_assert(sizeof(AveragePool2dDxArgs) == 160, "layout");
 
 struct alignas(8) Conv2dArgs {
   enum Activation : int32_t { kActivationLinear, kActivationRelu };
@@ -273,6 +232,123 @@ static_assert(offsetof(Conv2dDwArgs, shape) == 228, "layout");
 static_assert(offsetof(Conv2dDwArgs, with_bias) == 256, "layout");
 static_assert(sizeof(Conv2dDwArgs) == 264, "layout");
 
+struct alignas(8) DropoutArgs {
+  Tensor x;
+  Tensor state;
+  Tensor y;
+  float rate;
+  uint32_t stream;
+};
+static_assert(offsetof(DropoutArgs, x) == 0, "layout");
+static_assert(offsetof(DropoutArgs, state) == 48, "layout");
+static_assert(offsetof(DropoutArgs, y) == 96, "layout");
+static_assert(offsetof(DropoutArgs, rate) == 144, "layout");
+static_assert(offsetof(DropoutArgs, stream) == 148, "layout");
+static_assert(sizeof(DropoutArgs) == 152, "layout");
+
+struct alignas(8) GatherArgs {
+  enum Source : int32_t { kSourceFloat32, kSourceInt32, kSourceUint8 };
+  enum Dtype : int32_t { kDtypeFloat32, kDtypeInt32 };
+  Tensor state;
+  Tensor flag;
+  Tensor y;
+  int32_t slot;
+  int32_t index_slot;
+  int32_t source;
+  int32_t dtype;
+  Dims shape;
+};
+static_assert(offsetof(GatherArgs, state) == 0, "layout");
+static_assert(offsetof(GatherArgs, flag) == 48, "layout");
+static_assert(offsetof(GatherArgs, y) == 96, "layout");
+static_assert(offsetof(GatherArgs, slot) == 144, "layout");
+static_assert(offsetof(GatherArgs, index_slot) == 148, "layout");
+static_assert(offsetof(GatherArgs, source) == 152, "layout");
+static_assert(offsetof(GatherArgs, dtype) == 156, "layout");
+static_assert(offsetof(GatherArgs, shape) == 160, "layout");
+static_assert(sizeof(GatherArgs) == 192, "layout");
+
+struct alignas(8) ScatterArgs {
+  Tensor x;
+  Tensor state;
+  Tensor flag;
+  int32_t slot;
+};
+static_assert(offsetof(ScatterArgs, x) == 0, "layout");
+static_assert(offsetof(ScatterArgs, state) == 48, "layout");
+static_assert(offsetof(ScatterArgs, flag) == 96, "layout");
+static_assert(offsetof(ScatterArgs, slot) == 144, "layout");
+static_assert(sizeof(ScatterArgs) == 152, "layout");
+
+struct alignas(8) AdvanceArgs {
+  Tensor state;
+  int32_t steps;
+  int32_t rows;
+};
+static_assert(offsetof(AdvanceArgs, state) == 0, "layout");
+static_assert(offsetof(AdvanceArgs, steps) == 48, "layout");
+static_assert(offsetof(AdvanceArgs, rows) == 52, "layout");
+static_assert(sizeof(AdvanceArgs) == 56, "layout");
+
+struct alignas(8) MapArgs {
+  Tensor in0;
+  Tensor in1;
+  Tensor in2;
+  Tensor in3;
+  Tensor in4;
+  Tensor in5;
+  Tensor in6;
+  Tensor in7;
+  Tensor out0;
+  Tensor out1;
+  Tensor out2;
+  Tensor out3;
+  Dims domain;
+  Tape tape;
+  int32_t reduce_rank;
+  float scale;
+};
+static_assert(offsetof(MapArgs, in0) == 0, "layout");
+static_assert(offsetof(MapArgs, in1) == 48, "layout");
+static_assert(offsetof(MapArgs, in2) == 96, "layout");
+static_assert(offsetof(MapArgs, in3) == 144, "layout");
+static_assert(offsetof(MapArgs, in4) == 192, "layout");
+static_assert(offsetof(MapArgs, in5) == 240, "layout");
+static_assert(offsetof(MapArgs, in6) == 288, "layout");
+static_assert(offsetof(MapArgs, in7) == 336, "layout");
+static_assert(offsetof(MapArgs, out0) == 384, "layout");
+static_assert(offsetof(MapArgs, out1) == 432, "layout");
+static_assert(offsetof(MapArgs, out2) == 480, "layout");
+static_assert(offsetof(MapArgs, out3) == 528, "layout");
+static_assert(offsetof(MapArgs, domain) == 576, "layout");
+static_assert(offsetof(MapArgs, tape) == 604, "layout");
+static_assert(offsetof(MapArgs, reduce_rank) == 824, "layout");
+static_assert(offsetof(MapArgs, scale) == 828, "layout");
+static_assert(sizeof(MapArgs) == 832, "layout");
+
+struct alignas(8) MatmulArgs {
+  enum TransposeA : int32_t { kTransposeANo, kTransposeAYes };
+  enum TransposeB : int32_t { kTransposeBNo, kTransposeBYes };
+  enum Activation : int32_t { kActivationLinear, kActivationRelu };
+  Tensor a;
+  Tensor b;
+  Tensor bias;
+  Tensor y;
+  int32_t accumulate_y;
+  int32_t transpose_a;
+  int32_t transpose_b;
+  int32_t activation;
+};
+static_assert(offsetof(MatmulArgs, a) == 0, "layout");
+static_assert(offsetof(MatmulArgs, b) == 48, "layout");
+static_assert(offsetof(MatmulArgs, bias) == 96, "layout");
+static_assert(offsetof(MatmulArgs, y) == 144, "layout");
+static_assert(offsetof(MatmulArgs, accumulate_y) == 192, "layout");
+static_assert(offsetof(MatmulArgs, transpose_a) == 196, "layout");
+static_assert(offsetof(MatmulArgs, transpose_b) == 200, "layout");
+static_assert(offsetof(MatmulArgs, activation) == 204, "layout");
+static_assert(sizeof(MatmulArgs) == 208, "layout");
+
 struct alignas(8) MaxPool2dArgs {
   Tensor x;
   Tensor y;
@@ -327,55 +403,59 @@ static_assert(offsetof(MaxPool2dDxArgs, pad_right) == 172, "layout");
 static_assert(offsetof(MaxPool2dDxArgs, shape) == 176, "layout");
 static_assert(sizeof(MaxPool2dDxArgs) == 208, "layout");
 
-struct alignas(8) AveragePool2dArgs {
+struct alignas(8) MetricSumArgs {
+  enum Guard : int32_t { kGuardNo, kGuardYes };
+  Tensor x;
+  Tensor state;
+  Tensor total;
+  Tensor flag;
+  int32_t guard;
+};
+static_assert(offsetof(MetricSumArgs, x) == 0, "layout");
+static_assert(offsetof(MetricSumArgs, state) == 48, "layout");
+static_assert(offsetof(MetricSumArgs, total) == 96, "layout");
+static_assert(offsetof(MetricSumArgs, flag) == 144, "layout");
+static_assert(offsetof(MetricSumArgs, guard) == 192, "layout");
+static_assert(sizeof(MetricSumArgs) == 200, "layout");
+
+struct alignas(8) ReduceSumArgs {
   Tensor x;
   Tensor y;
-  int32_t pool_h;
-  int32_t pool_w;
-  int32_t stride_h;
-  int32_t stride_w;
-  int32_t pad_top;
-  int32_t pad_bottom;
-  int32_t pad_left;
-  int32_t pad_right;
-};
-static_assert(offsetof(AveragePool2dArgs, x) == 0, "layout");
-static_assert(offsetof(AveragePool2dArgs, y) == 48, "layout");
-static_assert(offsetof(AveragePool2dArgs, pool_h) == 96, "layout");
-static_assert(offsetof(AveragePool2dArgs, pool_w) == 100, "layout");
-static_assert(offsetof(AveragePool2dArgs, stride_h) == 104, "layout");
-static_assert(offsetof(AveragePool2dArgs, stride_w) == 108, "layout");
-static_assert(offsetof(AveragePool2dArgs, pad_top) == 112, "layout");
-static_assert(offsetof(AveragePool2dArgs, pad_bottom) == 116, "layout");
-static_assert(offsetof(AveragePool2dArgs, pad_left) == 120, "layout");
-static_assert(offsetof(AveragePool2dArgs, pad_right) == 124, "layout");
-static_assert(sizeof(AveragePool2dArgs) == 128, "layout");
-
-struct alignas(8) AveragePool2dDxArgs {
-  Tensor dy;
-  Tensor dx;
-  int32_t pool_h;
-  int32_t pool_w;
-  int32_t stride_h;
-  int32_t stride_w;
-  int32_t pad_top;
-  int32_t pad_bottom;
-  int32_t pad_left;
-  int32_t pad_right;
+  int32_t accumulate_y;
+  int32_t outer;
+  int32_t length;
+  int32_t inner;
+  float scale;
   Dims shape;
 };
-static_assert(offsetof(AveragePool2dDxArgs, dy) == 0, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, dx) == 48, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, pool_h) == 96, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, pool_w) == 100, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, stride_h) == 104, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, stride_w) == 108, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, pad_top) == 112, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, pad_bottom) == 116, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, pad_left) == 120, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, pad_right) == 124, "layout");
-static_assert(offsetof(AveragePool2dDxArgs, shape) == 128, "layout");
-static_assert(sizeof(AveragePool2dDxArgs) == 160, "layout");
+static_assert(offsetof(ReduceSumArgs, x) == 0, "layout");
+static_assert(offsetof(ReduceSumArgs, y) == 48, "layout");
+static_assert(offsetof(ReduceSumArgs, accumulate_y) == 96, "layout");
+static_assert(offsetof(ReduceSumArgs, outer) == 100, "layout");
+static_assert(offsetof(ReduceSumArgs, length) == 104, "layout");
+static_assert(offsetof(ReduceSumArgs, inner) == 108, "layout");
+static_assert(offsetof(ReduceSumArgs, scale) == 112, "layout");
+static_assert(offsetof(ReduceSumArgs, shape) == 116, "layout");
+static_assert(sizeof(ReduceSumArgs) == 144, "layout");
+
+struct alignas(8) SgdArgs {
+  enum Nesterov : int32_t { kNesterovNo, kNesterovYes };
+  Tensor params;
+  Tensor grads;
+  Tensor velocity;
+  Tensor learning_rate;
+  Tensor flag;
+  float momentum;
+  int32_t nesterov;
+};
+static_assert(offsetof(SgdArgs, params) == 0, "layout");
+static_assert(offsetof(SgdArgs, grads) == 48, "layout");
+static_assert(offsetof(SgdArgs, velocity) == 96, "layout");
+static_assert(offsetof(SgdArgs, learning_rate) == 144, "layout");
+static_assert(offsetof(SgdArgs, flag) == 192, "layout");
+static_assert(offsetof(SgdArgs, momentum) == 240, "layout");
+static_assert(offsetof(SgdArgs, nesterov) == 244, "layout");
+static_assert(sizeof(SgdArgs) == 248, "layout");
 
 struct alignas(8) SoftmaxArgs {
   Tensor x;
@@ -413,109 +493,29 @@ static_assert(offsetof(SoftmaxCrossEntropyDxArgs, dloss) == 96, "layout");
 static_assert(offsetof(SoftmaxCrossEntropyDxArgs, dx) == 144, "layout");
 static_assert(sizeof(SoftmaxCrossEntropyDxArgs) == 192, "layout");
 
-struct alignas(8) ArgmaxArgs {
-  Tensor x;
-  Tensor y;
-};
-static_assert(offsetof(ArgmaxArgs, x) == 0, "layout");
-static_assert(offsetof(ArgmaxArgs, y) == 48, "layout");
-static_assert(sizeof(ArgmaxArgs) == 96, "layout");
-
-struct alignas(8) DropoutArgs {
-  Tensor x;
-  Tensor state;
-  Tensor y;
-  float rate;
-  uint32_t stream;
-};
-static_assert(offsetof(DropoutArgs, x) == 0, "layout");
-static_assert(offsetof(DropoutArgs, state) == 48, "layout");
-static_assert(offsetof(DropoutArgs, y) == 96, "layout");
-static_assert(offsetof(DropoutArgs, rate) == 144, "layout");
-static_assert(offsetof(DropoutArgs, stream) == 148, "layout");
-static_assert(sizeof(DropoutArgs) == 152, "layout");
-
-struct alignas(8) MetricSumArgs {
-  enum Guard : int32_t { kGuardNo, kGuardYes };
-  Tensor x;
-  Tensor state;
-  Tensor total;
-  Tensor flag;
-  int32_t guard;
-};
-static_assert(offsetof(MetricSumArgs, x) == 0, "layout");
-static_assert(offsetof(MetricSumArgs, state) == 48, "layout");
-static_assert(offsetof(MetricSumArgs, total) == 96, "layout");
-static_assert(offsetof(MetricSumArgs, flag) == 144, "layout");
-static_assert(offsetof(MetricSumArgs, guard) == 192, "layout");
-static_assert(sizeof(MetricSumArgs) == 200, "layout");
-
-struct alignas(8) SgdArgs {
-  enum Nesterov : int32_t { kNesterovNo, kNesterovYes };
-  Tensor params;
-  Tensor grads;
-  Tensor velocity;
-  Tensor learning_rate;
-  Tensor flag;
-  float momentum;
-  int32_t nesterov;
-};
-static_assert(offsetof(SgdArgs, params) == 0, "layout");
-static_assert(offsetof(SgdArgs, grads) == 48, "layout");
-static_assert(offsetof(SgdArgs, velocity) == 96, "layout");
-static_assert(offsetof(SgdArgs, learning_rate) == 144, "layout");
-static_assert(offsetof(SgdArgs, flag) == 192, "layout");
-static_assert(offsetof(SgdArgs, momentum) == 240, "layout");
-static_assert(offsetof(SgdArgs, nesterov) == 244, "layout");
-static_assert(sizeof(SgdArgs) == 248, "layout");
-
-struct alignas(8) AdamArgs {
-  Tensor params;
-  Tensor grads;
-  Tensor m;
-  Tensor v;
-  Tensor learning_rate;
-  Tensor state;
-  Tensor flag;
-  float beta1;
-  float beta2;
-  float epsilon;
-};
-static_assert(offsetof(AdamArgs, params) == 0, "layout");
-static_assert(offsetof(AdamArgs, grads) == 48, "layout");
-static_assert(offsetof(AdamArgs, m) == 96, "layout");
-static_assert(offsetof(AdamArgs, v) == 144, "layout");
-static_assert(offsetof(AdamArgs, learning_rate) == 192, "layout");
-static_assert(offsetof(AdamArgs, state) == 240, "layout");
-static_assert(offsetof(AdamArgs, flag) == 288, "layout");
-static_assert(offsetof(AdamArgs, beta1) == 336, "layout");
-static_assert(offsetof(AdamArgs, beta2) == 340, "layout");
-static_assert(offsetof(AdamArgs, epsilon) == 344, "layout");
-static_assert(sizeof(AdamArgs) == 352, "layout");
-
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
-  X(0, GatherArgs, gather) \
-  X(1, ScatterArgs, scatter) \
-  X(2, AdvanceArgs, advance) \
-  X(3, MapArgs, map) \
-  X(4, ReduceSumArgs, reduce_sum) \
-  X(5, MatmulArgs, matmul) \
-  X(6, Conv2dArgs, conv2d) \
-  X(7, Conv2dDxArgs, conv2d_dx) \
-  X(8, Conv2dDwArgs, conv2d_dw) \
-  X(9, MaxPool2dArgs, max_pool2d) \
-  X(10, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(11, AveragePool2dArgs, average_pool2d) \
-  X(12, AveragePool2dDxArgs, average_pool2d_dx) \
-  X(13, SoftmaxArgs, softmax) \
-  X(14, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(15, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(16, ArgmaxArgs, argmax) \
-  X(17, DropoutArgs, dropout) \
-  X(18, MetricSumArgs, metric_sum) \
-  X(19, SgdArgs, sgd) \
-  X(20, AdamArgs, adam)
+  X(0, AdamArgs, adam) \
+  X(1, ArgmaxArgs, argmax) \
+  X(2, AveragePool2dArgs, average_pool2d) \
+  X(3, AveragePool2dDxArgs, average_pool2d_dx) \
+  X(4, Conv2dArgs, conv2d) \
+  X(5, Conv2dDxArgs, conv2d_dx) \
+  X(6, Conv2dDwArgs, conv2d_dw) \
+  X(7, DropoutArgs, dropout) \
+  X(8, GatherArgs, gather) \
+  X(9, ScatterArgs, scatter) \
+  X(10, AdvanceArgs, advance) \
+  X(11, MapArgs, map) \
+  X(12, MatmulArgs, matmul) \
+  X(13, MaxPool2dArgs, max_pool2d) \
+  X(14, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(15, MetricSumArgs, metric_sum) \
+  X(16, ReduceSumArgs, reduce_sum) \
+  X(17, SgdArgs, sgd) \
+  X(18, SoftmaxArgs, softmax) \
+  X(19, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(20, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
 
 constexpr uint32_t kOpCount = 21;
 
