@@ -109,15 +109,12 @@ export function native(): NativeAddon {
 /** Path of a plugin library, or the places where it was sought. */
 export function pluginPath(kind: 'cuda' | 'cuda-emulated'): { path?: string; sought: string[] } {
   const beside = dirname(load().path);
-  const root = packageRoot();
   const sought =
     kind === 'cuda'
       ? [join(beside, 'gradstep_cuda.so')]
       : [
           ...(process.env.GRADSTEP_EMULATED_PLUGIN ? [process.env.GRADSTEP_EMULATED_PLUGIN] : []),
           join(beside, 'gradstep_cuda_emulated.so'),
-          join(root, 'build-emulated/gradstep_cuda_emulated.so'),
-          join(root, 'build-emulated/Release/gradstep_cuda_emulated.so'),
         ];
   const path = sought.find((place) => existsSync(place));
   return path === undefined ? { sought } : { path, sought };
