@@ -21,7 +21,8 @@ Error within(const Error& error, const ProgramStep& step) {
 class Capture {
  public:
   explicit Capture(cudaStream_t stream) : stream_(stream) {
-    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    // Relaxed: the driver may load a kernel's code at its first launch, which stricter modes count as unsafe.
+    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
   }
   ~Capture() {
     cudaGraph_t graph = nullptr;
