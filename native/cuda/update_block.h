@@ -45,8 +45,9 @@ __device__ inline void update_four(const Move& move, const UpdateBlock<kSlots>& 
   (store4(b.slots[k] + at, slots[k]), ...);
 }
 
+// Four blocks a multiprocessor are enough to keep its memory busy; asked for more, ptxas spills.
 template <typename Rule, int kSlots>
-__global__ void __launch_bounds__(kUpdateThreads) update_kernel(Rule rule, UpdateBlock<kSlots> b) {
+__global__ void __launch_bounds__(kUpdateThreads, 4) update_kernel(Rule rule, UpdateBlock<kSlots> b) {
   if (b.flag[0] != kFlagNone) return;
   __shared__ typename Rule::Move shared_move;
   if (threadIdx.x == 0) shared_move = rule.at(*b.rate, b.state ? b.state[kStateStep] + 1 : 0);
