@@ -64,5 +64,23 @@ describe('optimizers', () => {
         expect(w - after!.data[0]!).to.be.closeTo(move, 8e-9);
       });
     }
+
+    it(`lion takes its two decays the right way round on ${on}`, async () => {
+      const [learningRate, beta1, beta2] = [1 / 256, 0.5, 0.875];
+      using model = gs.sequential([gs.layers.dense({ units: 1, useBias: false, inputShape: [1] })]);
+      await model.setWeights([gs.tensor(Float32Array.of(w), [1, 1])]);
+      model.compile({ optimizer: gs.optimizers.lion({ learningRate, beta1, beta2 }), loss: 'meanSquaredError', device });
+      const [found, expected]: [number[], number[]] = [[], []];
+      let [weight, m] = [w, 0];
+      for (let step = 0; step < 12; step++) {
+        await model.fit([[x]], [[0]], { epochs: 1, batchSize: 1 });
+        found.push((await model.getWeights())[0]!.data[0]!);
+        const gradient = 2 * x * x * weight;
+        weight -= learningRate * Math.sign(beta1 * m + (1 - beta1) * gradient);
+        m = beta2 * m + (1 - beta2) * gradient;
+        expected.push(weight);
+      }
+      found.forEach((v, i) => expect(v, `step ${i}`).to.be.closeTo(expected[i]!, 1e-6));
+    });
   }
 });

@@ -42,11 +42,11 @@ MORE_OPTIMIZERS = {
     },
     "adagrad": {"factory": "adagrad", "options": {"learningRate": 0.125, "epsilon": 1e-20}},
     "adagrad_initial": {"factory": "adagrad", "options": {"learningRate": 0.125, "initialAccumulatorValue": 0.5, "epsilon": 1e-20}},
-    "adadelta": {"factory": "adadelta", "options": {"learningRate": 1, "epsilon": 1e-4}},
+    "adadelta": {"factory": "adadelta", "options": {"learningRate": 1, "rho": 0.75, "epsilon": 1e-4}},
     "amsgrad": {"factory": "adam", "options": {"learningRate": 0.0625, "beta2": 0.75, "epsilon": 1e-12, "amsgrad": True}},
-    "adam_w": {"factory": "adamW", "options": {"learningRate": 0.0078125, "weightDecay": 0.5, "epsilon": 1e-12}},
-    "adamax": {"factory": "adamax", "options": {"learningRate": 0.0625, "beta2": 0.75, "epsilon": 1e-20}},
-    "nadam": {"factory": "nadam", "options": {"learningRate": 0.0078125, "epsilon": 1e-7}},
+    "adam_w": {"factory": "adamW", "options": {"learningRate": 0.0078125, "weightDecay": 0.5, "beta1": 0.75, "beta2": 0.875, "epsilon": 1e-12}},
+    "adamax": {"factory": "adamax", "options": {"learningRate": 0.0625, "beta1": 0.5, "beta2": 0.75, "epsilon": 1e-20}},
+    "nadam": {"factory": "nadam", "options": {"learningRate": 0.0078125, "beta1": 0.75, "beta2": 0.875, "epsilon": 1e-3}},
 }
 
 CASES = {
@@ -256,8 +256,8 @@ def engine_of(optimizer: dict, variables: list[torch.Tensor]) -> torch.optim.Opt
     make, options = TORCH_CLASSES[optimizer["factory"]]
     options = dict(options)
     for name, value in optimizer["options"].items():
-        if name == "beta2":
-            options["betas"] = (0.9, value)
+        if name in ("beta1", "beta2"):
+            options["betas"] = (optimizer["options"].get("beta1", 0.9), optimizer["options"].get("beta2", 0.999))
         elif name == "rho" and optimizer["factory"] == "rmsprop":
             options["alpha"] = value
         else:
