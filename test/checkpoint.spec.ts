@@ -82,6 +82,15 @@ describe('checkpoints', () => {
     ['adam', gs.optimizers.adam({ learningRate: 0.01 })],
     ['sgd with momentum', gs.optimizers.sgd({ learningRate: 0.05, momentum: 0.9, nesterov: true })],
     ['plain sgd', gs.optimizers.sgd()],
+    ['plain rmsprop', gs.optimizers.rmsprop()],
+    ['centered rmsprop with momentum', gs.optimizers.rmsprop({ learningRate: 0.01, momentum: 0.5, centered: true })],
+    ['adagrad', gs.optimizers.adagrad({ learningRate: 0.1, initialAccumulatorValue: 0.5 })],
+    ['adadelta', gs.optimizers.adadelta({ learningRate: 1 })],
+    ['amsgrad', gs.optimizers.adam({ learningRate: 0.01, beta2: 0.75, amsgrad: true })],
+    ['adamW', gs.optimizers.adamW({ learningRate: 0.01, weightDecay: 0.5, amsgrad: true })],
+    ['adamax', gs.optimizers.adamax({ learningRate: 0.01 })],
+    ['nadam', gs.optimizers.nadam({ learningRate: 0.01 })],
+    ['lion', gs.optimizers.lion()],
   ] as const) {
     it(`resume with the bits of a run that never stopped: ${name}`, async () => {
       using straight = network({ optimizer });

@@ -130,7 +130,7 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
   ],
   [
     'an unknown optimizer option',
-    'Unknown option "lr" for optimizers.adam: expected one of learningRate, beta1, beta2, epsilon',
+    'Unknown option "lr" for optimizers.adam: expected one of learningRate, beta1, beta2, epsilon, amsgrad',
     () => optimizers.adam(wrong({ lr: 1 })),
   ],
   [
@@ -139,6 +139,62 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
     () => optimizers.sgd({ learningRate: -1 }),
   ],
   ['a decay of 1', /^Expected number in \[0, 1\) for optimizers.adam.beta2 but received 1/, () => optimizers.adam({ beta2: 1 })],
+  [
+    'a misspelled option of rmsprop',
+    'Unknown option "center" for optimizers.rmsprop: did you mean "centered"?',
+    () => optimizers.rmsprop(wrong({ center: true })),
+  ],
+  [
+    'a decay of rmsprop that is negative',
+    /^Expected number in \[0, 1\) for optimizers.rmsprop.rho but received -0.5/,
+    () => optimizers.rmsprop({ rho: -0.5 }),
+  ],
+  [
+    'a momentum above 1',
+    /^Expected number in \[0, 1\] for optimizers.rmsprop.momentum but received 1.5/,
+    () => optimizers.rmsprop({ momentum: 1.5 }),
+  ],
+  [
+    'centered that is no boolean',
+    /^Expected boolean for optimizers.rmsprop.centered but received 1/,
+    () => optimizers.rmsprop(wrong({ centered: 1 })),
+  ],
+  [
+    'an initial value below zero',
+    /^Expected number >= 0 for optimizers.adagrad.initialAccumulatorValue but received -0.1/,
+    () => optimizers.adagrad({ initialAccumulatorValue: -0.1 }),
+  ],
+  [
+    'an epsilon of 0',
+    /^Expected number > 0 for optimizers.adadelta.epsilon but received 0/,
+    () => optimizers.adadelta({ epsilon: 0 }),
+  ],
+  [
+    'amsgrad that is no boolean',
+    /^Expected boolean for optimizers.adam.amsgrad but received "yes"/,
+    () => optimizers.adam(wrong({ amsgrad: 'yes' })),
+  ],
+  [
+    'a weight decay below zero',
+    /^Expected number >= 0 for optimizers.adamW.weightDecay but received -1/,
+    () => optimizers.adamW({ weightDecay: -1 }),
+  ],
+  [
+    'a weight decay for adam',
+    /^Unknown option "weightDecay" for optimizers.adam: expected one of/,
+    () => optimizers.adam(wrong({ weightDecay: 0.1 })),
+  ],
+  ['a norm that never decays', /^Expected number in \[0, 1\) for optimizers.adamax.beta2/, () => optimizers.adamax({ beta2: 1 })],
+  [
+    'a rate of nadam that is NaN',
+    /^Expected number >= 0 for optimizers.nadam.learningRate/,
+    () => optimizers.nadam({ learningRate: NaN }),
+  ],
+  [
+    'an epsilon for lion',
+    'Unknown option "epsilon" for optimizers.lion: expected one of learningRate, beta1, beta2',
+    () => optimizers.lion(wrong({ epsilon: 1e-7 })),
+  ],
   [
     'fromLogits that is no boolean',
     /^Expected boolean for losses.binaryCrossentropy.fromLogits/,

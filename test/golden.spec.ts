@@ -27,7 +27,10 @@ interface Fixture {
   output: Numbers;
   lossValue: number;
   gradients: Numbers[];
-  optimizers: Record<string, { factory: 'sgd' | 'adam'; options: Record<string, unknown>; losses: number[]; weights: Numbers[] }>;
+  optimizers: Record<
+    string,
+    { factory: keyof typeof gs.optimizers; options: Record<string, unknown>; losses: number[]; weights: Numbers[] }
+  >;
 }
 
 const folder = new URL('./golden/', import.meta.url);

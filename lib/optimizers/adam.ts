@@ -1,6 +1,10 @@
-/** adam (Kingma & Ba 2015), with epsilon outside the corrected root, as Keras writes it. */
+/**
+ * adam (Kingma & Ba 2015), with epsilon outside the corrected root, as Keras writes it; AMSGrad (Reddi, Kale & Kumar 2018)
+ * is an option of it.
+ */
 import { adamOp } from '../ops/adam.js';
-import { checkOptions, number, optional, type SchemaOf } from '../options.js';
+import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
+import { decay, epsilon, rate } from './checks.js';
 import type { Optimizer } from './optimizer.js';
 
 export interface AdamOptions {
@@ -12,32 +16,27 @@ export interface AdamOptions {
   beta2?: number;
   /** Keeps the division finite, > 0. Default 1e-7. */
   epsilon?: number;
+  /** Whether the largest mean of squared gradients so far is divided by, not the present one. Default false. */
+  amsgrad?: boolean;
 }
 
-const decay = number('number in [0, 1)', (v) => v >= 0 && v < 1);
-
 const schema = {
-  learningRate: optional(
-    number('number >= 0', (v) => v >= 0),
-    0.001,
-  ),
-  beta1: optional(decay, 0.9),
-  beta2: optional(decay, 0.999),
-  epsilon: optional(
-    number('number > 0', (v) => v > 0),
-    1e-7,
-  ),
+  learningRate: rate(0.001),
+  beta1: decay(0.9),
+  beta2: decay(0.999),
+  epsilon,
+  amsgrad: optional(boolean, false),
 } satisfies SchemaOf<AdamOptions>;
 
-/** m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − lr·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε). */
+/** m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − lr·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε); with `amsgrad` the largest v so far. */
 export function adam(options?: AdamOptions): Optimizer {
   const config = checkOptions('optimizers.adam', options, schema);
-  const { learningRate, beta1, beta2, epsilon } = config;
+  const { beta1, beta2, epsilon, amsgrad } = config;
   return {
     name: 'adam',
     config,
-    learningRate,
-    slots: ['m', 'v'],
+    learningRate: config.learningRate,
+    slots: amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
     apply(context) {
       const { params, grads, state, flag } = context;
       const inputs = {
@@ -45,6 +44,7 @@ export function adam(options?: AdamOptions): Optimizer {
         grads,
         m: context.slot('m'),
         v: context.slot('v'),
+        vMax: amsgrad ? context.slot('vMax') : undefined,
         learningRate: context.learningRate,
         state,
         flag,

@@ -1,10 +1,10 @@
 /** Optimizers by name: what `compile` takes as a string, and what saved models name. */
 import { optionError } from '../errors.js';
 import { unknownName, type Check } from '../options.js';
-import { adam, sgd } from './index.js';
+import { adadelta, adagrad, adam, adamW, adamax, lion, nadam, rmsprop, sgd } from './index.js';
 import type { Optimizer } from './optimizer.js';
 
-const OPTIMIZERS = { sgd, adam } as const;
+const OPTIMIZERS = { sgd, rmsprop, adagrad, adadelta, adam, adamW, adamax, nadam, lion } as const;
 
 export type OptimizerName = keyof typeof OPTIMIZERS;
 

@@ -1,6 +1,7 @@
 /** sgd: W ← W − lr·g, optionally with momentum (Polyak 1964) or Nesterov's form of it, as Keras writes them. */
 import { sgdOp } from '../ops/sgd.js';
-import { boolean, checkOptions, number, optional, type SchemaOf } from '../options.js';
+import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
+import { momentum, rate } from './checks.js';
 import type { Optimizer } from './optimizer.js';
 
 export interface SgdOptions {
@@ -13,14 +14,8 @@ export interface SgdOptions {
 }
 
 const schema = {
-  learningRate: optional(
-    number('number >= 0', (v) => v >= 0),
-    0.01,
-  ),
-  momentum: optional(
-    number('number in [0, 1]', (v) => v >= 0 && v <= 1),
-    0,
-  ),
+  learningRate: rate(0.01),
+  momentum,
   nesterov: optional(boolean, false),
 } satisfies SchemaOf<SgdOptions>;
 

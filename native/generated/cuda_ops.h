@@ -10,7 +10,10 @@
 
 namespace gradstep::cuda {
 
+Step adadelta(Prepare& prepare, const AdadeltaArgs& args);
+Step adagrad(Prepare& prepare, const AdagradArgs& args);
 Step adam(Prepare& prepare, const AdamArgs& args);
+Step adamax(Prepare& prepare, const AdamaxArgs& args);
 Step argmax(Prepare& prepare, const ArgmaxArgs& args);
 Step average_pool2d(Prepare& prepare, const AveragePool2dArgs& args);
 Step average_pool2d_dx(Prepare& prepare, const AveragePool2dDxArgs& args);
@@ -21,12 +24,15 @@ Step dropout(Prepare& prepare, const DropoutArgs& args);
 Step gather(Prepare& prepare, const GatherArgs& args);
 Step scatter(Prepare& prepare, const ScatterArgs& args);
 Step advance(Prepare& prepare, const AdvanceArgs& args);
+Step lion(Prepare& prepare, const LionArgs& args);
 Step map(Prepare& prepare, const MapArgs& args);
 Step matmul(Prepare& prepare, const MatmulArgs& args);
 Step max_pool2d(Prepare& prepare, const MaxPool2dArgs& args);
 Step max_pool2d_dx(Prepare& prepare, const MaxPool2dDxArgs& args);
 Step metric_sum(Prepare& prepare, const MetricSumArgs& args);
+Step nadam(Prepare& prepare, const NadamArgs& args);
 Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args);
+Step rmsprop(Prepare& prepare, const RmspropArgs& args);
 Step sgd(Prepare& prepare, const SgdArgs& args);
 Step softmax(Prepare& prepare, const SoftmaxArgs& args);
 Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args);
@@ -35,27 +41,33 @@ Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs&
 // The step of an op of the table by its code; `args` is the op's argument struct.
 inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
   switch (op) {
-    case 0: return adam(prepare, *static_cast<const AdamArgs*>(args));
-    case 1: return argmax(prepare, *static_cast<const ArgmaxArgs*>(args));
-    case 2: return average_pool2d(prepare, *static_cast<const AveragePool2dArgs*>(args));
-    case 3: return average_pool2d_dx(prepare, *static_cast<const AveragePool2dDxArgs*>(args));
-    case 4: return conv2d(prepare, *static_cast<const Conv2dArgs*>(args));
-    case 5: return conv2d_dx(prepare, *static_cast<const Conv2dDxArgs*>(args));
-    case 6: return conv2d_dw(prepare, *static_cast<const Conv2dDwArgs*>(args));
-    case 7: return dropout(prepare, *static_cast<const DropoutArgs*>(args));
-    case 8: return gather(prepare, *static_cast<const GatherArgs*>(args));
-    case 9: return scatter(prepare, *static_cast<const ScatterArgs*>(args));
-    case 10: return advance(prepare, *static_cast<const AdvanceArgs*>(args));
-    case 11: return map(prepare, *static_cast<const MapArgs*>(args));
-    case 12: return matmul(prepare, *static_cast<const MatmulArgs*>(args));
-    case 13: return max_pool2d(prepare, *static_cast<const MaxPool2dArgs*>(args));
-    case 14: return max_pool2d_dx(prepare, *static_cast<const MaxPool2dDxArgs*>(args));
-    case 15: return metric_sum(prepare, *static_cast<const MetricSumArgs*>(args));
-    case 16: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
-    case 17: return sgd(prepare, *static_cast<const SgdArgs*>(args));
-    case 18: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
-    case 19: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
-    case 20: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
+    case 0: return adadelta(prepare, *static_cast<const AdadeltaArgs*>(args));
+    case 1: return adagrad(prepare, *static_cast<const AdagradArgs*>(args));
+    case 2: return adam(prepare, *static_cast<const AdamArgs*>(args));
+    case 3: return adamax(prepare, *static_cast<const AdamaxArgs*>(args));
+    case 4: return argmax(prepare, *static_cast<const ArgmaxArgs*>(args));
+    case 5: return average_pool2d(prepare, *static_cast<const AveragePool2dArgs*>(args));
+    case 6: return average_pool2d_dx(prepare, *static_cast<const AveragePool2dDxArgs*>(args));
+    case 7: return conv2d(prepare, *static_cast<const Conv2dArgs*>(args));
+    case 8: return conv2d_dx(prepare, *static_cast<const Conv2dDxArgs*>(args));
+    case 9: return conv2d_dw(prepare, *static_cast<const Conv2dDwArgs*>(args));
+    case 10: return dropout(prepare, *static_cast<const DropoutArgs*>(args));
+    case 11: return gather(prepare, *static_cast<const GatherArgs*>(args));
+    case 12: return scatter(prepare, *static_cast<const ScatterArgs*>(args));
+    case 13: return advance(prepare, *static_cast<const AdvanceArgs*>(args));
+    case 14: return lion(prepare, *static_cast<const LionArgs*>(args));
+    case 15: return map(prepare, *static_cast<const MapArgs*>(args));
+    case 16: return matmul(prepare, *static_cast<const MatmulArgs*>(args));
+    case 17: return max_pool2d(prepare, *static_cast<const MaxPool2dArgs*>(args));
+    case 18: return max_pool2d_dx(prepare, *static_cast<const MaxPool2dDxArgs*>(args));
+    case 19: return metric_sum(prepare, *static_cast<const MetricSumArgs*>(args));
+    case 20: return nadam(prepare, *static_cast<const NadamArgs*>(args));
+    case 21: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
+    case 22: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
+    case 23: return sgd(prepare, *static_cast<const SgdArgs*>(args));
+    case 24: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
+    case 25: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
+    case 26: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
   }
   throw Error("ERR_PROGRAM", "The cuda backend has no op of code " + std::to_string(op));
 }

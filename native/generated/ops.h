@@ -8,7 +8,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xc71d1bb35cb17cf3ull;
+constexpr uint64_t kOpTableHash = 0xa4101982809e9a70ull;
 constexpr int kMaxRank = 6;
 constexpr int kMapInputs = 8;
 constexpr int kMapOutputs = 4;
@@ -54,11 +54,77 @@ struct Tape {
 };
 static_assert(sizeof(Tape) == 220, "layout");
 
+struct alignas(8) AdadeltaArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor mean_square;
+  Tensor mean_square_move;
+  Tensor learning_rate;
+  Tensor flag;
+  float rho;
+  float epsilon;
+};
+static_assert(offsetof(AdadeltaArgs, params) == 0, "layout");
+static_assert(offsetof(AdadeltaArgs, grads) == 48, "layout");
+static_assert(offsetof(AdadeltaArgs, mean_square) == 96, "layout");
+static_assert(offsetof(AdadeltaArgs, mean_square_move) == 144, "layout");
+static_assert(offsetof(AdadeltaArgs, learning_rate) == 192, "layout");
+static_assert(offsetof(AdadeltaArgs, flag) == 240, "layout");
+static_assert(offsetof(AdadeltaArgs, rho) == 288, "layout");
+static_assert(offsetof(AdadeltaArgs, epsilon) == 292, "layout");
+static_assert(sizeof(AdadeltaArgs) == 296, "layout");
+
+struct alignas(8) AdagradArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor sum;
+  Tensor learning_rate;
+  Tensor flag;
+  float initial;
+  float epsilon;
+};
+static_assert(offsetof(AdagradArgs, params) == 0, "layout");
+static_assert(offsetof(AdagradArgs, grads) == 48, "layout");
+static_assert(offsetof(AdagradArgs, sum) == 96, "layout");
+static_assert(offsetof(AdagradArgs, learning_rate) == 144, "layout");
+static_assert(offsetof(AdagradArgs, flag) == 192, "layout");
+static_assert(offsetof(AdagradArgs, initial) == 240, "layout");
+static_assert(offsetof(AdagradArgs, epsilon) == 244, "layout");
+static_assert(sizeof(AdagradArgs) == 248, "layout");
+
 struct alignas(8) AdamArgs {
   Tensor params;
   Tensor grads;
   Tensor m;
   Tensor v;
+  Tensor v_max;
+  Tensor learning_rate;
+  Tensor state;
+  Tensor flag;
+  float beta1;
+  float beta2;
+  float epsilon;
+  float weight_decay;
+};
+static_assert(offsetof(AdamArgs, params) == 0, "layout");
+static_assert(offsetof(AdamArgs, grads) == 48, "layout");
+static_assert(offsetof(AdamArgs, m) == 96, "layout");
+static_assert(offsetof(AdamArgs, v) == 144, "layout");
+static_assert(offsetof(AdamArgs, v_max) == 192, "layout");
+static_assert(offsetof(AdamArgs, learning_rate) == 240, "layout");
+static_assert(offsetof(AdamArgs, state) == 288, "layout");
+static_assert(offsetof(AdamArgs, flag) == 336, "layout");
+static_assert(offsetof(AdamArgs, beta1) == 384, "layout");
+static_assert(offsetof(AdamArgs, beta2) == 388, "layout");
+static_assert(offsetof(AdamArgs, epsilon) == 392, "layout");
+static_assert(offsetof(AdamArgs, weight_decay) == 396, "layout");
+static_assert(sizeof(AdamArgs) == 400, "layout");
+
+struct alignas(8) AdamaxArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor m;
+  Tensor u;
   Tensor learning_rate;
   Tensor state;
   Tensor flag;
@@ -66,17 +132,17 @@ struct alignas(8) AdamArgs {
   float beta2;
   float epsilon;
 };
-static_assert(offsetof(AdamArgs, params) == 0, "layout");
-static_assert(offsetof(AdamArgs, grads) == 48, "layout");
-static_assert(offsetof(AdamArgs, m) == 96, "layout");
-static_assert(offsetof(AdamArgs, v) == 144, "layout");
-static_assert(offsetof(AdamArgs, learning_rate) == 192, "layout");
-static_assert(offsetof(AdamArgs, state) == 240, "layout");
-static_assert(offsetof(AdamArgs, flag) == 288, "layout");
-static_assert(offsetof(AdamArgs, beta1) == 336, "layout");
-static_assert(offsetof(AdamArgs, beta2) == 340, "layout");
-static_assert(offsetof(AdamArgs, epsilon) == 344, "layout");
-static_assert(sizeof(AdamArgs) == 352, "layout");
+static_assert(offsetof(AdamaxArgs, params) == 0, "layout");
+static_assert(offsetof(AdamaxArgs, grads) == 48, "layout");
+static_assert(offsetof(AdamaxArgs, m) == 96, "layout");
+static_assert(offsetof(AdamaxArgs, u) == 144, "layout");
+static_assert(offsetof(AdamaxArgs, learning_rate) == 192, "layout");
+static_assert(offsetof(AdamaxArgs, state) == 240, "layout");
+static_assert(offsetof(AdamaxArgs, flag) == 288, "layout");
+static_assert(offsetof(AdamaxArgs, beta1) == 336, "layout");
+static_assert(offsetof(AdamaxArgs, beta2) == 340, "layout");
+static_assert(offsetof(AdamaxArgs, epsilon) == 344, "layout");
+static_assert(sizeof(AdamaxArgs) == 352, "layout");
 
 struct alignas(8) ArgmaxArgs {
   Tensor x;
@@ -290,6 +356,24 @@ static_assert(offsetof(AdvanceArgs, steps) == 48, "layout");
 static_assert(offsetof(AdvanceArgs, rows) == 52, "layout");
 static_assert(sizeof(AdvanceArgs) == 56, "layout");
 
+struct alignas(8) LionArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor m;
+  Tensor learning_rate;
+  Tensor flag;
+  float beta1;
+  float beta2;
+};
+static_assert(offsetof(LionArgs, params) == 0, "layout");
+static_assert(offsetof(LionArgs, grads) == 48, "layout");
+static_assert(offsetof(LionArgs, m) == 96, "layout");
+static_assert(offsetof(LionArgs, learning_rate) == 144, "layout");
+static_assert(offsetof(LionArgs, flag) == 192, "layout");
+static_assert(offsetof(LionArgs, beta1) == 240, "layout");
+static_assert(offsetof(LionArgs, beta2) == 244, "layout");
+static_assert(sizeof(LionArgs) == 248, "layout");
+
 struct alignas(8) MapArgs {
   Tensor in0;
   Tensor in1;
@@ -418,6 +502,30 @@ static_assert(offsetof(MetricSumArgs, flag) == 144, "layout");
 static_assert(offsetof(MetricSumArgs, guard) == 192, "layout");
 static_assert(sizeof(MetricSumArgs) == 200, "layout");
 
+struct alignas(8) NadamArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor m;
+  Tensor v;
+  Tensor learning_rate;
+  Tensor state;
+  Tensor flag;
+  float beta1;
+  float beta2;
+  float epsilon;
+};
+static_assert(offsetof(NadamArgs, params) == 0, "layout");
+static_assert(offsetof(NadamArgs, grads) == 48, "layout");
+static_assert(offsetof(NadamArgs, m) == 96, "layout");
+static_assert(offsetof(NadamArgs, v) == 144, "layout");
+static_assert(offsetof(NadamArgs, learning_rate) == 192, "layout");
+static_assert(offsetof(NadamArgs, state) == 240, "layout");
+static_assert(offsetof(NadamArgs, flag) == 288, "layout");
+static_assert(offsetof(NadamArgs, beta1) == 336, "layout");
+static_assert(offsetof(NadamArgs, beta2) == 340, "layout");
+static_assert(offsetof(NadamArgs, epsilon) == 344, "layout");
+static_assert(sizeof(NadamArgs) == 352, "layout");
+
 struct alignas(8) ReduceSumArgs {
   Tensor x;
   Tensor y;
@@ -437,6 +545,30 @@ static_assert(offsetof(ReduceSumArgs, inner) == 108, "layout");
 static_assert(offsetof(ReduceSumArgs, scale) == 112, "layout");
 static_assert(offsetof(ReduceSumArgs, shape) == 116, "layout");
 static_assert(sizeof(ReduceSumArgs) == 144, "layout");
+
+struct alignas(8) RmspropArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor mean_square;
+  Tensor mean;
+  Tensor move;
+  Tensor learning_rate;
+  Tensor flag;
+  float rho;
+  float momentum;
+  float epsilon;
+};
+static_assert(offsetof(RmspropArgs, params) == 0, "layout");
+static_assert(offsetof(RmspropArgs, grads) == 48, "layout");
+static_assert(offsetof(RmspropArgs, mean_square) == 96, "layout");
+static_assert(offsetof(RmspropArgs, mean) == 144, "layout");
+static_assert(offsetof(RmspropArgs, move) == 192, "layout");
+static_assert(offsetof(RmspropArgs, learning_rate) == 240, "layout");
+static_assert(offsetof(RmspropArgs, flag) == 288, "layout");
+static_assert(offsetof(RmspropArgs, rho) == 336, "layout");
+static_assert(offsetof(RmspropArgs, momentum) == 340, "layout");
+static_assert(offsetof(RmspropArgs, epsilon) == 344, "layout");
+static_assert(sizeof(RmspropArgs) == 352, "layout");
 
 struct alignas(8) SgdArgs {
   enum Nesterov : int32_t { kNesterovNo, kNesterovYes };
@@ -495,28 +627,34 @@ static_assert(sizeof(SoftmaxCrossEntropyDxArgs) == 192, "layout");
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
-  X(0, AdamArgs, adam) \
-  X(1, ArgmaxArgs, argmax) \
-  X(2, AveragePool2dArgs, average_pool2d) \
-  X(3, AveragePool2dDxArgs, average_pool2d_dx) \
-  X(4, Conv2dArgs, conv2d) \
-  X(5, Conv2dDxArgs, conv2d_dx) \
-  X(6, Conv2dDwArgs, conv2d_dw) \
-  X(7, DropoutArgs, dropout) \
-  X(8, GatherArgs, gather) \
-  X(9, ScatterArgs, scatter) \
-  X(10, AdvanceArgs, advance) \
-  X(11, MapArgs, map) \
-  X(12, MatmulArgs, matmul) \
-  X(13, MaxPool2dArgs, max_pool2d) \
-  X(14, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(15, MetricSumArgs, metric_sum) \
-  X(16, ReduceSumArgs, reduce_sum) \
-  X(17, SgdArgs, sgd) \
-  X(18, SoftmaxArgs, softmax) \
-  X(19, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(20, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
+  X(0, AdadeltaArgs, adadelta) \
+  X(1, AdagradArgs, adagrad) \
+  X(2, AdamArgs, adam) \
+  X(3, AdamaxArgs, adamax) \
+  X(4, ArgmaxArgs, argmax) \
+  X(5, AveragePool2dArgs, average_pool2d) \
+  X(6, AveragePool2dDxArgs, average_pool2d_dx) \
+  X(7, Conv2dArgs, conv2d) \
+  X(8, Conv2dDxArgs, conv2d_dx) \
+  X(9, Conv2dDwArgs, conv2d_dw) \
+  X(10, DropoutArgs, dropout) \
+  X(11, GatherArgs, gather) \
+  X(12, ScatterArgs, scatter) \
+  X(13, AdvanceArgs, advance) \
+  X(14, LionArgs, lion) \
+  X(15, MapArgs, map) \
+  X(16, MatmulArgs, matmul) \
+  X(17, MaxPool2dArgs, max_pool2d) \
+  X(18, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(19, MetricSumArgs, metric_sum) \
+  X(20, NadamArgs, nadam) \
+  X(21, ReduceSumArgs, reduce_sum) \
+  X(22, RmspropArgs, rmsprop) \
+  X(23, SgdArgs, sgd) \
+  X(24, SoftmaxArgs, softmax) \
+  X(25, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(26, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
 
-constexpr uint32_t kOpCount = 21;
+constexpr uint32_t kOpCount = 27;
 
 }  // namespace gradstep

@@ -3,16 +3,29 @@
 //   v <- momentum v - lr g,  w <- w + v   or   w <- w + momentum v - lr g
 #pragma once
 
+#include <cstdint>
+
 #include "core/philox.h"
 
 namespace gradstep {
 
-GRADSTEP_HD inline void sgd_update(float learning_rate, float& w, float g) { w -= learning_rate * g; }
+struct Sgd {
+  float momentum;
+  bool nesterov;
 
-GRADSTEP_HD inline void sgd_update(float learning_rate, float momentum, bool nesterov, float& w, float g, float& v) {
-  const float pull = learning_rate * g;
-  v = momentum * v - pull;
-  w += nesterov ? momentum * v - pull : v;
-}
+  struct Move {
+    float rate, momentum;
+    bool nesterov;
+
+    GRADSTEP_HD inline void operator()(float& w, float g) const { w -= rate * g; }
+    GRADSTEP_HD inline void operator()(float& w, float g, float& v) const {
+      const float pull = rate * g;
+      v = momentum * v - pull;
+      w += nesterov ? momentum * v - pull : v;
+    }
+  };
+
+  GRADSTEP_HD inline Move at(float learning_rate, int32_t) const { return {learning_rate, momentum, nesterov}; }
+};
 
 }  // namespace gradstep

@@ -22,12 +22,31 @@ BATCH = 6
 STEPS = 10
 MARGIN = 1e-5  # nearest distance to a tie that is accepted: a hundred float32 roundings
 
-# Epsilon is tiny because Keras, which gradstep follows, adds it outside the bias-corrected root and PyTorch inside.
+# Epsilon is tiny where Keras, which gradstep follows, adds it at another place than PyTorch: outside the bias-corrected
+# root (adam), inside the root (rmsprop, adagrad), after the maximum (adamax). Where it is not tiny the formulas agree.
 OPTIMIZERS = {
     "sgd": {"factory": "sgd", "options": {"learningRate": 0.125}},
     "sgd_momentum": {"factory": "sgd", "options": {"learningRate": 0.0625, "momentum": 0.75}},
     "sgd_nesterov": {"factory": "sgd", "options": {"learningRate": 0.0625, "momentum": 0.75, "nesterov": True}},
     "adam": {"factory": "adam", "options": {"learningRate": 0.0078125, "epsilon": 1e-12}},
+}
+
+# These train one network, to keep the fixtures small.
+MORE_ON = "dense_mean_squared"
+MORE_OPTIMIZERS = {
+    "rmsprop": {"factory": "rmsprop", "options": {"learningRate": 0.0078125, "rho": 0.75, "epsilon": 1e-20}},
+    "rmsprop_momentum": {"factory": "rmsprop", "options": {"learningRate": 0.0078125, "momentum": 0.5, "epsilon": 1e-20}},
+    "rmsprop_centered": {
+        "factory": "rmsprop",
+        "options": {"learningRate": 0.0078125, "momentum": 0.5, "centered": True, "epsilon": 1e-20},
+    },
+    "adagrad": {"factory": "adagrad", "options": {"learningRate": 0.125, "epsilon": 1e-20}},
+    "adagrad_initial": {"factory": "adagrad", "options": {"learningRate": 0.125, "initialAccumulatorValue": 0.5, "epsilon": 1e-20}},
+    "adadelta": {"factory": "adadelta", "options": {"learningRate": 1, "rho": 0.75, "epsilon": 1e-4}},
+    "amsgrad": {"factory": "adam", "options": {"learningRate": 0.0625, "beta2": 0.75, "epsilon": 1e-12, "amsgrad": True}},
+    "adam_w": {"factory": "adamW", "options": {"learningRate": 0.0078125, "weightDecay": 0.5, "beta1": 0.75, "beta2": 0.875, "epsilon": 1e-12}},
+    "adamax": {"factory": "adamax", "options": {"learningRate": 0.0625, "beta1": 0.5, "beta2": 0.75, "epsilon": 1e-20}},
+    "nadam": {"factory": "nadam", "options": {"learningRate": 0.0078125, "beta1": 0.75, "beta2": 0.875, "epsilon": 1e-3}},
 }
 
 CASES = {
@@ -214,15 +233,46 @@ def make_batch(case: dict, network: Network, weights: list[torch.Tensor], rng: n
     return x, y
 
 
+# Names of options in PyTorch, by gradstep's; the defaults that differ are Keras's.
+TORCH_NAMES = {
+    "learningRate": "lr",
+    "epsilon": "eps",
+    "weightDecay": "weight_decay",
+    "initialAccumulatorValue": "initial_accumulator_value",
+}
+TORCH_CLASSES = {
+    "sgd": (torch.optim.SGD, {}),
+    "rmsprop": (torch.optim.RMSprop, {"alpha": 0.9}),
+    "adagrad": (torch.optim.Adagrad, {"initial_accumulator_value": 0.1}),
+    "adadelta": (torch.optim.Adadelta, {"rho": 0.95}),
+    "adam": (torch.optim.Adam, {}),
+    "adamW": (torch.optim.AdamW, {}),
+    "adamax": (torch.optim.Adamax, {}),
+    "nadam": (torch.optim.NAdam, {"momentum_decay": 1}),  # Keras's schedule is 0.96^t, PyTorch's 0.96^(t momentum_decay)
+}
+
+
+def engine_of(optimizer: dict, variables: list[torch.Tensor]) -> torch.optim.Optimizer:
+    make, options = TORCH_CLASSES[optimizer["factory"]]
+    options = dict(options)
+    for name, value in optimizer["options"].items():
+        if name in ("beta1", "beta2"):
+            options["betas"] = (optimizer["options"].get("beta1", 0.9), optimizer["options"].get("beta2", 0.999))
+        elif name == "rho" and optimizer["factory"] == "rmsprop":
+            options["alpha"] = value
+        else:
+            options[TORCH_NAMES.get(name, name)] = value
+    return make(variables, **options)
+
+
+def optimizers_of(name: str) -> dict:
+    return OPTIMIZERS | MORE_OPTIMIZERS if name == MORE_ON else OPTIMIZERS
+
+
 def train(network: Network, weights, batches, optimizer: dict, dtype: torch.dtype):
     """Ten losses, and the weights after them."""
     variables = [w.detach().clone().to(dtype).requires_grad_() for w in weights]
-    options = dict(optimizer["options"])
-    rate = options.pop("learningRate")
-    if optimizer["factory"] == "adam":
-        engine = torch.optim.Adam(variables, lr=rate, eps=options["epsilon"])
-    else:
-        engine = torch.optim.SGD(variables, lr=rate, **options)
+    engine = engine_of(optimizer, variables)
     losses = []
     for step in range(STEPS):
         x, y = batches[step % len(batches)]
@@ -257,6 +307,7 @@ def make(name: str, case: dict, seed: int) -> dict | None:
     """The fixture, or None where this seed comes close to a tie."""
     rng = np.random.default_rng(seed)
     network = Network(case)
+    optimizers = optimizers_of(name)
     shapes = network.shapes()
     weights = [
         torch.from_numpy((rng.normal(size=s) * (0.3 if len(s) == 1 else math.sqrt(2 / math.prod(s[:-1])))).astype(np.float32)).double()
@@ -267,12 +318,12 @@ def make(name: str, case: dict, seed: int) -> dict | None:
     network.margin = math.inf
     output, _ = network(batches[0][0], weights)
     loss, gradients = gradients_of(network, weights, batches[0], torch.float64)
-    runs = {key: train(network, weights, batches, o, torch.float64) for key, o in OPTIMIZERS.items()}
+    runs = {key: train(network, weights, batches, o, torch.float64) for key, o in optimizers.items()}
     if network.margin < MARGIN:
         return None
     _, rounded = gradients_of(network, weights, batches[0], torch.float32)
     drift = {}
-    for key, optimizer in OPTIMIZERS.items():
+    for key, optimizer in optimizers.items():
         losses, _ = train(network, weights, batches, optimizer, torch.float32)
         drift[key] = max(abs(a - b) / b for a, b in zip(losses, runs[key][0]))
     figures = ", ".join(f"{k} {v:.1e}" for k, v in drift.items())
@@ -285,7 +336,7 @@ def make(name: str, case: dict, seed: int) -> dict | None:
         "lossValue": float(f"{loss:.12g}"),
         "gradients": [listed(g) for g in gradients],
         "optimizers": {
-            key: {**OPTIMIZERS[key], "losses": [float(f"{v:.12g}") for v in losses], "weights": [listed(w) for w in final]}
+            key: {**optimizers[key], "losses": [float(f"{v:.12g}") for v in losses], "weights": [listed(w) for w in final]}
             for key, (losses, final) in runs.items()
         },
     }

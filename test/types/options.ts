@@ -58,6 +58,17 @@ export function compiling(model: gs.Sequential): void {
   model.compile({ optimizer: 'adam', loss: 'meanSquaredError', metric: ['accuracy'] });
   // @ts-expect-error Keras's old name
   gs.optimizers.adam({ lr: 0.1 });
+  model.compile({ optimizer: 'adamW', loss: 'meanSquaredError' });
+  gs.optimizers.adam({ amsgrad: true });
+  gs.optimizers.rmsprop({ rho: 0.9, momentum: 0.5, centered: true, epsilon: 1e-7 });
+  gs.optimizers.adagrad({ initialAccumulatorValue: 0.5 });
+  gs.optimizers.adamW({ weightDecay: 0.01, amsgrad: true });
+  // @ts-expect-error adam has no decay, adamW has
+  gs.optimizers.adam({ weightDecay: 0.01 });
+  // @ts-expect-error a number for a boolean
+  gs.optimizers.rmsprop({ centered: 1 });
+  // @ts-expect-error lion divides by nothing
+  gs.optimizers.lion({ epsilon: 1e-7 });
   // @ts-expect-error a loss that returns a number
   model.compile({ optimizer: 'sgd', loss: () => 1 });
 }

@@ -1,0 +1,14 @@
+/**
+ * adagrad over the whole parameter block (Duchi, Hazan & Singer 2011), as Keras writes it:
+ * s ← s + g² (sum), W ← W − lr·g/√(initial + s + ε). Nothing changes while a flag is set.
+ */
+import { defineOp } from '../graph/define_op.js';
+import { updateInputs } from './update_inputs.js';
+
+export const adagradOp = defineOp({
+  name: 'adagrad',
+  inputs: updateInputs({ sum: 'always' }, { countsSteps: false }),
+  outputs: {},
+  attrs: { initial: { type: 'f32' }, epsilon: { type: 'f32' } },
+  infer: () => ({}),
+});

@@ -1,0 +1,47 @@
+/**
+ * adadelta (Zeiler 2012): moves as large as the recent moves over the recent gradients, each by a running average of squares;
+ * as Keras writes it, with a learning rate (1 is the paper's method).
+ */
+import { adadeltaOp } from '../ops/adadelta.js';
+import { checkOptions, type SchemaOf } from '../options.js';
+import { decay, epsilon, rate } from './checks.js';
+import type { Optimizer } from './optimizer.js';
+
+export interface AdadeltaOptions {
+  /** Step length, >= 0. Default 0.001; the paper has 1. */
+  learningRate?: number;
+  /** Decay of both averages, in [0, 1). Default 0.95. */
+  rho?: number;
+  /** Keeps the division finite and the first moves from being 0, > 0. Default 1e-7. */
+  epsilon?: number;
+}
+
+const schema = {
+  learningRate: rate(0.001),
+  rho: decay(0.95),
+  epsilon,
+} satisfies SchemaOf<AdadeltaOptions>;
+
+/** s ← ρs + (1−ρ)g², Δ = g·√(d + ε)/√(s + ε), d ← ρd + (1−ρ)Δ², W ← W − lr·Δ. */
+export function adadelta(options?: AdadeltaOptions): Optimizer {
+  const config = checkOptions('optimizers.adadelta', options, schema);
+  const { rho, epsilon } = config;
+  return {
+    name: 'adadelta',
+    config,
+    learningRate: config.learningRate,
+    slots: ['meanSquare', 'meanSquareMove'],
+    apply(context) {
+      const { params, grads, flag } = context;
+      const inputs = {
+        params,
+        grads,
+        meanSquare: context.slot('meanSquare'),
+        meanSquareMove: context.slot('meanSquareMove'),
+        learningRate: context.learningRate,
+        flag,
+      };
+      params.graph.add(adadeltaOp, inputs, { rho, epsilon });
+    },
+  };
+}

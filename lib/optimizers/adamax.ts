@@ -1,0 +1,50 @@
+/**
+ * adamax (Kingma & Ba 2015, section 7.1): adam with the infinity norm of the gradients, as Keras writes it.
+ */
+import { adamaxOp } from '../ops/adamax.js';
+import { checkOptions, type SchemaOf } from '../options.js';
+import { decay, epsilon, rate } from './checks.js';
+import type { Optimizer } from './optimizer.js';
+
+export interface AdamaxOptions {
+  /** Step length, >= 0. Default 0.001. */
+  learningRate?: number;
+  /** Decay of the mean of gradients, in [0, 1). Default 0.9. */
+  beta1?: number;
+  /** Decay of the norm of gradients, in [0, 1). Default 0.999. */
+  beta2?: number;
+  /** Keeps the division finite, > 0. Default 1e-7. */
+  epsilon?: number;
+}
+
+const schema = {
+  learningRate: rate(0.001),
+  beta1: decay(0.9),
+  beta2: decay(0.999),
+  epsilon,
+} satisfies SchemaOf<AdamaxOptions>;
+
+/** m ← β₁m + (1−β₁)g, u ← max(β₂u, |g|), W ← W − lr/(1−β₁ᵗ) · m/(u + ε). */
+export function adamax(options?: AdamaxOptions): Optimizer {
+  const config = checkOptions('optimizers.adamax', options, schema);
+  const { beta1, beta2, epsilon } = config;
+  return {
+    name: 'adamax',
+    config,
+    learningRate: config.learningRate,
+    slots: ['m', 'u'],
+    apply(context) {
+      const { params, grads, state, flag } = context;
+      const inputs = {
+        params,
+        grads,
+        m: context.slot('m'),
+        u: context.slot('u'),
+        learningRate: context.learningRate,
+        state,
+        flag,
+      };
+      params.graph.add(adamaxOp, inputs, { beta1, beta2, epsilon });
+    },
+  };
+}

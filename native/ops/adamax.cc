@@ -1,0 +1,15 @@
+// adamax on the CPU: its rule over the parameter block.
+#include "ops/adamax.h"
+
+#include "cpu/update_block.h"
+#include "generated/cpu_ops.h"
+
+namespace gradstep::cpu {
+
+Step adamax(Prepare& prepare, const AdamaxArgs& args) {
+  const Adamax rule{args.beta1, args.beta2, args.epsilon};
+  const int32_t* state = prepare.at<int32_t>(args.state);
+  return update_block(prepare, args, rule, state, prepare.at(args.m), prepare.at(args.u));
+}
+
+}  // namespace gradstep::cpu
