@@ -9,6 +9,7 @@ import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
 import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
 import { dropoutOp } from './dropout.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
+import { logSoftmaxOp } from './log_softmax.js';
 import { map } from './map.js';
 import { matmulOp } from './matmul.js';
 import { maxPool2dOp, maxPool2dDxOp } from './max_pool2d.js';
@@ -30,6 +31,7 @@ export const OP_TABLE: readonly OpDef[] = [
   gatherOp,
   scatterOp,
   advanceOp,
+  logSoftmaxOp,
   map,
   matmulOp,
   maxPool2dOp,

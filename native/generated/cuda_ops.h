@@ -21,6 +21,7 @@ Step dropout(Prepare& prepare, const DropoutArgs& args);
 Step gather(Prepare& prepare, const GatherArgs& args);
 Step scatter(Prepare& prepare, const ScatterArgs& args);
 Step advance(Prepare& prepare, const AdvanceArgs& args);
+Step log_softmax(Prepare& prepare, const LogSoftmaxArgs& args);
 Step map(Prepare& prepare, const MapArgs& args);
 Step matmul(Prepare& prepare, const MatmulArgs& args);
 Step max_pool2d(Prepare& prepare, const MaxPool2dArgs& args);
@@ -46,16 +47,17 @@ inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
     case 8: return gather(prepare, *static_cast<const GatherArgs*>(args));
     case 9: return scatter(prepare, *static_cast<const ScatterArgs*>(args));
     case 10: return advance(prepare, *static_cast<const AdvanceArgs*>(args));
-    case 11: return map(prepare, *static_cast<const MapArgs*>(args));
-    case 12: return matmul(prepare, *static_cast<const MatmulArgs*>(args));
-    case 13: return max_pool2d(prepare, *static_cast<const MaxPool2dArgs*>(args));
-    case 14: return max_pool2d_dx(prepare, *static_cast<const MaxPool2dDxArgs*>(args));
-    case 15: return metric_sum(prepare, *static_cast<const MetricSumArgs*>(args));
-    case 16: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
-    case 17: return sgd(prepare, *static_cast<const SgdArgs*>(args));
-    case 18: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
-    case 19: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
-    case 20: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
+    case 11: return log_softmax(prepare, *static_cast<const LogSoftmaxArgs*>(args));
+    case 12: return map(prepare, *static_cast<const MapArgs*>(args));
+    case 13: return matmul(prepare, *static_cast<const MatmulArgs*>(args));
+    case 14: return max_pool2d(prepare, *static_cast<const MaxPool2dArgs*>(args));
+    case 15: return max_pool2d_dx(prepare, *static_cast<const MaxPool2dDxArgs*>(args));
+    case 16: return metric_sum(prepare, *static_cast<const MetricSumArgs*>(args));
+    case 17: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
+    case 18: return sgd(prepare, *static_cast<const SgdArgs*>(args));
+    case 19: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
+    case 20: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
+    case 21: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
   }
   throw Error("ERR_PROGRAM", "The cuda backend has no op of code " + std::to_string(op));
 }

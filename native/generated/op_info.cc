@@ -121,6 +121,10 @@ const std::vector<OpInfo>& op_table() {
         {"steps", FieldRole::kInt, 48, 0, false, 0},
         {"rows", FieldRole::kInt, 52, 0, false, 0},
     }},
+    {"logSoftmax", 96, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 1},
+    }},
     {"map", 832, {
         {"in0", FieldRole::kInput, 0, 7, true, 0},
         {"in1", FieldRole::kInput, 48, 7, true, 0},

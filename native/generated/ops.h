@@ -8,7 +8,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xc71d1bb35cb17cf3ull;
+constexpr uint64_t kOpTableHash = 0x3e397c56ab97fb3eull;
 constexpr int kMaxRank = 6;
 constexpr int kMapInputs = 8;
 constexpr int kMapOutputs = 4;
@@ -290,6 +290,14 @@ static_assert(offsetof(AdvanceArgs, steps) == 48, "layout");
 static_assert(offsetof(AdvanceArgs, rows) == 52, "layout");
 static_assert(sizeof(AdvanceArgs) == 56, "layout");
 
+struct alignas(8) LogSoftmaxArgs {
+  Tensor x;
+  Tensor y;
+};
+static_assert(offsetof(LogSoftmaxArgs, x) == 0, "layout");
+static_assert(offsetof(LogSoftmaxArgs, y) == 48, "layout");
+static_assert(sizeof(LogSoftmaxArgs) == 96, "layout");
+
 struct alignas(8) MapArgs {
   Tensor in0;
   Tensor in1;
@@ -506,17 +514,18 @@ static_assert(sizeof(SoftmaxCrossEntropyDxArgs) == 192, "layout");
   X(8, GatherArgs, gather) \
   X(9, ScatterArgs, scatter) \
   X(10, AdvanceArgs, advance) \
-  X(11, MapArgs, map) \
-  X(12, MatmulArgs, matmul) \
-  X(13, MaxPool2dArgs, max_pool2d) \
-  X(14, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(15, MetricSumArgs, metric_sum) \
-  X(16, ReduceSumArgs, reduce_sum) \
-  X(17, SgdArgs, sgd) \
-  X(18, SoftmaxArgs, softmax) \
-  X(19, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(20, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
+  X(11, LogSoftmaxArgs, log_softmax) \
+  X(12, MapArgs, map) \
+  X(13, MatmulArgs, matmul) \
+  X(14, MaxPool2dArgs, max_pool2d) \
+  X(15, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(16, MetricSumArgs, metric_sum) \
+  X(17, ReduceSumArgs, reduce_sum) \
+  X(18, SgdArgs, sgd) \
+  X(19, SoftmaxArgs, softmax) \
+  X(20, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(21, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
 
-constexpr uint32_t kOpCount = 21;
+constexpr uint32_t kOpCount = 22;
 
 }  // namespace gradstep

@@ -9,6 +9,7 @@ import { cases as averagePool2d } from './average_pool2d.js';
 import { cases as conv2d } from './conv2d.js';
 import { cases as dropout } from './dropout.js';
 import { cases as gather } from './gather.js';
+import { cases as logSoftmax } from './log_softmax.js';
 import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
 import { cases as maxPool2d } from './max_pool2d.js';
@@ -26,6 +27,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   conv2d,
   dropout,
   gather,
+  logSoftmax,
   map,
   matmul,
   maxPool2d,
