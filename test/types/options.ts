@@ -15,6 +15,12 @@ export function layers(): void {
   // @ts-expect-error TensorFlow.js's name for the slope of leakyRelu
   gs.layers.activation({ activation: (x) => gs.activations.leakyRelu(x, { alpha: 0.1 }) });
   gs.layers.dense({ units: 3, kernelInitializer: gs.initializers.heNormal(), biasInitializer: 'ones' });
+  gs.layers.dense({ units: 3, kernelInitializer: gs.initializers.orthogonal({ gain: 2 }), biasInitializer: 'constant' });
+  gs.initializers.varianceScaling({ scale: 2, mode: 'fanAvg', distribution: 'untruncatedNormal' });
+  // @ts-expect-error a mode that is not there
+  gs.initializers.varianceScaling({ mode: 'fanSum' });
+  // @ts-expect-error a bare number
+  gs.initializers.constant(1);
   gs.layers.conv2d({ filters: 8, kernelSize: [3, 5], strides: 2, padding: 'same' });
   gs.layers.flatten();
   // @ts-expect-error a misspelled option
