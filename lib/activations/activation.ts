@@ -2,12 +2,50 @@
 import { GradstepError, optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { unknownName, type Check } from '../options.js';
-import { linear, relu, sigmoid, softmax, tanh } from './index.js';
+import {
+  elu,
+  exponential,
+  gelu,
+  hardSigmoid,
+  leakyRelu,
+  linear,
+  logSoftmax,
+  mish,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softplus,
+  softsign,
+  tanh,
+} from './index.js';
 
 /** A function applied to a layer's result [rows, …]; the shape stays. */
 export type Activation = (x: Value) => Value;
 
-const ACTIVATIONS = { linear, relu, sigmoid, tanh, softmax } as const;
+/** By name; of two names for one function, models are saved with the first. */
+const ACTIVATIONS = {
+  linear,
+  relu,
+  relu6,
+  leakyRelu,
+  elu,
+  selu,
+  gelu,
+  silu,
+  swish: silu,
+  mish,
+  sigmoid,
+  hardSigmoid,
+  tanh,
+  softplus,
+  softsign,
+  softmax,
+  logSoftmax,
+  exponential,
+} as const;
 
 export type ActivationName = keyof typeof ACTIVATIONS;
 

@@ -1,7 +1,24 @@
 /** The activations, as functions of a value: what layers take by name, and what a user's own loss or layer may call. */
 import type { Value } from '../graph/graph.js';
+import { logSoftmax as logSoftmaxOf } from '../ops/log_softmax.js';
 import { elementwise } from '../ops/map.js';
 import { softmax as softmaxOf } from '../ops/softmax.js';
+import { boolean, checkOptions, number, optional, type SchemaOf } from '../options.js';
+
+export interface LeakyReluOptions {
+  /** Slope below 0. Default 0.2. */
+  negativeSlope?: number;
+}
+
+export interface EluOptions {
+  /** The result tends to −alpha far below 0. Default 1. */
+  alpha?: number;
+}
+
+export interface GeluOptions {
+  /** Whether the normal distribution function is replaced by a formula with tanh. Default false: exact, by erf. */
+  approximate?: boolean;
+}
 
 /** x → x. */
 export function linear(x: Value): Value {
@@ -26,4 +43,91 @@ export function tanh(x: Value): Value {
 /** x → e^x / Σ e^x over the last axis: positive, adding up to 1. */
 export function softmax(x: Value): Value {
   return softmaxOf(x);
+}
+
+/** x → x − log Σ e^x over the last axis: the logarithm of softmax, finite where softmax would round to 0. */
+export function logSoftmax(x: Value): Value {
+  return logSoftmaxOf(x);
+}
+
+/** x → min(max(x, 0), 6). */
+export function relu6(x: Value): Value {
+  return elementwise('minimum', relu(x), 6);
+}
+
+const leakyReluSchema = { negativeSlope: optional(number(), 0.2) } satisfies SchemaOf<LeakyReluOptions>;
+
+/** x → x above 0, negativeSlope·x below (Maas et al. 2013). */
+export function leakyRelu(x: Value, options?: LeakyReluOptions): Value {
+  const { negativeSlope } = checkOptions('activations.leakyRelu', options, leakyReluSchema);
+  return elementwise('where', elementwise('step', x), x, elementwise('mul', x, negativeSlope));
+}
+
+const eluSchema = { alpha: optional(number(), 1) } satisfies SchemaOf<EluOptions>;
+
+/** x → x above 0, alpha·(e^x − 1) below (Clevert et al. 2016). */
+export function elu(x: Value, options?: EluOptions): Value {
+  const { alpha } = checkOptions('activations.elu', options, eluSchema);
+  // e^x would overflow far above 0, where it is not wanted; its argument is cut off there.
+  const below = elementwise('mul', elementwise('expm1', elementwise('minimum', x, 0)), alpha);
+  return elementwise('add', relu(x), below);
+}
+
+/** The fixed point of mean 0 and variance 1 (Klambauer et al. 2017). */
+const SELU_ALPHA = 1.6732632423543772;
+const SELU_SCALE = 1.0507009873554805;
+
+/** x → 1.0507·elu(x, alpha = 1.6733): keeps signals at mean 0 and variance 1, with `lecunNormal` weights. */
+export function selu(x: Value): Value {
+  return elementwise('mul', elu(x, { alpha: SELU_ALPHA }), SELU_SCALE);
+}
+
+/** x → min(max(x + 3, 0), 6) / 6, in [0, 1]. */
+export function hardSigmoid(x: Value): Value {
+  return elementwise('mul', relu6(elementwise('add', x, 3)), 1 / 6);
+}
+
+/** x → log(1 + e^x), positive. */
+export function softplus(x: Value): Value {
+  return elementwise('softplus', x);
+}
+
+/** x → x / (1 + |x|), in (−1, 1). */
+export function softsign(x: Value): Value {
+  return elementwise('div', x, elementwise('add', elementwise('abs', x), 1));
+}
+
+const geluSchema = { approximate: optional(boolean, false) } satisfies SchemaOf<GeluOptions>;
+
+/**
+ * x → x·Φ(x), Φ the normal distribution function: ½·(1 + erf(x/√2)), or with `approximate`
+ * ½·(1 + tanh(√(2/π)·(x + 0.044715·x³))) (Hendrycks & Gimpel 2016).
+ */
+export function gelu(x: Value, options?: GeluOptions): Value {
+  const { approximate } = checkOptions('activations.gelu', options, geluSchema);
+  let odd: Value;
+  if (approximate) {
+    const factor = elementwise('add', elementwise('mul', elementwise('square', x), 0.044715), 1);
+    odd = elementwise('tanh', elementwise('mul', elementwise('mul', x, factor), Math.sqrt(2 / Math.PI)));
+  } else {
+    odd = elementwise('erf', elementwise('mul', x, Math.SQRT1_2));
+  }
+  return elementwise('mul', elementwise('mul', x, 0.5), elementwise('add', odd, 1));
+}
+
+/** x → x·sigmoid(x). Also known as `swish`. */
+export function silu(x: Value): Value {
+  return elementwise('mul', x, sigmoid(x));
+}
+
+export { silu as swish };
+
+/** x → x·tanh(softplus(x)) (Misra 2019). */
+export function mish(x: Value): Value {
+  return elementwise('mul', x, elementwise('tanh', softplus(x)));
+}
+
+/** x → e^x. */
+export function exponential(x: Value): Value {
+  return elementwise('exp', x);
 }

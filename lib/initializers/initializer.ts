@@ -9,9 +9,14 @@ import type { RandomStream } from '../random.js';
 export interface Initializer {
   /** The name it is saved under. */
   readonly name: string;
+  /** Options that its factory takes back. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** Returns the function that is called once for each element, in order. */
-  sampler(shape: Shape): (random: RandomStream) => number;
+  sampler(shape: Shape): Sampler;
 }
+
+/** Draws the next element of a weight. */
+export type Sampler = (random: RandomStream) => number;
 
 /** How many inputs and outputs each unit of a weight has: dense [in, out], convolution [h, w, in, out], bias [n]. */
 export function fans(shape: Shape): { fanIn: number; fanOut: number } {

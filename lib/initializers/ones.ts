@@ -4,6 +4,6 @@ import type { Initializer } from './initializer.js';
 
 /** Every element 1. */
 export function ones(options?: Record<string, never>): Initializer {
-  checkOptions('initializers.ones', options, {});
-  return { name: 'ones', sampler: () => () => 1 };
+  const config = checkOptions('initializers.ones', options, {});
+  return { name: 'ones', config, sampler: () => () => 1 };
 }

@@ -1,13 +1,42 @@
 /** Initializers by name: what options take as strings, and what saved models name. */
 import { optionError } from '../errors.js';
 import { unknownName, type Check } from '../options.js';
-import { glorotUniform } from './glorot_uniform.js';
-import { heNormal } from './he_normal.js';
+import {
+  constant,
+  glorotNormal,
+  glorotUniform,
+  heNormal,
+  heUniform,
+  identity,
+  lecunNormal,
+  lecunUniform,
+  ones,
+  orthogonal,
+  randomNormal,
+  randomUniform,
+  truncatedNormal,
+  varianceScaling,
+  zeros,
+} from './index.js';
 import type { Initializer } from './initializer.js';
-import { ones } from './ones.js';
-import { zeros } from './zeros.js';
 
-const INITIALIZERS = { glorotUniform, heNormal, zeros, ones } as const;
+const INITIALIZERS = {
+  zeros,
+  ones,
+  constant,
+  identity,
+  randomUniform,
+  randomNormal,
+  truncatedNormal,
+  varianceScaling,
+  glorotUniform,
+  glorotNormal,
+  heUniform,
+  heNormal,
+  lecunUniform,
+  lecunNormal,
+  orthogonal,
+} as const;
 
 export type InitializerName = keyof typeof INITIALIZERS;
 
@@ -19,6 +48,31 @@ export function isInitializer(value: unknown): value is Initializer {
 export const initializerOption: Check<Initializer> = (value, name) => {
   if (isInitializer(value)) return value;
   if (typeof value !== 'string') throw optionError(name, 'name of an initializer or an initializer', value);
-  if (!Object.hasOwn(INITIALIZERS, value)) throw unknownName('initializer', value, name, Object.keys(INITIALIZERS));
-  return INITIALIZERS[value as InitializerName]();
+  return make(value, undefined, name);
 };
+
+function make(value: string, config: unknown, where: string): Initializer {
+  if (!Object.hasOwn(INITIALIZERS, value)) throw unknownName('initializer', value, where, Object.keys(INITIALIZERS));
+  return INITIALIZERS[value as InitializerName](config as never);
+}
+
+/** An initializer with options in saved form; one without is saved as its name. */
+export interface SavedInitializer {
+  name: string;
+  config: unknown;
+}
+
+/** The saved form; ERR_OPTION when it is none of these. */
+export function saveInitializer({ name, config }: Initializer, where: string): string | SavedInitializer {
+  make(name, config, where);
+  return Object.keys(config).length === 0 ? name : { name, config };
+}
+
+export function isSavedInitializer(value: unknown): value is SavedInitializer {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<SavedInitializer>).name === 'string';
+}
+
+/** The initializer of a saved form. */
+export function restoreInitializer({ name, config }: SavedInitializer, where: string): Initializer {
+  return make(name, config, where);
+}

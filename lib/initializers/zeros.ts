@@ -4,6 +4,6 @@ import type { Initializer } from './initializer.js';
 
 /** Every element 0. */
 export function zeros(options?: Record<string, never>): Initializer {
-  checkOptions('initializers.zeros', options, {});
-  return { name: 'zeros', sampler: () => () => 0 };
+  const config = checkOptions('initializers.zeros', options, {});
+  return { name: 'zeros', config, sampler: () => () => 0 };
 }

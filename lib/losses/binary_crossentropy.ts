@@ -1,14 +1,22 @@
 /** binaryCrossentropy: −y·log p − (1−y)·log(1−p), the mean over a sample's outputs; from logits z: softplus(z) − z·y. */
 import type { Value } from '../graph/graph.js';
 import { elementwise } from '../ops/map.js';
-import { boolean, checkOptions, optional } from '../options.js';
-import { meanPerSample, type Loss } from './loss.js';
+import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
+import { labelSmoothingOption, smoothLabels } from './label_smoothing.js';
+import { comparison, type Loss } from './loss.js';
 import { clipProbabilities, sigmoidInput } from './probabilities.js';
 
 export interface BinaryCrossentropyOptions {
   /** Whether the model yields logits rather than probabilities. Default false. */
   fromLogits?: boolean;
+  /** Part from 0 to 1 by which labels are drawn towards ½. Default 0. */
+  labelSmoothing?: number;
 }
+
+const schema = {
+  fromLogits: optional(boolean, false),
+  labelSmoothing: labelSmoothingOption,
+} satisfies SchemaOf<BinaryCrossentropyOptions>;
 
 function fromLogitsOf(z: Value, y: Value): Value {
   return elementwise('sub', elementwise('softplus', z), elementwise('mul', z, y));
@@ -26,15 +34,10 @@ function fromProbabilities(p: Value, y: Value): Value {
  * model's end is fused with the loss.
  */
 export function binaryCrossentropy(options?: BinaryCrossentropyOptions): Loss {
-  const config = checkOptions('losses.binaryCrossentropy', options, { fromLogits: optional(boolean, false) });
-  return {
-    name: 'binaryCrossentropy',
-    config,
-    labels: 'float32',
-    labelShape: (output) => output,
-    perSample(yTrue, yPred) {
-      const logits = config.fromLogits ? yPred : sigmoidInput(yPred);
-      return meanPerSample(logits ? fromLogitsOf(logits, yTrue) : fromProbabilities(yPred, yTrue));
-    },
-  };
+  const config = checkOptions('losses.binaryCrossentropy', options, schema);
+  return comparison('binaryCrossentropy', config, (yTrue, yPred) => {
+    const y = smoothLabels(yTrue, config.labelSmoothing, 2);
+    const logits = config.fromLogits ? yPred : sigmoidInput(yPred);
+    return logits ? fromLogitsOf(logits, y) : fromProbabilities(yPred, y);
+  });
 }

@@ -40,6 +40,17 @@ export function meanPerSample(x: Value): Value {
   );
 }
 
+/** A loss whose labels have the shape of the output: a comparison without options of the step. `compute` gives [rows, …]. */
+export function comparison(name: string, config: Loss['config'], compute: LossFunction): Loss {
+  return {
+    name,
+    config,
+    labels: 'float32',
+    labelShape: (output) => output,
+    perSample: (yTrue, yPred) => meanPerSample(compute(yTrue, yPred)),
+  };
+}
+
 /** Wraps a user's own function. */
 export function ownLoss(compute: LossFunction): Loss {
   return {

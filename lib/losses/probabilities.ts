@@ -8,8 +8,8 @@ import { elementwise, map } from '../ops/map.js';
 import { SCALAR_NAMES } from '../ops/scalar_table.js';
 import { softmaxOp } from '../ops/softmax.js';
 
-/** Keras's epsilon: probabilities are clipped to [1e-7, 1 − 1e-7]. */
-const EPSILON = 1e-7;
+/** Keras's epsilon: probabilities are clipped to [1e-7, 1 − 1e-7], and divisors are at least this. */
+export const EPSILON = 1e-7;
 
 /** x where `value` is softmax(x). */
 export function softmaxInput(value: Value): Value | undefined {

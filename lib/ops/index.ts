@@ -6,6 +6,7 @@ import { GradstepError, optionError } from '../errors.js';
 import { Value } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import { argmax as argmaxOf } from './argmax.js';
+import { logSoftmax as logSoftmaxOf } from './log_softmax.js';
 import { broadcastTo as broadcast, elementwise } from './map.js';
 import { matmul as multiply } from './matmul.js';
 import { mean as meanOf, sum as sumOf } from './reduce_sum.js';
@@ -96,6 +97,21 @@ export function exp(x: Value): Value {
 /** Natural logarithm, x > 0. */
 export function log(x: Value): Value {
   return apply('log', x);
+}
+
+/** e^x − 1, keeping the digits near 0. */
+export function expm1(x: Value): Value {
+  return apply('expm1', x);
+}
+
+/** log(1 + x), keeping the digits near 0; −∞ at −1. */
+export function log1p(x: Value): Value {
+  return apply('log1p', x);
+}
+
+/** The error function, 2/√π ∫ e^−t² dt from 0 to x, in [−1, 1]. */
+export function erf(x: Value): Value {
+  return apply('erf', x);
 }
 
 /** a^b for a > 0. */
@@ -201,6 +217,11 @@ export function matmul(a: Value, b: Value): Value {
 /** e^x / Σ e^x over the last axis. */
 export function softmax(x: Value): Value {
   return softmaxOf(x);
+}
+
+/** x − log Σ e^x over the last axis: the logarithm of softmax. */
+export function logSoftmax(x: Value): Value {
+  return logSoftmaxOf(x);
 }
 
 /** Position of the largest element along the last axis (int32), the first of equals; no gradient. */

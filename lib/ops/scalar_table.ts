@@ -35,6 +35,9 @@ export const ARITIES = {
   greater: 2,
   greaterEqual: 2,
   where: 3,
+  expm1: 1,
+  log1p: 1,
+  erf: 1,
 } as const;
 
 export type ScalarName = keyof typeof ARITIES;
@@ -82,4 +85,10 @@ export const SLOPES: Record<ScalarName, Slope> = {
   greaterEqual: flat,
   /** where(c, a, b): a where c is not zero, else b. */
   where: (f, g, _y, c) => [null, f('where', c!, g, 0), f('where', c!, 0, g)],
+  /** e^a − 1, exact near 0. */
+  expm1: (f, g, y) => [f('mul', g, f('add', y, 1))],
+  /** log(1 + a), exact near 0. */
+  log1p: (f, g, _y, a) => [f('div', g, f('add', 1, a!))],
+  /** 2/√π ∫ e^−t² dt from 0 to a. */
+  erf: (f, g, _y, a) => [f('mul', g, f('mul', 2 / Math.sqrt(Math.PI), f('exp', f('neg', f('square', a!)))))],
 };

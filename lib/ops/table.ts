@@ -13,6 +13,7 @@ import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
 import { dropoutOp } from './dropout.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
 import { lionOp } from './lion.js';
+import { logSoftmaxOp } from './log_softmax.js';
 import { map } from './map.js';
 import { matmulOp } from './matmul.js';
 import { maxPool2dOp, maxPool2dDxOp } from './max_pool2d.js';
@@ -40,6 +41,7 @@ export const OP_TABLE: readonly OpDef[] = [
   scatterOp,
   advanceOp,
   lionOp,
+  logSoftmaxOp,
   map,
   matmulOp,
   maxPool2dOp,

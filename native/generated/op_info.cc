@@ -163,6 +163,10 @@ const std::vector<OpInfo>& op_table() {
         {"beta1", FieldRole::kFloat, 240, 0, false, 0},
         {"beta2", FieldRole::kFloat, 244, 0, false, 0},
     }},
+    {"logSoftmax", 96, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 1},
+    }},
     {"map", 832, {
         {"in0", FieldRole::kInput, 0, 7, true, 0},
         {"in1", FieldRole::kInput, 48, 7, true, 0},

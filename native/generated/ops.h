@@ -8,7 +8,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xa4101982809e9a70ull;
+constexpr uint64_t kOpTableHash = 0x9eeac806f5630b76ull;
 constexpr int kMaxRank = 6;
 constexpr int kMapInputs = 8;
 constexpr int kMapOutputs = 4;
@@ -374,6 +374,14 @@ static_assert(offsetof(LionArgs, beta1) == 240, "layout");
 static_assert(offsetof(LionArgs, beta2) == 244, "layout");
 static_assert(sizeof(LionArgs) == 248, "layout");
 
+struct alignas(8) LogSoftmaxArgs {
+  Tensor x;
+  Tensor y;
+};
+static_assert(offsetof(LogSoftmaxArgs, x) == 0, "layout");
+static_assert(offsetof(LogSoftmaxArgs, y) == 48, "layout");
+static_assert(sizeof(LogSoftmaxArgs) == 96, "layout");
+
 struct alignas(8) MapArgs {
   Tensor in0;
   Tensor in1;
@@ -642,19 +650,20 @@ static_assert(sizeof(SoftmaxCrossEntropyDxArgs) == 192, "layout");
   X(12, ScatterArgs, scatter) \
   X(13, AdvanceArgs, advance) \
   X(14, LionArgs, lion) \
-  X(15, MapArgs, map) \
-  X(16, MatmulArgs, matmul) \
-  X(17, MaxPool2dArgs, max_pool2d) \
-  X(18, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(19, MetricSumArgs, metric_sum) \
-  X(20, NadamArgs, nadam) \
-  X(21, ReduceSumArgs, reduce_sum) \
-  X(22, RmspropArgs, rmsprop) \
-  X(23, SgdArgs, sgd) \
-  X(24, SoftmaxArgs, softmax) \
-  X(25, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(26, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
+  X(15, LogSoftmaxArgs, log_softmax) \
+  X(16, MapArgs, map) \
+  X(17, MatmulArgs, matmul) \
+  X(18, MaxPool2dArgs, max_pool2d) \
+  X(19, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(20, MetricSumArgs, metric_sum) \
+  X(21, NadamArgs, nadam) \
+  X(22, ReduceSumArgs, reduce_sum) \
+  X(23, RmspropArgs, rmsprop) \
+  X(24, SgdArgs, sgd) \
+  X(25, SoftmaxArgs, softmax) \
+  X(26, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(27, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
 
-constexpr uint32_t kOpCount = 27;
+constexpr uint32_t kOpCount = 28;
 
 }  // namespace gradstep

@@ -30,4 +30,7 @@
   X(24, less_equal, 2) \
   X(25, greater, 2) \
   X(26, greater_equal, 2) \
-  X(27, where, 3)
+  X(27, where, 3) \
+  X(28, expm1, 1) \
+  X(29, log1p, 1) \
+  X(30, erf, 1)

@@ -35,18 +35,23 @@ GRADSTEP_HD inline float sign(float a) { return a > 0.f ? 1.f : a < 0.f ? -1.f :
 GRADSTEP_HD inline float square(float a) { return a * a; }
 GRADSTEP_HD inline float sqrt(float a) { return ::sqrtf(a); }
 
-// e^a. Overflows to infinity above 88.73, flushes to zero below -87.34; NaN stays NaN.
-GRADSTEP_HD inline float exp(float a) {
-  const float x = a < -87.3365f ? -87.3365f : (a > 88.7228f ? 88.7228f : a);
-  const float n = ::floorf(x * 1.44269504f + 0.5f);
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+// e^r - 1 for |r| <= log(2)/2: the polynomial of exp and expm1.
+GRADSTEP_HD inline float exp_tail(float r) {
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.f;
+  return p * r * r + r;
+}
+
+// e^a. Overflows to infinity above 88.73, flushes to zero below -87.34; NaN stays NaN.
+GRADSTEP_HD inline float exp(float a) {
+  const float x = a < -87.3365f ? -87.3365f : (a > 88.7228f ? 88.7228f : a);
+  const float n = ::floorf(x * 1.44269504f + 0.5f);
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  const float p = exp_tail(r) + 1.f;
   // n is in [-126, 128]: scale in two steps so that 2^128 does not overflow on the way.
   const int32_t i = static_cast<int32_t>(n == n ? n : 0.f);
   const int32_t half = i >> 1;
@@ -101,13 +106,14 @@ GRADSTEP_HD inline float tanh(float a) {
   const float y = m < 0.625f ? small : (a < 0.f ? -large : large);
   return a == a ? y : a;
 }
-// log(1 + e^a) = max(a, 0) + log(1 + e^-|a|); log1p by the quotient trick (Kahan): exact for small arguments.
-GRADSTEP_HD inline float softplus(float a) {
-  const float e = exp(-abs(a));
-  const float u = 1.f + e;
-  const float l = u == 1.f ? e : log(u) * (e / (u - 1.f));
-  return (a > 0.f ? a : a * 0.f) + l;
+// log(1 + a) by the quotient trick (Kahan): exact for small arguments; -infinity at -1, NaN below.
+GRADSTEP_HD inline float log1p(float a) {
+  const float u = 1.f + a;
+  const float y = u == 1.f ? a : log(u) * (a / (u - 1.f));
+  return a == bits_to_float(0x7f800000u) ? a : y;
 }
+// log(1 + e^a) = max(a, 0) + log(1 + e^-|a|), without overflow.
+GRADSTEP_HD inline float softplus(float a) { return (a > 0.f ? a : a * 0.f) + log1p(exp(-abs(a))); }
 GRADSTEP_HD inline float floor(float a) { return ::floorf(a); }
 GRADSTEP_HD inline float equal(float a, float b) { return a == b ? 1.f : 0.f; }
 GRADSTEP_HD inline float not_equal(float a, float b) { return a != b ? 1.f : 0.f; }
@@ -116,5 +122,31 @@ GRADSTEP_HD inline float less_equal(float a, float b) { return a <= b ? 1.f : 0.
 GRADSTEP_HD inline float greater(float a, float b) { return a > b ? 1.f : 0.f; }
 GRADSTEP_HD inline float greater_equal(float a, float b) { return a >= b ? 1.f : 0.f; }
 GRADSTEP_HD inline float where(float c, float a, float b) { return c != 0.f ? a : b; }
+// e^a - 1, keeping the digits near 0 that a subtraction would lose.
+GRADSTEP_HD inline float expm1(float a) { return abs(a) < 0.34f ? exp_tail(a) : exp(a) - 1.f; }
+// Below 1 an odd polynomial; above, 1 - e^p with p fitted to log erfc on [1, 4], beyond which erf is 1 in float32.
+GRADSTEP_HD inline float erf(float a) {
+  const float z = a * a;
+  float s = 7.882497448e-5f;
+  s = s * z - 8.018855006e-4f;
+  s = s * z + 5.189312156e-3f;
+  s = s * z - 2.685432881e-2f;
+  s = s * z + 1.128359735e-1f;
+  s = s * z - 3.761262596e-1f;
+  s = s * z + 1.283791661e-1f;
+  const float m = abs(a) > 4.f ? 4.f : abs(a);
+  float p = 1.614061603e-6f;
+  p = p * m - 4.559062290e-5f;
+  p = p * m + 5.927695311e-4f;
+  p = p * m - 4.740222357e-3f;
+  p = p * m + 2.636471763e-2f;
+  p = p * m - 1.099782437e-1f;
+  p = p * m - 6.319370866e-1f;
+  p = p * m - 1.130166650e+0f;
+  p = p * m + 3.032129607e-4f;
+  const float large = 1.f - exp(p);
+  const float y = abs(a) < 1.f ? a + a * s : (a < 0.f ? -large : large);
+  return a == a ? y : a;
+}
 
 }  // namespace gradstep::scalar

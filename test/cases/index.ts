@@ -13,6 +13,7 @@ import { cases as conv2d } from './conv2d.js';
 import { cases as dropout } from './dropout.js';
 import { cases as gather } from './gather.js';
 import { cases as lion } from './lion.js';
+import { cases as logSoftmax } from './log_softmax.js';
 import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
 import { cases as maxPool2d } from './max_pool2d.js';
@@ -36,6 +37,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   dropout,
   gather,
   lion,
+  logSoftmax,
   map,
   matmul,
   maxPool2d,

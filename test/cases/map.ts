@@ -36,10 +36,24 @@ export const EXACT: Record<ScalarName, (a: number, b: number, c: number) => numb
   greater: (a, b) => Number(a > b),
   greaterEqual: (a, b) => Number(a >= b),
   where: (c, a, b) => (c !== 0 ? a : b),
+  expm1: Math.expm1,
+  log1p: Math.log1p,
+  erf,
 };
 
+/** The error function by its power series, Σ (−1)^n a^(2n+1) / (n! (2n+1)) · 2/√π, summed for |a| < 4; within 2e-8 of ±1 beyond. */
+function erf(a: number): number {
+  if (Math.abs(a) >= 4) return Math.sign(a);
+  let [term, sum] = [a, a];
+  for (let n = 1; n < 120; n++) {
+    term *= (-a * a) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
+
 /** Functions whose domain is the positive numbers. */
-const POSITIVE: readonly ScalarName[] = ['sqrt', 'log', 'pow', 'div'];
+const POSITIVE: readonly ScalarName[] = ['sqrt', 'log', 'pow', 'div', 'log1p'];
 /** Functions with jumps: their derivative is zero, and a difference across the jump would not be. */
 const JUMPS: readonly ScalarName[] = [
   'sign',
@@ -84,11 +98,13 @@ const functionCases: OpCase[] = SCALAR_NAMES.flatMap((fn) => {
 });
 
 /** Wide ranges and special arguments: forward only. */
-const extremes: OpCase[] = (['exp', 'log', 'sigmoid', 'tanh', 'softplus', 'sqrt', 'relu'] as const).map((fn) => {
-  const negative = fn === 'log' || fn === 'sqrt' ? [] : [-1e-8, -0.3, -0.6249, -0.6251, -5, -20, -80];
-  const data = [...negative, 1e-8, 1e-4, 0.3, 0.6249, 0.6251, 0.999, 1, 1.001, 1.4142, 2, 5, 20, 80];
-  return { ...broadcastCase(`${fn} over its range`, fn, [[data.length]], { data }), gradients: [] };
-});
+const extremes: OpCase[] = (['exp', 'log', 'sigmoid', 'tanh', 'softplus', 'sqrt', 'relu', 'expm1', 'log1p', 'erf'] as const).map(
+  (fn) => {
+    const negative = fn === 'log' || fn === 'sqrt' || fn === 'log1p' ? [] : [-1e-8, -0.3, -0.6249, -0.6251, -5, -20, -80];
+    const data = [...negative, 1e-8, 1e-4, 0.3, 0.6249, 0.6251, 0.999, 1, 1.001, 1.4142, 2, 5, 20, 80];
+    return { ...broadcastCase(`${fn} over its range`, fn, [[data.length]], { data }), gradients: [] };
+  },
+);
 
 /** Σ_k x_k · (k + 1): one fused tape over `count` inputs of a dtype. */
 function manyInputs(dtype: 'float32' | 'int32' | 'uint8', count: number): OpCase {

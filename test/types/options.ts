@@ -8,7 +8,19 @@ export function layers(): void {
   gs.layers.dense({ units: 3, activation: 'relu' });
   gs.layers.dense({ units: 3, activation: gs.activations.tanh });
   gs.layers.dense({ units: 3, activation: (x) => gs.ops.square(x) });
+  gs.layers.dense({ units: 3, activation: gs.activations.swish });
+  gs.layers.activation({ activation: 'hardSigmoid' });
+  gs.layers.activation({ activation: (x) => gs.activations.leakyRelu(x, { negativeSlope: 0.1 }) });
+  gs.layers.activation({ activation: (x) => gs.activations.gelu(x, { approximate: true }) });
+  // @ts-expect-error TensorFlow.js's name for the slope of leakyRelu
+  gs.layers.activation({ activation: (x) => gs.activations.leakyRelu(x, { alpha: 0.1 }) });
   gs.layers.dense({ units: 3, kernelInitializer: gs.initializers.heNormal(), biasInitializer: 'ones' });
+  gs.layers.dense({ units: 3, kernelInitializer: gs.initializers.orthogonal({ gain: 2 }), biasInitializer: 'constant' });
+  gs.initializers.varianceScaling({ scale: 2, mode: 'fanAvg', distribution: 'untruncatedNormal' });
+  // @ts-expect-error a mode that is not there
+  gs.initializers.varianceScaling({ mode: 'fanSum' });
+  // @ts-expect-error a bare number
+  gs.initializers.constant(1);
   gs.layers.conv2d({ filters: 8, kernelSize: [3, 5], strides: 2, padding: 'same' });
   gs.layers.flatten();
   // @ts-expect-error a misspelled option
@@ -44,6 +56,17 @@ export function compiling(model: gs.Sequential): void {
     onNaN: 'continue',
   });
   model.compile({ optimizer: 'sgd', loss: (yTrue, yPred) => gs.ops.abs(gs.ops.sub(yTrue, yPred)) });
+  model.compile({ optimizer: 'sgd', loss: 'meanAbsoluteError' });
+  model.compile({ optimizer: 'sgd', loss: gs.losses.huber({ delta: 2 }) });
+  model.compile({
+    optimizer: 'sgd',
+    loss: gs.losses.binaryFocalCrossentropy({ gamma: 1, alpha: 0.4, applyClassBalancing: true }),
+  });
+  model.compile({ optimizer: 'sgd', loss: gs.losses.categoricalCrossentropy({ labelSmoothing: 0.1 }) });
+  // @ts-expect-error smoothing is for labels that are distributions
+  gs.losses.sparseCategoricalCrossentropy({ labelSmoothing: 0.1 });
+  // @ts-expect-error an option where there are none
+  gs.losses.hinge({ delta: 1 });
   // @ts-expect-error a misspelled optimizer
   model.compile({ optimizer: 'adm', loss: 'meanSquaredError' });
   // @ts-expect-error a misspelled loss
