@@ -20,7 +20,7 @@ export interface AdamOptions {
   amsgrad?: boolean;
 }
 
-const schema = {
+export const adamSchema = {
   learningRate: rate(0.001),
   beta1: decay(0.9),
   beta2: decay(0.999),
@@ -28,14 +28,13 @@ const schema = {
   amsgrad: optional(boolean, false),
 } satisfies SchemaOf<AdamOptions>;
 
-/** m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − lr·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε); with `amsgrad` the largest v so far. */
-export function adam(options?: AdamOptions): Optimizer {
-  const config = checkOptions('optimizers.adam', options, schema);
-  const { beta1, beta2, epsilon, amsgrad } = config;
+/** Adam under either of its names; `weightDecay` shrinks the weights before each update. */
+export function adamOptimizer(name: 'adam' | 'adamW', config: Required<AdamOptions>, weightDecay: number): Optimizer {
+  const { learningRate, beta1, beta2, epsilon, amsgrad } = config;
   return {
-    name: 'adam',
-    config,
-    learningRate: config.learningRate,
+    name,
+    config: { ...config },
+    learningRate,
     slots: amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
     apply(context) {
       const { params, grads, state, flag } = context;
@@ -49,7 +48,12 @@ export function adam(options?: AdamOptions): Optimizer {
         state,
         flag,
       };
-      params.graph.add(adamOp, inputs, { beta1, beta2, epsilon });
+      params.graph.add(adamOp, inputs, { beta1, beta2, epsilon, weightDecay });
     },
   };
+}
+
+/** m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − lr·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε); with `amsgrad` the largest v so far. */
+export function adam(options?: AdamOptions): Optimizer {
+  return adamOptimizer('adam', checkOptions('optimizers.adam', options, adamSchema), 0);
 }

@@ -1,7 +1,9 @@
 /** maxPool2d: overlapping windows, padding, windows over 256 elements, ties, and behind a relu'd convolution. */
 import { conv2d, windowOutput } from '../../lib/ops/conv2d.js';
+import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { maxPool2d, type Pool2d } from '../../lib/ops/max_pool2d.js';
+import { sum } from '../../lib/ops/reduce_sum.js';
 import type { OpCase } from './op_case.js';
 
 export const POOL: Pool2d = { poolH: 2, poolW: 2, strideH: 2, strideW: 2, padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
@@ -59,6 +61,17 @@ export const cases: OpCase[] = [
     build: ({ x, g }) => ({ y: elementwise('mul', maxPool2d(x!, POOL), g!) }),
     reference: ({ g }) => ({ y: [g![0]!, 2 * g![1]!] }),
     gradients: ['g'],
+  },
+  {
+    name: 'a gradient masked by another tensor than the pooled one stays where it is',
+    inputs: {
+      x: { shape: [1, 2, 4, 1], data: [1, 2, 5, 0, 3, 0, 4, 9] },
+      m: { shape: [1, 2, 4, 1], data: [1, 1, 1, 1, 1, 1, 1, -1] },
+    },
+    build: ({ x, m }) => ({ y: elementwise('mul', gradients(sum(maxPool2d(x!, POOL)), [x!])[0]!, elementwise('step', m!)) }),
+    // 3 and 9 win their windows; the mask is 0 where the 9 is.
+    reference: () => ({ y: [0, 0, 0, 0, 1, 0, 0, 0] }),
+    gradients: [],
   },
   {
     name: 'relu before pooling: its backward moves behind the pooling',
