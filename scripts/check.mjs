@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -15,9 +15,14 @@ function succeeds(command, ...args) {
   return result.status === 0;
 }
 
+function filesUnder(folder) {
+  const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name)));
+}
+
 /** Generates again, compares with what is there, and puts back what was there. */
 function generatedFilesAreCurrent() {
-  const generated = readdirSync(join(root, 'native/generated')).map((name) => `native/generated/${name}`);
+  const generated = filesUnder('native/generated');
   generated.push('lib/ops/table.ts', 'test/cases/index.ts');
   const contents = () => new Map(generated.map((name) => [name, readFileSync(join(root, name), 'utf8')]));
   const before = contents();

@@ -3,7 +3,7 @@
  * backend must define, the descriptors the verifier reads, the list of scalar functions. Run it with `npm run generate`
  * after changing an op's signature; `npm run check` fails when the files are not current.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   DIMS_BYTES,
@@ -21,9 +21,16 @@ import { MAX_RANK } from '../lib/graph/shape.js';
 import { IMMEDIATE, MAP_INPUTS, MAP_OUTPUTS, REGISTER, TAPE_CODE, TAPE_IMMEDIATES } from '../lib/ops/map.js';
 import { ARITIES, SCALAR_NAMES } from '../lib/ops/scalar_table.js';
 import { OP_TABLE } from '../lib/ops/table.js';
+import { opFiles } from './op_files.js';
 
 const folder = fileURLToPath(new URL('../native/generated/', import.meta.url));
 const note = '// Generated from the op table by scripts/generate.ts. Do not edit: change the table and run `npm run generate`.\n';
+
+/** Files of lib/ops, each with its ops in the order of the table. */
+const FILES = (() => {
+  let code = 0;
+  return opFiles().map(({ stem, ops }) => ({ stem, ops: ops.map(() => OP_TABLE[code++]!) }));
+})();
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const pascal = (name: string): string => name[0]!.toUpperCase() + name.slice(1);
@@ -59,7 +66,8 @@ function struct(op: OpDef): string {
   ].join('\n');
 }
 
-function opsHeader(): string {
+/** What every op's arguments are made of. */
+function tensorHeader(): string {
   return `${note}#pragma once
 
 #include <cstddef>
@@ -67,9 +75,6 @@ function opsHeader(): string {
 
 namespace gradstep {
 
-constexpr uint32_t kMagic = 0x${MAGIC.toString(16)};
-constexpr uint32_t kFormat = ${FORMAT};
-constexpr uint64_t kOpTableHash = 0x${opTableHash()}ull;
 constexpr int kMaxRank = ${MAX_RANK};
 constexpr int kMapInputs = ${MAP_INPUTS};
 constexpr int kMapOutputs = ${MAP_OUTPUTS};
@@ -115,7 +120,34 @@ struct Tape {
 };
 static_assert(sizeof(Tape) == ${TAPE_BYTES}, "layout");
 
-${OP_TABLE.map(struct).join('\n\n')}
+}  // namespace gradstep
+`;
+}
+
+/** The arguments of the ops of one file of lib/ops: all that its kernels include, so that a new op recompiles no other. */
+function argsHeader(ops: readonly OpDef[]): string {
+  return `${note}#pragma once
+
+#include "generated/tensor.h"
+
+namespace gradstep {
+
+${ops.map(struct).join('\n\n')}
+
+}  // namespace gradstep
+`;
+}
+
+function opsHeader(): string {
+  return `${note}#pragma once
+
+${FILES.map(({ stem }) => `#include "generated/args/${stem}.h"`).join('\n')}
+
+namespace gradstep {
+
+constexpr uint32_t kMagic = 0x${MAGIC.toString(16)};
+constexpr uint32_t kFormat = ${FORMAT};
+constexpr uint64_t kOpTableHash = 0x${opTableHash()}ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \\
@@ -202,8 +234,11 @@ ${ops.map(({ op, code }) => `    case ${code}: return ${snake(op.name)}(prepare,
 `;
 }
 
-mkdirSync(folder, { recursive: true });
+rmSync(`${folder}args`, { recursive: true, force: true });
+mkdirSync(`${folder}args`, { recursive: true });
 const files: Record<string, string> = {
+  'tensor.h': tensorHeader(),
+  ...Object.fromEntries(FILES.map(({ stem, ops }) => [`args/${stem}.h`, argsHeader(ops)])),
   'ops.h': opsHeader(),
   'scalars.h': scalarsHeader(),
   'op_info.cc': opInfo(),

@@ -70,7 +70,7 @@ function header(chains: readonly Chain[]): string {
 // clang-format off
 #pragma once
 
-#include "generated/ops.h"
+#include "generated/args/map.h"
 #include "ops/scalar.h"
 
 namespace gradstep::cuda::map_chains {

@@ -2,8 +2,9 @@
  * Writes the two lists that name every op: lib/ops/table.ts, from the ops that the files of lib/ops declare, and
  * test/cases/index.ts, from the files of test/cases. Part of `npm run generate`, before what reads the table.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { opFiles, stems } from './op_files.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const note = (of: string): string =>
@@ -11,24 +12,7 @@ const note = (of: string): string =>
 
 const camel = (stem: string): string => stem.replace(/_([a-z0-9])/g, (_, c: string) => c.toUpperCase());
 
-/** Files of a folder that match, by stem, in alphabetical order. */
-function stems(folder: string, declares: RegExp): { stem: string; text: string }[] {
-  return readdirSync(root + folder)
-    .filter((name) => name.endsWith('.ts'))
-    .sort()
-    .map((name) => ({ stem: name.slice(0, -'.ts'.length), text: readFileSync(root + folder + name, 'utf8') }))
-    .filter(({ text }) => declares.test(text));
-}
-
-/** The exported ops of a file that have a kernel, in the order of their declaration. */
-function opsOf(text: string): string[] {
-  const declarations = text.split(/^(?=export const \w+ = defineOp\()/m).slice(1);
-  return declarations
-    .filter((d) => !/^ {2}view: true/m.test(d.split(/^\}\);/m)[0]!))
-    .map((d) => /^export const (\w+)/.exec(d)![1]!);
-}
-
-const files = stems('lib/ops/', /^export const \w+ = defineOp\(/m).map(({ stem, text }) => ({ stem, ops: opsOf(text) }));
+const files = opFiles();
 writeFileSync(
   `${root}lib/ops/table.ts`,
   [

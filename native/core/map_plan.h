@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/program.h"
+#include "generated/args/map.h"
 
 namespace gradstep {
 

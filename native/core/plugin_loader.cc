@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "generated/ops.h"
 
 namespace gradstep {
 namespace {

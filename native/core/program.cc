@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/op_info.h"
+#include "generated/ops.h"
 
 namespace gradstep {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "generated/ops.h"
+#include "generated/tensor.h"
 
 namespace gradstep {
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/program.h"
+#include "generated/args/map.h"
 
 namespace gradstep {
 

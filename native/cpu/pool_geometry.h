@@ -1,7 +1,7 @@
 // Pooling attributes of either pooling op as the two axes of ops/pool.h.
 #pragma once
 
-#include "generated/ops.h"
+#include "generated/tensor.h"
 #include "ops/pool.h"
 
 namespace gradstep::cpu {

@@ -8,7 +8,7 @@
 
 #include "core/backend.h"
 #include "cpu/dnnl_seam.h"
-#include "generated/ops.h"
+#include "generated/tensor.h"
 
 namespace gradstep::cpu {
 

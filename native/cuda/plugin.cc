@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "cuda/backend.h"
 #include "cuda/gemm.h"
+#include "generated/ops.h"
 
 namespace gradstep::cuda {
 namespace {

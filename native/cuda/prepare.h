@@ -10,7 +10,7 @@
 #include "core/backend.h"
 #include "cuda/gemm.h"
 #include "cuda/launch.h"
-#include "generated/ops.h"
+#include "generated/tensor.h"
 
 namespace gradstep::cuda {
 

@@ -2,7 +2,7 @@
 // clang-format off
 #pragma once
 
-#include "generated/ops.h"
+#include "generated/args/map.h"
 #include "ops/scalar.h"
 
 namespace gradstep::cuda::map_chains {

@@ -1,8 +1,9 @@
 // adadelta on the CPU: its rule over the parameter block.
 #include "ops/adadelta.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/adadelta.h"
 
 namespace gradstep::cpu {
 

@@ -1,6 +1,7 @@
 // adadelta on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/adadelta.h"
 #include "ops/adadelta.h"
 
 namespace gradstep::cuda {

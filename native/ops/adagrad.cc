@@ -1,8 +1,9 @@
 // adagrad on the CPU: its rule over the parameter block.
 #include "ops/adagrad.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/adagrad.h"
 
 namespace gradstep::cpu {
 

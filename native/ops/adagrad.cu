@@ -1,6 +1,7 @@
 // adagrad on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/adagrad.h"
 #include "ops/adagrad.h"
 
 namespace gradstep::cuda {

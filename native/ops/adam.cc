@@ -1,8 +1,9 @@
 // adam on the CPU: its rule over the parameter block.
 #include "ops/adam.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/adam.h"
 
 namespace gradstep::cpu {
 

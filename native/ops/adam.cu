@@ -1,6 +1,7 @@
 // adam on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/adam.h"
 #include "ops/adam.h"
 
 namespace gradstep::cuda {

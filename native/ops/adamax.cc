@@ -1,8 +1,9 @@
 // adamax on the CPU: its rule over the parameter block.
 #include "ops/adamax.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/adamax.h"
 
 namespace gradstep::cpu {
 

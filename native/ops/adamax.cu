@@ -1,6 +1,7 @@
 // adamax on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/adamax.h"
 #include "ops/adamax.h"
 
 namespace gradstep::cuda {

@@ -1,7 +1,8 @@
 // argmax on the CPU: the first largest element of each row; a NaN counts as the largest.
+#include "generated/args/argmax.h"
+
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
-#include "generated/cpu_ops.h"
 #include "ops/pool.h"
 
 namespace gradstep::cpu {

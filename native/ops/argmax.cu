@@ -1,6 +1,7 @@
 // argmax on CUDA: a warp a row. The first of equals wins, and a NaN beats every number, as in max_pool2d.
+#include "cuda/prepare.h"
 #include "cuda/reduce.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/argmax.h"
 #include "ops/pool.h"
 
 namespace gradstep::cuda {

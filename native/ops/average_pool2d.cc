@@ -1,9 +1,10 @@
 // averagePool2d on the CPU, NHWC: one position at a time, vectorised over channels; padding is not counted. The
 // gradient gathers: each input position adds up its share of the windows that cover it.
+#include "generated/args/average_pool2d.h"
+
 #include "cpu/pool_geometry.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
 namespace {

@@ -1,6 +1,7 @@
 // average_pool2d and its gradient on CUDA, NHWC: the mean over a window's elements that lie inside the tensor. Laid out
 // as max_pool2d; the gradient gathers from the windows that cover an element, in order.
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/average_pool2d.h"
 #include "ops/pool.cuh"
 
 namespace gradstep::cuda {

@@ -1,9 +1,10 @@
 // conv2d and its gradients on oneDNN: NHWC activations, HWIO kernels as the user sees them. oneDNN wants kernels packed
 // for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a small part of the work.
 // oneDNN cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is added from there.
+#include "generated/args/conv2d.h"
+
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
 namespace {

@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/conv2d.h"
 #include "ops/conv2d.cuh"
 #include "ops/reduce_sum.cuh"
 #include "ops/scalar.h"

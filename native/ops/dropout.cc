@@ -3,7 +3,7 @@
 
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/dropout.h"
 
 namespace gradstep::cpu {
 namespace {

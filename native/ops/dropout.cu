@@ -1,6 +1,7 @@
 // dropout on CUDA: a thread draws four words and decides about four elements, 16 apart, so that a half-warp's reads and
 // writes are whole 64-byte pieces. The mask is never stored.
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/dropout.h"
 #include "ops/dropout.h"
 
 namespace gradstep::cuda {

@@ -1,11 +1,12 @@
 // gather, scatter and advance on the CPU: rows between a data slot and the batch. Row numbers are checked first; a
 // wrong one raises the flag and reads as zeros (or is not written).
+#include "generated/args/gather.h"
+
 #include <cstring>
 
 #include "core/state.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
 namespace {

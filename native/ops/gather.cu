@@ -3,7 +3,8 @@
 // exist becomes zeros (gather) or is left out (scatter); of several, the first in the batch is the one that is told.
 #include "core/state.h"
 #include "cuda/pack.h"
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/gather.h"
 
 namespace gradstep::cuda {
 namespace {

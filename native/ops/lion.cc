@@ -1,8 +1,9 @@
 // lion on the CPU: its rule over the parameter block.
 #include "ops/lion.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/lion.h"
 
 namespace gradstep::cpu {
 

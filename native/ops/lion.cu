@@ -1,6 +1,7 @@
 // lion on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/lion.h"
 #include "ops/lion.h"
 
 namespace gradstep::cuda {

@@ -1,10 +1,11 @@
 // log_softmax on the CPU, a row at a time: maximum, the sum of exponentials by blocks that stay in the first-level
 // cache, the difference. y may be x.
+#include "generated/args/log_softmax.h"
+
 #include <algorithm>
 
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 #include "ops/scalar.h"
 
 namespace gradstep::cpu {

@@ -1,7 +1,8 @@
 // log_softmax on CUDA over the last axis: a warp a row, or a block where rows are long. Three passes over a row that
 // stays in the caches: its maximum, the sum of exponentials, the difference. y may be x: each thread writes only what
 // it alone reads.
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/log_softmax.h"
 #include "ops/softmax.cuh"
 
 namespace gradstep::cuda {

@@ -2,6 +2,8 @@
 // vectorised loop an instruction. Inputs that hold the domain in order are read in place, results are written in place;
 // broadcast and integer inputs are first spread into a block of floats. A row reduction sums each row as its blocks are
 // made.
+#include "generated/args/map.h"
+
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -9,7 +11,6 @@
 #include "core/map_plan.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 #include "ops/scalar.h"
 
 namespace gradstep::cpu {

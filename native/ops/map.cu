@@ -10,7 +10,8 @@
 #include <string>
 #include <unordered_map>
 
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/map.h"
 #include "generated/map_chains.cuh"
 #include "ops/map.cuh"
 #include "ops/reduce_sum.cuh"

@@ -1,7 +1,8 @@
 // matmul on oneDNN: plain row-major operands, transposes as strides, bias and relu as epilogues, accumulation as a sum
 // post-op. One primitive call a step.
+#include "generated/args/matmul.h"
+
 #include "cpu/prepare.h"
-#include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
 

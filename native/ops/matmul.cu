@@ -1,5 +1,6 @@
 // matmul on CUDA: the GEMM seam does it all, bias and relu included.
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/matmul.h"
 
 namespace gradstep::cuda {
 

@@ -1,9 +1,10 @@
 // maxPool2d on the CPU, NHWC: one output position at a time, vectorised over channels. The gradient gathers: each input
 // position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
+#include "generated/args/max_pool2d.h"
+
 #include "cpu/pool_geometry.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
 namespace {

@@ -1,7 +1,8 @@
 // max_pool2d and its gradient on CUDA, NHWC. A block is channels x pixels: threads along the channels read side by
 // side, and a pixel's geometry is worked out once for all of them. The gradient gathers: each element of dx looks at
 // the windows that cover it, in order, and takes dy where it won, so nothing is added in an order that could change.
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/max_pool2d.h"
 #include "ops/pool.cuh"
 
 namespace gradstep::cuda {

@@ -1,10 +1,11 @@
 // metricSum on the CPU: float64 totals over the whole pass; a sum that is not finite raises the flag when guarded.
+#include "generated/args/metric_sum.h"
+
 #include <cmath>
 
 #include "core/state.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
 

@@ -3,8 +3,9 @@
 #include <cmath>
 
 #include "core/state.h"
+#include "cuda/prepare.h"
 #include "cuda/reduce.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/metric_sum.h"
 
 namespace gradstep::cuda {
 namespace {

@@ -1,8 +1,9 @@
 // nadam on the CPU: its rule over the parameter block.
 #include "ops/nadam.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/nadam.h"
 
 namespace gradstep::cpu {
 

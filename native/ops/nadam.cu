@@ -1,6 +1,7 @@
 // nadam on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/nadam.h"
 #include "ops/nadam.h"
 
 namespace gradstep::cuda {

@@ -1,9 +1,10 @@
 // reduceSum on the CPU: rows of adjacent elements (inner 1) in fixed lanes; otherwise whole rows of `inner` elements
 // are added up, a run of kRun at a time so that float32 sums stay short. Work is split over outer and inner, or over
 // the length where those are small, and parts are added in order.
+#include "generated/args/reduce_sum.h"
+
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
 namespace {

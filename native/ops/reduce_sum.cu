@@ -4,8 +4,9 @@
 // launch. The order of additions depends on the shape and the device only.
 #include <algorithm>
 
+#include "cuda/prepare.h"
 #include "cuda/reduce.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/reduce_sum.h"
 #include "ops/reduce_sum.cuh"
 
 namespace gradstep::cuda {

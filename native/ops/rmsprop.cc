@@ -1,8 +1,9 @@
 // rmsprop on the CPU: its rule over the parameter block.
 #include "ops/rmsprop.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/rmsprop.h"
 
 namespace gradstep::cpu {
 

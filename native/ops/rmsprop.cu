@@ -1,6 +1,7 @@
 // rmsprop on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/rmsprop.h"
 #include "ops/rmsprop.h"
 
 namespace gradstep::cuda {

@@ -1,8 +1,9 @@
 // sgd on the CPU: its rule over the parameter block.
 #include "ops/sgd.h"
 
+#include "cpu/prepare.h"
 #include "cpu/update_block.h"
-#include "generated/cpu_ops.h"
+#include "generated/args/sgd.h"
 
 namespace gradstep::cpu {
 

@@ -1,6 +1,7 @@
 // sgd on CUDA: its rule over the parameter block.
+#include "cuda/prepare.h"
 #include "cuda/update_block.h"
-#include "generated/cuda_ops.h"
+#include "generated/args/sgd.h"
 #include "ops/sgd.h"
 
 namespace gradstep::cuda {

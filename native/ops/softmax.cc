@@ -1,8 +1,9 @@
 // softmax on the CPU, a row at a time: maximum, exponentials, their sum, the quotient.
+#include "generated/args/softmax.h"
+
 #include "cpu/prepare.h"
 #include "cpu/softmax_row.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 #include "ops/scalar.h"
 
 namespace gradstep::cpu {

@@ -1,6 +1,7 @@
 // softmax on CUDA over the last axis: a warp a row, or a block where rows are long. Three passes over a row that stays
 // in the caches: its maximum, the exponentials and their sum, the division. y may be x.
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/softmax.h"
 #include "ops/softmax.cuh"
 
 namespace gradstep::cuda {

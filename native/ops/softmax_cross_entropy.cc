@@ -1,11 +1,12 @@
 // softmaxCrossEntropy on the CPU: loss = log Σ exp(x − max) − (x[label] − max), or with a distribution t:
 // Σ_c t_c (log Σ exp(x − max) − (x_c − max)). Wrong labels are looked for first, in order, so that the flag always
 // names the first one.
+#include "generated/args/softmax_cross_entropy.h"
+
 #include "core/state.h"
 #include "cpu/prepare.h"
 #include "cpu/softmax_row.h"
 #include "cpu/vector.h"
-#include "generated/cpu_ops.h"
 #include "ops/scalar.h"
 
 namespace gradstep::cpu {

@@ -2,7 +2,8 @@
 // M, S = sum of e^(x - M) and the labels t: loss = log S * sum t - sum t (x - M), probabilities = e^(x - M) / S. Of
 // several labels outside the classes, the first row's is the one that is told; such a row's loss and gradient are 0.
 #include "core/state.h"
-#include "generated/cuda_ops.h"
+#include "cuda/prepare.h"
+#include "generated/args/softmax_cross_entropy.h"
 #include "ops/softmax.cuh"
 
 namespace gradstep::cuda {

@@ -2,6 +2,7 @@
 // 2 breaks at the second step, 3 cannot be made. FAKE_ABI and FAKE_HASH make plugins that the loader must refuse.
 #include "core/plugin.h"
 #include "fake_backend.h"
+#include "generated/ops.h"
 
 #ifndef FAKE_ABI
 #define FAKE_ABI gradstep::kPluginAbi

@@ -8,6 +8,7 @@
 
 #include "core/op_info.h"
 #include "core/program.h"
+#include "generated/ops.h"
 
 namespace gradstep::test {
 

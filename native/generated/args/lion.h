@@ -1,0 +1,26 @@
+// Generated from the op table by scripts/generate.ts. Do not edit: change the table and run `npm run generate`.
+#pragma once
+
+#include "generated/tensor.h"
+
+namespace gradstep {
+
+struct alignas(8) LionArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor m;
+  Tensor learning_rate;
+  Tensor flag;
+  float beta1;
+  float beta2;
+};
+static_assert(offsetof(LionArgs, params) == 0, "layout");
+static_assert(offsetof(LionArgs, grads) == 48, "layout");
+static_assert(offsetof(LionArgs, m) == 96, "layout");
+static_assert(offsetof(LionArgs, learning_rate) == 144, "layout");
+static_assert(offsetof(LionArgs, flag) == 192, "layout");
+static_assert(offsetof(LionArgs, beta1) == 240, "layout");
+static_assert(offsetof(LionArgs, beta2) == 244, "layout");
+static_assert(sizeof(LionArgs) == 248, "layout");
+
+}  // namespace gradstep

@@ -1,0 +1,31 @@
+// Generated from the op table by scripts/generate.ts. Do not edit: change the table and run `npm run generate`.
+#pragma once
+
+#include "generated/tensor.h"
+
+namespace gradstep {
+
+struct alignas(8) MatmulArgs {
+  enum TransposeA : int32_t { kTransposeANo, kTransposeAYes };
+  enum TransposeB : int32_t { kTransposeBNo, kTransposeBYes };
+  enum Activation : int32_t { kActivationLinear, kActivationRelu };
+  Tensor a;
+  Tensor b;
+  Tensor bias;
+  Tensor y;
+  int32_t accumulate_y;
+  int32_t transpose_a;
+  int32_t transpose_b;
+  int32_t activation;
+};
+static_assert(offsetof(MatmulArgs, a) == 0, "layout");
+static_assert(offsetof(MatmulArgs, b) == 48, "layout");
+static_assert(offsetof(MatmulArgs, bias) == 96, "layout");
+static_assert(offsetof(MatmulArgs, y) == 144, "layout");
+static_assert(offsetof(MatmulArgs, accumulate_y) == 192, "layout");
+static_assert(offsetof(MatmulArgs, transpose_a) == 196, "layout");
+static_assert(offsetof(MatmulArgs, transpose_b) == 200, "layout");
+static_assert(offsetof(MatmulArgs, activation) == 204, "layout");
+static_assert(sizeof(MatmulArgs) == 208, "layout");
+
+}  // namespace gradstep

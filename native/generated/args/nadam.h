@@ -1,0 +1,32 @@
+// Generated from the op table by scripts/generate.ts. Do not edit: change the table and run `npm run generate`.
+#pragma once
+
+#include "generated/tensor.h"
+
+namespace gradstep {
+
+struct alignas(8) NadamArgs {
+  Tensor params;
+  Tensor grads;
+  Tensor m;
+  Tensor v;
+  Tensor learning_rate;
+  Tensor state;
+  Tensor flag;
+  float beta1;
+  float beta2;
+  float epsilon;
+};
+static_assert(offsetof(NadamArgs, params) == 0, "layout");
+static_assert(offsetof(NadamArgs, grads) == 48, "layout");
+static_assert(offsetof(NadamArgs, m) == 96, "layout");
+static_assert(offsetof(NadamArgs, v) == 144, "layout");
+static_assert(offsetof(NadamArgs, learning_rate) == 192, "layout");
+static_assert(offsetof(NadamArgs, state) == 240, "layout");
+static_assert(offsetof(NadamArgs, flag) == 288, "layout");
+static_assert(offsetof(NadamArgs, beta1) == 336, "layout");
+static_assert(offsetof(NadamArgs, beta2) == 340, "layout");
+static_assert(offsetof(NadamArgs, epsilon) == 344, "layout");
+static_assert(sizeof(NadamArgs) == 352, "layout");
+
+}  // namespace gradstep
