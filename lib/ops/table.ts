@@ -18,6 +18,7 @@ import { map } from './map.js';
 import { matmulOp } from './matmul.js';
 import { maxPool2dOp, maxPool2dDxOp } from './max_pool2d.js';
 import { metricSumOp } from './metric_sum.js';
+import { movingAverageOp } from './moving_average.js';
 import { nadamOp } from './nadam.js';
 import { reduceSum } from './reduce_sum.js';
 import { rmspropOp } from './rmsprop.js';
@@ -47,6 +48,7 @@ export const OP_TABLE: readonly OpDef[] = [
   maxPool2dOp,
   maxPool2dDxOp,
   metricSumOp,
+  movingAverageOp,
   nadamOp,
   reduceSum,
   rmspropOp,

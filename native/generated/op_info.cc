@@ -229,6 +229,13 @@ const std::vector<OpInfo>& op_table() {
         {"flag", FieldRole::kMutated, 144, 2, false, 0},
         {"guard", FieldRole::kEnum, 192, 0, false, 2},
     }},
+    {"movingAverage", 152, {
+        {"average", FieldRole::kMutated, 0, 1, false, 0},
+        {"value", FieldRole::kInput, 48, 1, false, 0},
+        {"flag", FieldRole::kInput, 96, 2, false, 0},
+        {"momentum", FieldRole::kFloat, 144, 0, false, 0},
+        {"rate", FieldRole::kFloat, 148, 0, false, 0},
+    }},
     {"nadam", 352, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},

@@ -16,6 +16,7 @@
 #include "generated/args/matmul.h"
 #include "generated/args/max_pool2d.h"
 #include "generated/args/metric_sum.h"
+#include "generated/args/moving_average.h"
 #include "generated/args/nadam.h"
 #include "generated/args/reduce_sum.h"
 #include "generated/args/rmsprop.h"
@@ -27,7 +28,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x9eeac806f5630b76ull;
+constexpr uint64_t kOpTableHash = 0xd0d0443f0a4af3feull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -52,14 +53,15 @@ constexpr uint64_t kOpTableHash = 0x9eeac806f5630b76ull;
   X(18, MaxPool2dArgs, max_pool2d) \
   X(19, MaxPool2dDxArgs, max_pool2d_dx) \
   X(20, MetricSumArgs, metric_sum) \
-  X(21, NadamArgs, nadam) \
-  X(22, ReduceSumArgs, reduce_sum) \
-  X(23, RmspropArgs, rmsprop) \
-  X(24, SgdArgs, sgd) \
-  X(25, SoftmaxArgs, softmax) \
-  X(26, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(27, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
+  X(21, MovingAverageArgs, moving_average) \
+  X(22, NadamArgs, nadam) \
+  X(23, ReduceSumArgs, reduce_sum) \
+  X(24, RmspropArgs, rmsprop) \
+  X(25, SgdArgs, sgd) \
+  X(26, SoftmaxArgs, softmax) \
+  X(27, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(28, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
 
-constexpr uint32_t kOpCount = 28;
+constexpr uint32_t kOpCount = 29;
 
 }  // namespace gradstep

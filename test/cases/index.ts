@@ -18,6 +18,7 @@ import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
 import { cases as maxPool2d } from './max_pool2d.js';
 import { cases as metricSum } from './metric_sum.js';
+import { cases as movingAverage } from './moving_average.js';
 import { cases as nadam } from './nadam.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as rmsprop } from './rmsprop.js';
@@ -42,6 +43,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   matmul,
   maxPool2d,
   metricSum,
+  movingAverage,
   nadam,
   reduceSum,
   rmsprop,
