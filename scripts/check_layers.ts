@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const OPS = ['errors', 'options', 'random', 'graph', 'ops'];
-const PARTS = [...OPS, 'activations', 'initializers'];
+const PARTS = [...OPS, 'activations', 'initializers', 'regularizers', 'constraints'];
 const MODEL = [...PARTS, 'layers', 'losses', 'metrics', 'optimizers', 'data', 'compile', 'runtime'];
 
 /** Folders of lib/ (or single files, without their ending), each with the ones it may import besides itself. */
@@ -21,6 +21,8 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   ops: ['errors', 'graph'],
   activations: OPS,
   initializers: OPS,
+  regularizers: OPS,
+  constraints: OPS,
   layers: PARTS,
   losses: OPS,
   metrics: OPS,

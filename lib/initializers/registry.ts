@@ -68,10 +68,6 @@ export function saveInitializer({ name, config }: Initializer, where: string): s
   return Object.keys(config).length === 0 ? name : { name, config };
 }
 
-export function isSavedInitializer(value: unknown): value is SavedInitializer {
-  return typeof value === 'object' && value !== null && typeof (value as Partial<SavedInitializer>).name === 'string';
-}
-
 /** The initializer of a saved form. */
 export function restoreInitializer({ name, config }: SavedInitializer, where: string): Initializer {
   return make(name, config, where);

@@ -3,14 +3,13 @@ import { linear } from '../activations/index.js';
 import { activationOption, type Activation, type ActivationName } from '../activations/activation.js';
 import { GradstepError } from '../errors.js';
 import { glorotUniform, zeros } from '../initializers/index.js';
-import type { Initializer } from '../initializers/initializer.js';
-import { initializerOption, type InitializerName } from '../initializers/registry.js';
 import { conv2d as convolve } from '../ops/conv2d.js';
 import { boolean, integer, optional, pair, type SchemaOf } from '../options.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
 import { paddingOption, windowedSize, windowPadding, type Padding, type WindowOptions } from './padding.js';
+import { weight, weightOptions, type BiasOptions, type KernelOptions } from './weight_options.js';
 
-export interface Conv2dOptions extends LayerOptions {
+export interface Conv2dOptions extends LayerOptions, KernelOptions, BiasOptions {
   /** Channels of the result. */
   filters: number;
   /** Height and width of the window: one number for both, or a pair. */
@@ -25,10 +24,6 @@ export interface Conv2dOptions extends LayerOptions {
   activation?: ActivationName | Activation;
   /** Whether a bias is added. Default true. */
   useBias?: boolean;
-  /** Default `glorotUniform`. */
-  kernelInitializer?: InitializerName | Initializer;
-  /** Default `zeros`. */
-  biasInitializer?: InitializerName | Initializer;
 }
 
 const options = {
@@ -39,8 +34,8 @@ const options = {
   dilationRate: optional(pair, [1, 1] as const),
   activation: optional(activationOption, linear),
   useBias: optional(boolean, true),
-  kernelInitializer: optional(initializerOption, glorotUniform()),
-  biasInitializer: optional(initializerOption, zeros()),
+  ...weightOptions('kernel', glorotUniform()),
+  ...weightOptions('bias', zeros()),
 } satisfies SchemaOf<Omit<Conv2dOptions, keyof LayerOptions>>;
 
 function windowOf(o: {
@@ -57,9 +52,9 @@ const make = defineLayer({
   factory: 'conv2d',
   baseName: 'conv2d',
   options,
-  weights({ filters, kernelSize, useBias, kernelInitializer, biasInitializer }, input) {
-    const kernel = { role: 'kernel', shape: [...kernelSize, input[2]!, filters], initializer: kernelInitializer };
-    return useBias ? [kernel, { role: 'bias', shape: [filters], initializer: biasInitializer }] : [kernel];
+  weights(o, input) {
+    const kernel = weight(o, 'kernel', [...o.kernelSize, input[2]!, o.filters]);
+    return o.useBias ? [kernel, weight(o, 'bias', [o.filters])] : [kernel];
   },
   outputShape(o, input) {
     return [...windowedSize(input, windowOf(o)), o.filters];

@@ -3,11 +3,13 @@
  * what it computes, composed of ops. A layer describes; it knows nothing of sessions, devices or compiling. Shapes here
  * are of one sample, without the batch; values in `call` have the batch first.
  */
+import type { Constraint } from '../constraints/constraint.js';
 import { GradstepError, optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import type { Initializer } from '../initializers/initializer.js';
 import { checkOptions, optional, shape, type Check, type Checked, type Schema } from '../options.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
 
 /** Options that every layer has. */
 export interface LayerOptions {
@@ -23,6 +25,12 @@ export interface WeightSpec {
   readonly role: string;
   readonly shape: Shape;
   readonly initializer: Initializer;
+  /** Adds to the loss while training. */
+  readonly regularizer?: Regularizer | undefined;
+  /** Applied after each update. */
+  readonly constraint?: Constraint | undefined;
+  /** Whether training updates it by its gradient. Default true; false for moving statistics. */
+  readonly trainable?: boolean;
 }
 
 /** What a layer sees while it describes its computation. */

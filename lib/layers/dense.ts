@@ -4,32 +4,27 @@ import { activationOption, type Activation, type ActivationName } from '../activ
 import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import { glorotUniform, zeros } from '../initializers/index.js';
-import type { Initializer } from '../initializers/initializer.js';
-import { initializerOption, type InitializerName } from '../initializers/registry.js';
 import { matmul } from '../ops/matmul.js';
 import { reshape } from '../ops/reshape.js';
 import { boolean, integer, optional, type SchemaOf } from '../options.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
+import { weight, weightOptions, type BiasOptions, type KernelOptions } from './weight_options.js';
 
-export interface DenseOptions extends LayerOptions {
+export interface DenseOptions extends LayerOptions, KernelOptions, BiasOptions {
   /** Size of the result's last axis. */
   units: number;
   /** Applied to the result. Default `linear`. */
   activation?: ActivationName | Activation;
   /** Whether a bias is added. Default true. */
   useBias?: boolean;
-  /** Default `glorotUniform`. */
-  kernelInitializer?: InitializerName | Initializer;
-  /** Default `zeros`. */
-  biasInitializer?: InitializerName | Initializer;
 }
 
 const options = {
   units: integer(1),
   activation: optional(activationOption, linear),
   useBias: optional(boolean, true),
-  kernelInitializer: optional(initializerOption, glorotUniform()),
-  biasInitializer: optional(initializerOption, zeros()),
+  ...weightOptions('kernel', glorotUniform()),
+  ...weightOptions('bias', zeros()),
 } satisfies SchemaOf<Omit<DenseOptions, keyof LayerOptions>>;
 
 const make = defineLayer({
@@ -37,9 +32,9 @@ const make = defineLayer({
   factory: 'dense',
   baseName: 'dense',
   options,
-  weights({ units, useBias, kernelInitializer, biasInitializer }, input) {
-    const kernel = { role: 'kernel', shape: [input.at(-1)!, units], initializer: kernelInitializer };
-    return useBias ? [kernel, { role: 'bias', shape: [units], initializer: biasInitializer }] : [kernel];
+  weights(o, input) {
+    const kernel = weight(o, 'kernel', [input.at(-1)!, o.units]);
+    return o.useBias ? [kernel, weight(o, 'bias', [o.units])] : [kernel];
   },
   outputShape({ units }, input) {
     if (input.length === 0) throw new GradstepError('ERR_SHAPE', 'Expected samples of shape [..., features] but received []');

@@ -1,8 +1,10 @@
 /** Layers in saved form: Keras's class name and the options as plain JSON, and the way back. */
 import { activationName, type Activation } from '../activations/activation.js';
+import { isConstraint, restoreConstraint, saveConstraint } from '../constraints/registry.js';
 import { GradstepError, optionError } from '../errors.js';
-import { isInitializer, isSavedInitializer, restoreInitializer, saveInitializer } from '../initializers/registry.js';
+import { isInitializer, restoreInitializer, saveInitializer } from '../initializers/registry.js';
 import { unknownName } from '../options.js';
+import { isRegularizer, restoreRegularizer, saveRegularizer } from '../regularizers/registry.js';
 import type { Layer } from './define_layer.js';
 import { activation, averagePooling2d, conv2d, dense, dropout, flatten, maxPooling2d, rescaling } from './index.js';
 
@@ -22,13 +24,39 @@ export interface SavedLayer {
   config: Record<string, unknown>;
 }
 
+/** How options that hold one of these come back; they are saved under names that end in the key. */
+const RESTORED: Readonly<Record<string, (saved: SavedPart, where: string) => unknown>> = {
+  Initializer: restoreInitializer,
+  Regularizer: restoreRegularizer,
+  Constraint: restoreConstraint,
+};
+
+interface SavedPart {
+  name: string;
+  config: unknown;
+}
+
+/** What an option is saved as: plain JSON. */
+function saveOption(value: unknown, where: string): unknown {
+  if (typeof value === 'function') return activationName(value as Activation);
+  if (isInitializer(value)) return saveInitializer(value, where);
+  if (isRegularizer(value)) return saveRegularizer(value, where);
+  if (isConstraint(value)) return saveConstraint(value, where);
+  return value;
+}
+
+/** The option's value for its saved form; a form that is none is left to the option's check. */
+function restoreOption(key: string, saved: unknown, where: string): unknown {
+  const kind = Object.keys(RESTORED).find((k) => key.endsWith(k));
+  if (kind === undefined || typeof saved !== 'object' || saved === null) return saved;
+  return typeof (saved as Partial<SavedPart>).name === 'string' ? RESTORED[kind]!(saved as SavedPart, where) : saved;
+}
+
 /** The saved form of a layer; ERR_OPTION when it holds a function of the user's own. */
 export function saveLayer(layer: Layer, name: string): SavedLayer {
   const config: Record<string, unknown> = { name };
   for (const [key, value] of Object.entries(layer.options)) {
-    if (typeof value === 'function') config[key] = activationName(value as Activation);
-    else if (isInitializer(value)) config[key] = saveInitializer(value, `${name}.${key}`);
-    else if (value !== undefined) config[key] = value;
+    if (value !== undefined) config[key] = saveOption(value, `${name}.${key}`);
   }
   return { className: layer.className, config };
 }
@@ -43,7 +71,7 @@ export function restoreLayer(saved: unknown, where: string): Layer {
   if (typeof config !== 'object' || Array.isArray(config)) return factory(config as never);
   const options = Object.entries(config).map(([key, value]): [string, unknown] => [
     key,
-    isSavedInitializer(value) ? restoreInitializer(value, `${where}.config.${key}`) : value,
+    restoreOption(key, value, `${where}.config.${key}`),
   ]);
   return factory(Object.fromEntries(options) as never);
 }
