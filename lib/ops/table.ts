@@ -20,6 +20,8 @@ import { maxPool2dOp, maxPool2dDxOp } from './max_pool2d.js';
 import { metricSumOp } from './metric_sum.js';
 import { movingAverageOp } from './moving_average.js';
 import { nadamOp } from './nadam.js';
+import { noiseOp } from './noise.js';
+import { randomOp } from './random.js';
 import { reduceSum } from './reduce_sum.js';
 import { rmspropOp } from './rmsprop.js';
 import { sgdOp } from './sgd.js';
@@ -50,6 +52,8 @@ export const OP_TABLE: readonly OpDef[] = [
   metricSumOp,
   movingAverageOp,
   nadamOp,
+  noiseOp,
+  randomOp,
   reduceSum,
   rmspropOp,
   sgdOp,

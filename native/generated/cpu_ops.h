@@ -33,6 +33,8 @@ Step max_pool2d_dx(Prepare& prepare, const MaxPool2dDxArgs& args);
 Step metric_sum(Prepare& prepare, const MetricSumArgs& args);
 Step moving_average(Prepare& prepare, const MovingAverageArgs& args);
 Step nadam(Prepare& prepare, const NadamArgs& args);
+Step noise(Prepare& prepare, const NoiseArgs& args);
+Step random(Prepare& prepare, const RandomArgs& args);
 Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args);
 Step rmsprop(Prepare& prepare, const RmspropArgs& args);
 Step sgd(Prepare& prepare, const SgdArgs& args);
@@ -66,12 +68,14 @@ inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
     case 20: return metric_sum(prepare, *static_cast<const MetricSumArgs*>(args));
     case 21: return moving_average(prepare, *static_cast<const MovingAverageArgs*>(args));
     case 22: return nadam(prepare, *static_cast<const NadamArgs*>(args));
-    case 23: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
-    case 24: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
-    case 25: return sgd(prepare, *static_cast<const SgdArgs*>(args));
-    case 26: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
-    case 27: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
-    case 28: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
+    case 23: return noise(prepare, *static_cast<const NoiseArgs*>(args));
+    case 24: return random(prepare, *static_cast<const RandomArgs*>(args));
+    case 25: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
+    case 26: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
+    case 27: return sgd(prepare, *static_cast<const SgdArgs*>(args));
+    case 28: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
+    case 29: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
+    case 30: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
   }
   throw Error("ERR_PROGRAM", "The cpu backend has no op of code " + std::to_string(op));
 }

@@ -126,12 +126,15 @@ const std::vector<OpInfo>& op_table() {
         {"shape", FieldRole::kDims, 228, 0, false, 0},
         {"withBias", FieldRole::kEnum, 256, 0, false, 2},
     }},
-    {"dropout", 152, {
+    {"dropout", 168, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"state", FieldRole::kInput, 48, 2, false, 0},
         {"y", FieldRole::kOutput, 96, 1, false, 1},
         {"rate", FieldRole::kFloat, 144, 0, false, 0},
-        {"stream", FieldRole::kInt, 148, 0, false, 0},
+        {"factor", FieldRole::kFloat, 148, 0, false, 0},
+        {"offset", FieldRole::kFloat, 152, 0, false, 0},
+        {"dropped", FieldRole::kFloat, 156, 0, false, 0},
+        {"stream", FieldRole::kInt, 160, 0, false, 0},
     }},
     {"gather", 192, {
         {"state", FieldRole::kInput, 0, 2, false, 0},
@@ -247,6 +250,23 @@ const std::vector<OpInfo>& op_table() {
         {"beta1", FieldRole::kFloat, 336, 0, false, 0},
         {"beta2", FieldRole::kFloat, 340, 0, false, 0},
         {"epsilon", FieldRole::kFloat, 344, 0, false, 0},
+    }},
+    {"noise", 160, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"state", FieldRole::kInput, 48, 2, false, 0},
+        {"y", FieldRole::kOutput, 96, 1, false, 1},
+        {"kind", FieldRole::kEnum, 144, 0, false, 2},
+        {"stddev", FieldRole::kFloat, 148, 0, false, 0},
+        {"stream", FieldRole::kInt, 152, 0, false, 0},
+    }},
+    {"random", 144, {
+        {"state", FieldRole::kInput, 0, 2, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 0},
+        {"distribution", FieldRole::kEnum, 96, 0, false, 2},
+        {"offset", FieldRole::kFloat, 100, 0, false, 0},
+        {"scale", FieldRole::kFloat, 104, 0, false, 0},
+        {"stream", FieldRole::kInt, 108, 0, false, 0},
+        {"shape", FieldRole::kDims, 112, 0, false, 0},
     }},
     {"reduceSum", 144, {
         {"x", FieldRole::kInput, 0, 1, false, 0},

@@ -18,6 +18,8 @@
 #include "generated/args/metric_sum.h"
 #include "generated/args/moving_average.h"
 #include "generated/args/nadam.h"
+#include "generated/args/noise.h"
+#include "generated/args/random.h"
 #include "generated/args/reduce_sum.h"
 #include "generated/args/rmsprop.h"
 #include "generated/args/sgd.h"
@@ -28,7 +30,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xd0d0443f0a4af3feull;
+constexpr uint64_t kOpTableHash = 0x91c11f80d0f092deull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -55,13 +57,15 @@ constexpr uint64_t kOpTableHash = 0xd0d0443f0a4af3feull;
   X(20, MetricSumArgs, metric_sum) \
   X(21, MovingAverageArgs, moving_average) \
   X(22, NadamArgs, nadam) \
-  X(23, ReduceSumArgs, reduce_sum) \
-  X(24, RmspropArgs, rmsprop) \
-  X(25, SgdArgs, sgd) \
-  X(26, SoftmaxArgs, softmax) \
-  X(27, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(28, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
+  X(23, NoiseArgs, noise) \
+  X(24, RandomArgs, random) \
+  X(25, ReduceSumArgs, reduce_sum) \
+  X(26, RmspropArgs, rmsprop) \
+  X(27, SgdArgs, sgd) \
+  X(28, SoftmaxArgs, softmax) \
+  X(29, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(30, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
 
-constexpr uint32_t kOpCount = 29;
+constexpr uint32_t kOpCount = 31;
 
 }  // namespace gradstep

@@ -1,17 +1,10 @@
 /** dropout against a mask computed here from Philox, whose known answers are checked in test/philox.spec.ts. */
-import { dropout } from '../../lib/ops/dropout.js';
-import { philox4x32 } from '../helpers/philox.js';
+import { dropout, dropTo } from '../../lib/ops/dropout.js';
+import { uniforms } from '../helpers/random_numbers.js';
 import { STATE, type OpCase } from './op_case.js';
 
-function mask(size: number, rate: number, stream: number, state: readonly number[]): number[] {
-  const [step, , low, high] = state as [number, number, number, number];
-  const held = Math.fround(rate);
-  return Array.from({ length: size }, (_, i) => {
-    const block = Math.floor(i / 64);
-    const [lane, word] = [i % 16, Math.floor((i % 64) / 16)];
-    const words = philox4x32([block * 16 + lane, 0, step, 0], [(low ^ stream) >>> 0, high >>> 0]);
-    return (words[word]! >>> 8) * 2 ** -24 >= held ? 1 / (1 - held) : 0;
-  });
+function kept(size: number, rate: number, stream: number, state: readonly number[]): boolean[] {
+  return uniforms(size, stream, state).map((u) => u >= Math.fround(rate));
 }
 
 function simple(name: string, shape: number[], rate: number, stream: number, state: number[]): OpCase {
@@ -21,12 +14,14 @@ function simple(name: string, shape: number[], rate: number, stream: number, sta
     inputs: { x: { shape }, state: { ...STATE, data: state } },
     build: ({ x, state: s }) => ({ y: dropout(x!, s!, rate, stream) }),
     reference: ({ x }) => {
-      const m = mask(size, rate, stream, state);
-      return { y: x!.map((v, i) => v * m[i]!) };
+      const mask = kept(size, rate, stream, state);
+      return { y: x!.map((v, i) => (mask[i] ? v / (1 - rate) : 0)) };
     },
     ...(size > 300 ? { gradients: [] } : {}),
   };
 }
+
+const ALPHA = { rate: 0.3, factor: 1.25, offset: 0.5, dropped: -1.75, stream: 9 };
 
 export const cases: OpCase[] = [
   simple('half of [3, 67]', [3, 67], 0.5, 12345, [0, 0, 42, 0]),
@@ -34,4 +29,13 @@ export const cases: OpCase[] = [
   simple('one element', [1], 0.5, 1, [3, 0, 1, 0]),
   simple('rate 0', [70], 0, 1, [3, 0, 1, 0]),
   simple('several threads and a tail', [129, 257], 0.9, 77, [5, 0, 11, 12]),
+  {
+    name: 'dropping to a value, factor and offset for the others',
+    inputs: { x: { shape: [5, 30] }, state: { ...STATE, data: [2, 0, 8, 1] } },
+    build: ({ x, state }) => ({ y: dropTo(x!, state!, ALPHA) }),
+    reference: ({ x }) => {
+      const mask = kept(150, ALPHA.rate, ALPHA.stream, [2, 0, 8, 1]);
+      return { y: x!.map((v, i) => (mask[i] ? v * ALPHA.factor + ALPHA.offset : ALPHA.dropped)) };
+    },
+  },
 ];

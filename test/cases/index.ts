@@ -20,6 +20,8 @@ import { cases as maxPool2d } from './max_pool2d.js';
 import { cases as metricSum } from './metric_sum.js';
 import { cases as movingAverage } from './moving_average.js';
 import { cases as nadam } from './nadam.js';
+import { cases as noise } from './noise.js';
+import { cases as random } from './random.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as rmsprop } from './rmsprop.js';
 import { cases as secondDerivatives } from './second_derivatives.js';
@@ -45,6 +47,8 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   metricSum,
   movingAverage,
   nadam,
+  noise,
+  random,
   reduceSum,
   rmsprop,
   secondDerivatives,
