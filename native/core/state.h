@@ -8,7 +8,9 @@ namespace gradstep {
 // state: int32[4]
 enum StateField { kStateStep, kStateCursor, kStateSeedLow, kStateSeedHigh };
 
-// flag: int32[4] = {code, index, value, step}; the first error of a run stays.
-enum FlagCode : int32_t { kFlagNone, kFlagLabelRange, kFlagNotFinite, kFlagRowRange };
+// flag: int32[4] = {code, index, value, step}; the first error of a run stays. The code's bits from kFlagCodeBits on
+// may tell the place in the model (see lib/ops/embedding.ts).
+enum FlagCode : int32_t { kFlagNone, kFlagLabelRange, kFlagNotFinite, kFlagRowRange, kFlagIndexRange };
+constexpr int kFlagCodeBits = 8;
 
 }  // namespace gradstep

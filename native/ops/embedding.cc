@@ -1,0 +1,90 @@
+// embedding and its gradient on the CPU. The gradient clears the table, then adds: threads split the columns, so that
+// the load is even however often a word occurs, and the rows besides where there are more threads than cache lines in
+// a row. Each element's terms add up in the order of the indices.
+#include "generated/args/embedding.h"
+
+#include <cstring>
+
+#include "core/state.h"
+#include "cpu/parallel.h"
+#include "cpu/prepare.h"
+#include "cpu/vector.h"
+
+namespace gradstep::cpu {
+namespace {
+
+constexpr int64_t kLine = 16;  // floats in a cache line
+
+// Position of the first index outside [0, vocabulary), or n.
+int64_t first_wrong(const int32_t* indices, int64_t n, int32_t vocabulary) {
+  for (int64_t i = 0; i < n; i++) {
+    if (indices[i] < 0 || indices[i] >= vocabulary) return i;
+  }
+  return n;
+}
+
+GRADSTEP_VECTORISED void add_columns(float* table, const float* dy, const int32_t* indices, int64_t n, int64_t width,
+                                     int64_t row_begin, int64_t row_end, int64_t begin, int64_t end) {
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t row = indices[i];
+    if (row < row_begin || row >= row_end) continue;
+    float* to = table + row * width;
+    const float* from = dy + i * width;
+#pragma GCC ivdep
+    for (int64_t c = begin; c < end; c++) to[c] += from[c];
+  }
+}
+
+}  // namespace
+
+Step embedding(Prepare& prepare, const EmbeddingArgs& args) {
+  const int32_t vocabulary = args.table.dims[0];
+  const int64_t width = args.table.dims[1], n = args.indices.size();
+  const int64_t row_size = args.indices.rank > 0 ? n / args.indices.dims[0] : 1;
+  const int parts = parts_of(args.y.size(), prepare.threads());
+  const int32_t code = static_cast<int32_t>(kFlagIndexRange | args.place << kFlagCodeBits);
+  return [=, table = prepare.at(args.table), indices = prepare.at<int32_t>(args.indices), y = prepare.at(args.y),
+          state = prepare.at<int32_t>(args.state), flag = prepare.at<int32_t>(args.flag)] {
+    const int64_t wrong = first_wrong(indices, n, vocabulary);
+    if (wrong < n && flag[0] == kFlagNone) {
+      flag[1] = static_cast<int32_t>(wrong / row_size);
+      flag[2] = indices[wrong];
+      flag[3] = state[kStateStep];
+      flag[0] = code;
+    }
+    parallel_ranges(n, parts, 1, [&](int, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const int32_t row = indices[i];
+        if (row >= 0 && row < vocabulary) {
+          std::memcpy(y + i * width, table + row * width, width * sizeof(float));
+        } else {
+          std::memset(y + i * width, 0, width * sizeof(float));
+        }
+      }
+    });
+  };
+}
+
+Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
+  const int64_t rows = args.dtable.dims[0], width = args.dtable.dims[1], n = args.indices.size();
+  const int clear_parts = parts_of(args.dtable.size(), prepare.threads());
+  const int parts = parts_of(args.dy.size(), prepare.threads());
+  const int by_column = static_cast<int>(std::clamp<int64_t>(width / kLine, 1, parts));
+  const int by_row = parts / by_column;
+  const bool accumulate = args.accumulate_dtable != 0;
+  return [=, dy = prepare.at(args.dy), indices = prepare.at<int32_t>(args.indices), table = prepare.at(args.dtable)] {
+    if (!accumulate) {
+      parallel_ranges(rows * width, clear_parts, kLine, [&](int, int64_t begin, int64_t end) {
+        std::memset(table + begin, 0, (end - begin) * sizeof(float));
+      });
+    }
+    parallel_ranges(by_column * by_row, by_column * by_row, 1, [&](int part, int64_t, int64_t) {
+      const int64_t lines = (width + kLine - 1) / kLine;
+      const int64_t column = part % by_column, group = part / by_column;
+      add_columns(table, dy, indices, n, width, rows * group / by_row, rows * (group + 1) / by_row,
+                  lines * column / by_column * kLine, std::min(width, lines * (column + 1) / by_column * kLine));
+    });
+  };
+}
+
+}  // namespace gradstep::cpu
