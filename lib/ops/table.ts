@@ -11,6 +11,7 @@ import { argmaxOp } from './argmax.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
 import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
 import { dropoutOp } from './dropout.js';
+import { embeddingOp, embeddingDxOp } from './embedding.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
 import { lionOp } from './lion.js';
 import { logSoftmaxOp } from './log_softmax.js';
@@ -40,6 +41,8 @@ export const OP_TABLE: readonly OpDef[] = [
   conv2dDxOp,
   conv2dDwOp,
   dropoutOp,
+  embeddingOp,
+  embeddingDxOp,
   gatherOp,
   scatterOp,
   advanceOp,

@@ -136,6 +136,21 @@ const std::vector<OpInfo>& op_table() {
         {"dropped", FieldRole::kFloat, 156, 0, false, 0},
         {"stream", FieldRole::kInt, 160, 0, false, 0},
     }},
+    {"embedding", 248, {
+        {"table", FieldRole::kInput, 0, 1, false, 0},
+        {"indices", FieldRole::kInput, 48, 2, false, 0},
+        {"state", FieldRole::kInput, 96, 2, false, 0},
+        {"flag", FieldRole::kMutated, 144, 2, false, 0},
+        {"y", FieldRole::kOutput, 192, 1, false, 0},
+        {"place", FieldRole::kInt, 240, 0, false, 0},
+    }},
+    {"embeddingDx", 152, {
+        {"dy", FieldRole::kInput, 0, 1, false, 0},
+        {"indices", FieldRole::kInput, 48, 2, false, 0},
+        {"dtable", FieldRole::kOutput, 96, 1, false, 0},
+        {"dtable", FieldRole::kAccumulate, 144, 0, false, 2},
+        {"vocabulary", FieldRole::kInt, 148, 0, false, 0},
+    }},
     {"gather", 192, {
         {"state", FieldRole::kInput, 0, 2, false, 0},
         {"flag", FieldRole::kMutated, 48, 2, false, 0},

@@ -9,6 +9,7 @@
 #include "generated/args/average_pool2d.h"
 #include "generated/args/conv2d.h"
 #include "generated/args/dropout.h"
+#include "generated/args/embedding.h"
 #include "generated/args/gather.h"
 #include "generated/args/lion.h"
 #include "generated/args/log_softmax.h"
@@ -30,7 +31,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x91c11f80d0f092deull;
+constexpr uint64_t kOpTableHash = 0x064afff0cc32970dull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -45,27 +46,29 @@ constexpr uint64_t kOpTableHash = 0x91c11f80d0f092deull;
   X(8, Conv2dDxArgs, conv2d_dx) \
   X(9, Conv2dDwArgs, conv2d_dw) \
   X(10, DropoutArgs, dropout) \
-  X(11, GatherArgs, gather) \
-  X(12, ScatterArgs, scatter) \
-  X(13, AdvanceArgs, advance) \
-  X(14, LionArgs, lion) \
-  X(15, LogSoftmaxArgs, log_softmax) \
-  X(16, MapArgs, map) \
-  X(17, MatmulArgs, matmul) \
-  X(18, MaxPool2dArgs, max_pool2d) \
-  X(19, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(20, MetricSumArgs, metric_sum) \
-  X(21, MovingAverageArgs, moving_average) \
-  X(22, NadamArgs, nadam) \
-  X(23, NoiseArgs, noise) \
-  X(24, RandomArgs, random) \
-  X(25, ReduceSumArgs, reduce_sum) \
-  X(26, RmspropArgs, rmsprop) \
-  X(27, SgdArgs, sgd) \
-  X(28, SoftmaxArgs, softmax) \
-  X(29, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(30, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
+  X(11, EmbeddingArgs, embedding) \
+  X(12, EmbeddingDxArgs, embedding_dx) \
+  X(13, GatherArgs, gather) \
+  X(14, ScatterArgs, scatter) \
+  X(15, AdvanceArgs, advance) \
+  X(16, LionArgs, lion) \
+  X(17, LogSoftmaxArgs, log_softmax) \
+  X(18, MapArgs, map) \
+  X(19, MatmulArgs, matmul) \
+  X(20, MaxPool2dArgs, max_pool2d) \
+  X(21, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(22, MetricSumArgs, metric_sum) \
+  X(23, MovingAverageArgs, moving_average) \
+  X(24, NadamArgs, nadam) \
+  X(25, NoiseArgs, noise) \
+  X(26, RandomArgs, random) \
+  X(27, ReduceSumArgs, reduce_sum) \
+  X(28, RmspropArgs, rmsprop) \
+  X(29, SgdArgs, sgd) \
+  X(30, SoftmaxArgs, softmax) \
+  X(31, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(32, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx)
 
-constexpr uint32_t kOpCount = 31;
+constexpr uint32_t kOpCount = 33;
 
 }  // namespace gradstep

@@ -11,6 +11,7 @@ import { cases as argmax } from './argmax.js';
 import { cases as averagePool2d } from './average_pool2d.js';
 import { cases as conv2d } from './conv2d.js';
 import { cases as dropout } from './dropout.js';
+import { cases as embedding } from './embedding.js';
 import { cases as gather } from './gather.js';
 import { cases as lion } from './lion.js';
 import { cases as logSoftmax } from './log_softmax.js';
@@ -38,6 +39,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   averagePool2d,
   conv2d,
   dropout,
+  embedding,
   gather,
   lion,
   logSoftmax,
