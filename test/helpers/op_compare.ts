@@ -1,0 +1,75 @@
+/**
+ * Compares a case with its float64 reference on one backend: guarded, unfused and in place; outputs against the reference,
+ * gradients against central differences of the reference.
+ */
+import { expect } from 'chai';
+import type { Program } from '../../lib/compile/program.js';
+import type { NativeSession } from '../../binding.js';
+import type { Numbers, OpCase } from '../cases/op_case.js';
+import { inputNumbers, lossWeights, runCase } from './op_run.js';
+
+/** Tolerances of DESIGN.md: rtol 1.3e-6, atol 1e-5 scaled by the reduction length (in units of 16 terms, at least one). */
+export function expectClose(
+  actual: readonly number[],
+  expected: readonly number[],
+  test: Pick<OpCase, 'terms' | 'rtol'>,
+  what: string,
+): void {
+  expect(actual.length, what).to.equal(expected.length);
+  const scale = Math.max(1, (test.terms ?? 1) / 16);
+  const rtol = test.rtol ?? 1.3e-6;
+  actual.forEach((a, i) => {
+    const e = expected[i]!;
+    if (Object.is(a, e) || a === e) return;
+    const allowed = 1e-5 * scale + rtol * scale * Math.abs(e);
+    if (!(Math.abs(a - e) <= allowed))
+      expect.fail(`${what}[${i}] is ${a}, the reference says ${e} (allowed difference ${allowed})`);
+  });
+}
+
+/** dL/dx by central differences of the float64 reference, L = Σ output · weights. */
+function differences(test: OpCase, numbers: Numbers, input: string, floatOutputs: readonly string[]): number[] {
+  const loss = (x: Numbers): number => {
+    const y = test.reference(x);
+    return floatOutputs.reduce((total, name) => {
+      const w = lossWeights(name, y[name]!.length);
+      return total + y[name]!.reduce((s, v, i) => s + v * w[i]!, 0);
+    }, 0);
+  };
+  return numbers[input]!.map((v, i) => {
+    const h = 1e-5 * Math.max(1, Math.abs(v));
+    const moved = (d: number): Numbers => ({ ...numbers, [input]: numbers[input]!.map((u, j) => (j === i ? u + d : u)) });
+    return (loss(moved(h)) - loss(moved(-h))) / (2 * h);
+  });
+}
+
+const MODES = [
+  { name: 'guarded', guardBytes: 64, fusion: true },
+  { name: 'unfused', guardBytes: 64, fusion: false },
+  { name: 'in place', guardBytes: 0, fusion: true },
+];
+
+/** Runs a case in every mode and compares; `onProgram` sees each program that was run. */
+export async function compareCase(
+  session: NativeSession,
+  backend: 'cpu' | 'cuda',
+  test: OpCase,
+  onProgram: (program: Program) => void = () => {},
+): Promise<void> {
+  const numbers = inputNumbers(test.inputs, test.name.length);
+  const expected = test.reference(numbers);
+  const floats = Object.keys(expected).filter((n) => !(n in test.inputs) && !n.startsWith('slot'));
+  const slopes = new Map<string, number[]>();
+  for (const mode of MODES) {
+    const { outputs, gradients, program } = await runCase(session, backend, test, numbers, mode);
+    onProgram(program);
+    for (const [name, values] of Object.entries(expected)) {
+      expect(outputs, `${name} (${mode.name})`).to.have.property(name);
+      expectClose(outputs[name]!, values, test, `${name} (${mode.name})`);
+    }
+    for (const [name, slope] of Object.entries(gradients)) {
+      if (!slopes.has(name)) slopes.set(name, differences(test, numbers, name, floats));
+      expectClose(slope, slopes.get(name)!, test, `d/d${name} (${mode.name})`);
+    }
+  }
+}
