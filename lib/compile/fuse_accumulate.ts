@@ -25,11 +25,13 @@ export function accumulateSums(list: Instruction[]): Instruction[] {
       if (!kernel || !before || !canAdd(kernel, term) || result.indexOf(before) >= result.indexOf(kernel)) continue;
       if (uses.onlyReader(term.buffer) !== add || uses.onlyReader(sum.buffer) !== add) continue;
       if (sum.buffer.bytes !== term.buffer.bytes || add.outputs.out0!.buffer.bytes !== sum.buffer.bytes) continue;
-      // One buffer from the first term on: the sum's own.
+      // One buffer from the first term on, however many there were before: the sum's own.
       const total = add.outputs.out0!.buffer;
       const [name, output] = Object.entries(kernel.outputs).find(([, o]) => o.buffer === term.buffer)!;
-      for (const [n, o] of Object.entries(before.outputs)) {
-        if (o.buffer === sum.buffer) before.outputs = { ...before.outputs, [n]: { ...o, buffer: total } };
+      for (const earlier of result) {
+        for (const [n, o] of Object.entries(earlier.outputs)) {
+          if (o.buffer === sum.buffer) earlier.outputs = { ...earlier.outputs, [n]: { ...o, buffer: total } };
+        }
       }
       kernel.outputs = { ...kernel.outputs, [name]: { ...output, buffer: total } };
       kernel.accumulate = [...kernel.accumulate, name];

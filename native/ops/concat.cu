@@ -1,0 +1,65 @@
+// concat on CUDA: a thread copies up to four neighbours of y from the input they belong to; four at a time where every
+// input's rows divide by four.
+#include "cuda/divide.h"
+#include "cuda/pack.h"
+#include "cuda/prepare.h"
+#include "generated/args/concat.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kInputs = 8;
+
+struct Concat {
+  const uint32_t* x[kInputs];
+  uint32_t begin[kInputs], size[kInputs];  // in a row of y, in packs; inputs that are absent begin at its end
+  uint32_t* y;
+  uint32_t packs;
+  Divider by_row;
+};
+
+template <int kWidth>
+__global__ void __launch_bounds__(kThreads) concat_kernel(Concat c) {
+  const uint32_t pack = blockIdx.x * kThreads + threadIdx.x;
+  if (pack >= c.packs) return;
+  uint32_t column;
+  const uint32_t row = c.by_row.divide(pack, column);
+  const uint32_t* x = c.x[0];
+  uint32_t begin = 0, size = c.size[0];
+#pragma unroll
+  for (int k = 1; k < kInputs; k++) {
+    if (column < c.begin[k]) continue;
+    x = c.x[k];
+    begin = c.begin[k];
+    size = c.size[k];
+  }
+  const int64_t from = static_cast<int64_t>(row) * size + (column - begin);
+  store_pack(c.y + static_cast<int64_t>(pack) * kWidth, load_pack<kWidth>(x + from * kWidth));
+}
+
+}  // namespace
+
+Step concat(Prepare& prepare, const ConcatArgs& args) {
+  const Tensor* inputs[kInputs] = {&args.in0, &args.in1, &args.in2, &args.in3,
+                                   &args.in4, &args.in5, &args.in6, &args.in7};
+  bool wide = true;
+  for (const Tensor* t : inputs) wide = wide && (!t->present() || t->dims[1] % 4 == 0);
+  const uint32_t width = wide ? 4 : 1;
+  Concat c{};
+  uint32_t begin = 0;
+  for (int k = 0; k < kInputs; k++) {
+    c.x[k] = prepare.at<uint32_t>(*inputs[k]);
+    c.begin[k] = begin;
+    if (!inputs[k]->present()) continue;
+    c.size[k] = static_cast<uint32_t>(inputs[k]->dims[1]) / width;
+    begin += c.size[k];
+  }
+  c.y = prepare.at<uint32_t>(args.y);
+  c.packs = static_cast<uint32_t>(args.y.size()) / width;
+  c.by_row = Divider(begin);
+  const auto kernel = wide ? concat_kernel<4> : concat_kernel<1>;
+  return [=](cudaStream_t stream) { launch(stream, kernel, blocks_for(c.packs, kThreads), dim3(kThreads), c); };
+}
+
+}  // namespace gradstep::cuda

@@ -1,0 +1,77 @@
+// pad on the CPU: y's rows (its last axis) are zeros, a piece of x's row, zeros; or zeros alone. Accumulating adds the
+// piece and leaves the rest as it is.
+#include "generated/args/pad.h"
+
+#include <iterator>
+
+#include "cpu/prepare.h"
+#include "cpu/vector.h"
+#include "cpu/word.h"
+
+namespace gradstep::cpu {
+namespace {
+
+struct Window {
+  int last;                  // axis
+  int64_t x_dims[kMaxRank];  // x[i] lies at y[i + before]
+  int64_t y_dims[kMaxRank];
+  int64_t before[kMaxRank];
+  bool accumulate;
+
+  // The row of x that row `row` of y holds, or −1.
+  int64_t source(int64_t row) const {
+    int64_t from = 0, stride = 1;
+    for (int axis = last - 1; axis >= 0; axis--) {
+      const int64_t at = row % y_dims[axis] - before[axis];
+      row /= y_dims[axis];
+      if (at < 0 || at >= x_dims[axis]) return -1;
+      from += at * stride;
+      stride *= x_dims[axis];
+    }
+    return from;
+  }
+};
+
+// Elements [begin, end) of a row of y, `from` being x's row.
+void write_row(const Window& w, Word* y, const Word* x, int64_t begin, int64_t end) {
+  const int64_t first = w.before[w.last];
+  const int64_t inside = x == nullptr ? end : std::clamp(first, begin, end);
+  const int64_t outside = x == nullptr ? end : std::clamp(first + w.x_dims[w.last], inside, end);
+  if (w.accumulate) {
+    if (inside < outside)
+      add(reinterpret_cast<float*>(y + inside), reinterpret_cast<const float*>(x + inside - first), outside - inside);
+    return;
+  }
+  zero_words(y + begin, inside - begin);
+  copy_words(y + inside, x + (inside < outside ? inside - first : 0), outside - inside);
+  zero_words(y + outside, end - outside);
+}
+
+}  // namespace
+
+Step pad(Prepare& prepare, const PadArgs& args) {
+  const int32_t before[] = {args.before0, args.before1, args.before2, args.before3, args.before4, args.before5};
+  static_assert(std::size(before) == kMaxRank, "one an axis");
+  Window w{};
+  w.last = args.y.rank - 1;
+  w.accumulate = args.accumulate_y != 0;
+  for (int i = 0; i <= w.last; i++) {
+    w.x_dims[i] = args.x.dims[i];
+    w.y_dims[i] = args.y.dims[i];
+    w.before[i] = before[i];
+  }
+  const int64_t size = args.y.size(), n = w.y_dims[w.last];
+  const int parts = parts_of(size, prepare.threads());
+  return [=, x = prepare.at<Word>(args.x), y = prepare.at<Word>(args.y)] {
+    // Ranges of elements, not of rows: there may be one row only.
+    parallel_ranges(size, parts, 16, [&](int, int64_t begin, int64_t end) {
+      for (int64_t row = begin / n; row * n < end; row++) {
+        const int64_t from = w.source(row);
+        write_row(w, y + row * n, from < 0 ? nullptr : x + from * w.x_dims[w.last],
+                  std::max<int64_t>(0, begin - row * n), std::min(n, end - row * n));
+      }
+    });
+  };
+}
+
+}  // namespace gradstep::cpu
