@@ -9,6 +9,7 @@ import { adamOp } from './adam.js';
 import { adamaxOp } from './adamax.js';
 import { argmaxOp } from './argmax.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
+import { concatOp } from './concat.js';
 import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
@@ -22,12 +23,14 @@ import { metricSumOp } from './metric_sum.js';
 import { movingAverageOp } from './moving_average.js';
 import { nadamOp } from './nadam.js';
 import { noiseOp } from './noise.js';
+import { padOp } from './pad.js';
 import { randomOp } from './random.js';
 import { reduceSum } from './reduce_sum.js';
 import { rmspropOp } from './rmsprop.js';
 import { sgdOp } from './sgd.js';
 import { softmaxOp } from './softmax.js';
 import { softmaxCrossEntropyOp, softmaxCrossEntropyDxOp } from './softmax_cross_entropy.js';
+import { transposeOp } from './transpose.js';
 
 export const OP_TABLE: readonly OpDef[] = [
   adadeltaOp,
@@ -37,6 +40,7 @@ export const OP_TABLE: readonly OpDef[] = [
   argmaxOp,
   averagePool2dOp,
   averagePool2dDxOp,
+  concatOp,
   conv2dOp,
   conv2dDxOp,
   conv2dDwOp,
@@ -56,6 +60,7 @@ export const OP_TABLE: readonly OpDef[] = [
   movingAverageOp,
   nadamOp,
   noiseOp,
+  padOp,
   randomOp,
   reduceSum,
   rmspropOp,
@@ -63,4 +68,5 @@ export const OP_TABLE: readonly OpDef[] = [
   softmaxOp,
   softmaxCrossEntropyOp,
   softmaxCrossEntropyDxOp,
+  transposeOp,
 ];

@@ -79,6 +79,17 @@ const std::vector<OpInfo>& op_table() {
         {"padRight", FieldRole::kInt, 124, 0, false, 0},
         {"shape", FieldRole::kDims, 128, 0, false, 0},
     }},
+    {"concat", 432, {
+        {"in0", FieldRole::kInput, 0, 3, false, 0},
+        {"in1", FieldRole::kInput, 48, 3, false, 0},
+        {"in2", FieldRole::kInput, 96, 3, true, 0},
+        {"in3", FieldRole::kInput, 144, 3, true, 0},
+        {"in4", FieldRole::kInput, 192, 3, true, 0},
+        {"in5", FieldRole::kInput, 240, 3, true, 0},
+        {"in6", FieldRole::kInput, 288, 3, true, 0},
+        {"in7", FieldRole::kInput, 336, 3, true, 0},
+        {"y", FieldRole::kOutput, 384, 3, false, 0},
+    }},
     {"conv2d", 232, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"w", FieldRole::kInput, 48, 1, false, 0},
@@ -274,6 +285,18 @@ const std::vector<OpInfo>& op_table() {
         {"stddev", FieldRole::kFloat, 148, 0, false, 0},
         {"stream", FieldRole::kInt, 152, 0, false, 0},
     }},
+    {"pad", 152, {
+        {"x", FieldRole::kInput, 0, 3, false, 0},
+        {"y", FieldRole::kOutput, 48, 3, false, 0},
+        {"y", FieldRole::kAccumulate, 96, 0, false, 2},
+        {"shape", FieldRole::kDims, 100, 0, false, 0},
+        {"before0", FieldRole::kInt, 128, 0, false, 0},
+        {"before1", FieldRole::kInt, 132, 0, false, 0},
+        {"before2", FieldRole::kInt, 136, 0, false, 0},
+        {"before3", FieldRole::kInt, 140, 0, false, 0},
+        {"before4", FieldRole::kInt, 144, 0, false, 0},
+        {"before5", FieldRole::kInt, 148, 0, false, 0},
+    }},
     {"random", 144, {
         {"state", FieldRole::kInput, 0, 2, false, 0},
         {"y", FieldRole::kOutput, 48, 1, false, 0},
@@ -331,6 +354,11 @@ const std::vector<OpInfo>& op_table() {
         {"labels", FieldRole::kInput, 48, 3, false, 0},
         {"dloss", FieldRole::kInput, 96, 1, false, 0},
         {"dx", FieldRole::kOutput, 144, 1, false, 1},
+    }},
+    {"transpose", 128, {
+        {"x", FieldRole::kInput, 0, 3, false, 0},
+        {"y", FieldRole::kOutput, 48, 3, false, 0},
+        {"order", FieldRole::kDims, 96, 0, false, 0},
     }},
   };
   return table;

@@ -9,6 +9,7 @@ import { cases as adam } from './adam.js';
 import { cases as adamax } from './adamax.js';
 import { cases as argmax } from './argmax.js';
 import { cases as averagePool2d } from './average_pool2d.js';
+import { cases as concat } from './concat.js';
 import { cases as conv2d } from './conv2d.js';
 import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
@@ -22,6 +23,7 @@ import { cases as metricSum } from './metric_sum.js';
 import { cases as movingAverage } from './moving_average.js';
 import { cases as nadam } from './nadam.js';
 import { cases as noise } from './noise.js';
+import { cases as pad } from './pad.js';
 import { cases as random } from './random.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as rmsprop } from './rmsprop.js';
@@ -29,6 +31,7 @@ import { cases as secondDerivatives } from './second_derivatives.js';
 import { cases as sgd } from './sgd.js';
 import { cases as softmax } from './softmax.js';
 import { cases as softmaxCrossEntropy } from './softmax_cross_entropy.js';
+import { cases as transpose } from './transpose.js';
 
 export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   adadelta,
@@ -37,6 +40,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   adamax,
   argmax,
   averagePool2d,
+  concat,
   conv2d,
   dropout,
   embedding,
@@ -50,6 +54,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   movingAverage,
   nadam,
   noise,
+  pad,
   random,
   reduceSum,
   rmsprop,
@@ -57,4 +62,5 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   sgd,
   softmax,
   softmaxCrossEntropy,
+  transpose,
 };
