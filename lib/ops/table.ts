@@ -11,6 +11,7 @@ import { argmaxOp } from './argmax.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
 import { concatOp } from './concat.js';
 import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
+import { cropOp, cropDxOp } from './crop.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
@@ -44,6 +45,8 @@ export const OP_TABLE: readonly OpDef[] = [
   conv2dOp,
   conv2dDxOp,
   conv2dDwOp,
+  cropOp,
+  cropDxOp,
   dropoutOp,
   embeddingOp,
   embeddingDxOp,

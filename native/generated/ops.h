@@ -9,6 +9,7 @@
 #include "generated/args/average_pool2d.h"
 #include "generated/args/concat.h"
 #include "generated/args/conv2d.h"
+#include "generated/args/crop.h"
 #include "generated/args/dropout.h"
 #include "generated/args/embedding.h"
 #include "generated/args/gather.h"
@@ -34,7 +35,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x183ef64b1d02a5ffull;
+constexpr uint64_t kOpTableHash = 0x583ed238a4003a46ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -49,32 +50,34 @@ constexpr uint64_t kOpTableHash = 0x183ef64b1d02a5ffull;
   X(8, Conv2dArgs, conv2d) \
   X(9, Conv2dDxArgs, conv2d_dx) \
   X(10, Conv2dDwArgs, conv2d_dw) \
-  X(11, DropoutArgs, dropout) \
-  X(12, EmbeddingArgs, embedding) \
-  X(13, EmbeddingDxArgs, embedding_dx) \
-  X(14, GatherArgs, gather) \
-  X(15, ScatterArgs, scatter) \
-  X(16, AdvanceArgs, advance) \
-  X(17, LionArgs, lion) \
-  X(18, LogSoftmaxArgs, log_softmax) \
-  X(19, MapArgs, map) \
-  X(20, MatmulArgs, matmul) \
-  X(21, MaxPool2dArgs, max_pool2d) \
-  X(22, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(23, MetricSumArgs, metric_sum) \
-  X(24, MovingAverageArgs, moving_average) \
-  X(25, NadamArgs, nadam) \
-  X(26, NoiseArgs, noise) \
-  X(27, PadArgs, pad) \
-  X(28, RandomArgs, random) \
-  X(29, ReduceSumArgs, reduce_sum) \
-  X(30, RmspropArgs, rmsprop) \
-  X(31, SgdArgs, sgd) \
-  X(32, SoftmaxArgs, softmax) \
-  X(33, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(34, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(35, TransposeArgs, transpose)
+  X(11, CropArgs, crop) \
+  X(12, CropDxArgs, crop_dx) \
+  X(13, DropoutArgs, dropout) \
+  X(14, EmbeddingArgs, embedding) \
+  X(15, EmbeddingDxArgs, embedding_dx) \
+  X(16, GatherArgs, gather) \
+  X(17, ScatterArgs, scatter) \
+  X(18, AdvanceArgs, advance) \
+  X(19, LionArgs, lion) \
+  X(20, LogSoftmaxArgs, log_softmax) \
+  X(21, MapArgs, map) \
+  X(22, MatmulArgs, matmul) \
+  X(23, MaxPool2dArgs, max_pool2d) \
+  X(24, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(25, MetricSumArgs, metric_sum) \
+  X(26, MovingAverageArgs, moving_average) \
+  X(27, NadamArgs, nadam) \
+  X(28, NoiseArgs, noise) \
+  X(29, PadArgs, pad) \
+  X(30, RandomArgs, random) \
+  X(31, ReduceSumArgs, reduce_sum) \
+  X(32, RmspropArgs, rmsprop) \
+  X(33, SgdArgs, sgd) \
+  X(34, SoftmaxArgs, softmax) \
+  X(35, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(36, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(37, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 36;
+constexpr uint32_t kOpCount = 38;
 
 }  // namespace gradstep

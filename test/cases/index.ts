@@ -11,6 +11,7 @@ import { cases as argmax } from './argmax.js';
 import { cases as averagePool2d } from './average_pool2d.js';
 import { cases as concat } from './concat.js';
 import { cases as conv2d } from './conv2d.js';
+import { cases as crop } from './crop.js';
 import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
 import { cases as gather } from './gather.js';
@@ -42,6 +43,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   averagePool2d,
   concat,
   conv2d,
+  crop,
   dropout,
   embedding,
   gather,
