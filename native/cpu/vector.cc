@@ -22,6 +22,19 @@ GRADSTEP_VECTORISED double sum(const float* x, int64_t n) {
   return total;
 }
 
+GRADSTEP_VECTORISED double dot(const float* x, const float* y, int64_t n) {
+  constexpr int kLanes = 16;
+  double lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int j = 0; j < kLanes; j++) lanes[j] += static_cast<double>(x[i + j]) * y[i + j];
+  }
+  double total = 0;
+  for (int j = 0; j < kLanes; j++) total += lanes[j];
+  for (; i < n; i++) total += static_cast<double>(x[i]) * y[i];
+  return total;
+}
+
 GRADSTEP_VECTORISED void fill(float* y, float value, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = value;
 }

@@ -1,5 +1,5 @@
 // metric_sum on CUDA: one block adds x up in float64, in an order that depends only on its length, and adds the sum and
-// the count to the running totals.
+// the count to the running totals. With weights both are weighted.
 #include <cmath>
 
 #include "core/state.h"
@@ -12,34 +12,56 @@ namespace {
 
 constexpr int kThreads = 512;
 
-__global__ void __launch_bounds__(kThreads)
-    metric_sum_kernel(const float* x, const int32_t* state, double* total, int32_t* flag, int64_t n, bool guard) {
-  double sum = 0;
-  for (int64_t i = threadIdx.x; i < n; i += kThreads) sum += x[i];
+struct MetricSum {
+  const float* x;
+  const float* weights;  // null: all 1
+  const int32_t* state;
+  double* total;
+  int32_t* flag;
+  int64_t n;
+  double terms;
+  bool guard;
+};
+
+template <bool kWeighted>
+__global__ void __launch_bounds__(kThreads) metric_sum_kernel(MetricSum m) {
+  double sum = 0, count = static_cast<double>(m.n);
+  if constexpr (kWeighted) {
+    count = 0;
+    for (int64_t i = threadIdx.x; i < m.n; i += kThreads) {
+      const double w = m.weights[i];
+      sum += w * m.x[i];
+      count += w;
+    }
+    count = block_sum<kThreads>(count);
+  } else {
+    for (int64_t i = threadIdx.x; i < m.n; i += kThreads) sum += m.x[i];
+  }
   sum = block_sum<kThreads>(sum);
   if (threadIdx.x != 0) return;
-  total[0] += sum;
-  total[1] += static_cast<double>(n);
-  if (guard && !isfinite(sum) && flag[0] == kFlagNone) {
-    flag[1] = 0;
-    flag[2] = 0;
-    flag[3] = state[kStateStep];
-    flag[0] = kFlagNotFinite;
+  m.total[0] += sum;
+  m.total[1] += m.terms * count;
+  if (m.guard && !isfinite(sum) && m.flag[0] == kFlagNone) {
+    m.flag[1] = 0;
+    m.flag[2] = 0;
+    m.flag[3] = m.state[kStateStep];
+    m.flag[0] = kFlagNotFinite;
   }
 }
 
 }  // namespace
 
 Step metric_sum(Prepare& prepare, const MetricSumArgs& args) {
-  const float* x = prepare.at(args.x);
-  const int32_t* state = prepare.at<int32_t>(args.state);
-  double* total = prepare.at<double>(args.total);
-  int32_t* flag = prepare.at<int32_t>(args.flag);
-  const int64_t n = args.x.size();
-  const bool guard = args.guard == MetricSumArgs::kGuardYes;
-  return [=](cudaStream_t stream) {
-    launch_cooperating(stream, metric_sum_kernel, dim3(1), dim3(kThreads), 0, x, state, total, flag, n, guard);
-  };
+  const MetricSum m{prepare.at(args.x),
+                    prepare.at(args.weights),
+                    prepare.at<int32_t>(args.state),
+                    prepare.at<double>(args.total) + args.at,
+                    prepare.at<int32_t>(args.flag),
+                    args.x.size(),
+                    static_cast<double>(args.terms),
+                    args.guard == MetricSumArgs::kGuardYes};
+  const auto kernel = m.weights ? metric_sum_kernel<true> : metric_sum_kernel<false>;
+  return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, dim3(1), dim3(kThreads), 0, m); };
 }
 
 }  // namespace gradstep::cuda

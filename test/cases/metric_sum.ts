@@ -1,4 +1,4 @@
-/** metricSum: exact totals over several steps; the guard raises the flag once. */
+/** metricSum: exact totals over several steps, weighted or not, anywhere in a total; the guard raises the flag once. */
 import { metricSum } from '../../lib/ops/metric_sum.js';
 import { FLAG, STATE, type OpCase } from './op_case.js';
 
@@ -13,6 +13,26 @@ export const cases: OpCase[] = [
     gradients: [],
     terms: n,
     steps: 2,
+  })),
+  ...[9, 1, 5003].map((n): OpCase => ({
+    name: `${n} weighted elements of 3 terms, third and fourth sum`,
+    inputs: {
+      x: { shape: [n] },
+      weights: { shape: [n], range: [0, 2] },
+      state: STATE,
+      total: { shape: [5], dtype: 'float64', data: [9, 8, 0.5, 3, 7] },
+      flag: FLAG,
+    },
+    build: ({ x, weights, state, total: t, flag }) => {
+      metricSum(x!, t!, state!, flag!, false, { weights, terms: 3, at: 2 });
+      return {};
+    },
+    reference({ x, weights }) {
+      const weighted = x!.reduce((s, v, i) => s + v * weights![i]!, 0);
+      return { total: [9, 8, 0.5 + weighted, 3 + 3 * weights!.reduce((s, w) => s + w, 0), 7] };
+    },
+    gradients: [],
+    terms: n,
   })),
   ...[Infinity, -Infinity, NaN].map((bad): OpCase => ({
     name: `guarded ${bad}`,

@@ -1,0 +1,23 @@
+/** topMask: 1 for the k largest elements along the last axis, else 0. The first of equals comes first; a NaN is largest. */
+import { GradstepError } from '../errors.js';
+import { defineOp } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+
+export const topMaskOp = defineOp({
+  name: 'topMask',
+  inputs: { x: { dtypes: ['float32'] } },
+  outputs: { y: { dtypes: ['float32'] } },
+  attrs: { k: { type: 'i32' } },
+  infer({ x }, attrs) {
+    const length = x!.shape.at(-1) ?? 0;
+    const k = attrs.k as number;
+    if (k < 1 || k > length) throw new GradstepError('ERR_SHAPE', `Cannot choose the ${k} largest of ${length}`);
+    return { y: { dtype: 'float32', shape: x!.shape } };
+  },
+  backward: () => ({}),
+});
+
+/** `k` from 1 to the length of the last axis. */
+export function topMask(x: Value, k: number): Value {
+  return x.graph.add(topMaskOp, { x }, { k }).outputs.y!;
+}

@@ -1,0 +1,40 @@
+// target_rank on CUDA: a warp a row counts what is not smaller than or equal to the target's element.
+#include "cuda/prepare.h"
+#include "cuda/reduce.h"
+#include "generated/args/target_rank.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kRowsPerBlock = 4;
+
+__global__ void __launch_bounds__(kRowsPerBlock* kWarp)
+    target_rank_kernel(const float* x, const int32_t* target, int32_t* y, int64_t rows, int32_t length) {
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / kWarp;
+  if (row >= rows) return;
+  x += row * length;
+  const int32_t lane = threadIdx.x % kWarp;
+  const int32_t t = target[row];
+  const bool inside = t >= 0 && t < length;
+  const float value = x[inside ? t : 0];
+  int32_t count = 0;
+  for (int32_t i = lane; i < length; i += kWarp) count += !(x[i] <= value);
+  count = warp_reduce(count, Sum{});
+  if (lane == 0) y[row] = inside ? count : length;
+}
+
+}  // namespace
+
+Step target_rank(Prepare& prepare, const TargetRankArgs& args) {
+  const float* x = prepare.at(args.x);
+  const int32_t* target = prepare.at<int32_t>(args.target);
+  int32_t* y = prepare.at<int32_t>(args.y);
+  const int64_t rows = args.y.size();
+  const int32_t length = args.x.dims[args.x.rank - 1];
+  const dim3 grid = blocks_for(rows, kRowsPerBlock);
+  return [=](cudaStream_t stream) {
+    launch_cooperating(stream, target_rank_kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, target, y, rows, length);
+  };
+}
+
+}  // namespace gradstep::cuda

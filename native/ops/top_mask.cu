@@ -1,0 +1,63 @@
+// top_mask on CUDA: a warp a row finds one leader after the other: the best of those that come after the last one. k
+// passes over a row that stays in the cache.
+#include "cuda/prepare.h"
+#include "cuda/reduce.h"
+#include "generated/args/top_mask.h"
+#include "ops/pool.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kRowsPerBlock = 4;
+
+struct Place {
+  float value;
+  int32_t at;  // beyond the row: nothing
+};
+
+// Whether a comes before b: the larger first, then the earlier.
+__device__ inline bool before(Place a, Place b) {
+  return takes_lead(a.value, b.value) || (!takes_lead(b.value, a.value) && a.at < b.at);
+}
+
+__global__ void __launch_bounds__(kRowsPerBlock* kWarp)
+    top_mask_kernel(const float* x, float* y, int64_t rows, int32_t length, int32_t k) {
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / kWarp;
+  if (row >= rows) return;
+  x += row * length;
+  y += row * length;
+  const int32_t lane = threadIdx.x % kWarp;
+  for (int32_t i = lane; i < length; i += kWarp) y[i] = 0.f;
+  __syncwarp();
+  Place last{0.f, -1};
+  for (int32_t found = 0; found < k; found++) {
+    Place best{0.f, length};
+    for (int32_t i = lane; i < length; i += kWarp) {
+      const Place here{x[i], i};
+      if (found > 0 && !before(last, here)) continue;
+      if (best.at == length || before(here, best)) best = here;
+    }
+    for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+      const Place other{__shfl_xor_sync(kAllLanes, best.value, distance),
+                        __shfl_xor_sync(kAllLanes, best.at, distance)};
+      if (best.at == length || (other.at < length && before(other, best))) best = other;
+    }
+    if (lane == 0) y[best.at] = 1.f;
+    last = best;
+  }
+}
+
+}  // namespace
+
+Step top_mask(Prepare& prepare, const TopMaskArgs& args) {
+  const float* x = prepare.at(args.x);
+  float* y = prepare.at(args.y);
+  const int32_t length = args.x.dims[args.x.rank - 1], k = args.k;
+  const int64_t rows = args.x.size() / length;
+  const dim3 grid = blocks_for(rows, kRowsPerBlock);
+  return [=](cudaStream_t stream) {
+    launch_cooperating(stream, top_mask_kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, y, rows, length, k);
+  };
+}
+
+}  // namespace gradstep::cuda
