@@ -9,12 +9,14 @@ import { adamOp } from './adam.js';
 import { adamaxOp } from './adamax.js';
 import { argmaxOp } from './argmax.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
+import { columnSumsOp } from './column_sums.js';
 import { concatOp } from './concat.js';
 import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
 import { cropOp, cropDxOp } from './crop.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
+import { histogramOp } from './histogram.js';
 import { lionOp } from './lion.js';
 import { logSoftmaxOp } from './log_softmax.js';
 import { map } from './map.js';
@@ -31,6 +33,8 @@ import { rmspropOp } from './rmsprop.js';
 import { sgdOp } from './sgd.js';
 import { softmaxOp } from './softmax.js';
 import { softmaxCrossEntropyOp, softmaxCrossEntropyDxOp } from './softmax_cross_entropy.js';
+import { targetRankOp } from './target_rank.js';
+import { topMaskOp } from './top_mask.js';
 import { transposeOp } from './transpose.js';
 
 export const OP_TABLE: readonly OpDef[] = [
@@ -41,6 +45,7 @@ export const OP_TABLE: readonly OpDef[] = [
   argmaxOp,
   averagePool2dOp,
   averagePool2dDxOp,
+  columnSumsOp,
   concatOp,
   conv2dOp,
   conv2dDxOp,
@@ -53,6 +58,7 @@ export const OP_TABLE: readonly OpDef[] = [
   gatherOp,
   scatterOp,
   advanceOp,
+  histogramOp,
   lionOp,
   logSoftmaxOp,
   map,
@@ -71,5 +77,7 @@ export const OP_TABLE: readonly OpDef[] = [
   softmaxOp,
   softmaxCrossEntropyOp,
   softmaxCrossEntropyDxOp,
+  targetRankOp,
+  topMaskOp,
   transposeOp,
 ];

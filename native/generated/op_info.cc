@@ -79,6 +79,14 @@ const std::vector<OpInfo>& op_table() {
         {"padRight", FieldRole::kInt, 124, 0, false, 0},
         {"shape", FieldRole::kDims, 128, 0, false, 0},
     }},
+    {"columnSums", 200, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"times", FieldRole::kInput, 48, 1, true, 0},
+        {"weights", FieldRole::kInput, 96, 1, true, 0},
+        {"total", FieldRole::kMutated, 144, 8, false, 0},
+        {"columns", FieldRole::kInt, 192, 0, false, 0},
+        {"at", FieldRole::kInt, 196, 0, false, 0},
+    }},
     {"concat", 432, {
         {"in0", FieldRole::kInput, 0, 3, false, 0},
         {"in1", FieldRole::kInput, 48, 3, false, 0},
@@ -210,6 +218,18 @@ const std::vector<OpInfo>& op_table() {
         {"steps", FieldRole::kInt, 48, 0, false, 0},
         {"rows", FieldRole::kInt, 52, 0, false, 0},
     }},
+    {"histogram", 304, {
+        {"column", FieldRole::kInput, 0, 3, false, 0},
+        {"row", FieldRole::kInput, 48, 3, true, 0},
+        {"weights", FieldRole::kInput, 96, 1, true, 0},
+        {"state", FieldRole::kInput, 144, 2, false, 0},
+        {"total", FieldRole::kMutated, 192, 8, false, 0},
+        {"flag", FieldRole::kMutated, 240, 2, false, 0},
+        {"groups", FieldRole::kInt, 288, 0, false, 0},
+        {"rows", FieldRole::kInt, 292, 0, false, 0},
+        {"columns", FieldRole::kInt, 296, 0, false, 0},
+        {"at", FieldRole::kInt, 300, 0, false, 0},
+    }},
     {"lion", 248, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
@@ -278,12 +298,15 @@ const std::vector<OpInfo>& op_table() {
         {"padRight", FieldRole::kInt, 172, 0, false, 0},
         {"shape", FieldRole::kDims, 176, 0, false, 0},
     }},
-    {"metricSum", 200, {
+    {"metricSum", 256, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
-        {"state", FieldRole::kInput, 48, 2, false, 0},
-        {"total", FieldRole::kMutated, 96, 8, false, 0},
-        {"flag", FieldRole::kMutated, 144, 2, false, 0},
-        {"guard", FieldRole::kEnum, 192, 0, false, 2},
+        {"weights", FieldRole::kInput, 48, 1, true, 0},
+        {"state", FieldRole::kInput, 96, 2, false, 0},
+        {"total", FieldRole::kMutated, 144, 8, false, 0},
+        {"flag", FieldRole::kMutated, 192, 2, false, 0},
+        {"guard", FieldRole::kEnum, 240, 0, false, 2},
+        {"terms", FieldRole::kInt, 244, 0, false, 0},
+        {"at", FieldRole::kInt, 248, 0, false, 0},
     }},
     {"movingAverage", 152, {
         {"average", FieldRole::kMutated, 0, 1, false, 0},
@@ -381,6 +404,16 @@ const std::vector<OpInfo>& op_table() {
         {"labels", FieldRole::kInput, 48, 3, false, 0},
         {"dloss", FieldRole::kInput, 96, 1, false, 0},
         {"dx", FieldRole::kOutput, 144, 1, false, 1},
+    }},
+    {"targetRank", 144, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"target", FieldRole::kInput, 48, 2, false, 0},
+        {"y", FieldRole::kOutput, 96, 2, false, 0},
+    }},
+    {"topMask", 104, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 0},
+        {"k", FieldRole::kInt, 96, 0, false, 0},
     }},
     {"transpose", 128, {
         {"x", FieldRole::kInput, 0, 3, false, 0},

@@ -9,12 +9,14 @@ import { cases as adam } from './adam.js';
 import { cases as adamax } from './adamax.js';
 import { cases as argmax } from './argmax.js';
 import { cases as averagePool2d } from './average_pool2d.js';
+import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
 import { cases as conv2d } from './conv2d.js';
 import { cases as crop } from './crop.js';
 import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
 import { cases as gather } from './gather.js';
+import { cases as histogram } from './histogram.js';
 import { cases as lion } from './lion.js';
 import { cases as logSoftmax } from './log_softmax.js';
 import { cases as map } from './map.js';
@@ -32,6 +34,8 @@ import { cases as secondDerivatives } from './second_derivatives.js';
 import { cases as sgd } from './sgd.js';
 import { cases as softmax } from './softmax.js';
 import { cases as softmaxCrossEntropy } from './softmax_cross_entropy.js';
+import { cases as targetRank } from './target_rank.js';
+import { cases as topMask } from './top_mask.js';
 import { cases as transpose } from './transpose.js';
 
 export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
@@ -41,12 +45,14 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   adamax,
   argmax,
   averagePool2d,
+  columnSums,
   concat,
   conv2d,
   crop,
   dropout,
   embedding,
   gather,
+  histogram,
   lion,
   logSoftmax,
   map,
@@ -64,5 +70,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   sgd,
   softmax,
   softmaxCrossEntropy,
+  targetRank,
+  topMask,
   transpose,
 };
