@@ -1,5 +1,6 @@
-/** Two rewrites around relu; see fuse.ts. */
-import type { Tape } from '../graph/define_op.js';
+/** Rewrites around relu; see fuse.ts. */
+import type { OpDef, Tape } from '../graph/define_op.js';
+import { channelNormGradOp, channelNormOp } from '../ops/channel_norm.js';
 import { conv2dOp } from '../ops/conv2d.js';
 import { map } from '../ops/map.js';
 import { matmulOp } from '../ops/matmul.js';
@@ -15,18 +16,44 @@ function isMapOf(instruction: Instruction | undefined, name: ScalarName): instru
   return code.length === 1 && SCALAR_NAMES[code[0]![0]] === name;
 }
 
-/** matmul or conv2d followed by relu: the kernel applies it. Its backward needs only the result, which is kept. */
+const WITH_EPILOGUE: readonly OpDef[] = [matmulOp, conv2dOp, channelNormOp];
+
+/** matmul, conv2d or channelNorm followed by relu: the kernel applies it. Its backward needs only the result, which is kept. */
 export function reluEpilogues(list: Instruction[]): Instruction[] {
   const uses = new Uses(list);
   const gone = new Set<Instruction>();
   for (const instruction of list) {
     const { op, outputs, attrs } = instruction;
-    if ((op !== matmulOp && op !== conv2dOp) || attrs.activation !== 'linear') continue;
+    if (!WITH_EPILOGUE.includes(op) || attrs.activation !== 'linear') continue;
     const relu = uses.onlyReader(outputs.y!.buffer);
     if (!isMapOf(relu, 'relu') || relu.outputs.out0!.buffer.bytes !== outputs.y!.buffer.bytes) continue;
     instruction.attrs = { ...attrs, activation: 'relu' };
-    instruction.outputs = { y: { ...outputs.y!, buffer: relu.outputs.out0!.buffer } };
+    instruction.outputs = { ...outputs, y: { ...outputs.y!, buffer: relu.outputs.out0!.buffer } };
     gone.add(relu);
+  }
+  return list.filter((i) => !gone.has(i));
+}
+
+/**
+ * The way back through a channelNorm that applies relu: its gradient of dy·step(y) becomes that of dy, which masks dy as
+ * it reads it.
+ */
+export function reluOfNormGrad(list: Instruction[]): Instruction[] {
+  const uses = new Uses(list);
+  const gone = new Set<Instruction>();
+  for (const grad of list) {
+    if (grad.op !== channelNormGradOp || grad.attrs.activation !== 'linear') continue;
+    const norm = uses.maker(grad.inputs.mean!.buffer);
+    const mul = uses.maker(grad.inputs.dy!.buffer);
+    if (norm?.op !== channelNormOp || norm.attrs.activation !== 'relu' || !isMapOf(mul, 'mul')) continue;
+    const [dy, mask] = [mul.inputs.in0, mul.inputs.in1];
+    const step = mask && uses.maker(mask.buffer);
+    if (!dy || !mask || !isMapOf(step, 'step') || step.inputs.in0!.buffer !== norm.outputs.y!.buffer) continue;
+    if (uses.onlyReader(grad.inputs.dy!.buffer) !== grad || uses.onlyReader(mask.buffer) !== mul) continue;
+    if (dy.buffer.bytes !== grad.inputs.dy!.buffer.bytes) continue;
+    grad.inputs = { ...grad.inputs, dy: { ...dy, shape: grad.inputs.dy!.shape } };
+    grad.attrs = { ...grad.attrs, activation: 'relu' };
+    gone.add(mul).add(step);
   }
   return list.filter((i) => !gone.has(i));
 }

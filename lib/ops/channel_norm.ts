@@ -1,0 +1,97 @@
+/**
+ * channelNorm: x viewed as [samples, positions, channels] is normalised per sample and group of neighbouring channels,
+ * y = activation((x − mean)/√(variance + epsilon)·gamma + beta), with the mean and the biased variance over the group's
+ * positions and channels. One sample and a group for each channel make batch normalisation (Ioffe & Szegedy 2015),
+ * samples and groups those of group normalisation (Wu & He 2018). channelNormGrad is its derivative.
+ */
+import { GradstepError } from '../errors.js';
+import { defineOp, type TensorType } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import { formatShape } from '../graph/shape.js';
+import { EPILOGUES } from './matmul.js';
+
+const layout = {
+  samples: { type: 'i32' },
+  groups: { type: 'i32' },
+  epsilon: { type: 'f32' },
+  activation: { type: 'enum', values: EPILOGUES, default: 'linear' },
+} as const;
+
+const float = { dtypes: ['float32'] } as const;
+const optionalFloat = { ...float, optional: true } as const;
+
+export const channelNormOp = defineOp({
+  name: 'channelNorm',
+  inputs: { x: float, gamma: optionalFloat, beta: optionalFloat },
+  outputs: { y: { ...float, inPlace: ['x'] }, mean: float, variance: float },
+  attrs: layout,
+  infer({ x, gamma, beta }, attrs) {
+    const { samples, groups } = attrs as Record<string, number>;
+    const channels = x!.shape.at(-1)!;
+    if (channels % groups! !== 0 || x!.shape.length < 2) {
+      throw new GradstepError('ERR_SHAPE', `Cannot normalise ${formatShape(x!.shape)} in ${groups} groups of channels`);
+    }
+    for (const [name, value] of Object.entries({ gamma, beta })) {
+      if (value && (value.shape.length !== 1 || value.shape[0] !== channels)) {
+        throw new GradstepError('ERR_SHAPE', `Expected ${name} of shape [${channels}] but received ${formatShape(value.shape)}`);
+      }
+    }
+    const statistics: TensorType = { dtype: 'float32', shape: [samples! * groups!] };
+    return { y: { dtype: 'float32', shape: x!.shape }, mean: statistics, variance: statistics };
+  },
+  backward({ node, grads, needs }) {
+    if (grads.mean || grads.variance) {
+      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The statistics of a normalisation cannot be differentiated');
+    }
+    const { x, gamma, beta } = node.inputs as { x: Value; gamma?: Value; beta?: Value };
+    const { mean, variance } = node.outputs;
+    const attrs = { ...node.attrs, withDx: needs('x') ? 'yes' : 'no' };
+    const { dx, dgamma, dbeta } = x.graph.add(channelNormGradOp, { x, dy: grads.y, gamma, beta, mean, variance }, attrs).outputs;
+    return { x: dx, gamma: dgamma, beta: dbeta };
+  },
+});
+
+/** dy is the gradient by y after the activation; whether a relu let an element through is worked out again from x. */
+export const channelNormGradOp = defineOp({
+  name: 'channelNormGrad',
+  inputs: { x: float, dy: float, gamma: optionalFloat, beta: optionalFloat, mean: float, variance: float },
+  outputs: { dx: { ...optionalFloat, inPlace: ['dy', 'x'] }, dgamma: float, dbeta: float },
+  attrs: { ...layout, withDx: { type: 'enum', values: ['no', 'yes'], default: 'yes' } },
+  infer({ x }, attrs): Record<string, TensorType> {
+    const dgamma: TensorType = { dtype: 'float32', shape: [x!.shape.at(-1)!] };
+    const sums = { dgamma, dbeta: dgamma };
+    return attrs.withDx === 'yes' ? { dx: { dtype: 'float32', shape: x!.shape }, ...sums } : sums;
+  },
+});
+
+/** A normalised value and what it was normalised by: mean and biased variance, [samples·groups]. */
+export interface Normalised {
+  y: Value;
+  mean: Value;
+  variance: Value;
+}
+
+function channelNorm(x: Value, gamma: Value | undefined, beta: Value | undefined, attrs: Record<string, number>): Normalised {
+  return x.graph.add(channelNormOp, { x, gamma, beta }, attrs).outputs as unknown as Normalised;
+}
+
+/**
+ * Normalises each channel (the last axis of x) by its mean and biased variance over everything else, then scales and
+ * shifts it: y = (x − mean)/√(variance + epsilon)·gamma + beta.
+ * @param gamma [channels]; 1 where absent
+ * @param beta [channels]; 0 where absent
+ */
+export function batchNorm(x: Value, gamma: Value | undefined, beta: Value | undefined, epsilon: number): Normalised {
+  return channelNorm(x, gamma, beta, { samples: 1, groups: x.shape.at(-1) ?? 1, epsilon });
+}
+
+/** The same per sample (the first axis of x) and group of channels; `groups` divides the channels. */
+export function groupNorm(
+  x: Value,
+  gamma: Value | undefined,
+  beta: Value | undefined,
+  groups: number,
+  epsilon: number,
+): Normalised {
+  return channelNorm(x, gamma, beta, { samples: x.shape[0]!, groups, epsilon });
+}

@@ -1,0 +1,196 @@
+// channel_norm_grad on the CPU: one pass that sums dy and dy (x - mean) of each channel, one that makes dx of them.
+// Sums run in float32 over kRun rows, then in float64. Several samples go side by side, each thread keeping its sample
+// in the caches; the threads' parts of dgamma and dbeta are added up in order.
+#include "cpu/norm_split.h"
+#include "cpu/prepare.h"
+#include "generated/args/channel_norm.h"
+#include "ops/channel_norm.h"
+
+namespace gradstep::cpu {
+namespace {
+
+constexpr int64_t kRun = 64;
+
+// A column's coefficients, repeated over the split's wide row.
+enum Coefficient { kMean, kScale, kShift, kSlope, kOffset, kCoefficients };
+
+// dy where the activation let x through.
+template <bool kRelu>
+inline float masked(float dy, float x, float mean, float scale, float shift) {
+  return !kRelu || NormForward{mean, scale, shift}(x) > 0.f ? dy : 0.f;
+}
+
+// s1 += sum of dy, s2 += sum of dy (x - mean), over rows.
+template <bool kRelu>
+GRADSTEP_VECTORISED void add_products(float* __restrict s1, float* __restrict s2, const float* x, const float* dy,
+                                      const float* mean, const float* scale, const float* shift, int64_t rows,
+                                      int64_t stride, int64_t n) {
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const float *xr = x + r * stride, *dyr = dy + r * stride;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+      const float m = mean[i], a = scale[i], b = kRelu ? shift[i] : 0.f;
+      const float x0 = xr[i], x1 = xr[i + stride], x2 = xr[i + 2 * stride], x3 = xr[i + 3 * stride];
+      const float g0 = masked<kRelu>(dyr[i], x0, m, a, b), g1 = masked<kRelu>(dyr[i + stride], x1, m, a, b);
+      const float g2 = masked<kRelu>(dyr[i + 2 * stride], x2, m, a, b);
+      const float g3 = masked<kRelu>(dyr[i + 3 * stride], x3, m, a, b);
+      s1[i] += (g0 + g1) + (g2 + g3);
+      s2[i] += (g0 * (x0 - m) + g1 * (x1 - m)) + (g2 * (x2 - m) + g3 * (x3 - m));
+    }
+  }
+  for (; r < rows; r++) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+      const float at = x[r * stride + i];
+      const float g = masked<kRelu>(dy[r * stride + i], at, mean[i], scale[i], shift[i]);
+      s1[i] += g;
+      s2[i] += g * (at - mean[i]);
+    }
+  }
+}
+
+template <bool kRelu>
+GRADSTEP_VECTORISED void spread(float* dx, const float* x, const float* dy, const float* mean, const float* scale,
+                                const float* shift, const float* slope, const float* offset, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; r++) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+      const float at = x[r * n + i];
+      const float g = masked<kRelu>(dy[r * n + i], at, mean[i], scale[i], kRelu ? shift[i] : 0.f);
+      dx[r * n + i] = scale[i] * g + (slope[i] * (at - mean[i]) + offset[i]);
+    }
+  }
+}
+
+GRADSTEP_VECTORISED void add_wide(double* to, const float* from, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+struct Backward {
+  NormShape shape;
+  float epsilon;
+  bool relu;
+  const float *x, *dy, *gamma, *beta, *mean, *variance;
+  float* dx;  // or null
+
+  // Bytes of scratch for one sample: the sums of each part, and the coefficients.
+  size_t scratch(const NormSplit& split) const {
+    return split.row_parts * 2 * shape.channels * sizeof(double) + kCoefficients * split.wide() * sizeof(float);
+  }
+
+  // The sums of a block's channels over `rows` rows of n columns, a multiple of the block's channels.
+  void sums(double* s1, double* s2, int64_t at, const NormBlock& b, int64_t rows, int64_t stride, int64_t n,
+            const NormSplit& split, const float* coefficients) const {
+    const auto run = relu ? add_products<true> : add_products<false>;
+    const float* own = coefficients + b.column;
+    float run1[NormSplit::kColumns], run2[NormSplit::kColumns];
+    for (int64_t r = 0; r < rows; r += kRun) {
+      std::fill_n(run1, n, 0.f);
+      std::fill_n(run2, n, 0.f);
+      run(run1, run2, x + at + r * stride, dy + at + r * stride, own + kMean * split.wide(),
+          own + kScale * split.wide(), own + kShift * split.wide(), std::min(kRun, rows - r), stride, n);
+      for (int64_t i = 0; i < n; i += b.channels) {
+        add_wide(s1, run1 + i, b.channels);
+        add_wide(s2, run2 + i, b.channels);
+      }
+    }
+  }
+
+  // Adds the sample's share to totals: [dgamma, dbeta][channels].
+  void sample(int64_t s, const NormSplit& split, double* totals, char* memory) const {
+    const int64_t channels = shape.channels, base = s * shape.rows * channels;
+    double* parts = reinterpret_cast<double*>(memory);
+    float* coefficients = reinterpret_cast<float*>(parts + split.row_parts * 2 * channels);
+    fill_forward(s, split, coefficients);
+    split.tasks([&](const NormBlock& b) {
+      double* s1 = parts + b.part * 2 * channels + b.column;
+      double* s2 = s1 + channels;
+      std::fill_n(s1, b.channels, 0.);
+      std::fill_n(s2, b.channels, 0.);
+      sums(s1, s2, base + b.offset, b, b.rows, b.stride, b.columns, split, coefficients);
+      sums(s1, s2, base + b.tail_offset, b, b.tail, channels, b.channels, split, coefficients);
+    });
+    for (int64_t part = 1; part < split.row_parts; part++) {
+      for (int64_t i = 0; i < 2 * channels; i++) parts[i] += parts[part * 2 * channels + i];
+    }
+    fill_backward(s, split, parts, totals, coefficients);
+    if (!dx) return;
+    split.wide_rows([&](int64_t offset, int64_t rows, int64_t n) {
+      const auto run = relu ? spread<true> : spread<false>;
+      const auto at = [&](Coefficient c) { return coefficients + c * split.wide(); };
+      run(dx + base + offset, x + base + offset, dy + base + offset, at(kMean), at(kScale), at(kShift), at(kSlope),
+          at(kOffset), rows, n);
+    });
+  }
+
+  void fill_forward(int64_t s, const NormSplit& split, float* coefficients) const {
+    for (int64_t c = 0; c < shape.channels; c++) {
+      const int64_t g = s * shape.groups + c / shape.per_group();
+      coefficients[kMean * split.wide() + c] = mean[g];
+      coefficients[kScale * split.wide() + c] = (gamma ? gamma[c] : 1.f) * norm_rstd(variance[g], epsilon);
+      coefficients[kShift * split.wide() + c] = beta ? beta[c] : 0.f;
+    }
+    for (const Coefficient c : {kMean, kScale, kShift}) split.widen(coefficients + c * split.wide());
+  }
+
+  void fill_backward(int64_t s, const NormSplit& split, const double* sums, double* totals, float* coefficients) const {
+    const int64_t channels = shape.channels, each = shape.per_group();
+    const double *s1 = sums, *s2 = sums + channels;
+    for (int64_t g = 0; g < shape.groups; g++) {
+      const float rstd = norm_rstd(variance[s * shape.groups + g], epsilon);
+      double a = 0, b = 0;
+      for (int64_t c = g * each; c < (g + 1) * each; c++) {
+        const double weight = gamma ? gamma[c] : 1.;
+        a += weight * s1[c];
+        b += weight * s2[c];
+        totals[c] += rstd * s2[c];
+        totals[channels + c] += s1[c];
+      }
+      const NormBackward own(1.f, rstd, static_cast<float>(a), static_cast<float>(b),
+                             static_cast<float>(shape.count()));
+      for (int64_t c = g * each; c < (g + 1) * each; c++) {
+        coefficients[kSlope * split.wide() + c] = own.slope;
+        coefficients[kOffset * split.wide() + c] = own.offset;
+      }
+    }
+    for (const Coefficient c : {kSlope, kOffset}) split.widen(coefficients + c * split.wide());
+  }
+};
+
+}  // namespace
+
+Step channel_norm_grad(Prepare& prepare, const ChannelNormGradArgs& args) {
+  const Backward f{
+      NormShape::of(args),   args.epsilon,          args.activation == ChannelNormGradArgs::kActivationRelu,
+      prepare.at(args.x),    prepare.at(args.dy),   prepare.at(args.gamma),
+      prepare.at(args.beta), prepare.at(args.mean), prepare.at(args.variance),
+      prepare.at(args.dx)};
+  const int64_t samples = f.shape.samples, sums = 2 * f.shape.channels;
+  const int most = parts_of(args.x.size(), prepare.threads());
+  const bool abreast = samples >= most && samples > 1;
+  const int parts = abreast ? most : 1;
+  const NormSplit split(f.shape.rows, f.shape.channels, abreast ? 1 : prepare.threads());
+  const size_t totals_bytes = parts * sums * sizeof(double);
+  const size_t each = (f.scratch(split) + 63) / 64 * 64;
+  char* workspace = static_cast<char*>(prepare.workspace(totals_bytes + parts * each));
+  double* totals = reinterpret_cast<double*>(workspace);
+  return [=, scratch = workspace + totals_bytes, dgamma = prepare.at(args.dgamma), dbeta = prepare.at(args.dbeta)] {
+    std::fill_n(totals, parts * sums, 0.);
+    parallel_ranges(samples, parts, 1, [&](int part, int64_t begin, int64_t end) {
+      for (int64_t s = begin; s < end; s++) f.sample(s, split, totals + part * sums, scratch + part * each);
+    });
+    for (int64_t c = 0; c < sums / 2; c++) {
+      double scale = 0, shift = 0;
+      for (int part = 0; part < parts; part++) {
+        scale += totals[part * sums + c];
+        shift += totals[part * sums + sums / 2 + c];
+      }
+      dgamma[c] = static_cast<float>(scale);
+      dbeta[c] = static_cast<float>(shift);
+    }
+  };
+}
+
+}  // namespace gradstep::cpu
