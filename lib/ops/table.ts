@@ -9,6 +9,7 @@ import { adamOp } from './adam.js';
 import { adamaxOp } from './adamax.js';
 import { argmaxOp } from './argmax.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
+import { channelNormOp, channelNormGradOp } from './channel_norm.js';
 import { columnSumsOp } from './column_sums.js';
 import { concatOp } from './concat.js';
 import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
@@ -45,6 +46,8 @@ export const OP_TABLE: readonly OpDef[] = [
   argmaxOp,
   averagePool2dOp,
   averagePool2dDxOp,
+  channelNormOp,
+  channelNormGradOp,
   columnSumsOp,
   concatOp,
   conv2dOp,

@@ -7,6 +7,7 @@
 #include "generated/args/adamax.h"
 #include "generated/args/argmax.h"
 #include "generated/args/average_pool2d.h"
+#include "generated/args/channel_norm.h"
 #include "generated/args/column_sums.h"
 #include "generated/args/concat.h"
 #include "generated/args/conv2d.h"
@@ -39,7 +40,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xabde6484462b5135ull;
+constexpr uint64_t kOpTableHash = 0x51a42a43367a40cbull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -50,42 +51,44 @@ constexpr uint64_t kOpTableHash = 0xabde6484462b5135ull;
   X(4, ArgmaxArgs, argmax) \
   X(5, AveragePool2dArgs, average_pool2d) \
   X(6, AveragePool2dDxArgs, average_pool2d_dx) \
-  X(7, ColumnSumsArgs, column_sums) \
-  X(8, ConcatArgs, concat) \
-  X(9, Conv2dArgs, conv2d) \
-  X(10, Conv2dDxArgs, conv2d_dx) \
-  X(11, Conv2dDwArgs, conv2d_dw) \
-  X(12, CropArgs, crop) \
-  X(13, CropDxArgs, crop_dx) \
-  X(14, DropoutArgs, dropout) \
-  X(15, EmbeddingArgs, embedding) \
-  X(16, EmbeddingDxArgs, embedding_dx) \
-  X(17, GatherArgs, gather) \
-  X(18, ScatterArgs, scatter) \
-  X(19, AdvanceArgs, advance) \
-  X(20, HistogramArgs, histogram) \
-  X(21, LionArgs, lion) \
-  X(22, LogSoftmaxArgs, log_softmax) \
-  X(23, MapArgs, map) \
-  X(24, MatmulArgs, matmul) \
-  X(25, MaxPool2dArgs, max_pool2d) \
-  X(26, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(27, MetricSumArgs, metric_sum) \
-  X(28, MovingAverageArgs, moving_average) \
-  X(29, NadamArgs, nadam) \
-  X(30, NoiseArgs, noise) \
-  X(31, PadArgs, pad) \
-  X(32, RandomArgs, random) \
-  X(33, ReduceSumArgs, reduce_sum) \
-  X(34, RmspropArgs, rmsprop) \
-  X(35, SgdArgs, sgd) \
-  X(36, SoftmaxArgs, softmax) \
-  X(37, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(38, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(39, TargetRankArgs, target_rank) \
-  X(40, TopMaskArgs, top_mask) \
-  X(41, TransposeArgs, transpose)
+  X(7, ChannelNormArgs, channel_norm) \
+  X(8, ChannelNormGradArgs, channel_norm_grad) \
+  X(9, ColumnSumsArgs, column_sums) \
+  X(10, ConcatArgs, concat) \
+  X(11, Conv2dArgs, conv2d) \
+  X(12, Conv2dDxArgs, conv2d_dx) \
+  X(13, Conv2dDwArgs, conv2d_dw) \
+  X(14, CropArgs, crop) \
+  X(15, CropDxArgs, crop_dx) \
+  X(16, DropoutArgs, dropout) \
+  X(17, EmbeddingArgs, embedding) \
+  X(18, EmbeddingDxArgs, embedding_dx) \
+  X(19, GatherArgs, gather) \
+  X(20, ScatterArgs, scatter) \
+  X(21, AdvanceArgs, advance) \
+  X(22, HistogramArgs, histogram) \
+  X(23, LionArgs, lion) \
+  X(24, LogSoftmaxArgs, log_softmax) \
+  X(25, MapArgs, map) \
+  X(26, MatmulArgs, matmul) \
+  X(27, MaxPool2dArgs, max_pool2d) \
+  X(28, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(29, MetricSumArgs, metric_sum) \
+  X(30, MovingAverageArgs, moving_average) \
+  X(31, NadamArgs, nadam) \
+  X(32, NoiseArgs, noise) \
+  X(33, PadArgs, pad) \
+  X(34, RandomArgs, random) \
+  X(35, ReduceSumArgs, reduce_sum) \
+  X(36, RmspropArgs, rmsprop) \
+  X(37, SgdArgs, sgd) \
+  X(38, SoftmaxArgs, softmax) \
+  X(39, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(40, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(41, TargetRankArgs, target_rank) \
+  X(42, TopMaskArgs, top_mask) \
+  X(43, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 42;
+constexpr uint32_t kOpCount = 44;
 
 }  // namespace gradstep

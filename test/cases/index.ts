@@ -9,6 +9,7 @@ import { cases as adam } from './adam.js';
 import { cases as adamax } from './adamax.js';
 import { cases as argmax } from './argmax.js';
 import { cases as averagePool2d } from './average_pool2d.js';
+import { cases as channelNorm } from './channel_norm.js';
 import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
 import { cases as conv2d } from './conv2d.js';
@@ -45,6 +46,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   adamax,
   argmax,
   averagePool2d,
+  channelNorm,
   columnSums,
   concat,
   conv2d,
