@@ -30,6 +30,7 @@ import { noiseOp } from './noise.js';
 import { padOp } from './pad.js';
 import { randomOp } from './random.js';
 import { reduceSum } from './reduce_sum.js';
+import { resizeOp, resizeDxOp } from './resize.js';
 import { rmspropOp } from './rmsprop.js';
 import { sgdOp } from './sgd.js';
 import { softmaxOp } from './softmax.js';
@@ -75,6 +76,8 @@ export const OP_TABLE: readonly OpDef[] = [
   padOp,
   randomOp,
   reduceSum,
+  resizeOp,
+  resizeDxOp,
   rmspropOp,
   sgdOp,
   softmaxOp,

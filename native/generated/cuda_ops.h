@@ -46,6 +46,8 @@ Step noise(Prepare& prepare, const NoiseArgs& args);
 Step pad(Prepare& prepare, const PadArgs& args);
 Step random(Prepare& prepare, const RandomArgs& args);
 Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args);
+Step resize(Prepare& prepare, const ResizeArgs& args);
+Step resize_dx(Prepare& prepare, const ResizeDxArgs& args);
 Step rmsprop(Prepare& prepare, const RmspropArgs& args);
 Step sgd(Prepare& prepare, const SgdArgs& args);
 Step softmax(Prepare& prepare, const SoftmaxArgs& args);
@@ -94,14 +96,16 @@ inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
     case 33: return pad(prepare, *static_cast<const PadArgs*>(args));
     case 34: return random(prepare, *static_cast<const RandomArgs*>(args));
     case 35: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
-    case 36: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
-    case 37: return sgd(prepare, *static_cast<const SgdArgs*>(args));
-    case 38: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
-    case 39: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
-    case 40: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
-    case 41: return target_rank(prepare, *static_cast<const TargetRankArgs*>(args));
-    case 42: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
-    case 43: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
+    case 36: return resize(prepare, *static_cast<const ResizeArgs*>(args));
+    case 37: return resize_dx(prepare, *static_cast<const ResizeDxArgs*>(args));
+    case 38: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
+    case 39: return sgd(prepare, *static_cast<const SgdArgs*>(args));
+    case 40: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
+    case 41: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
+    case 42: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
+    case 43: return target_rank(prepare, *static_cast<const TargetRankArgs*>(args));
+    case 44: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
+    case 45: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
   }
   throw Error("ERR_PROGRAM", "The cuda backend has no op of code " + std::to_string(op));
 }

@@ -394,6 +394,19 @@ const std::vector<OpInfo>& op_table() {
         {"scale", FieldRole::kFloat, 112, 0, false, 0},
         {"shape", FieldRole::kDims, 116, 0, false, 0},
     }},
+    {"resize", 112, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 0},
+        {"height", FieldRole::kInt, 96, 0, false, 0},
+        {"width", FieldRole::kInt, 100, 0, false, 0},
+        {"interpolation", FieldRole::kEnum, 104, 0, false, 2},
+    }},
+    {"resizeDx", 128, {
+        {"dy", FieldRole::kInput, 0, 1, false, 0},
+        {"dx", FieldRole::kOutput, 48, 1, false, 0},
+        {"interpolation", FieldRole::kEnum, 96, 0, false, 2},
+        {"shape", FieldRole::kDims, 100, 0, false, 0},
+    }},
     {"rmsprop", 352, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},

@@ -28,6 +28,7 @@
 #include "generated/args/pad.h"
 #include "generated/args/random.h"
 #include "generated/args/reduce_sum.h"
+#include "generated/args/resize.h"
 #include "generated/args/rmsprop.h"
 #include "generated/args/sgd.h"
 #include "generated/args/softmax.h"
@@ -40,7 +41,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x51a42a43367a40cbull;
+constexpr uint64_t kOpTableHash = 0x5ed33c320bfffea9ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -80,15 +81,17 @@ constexpr uint64_t kOpTableHash = 0x51a42a43367a40cbull;
   X(33, PadArgs, pad) \
   X(34, RandomArgs, random) \
   X(35, ReduceSumArgs, reduce_sum) \
-  X(36, RmspropArgs, rmsprop) \
-  X(37, SgdArgs, sgd) \
-  X(38, SoftmaxArgs, softmax) \
-  X(39, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(40, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(41, TargetRankArgs, target_rank) \
-  X(42, TopMaskArgs, top_mask) \
-  X(43, TransposeArgs, transpose)
+  X(36, ResizeArgs, resize) \
+  X(37, ResizeDxArgs, resize_dx) \
+  X(38, RmspropArgs, rmsprop) \
+  X(39, SgdArgs, sgd) \
+  X(40, SoftmaxArgs, softmax) \
+  X(41, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(42, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(43, TargetRankArgs, target_rank) \
+  X(44, TopMaskArgs, top_mask) \
+  X(45, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 44;
+constexpr uint32_t kOpCount = 46;
 
 }  // namespace gradstep

@@ -30,6 +30,7 @@ import { cases as noise } from './noise.js';
 import { cases as pad } from './pad.js';
 import { cases as random } from './random.js';
 import { cases as reduceSum } from './reduce_sum.js';
+import { cases as resize } from './resize.js';
 import { cases as rmsprop } from './rmsprop.js';
 import { cases as secondDerivatives } from './second_derivatives.js';
 import { cases as sgd } from './sgd.js';
@@ -67,6 +68,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   pad,
   random,
   reduceSum,
+  resize,
   rmsprop,
   secondDerivatives,
   sgd,
