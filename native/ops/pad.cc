@@ -18,12 +18,13 @@ struct Window {
   int64_t before[kMaxRank];
   bool accumulate;
 
-  // The row of x that row `row` of y holds, or −1.
-  int64_t source(int64_t row) const {
+  // Rows that follow one another along the axis before the last are a run. Which run of x the rows of run `run` of y
+  // come from, or −1: they are zeros.
+  int64_t source(int64_t run) const {
     int64_t from = 0, stride = 1;
-    for (int axis = last - 1; axis >= 0; axis--) {
-      const int64_t at = row % y_dims[axis] - before[axis];
-      row /= y_dims[axis];
+    for (int axis = last - 2; axis >= 0; axis--) {
+      const int64_t at = run % y_dims[axis] - before[axis];
+      run /= y_dims[axis];
       if (at < 0 || at >= x_dims[axis]) return -1;
       from += at * stride;
       stride *= x_dims[axis];
@@ -60,15 +61,22 @@ Step pad(Prepare& prepare, const PadArgs& args) {
     w.y_dims[i] = args.y.dims[i];
     w.before[i] = before[i];
   }
-  const int64_t size = args.y.size(), n = w.y_dims[w.last];
+  const int64_t size = args.y.size(), n = w.y_dims[w.last], x_n = w.x_dims[w.last];
+  const bool runs = w.last > 0;
+  const int64_t run = runs ? w.y_dims[w.last - 1] : 1, x_run = runs ? w.x_dims[w.last - 1] : 1;
+  const int64_t shift = runs ? w.before[w.last - 1] : 0;
   const int parts = parts_of(size, prepare.threads());
   return [=, x = prepare.at<Word>(args.x), y = prepare.at<Word>(args.y)] {
     // Ranges of elements, not of rows: there may be one row only.
     parallel_ranges(size, parts, 16, [&](int, int64_t begin, int64_t end) {
-      for (int64_t row = begin / n; row * n < end; row++) {
-        const int64_t from = w.source(row);
-        write_row(w, y + row * n, from < 0 ? nullptr : x + from * w.x_dims[w.last],
-                  std::max<int64_t>(0, begin - row * n), std::min(n, end - row * n));
+      for (int64_t row = begin / n; row * n < end;) {
+        const int64_t source = w.source(row / run);
+        for (int64_t place = row % run; place < run && row * n < end; place++, row++) {
+          const int64_t at = place - shift;
+          const bool inside = source >= 0 && at >= 0 && at < x_run;
+          write_row(w, y + row * n, inside ? x + (source * x_run + at) * x_n : nullptr,
+                    std::max<int64_t>(0, begin - row * n), std::min(n, end - row * n));
+        }
       }
     });
   };

@@ -1,0 +1,199 @@
+// reduceMax on CUDA, laid out as reduce_sum is: a block of 256 threads is width x height x depth along inner, length
+// and outer. Each thread keeps the leader of its share and the block compares them; where that gives too few blocks,
+// length is cut into slices whose leaders a second launch compares.
+#include <algorithm>
+
+#include "cuda/divide.h"
+#include "cuda/pack.h"
+#include "cuda/prepare.h"
+#include "cuda/reduce.h"
+#include "generated/args/reduce_max.h"
+#include "ops/reduce_max.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kUnroll = 4;
+
+struct MaxPass {
+  int64_t outer, length, inner;
+  int64_t slices, slice_length;  // the result is [outer, slices, inner]
+  int64_t tiles;                 // blocks along inner
+  int32_t width, height;
+
+  int32_t depth() const { return kThreads / (width * height); }
+  int64_t blocks() const { return tiles * slices * ((outer + depth() - 1) / depth()); }
+};
+
+// `places`: where each element of x stood; null: at its own place along length.
+struct MaxData {
+  const float* x;
+  const int32_t* places;
+  float* y;
+  int32_t* at;
+};
+
+template <bool kMin>
+__global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
+  __shared__ float values[kThreads];
+  __shared__ int32_t places[kThreads];
+  const int32_t thread = threadIdx.x;
+  const int32_t plane = s.width * s.height;
+  const int32_t row = thread % plane / s.width;
+  const int64_t block = blockIdx.x;
+  const int64_t slice = block / s.tiles % s.slices;
+  const int64_t i = block % s.tiles * s.width + thread % s.width;
+  const int64_t o = block / (s.tiles * s.slices) * (kThreads / plane) + thread / plane;
+  const bool inside = i < s.inner && o < s.outer;
+
+  // −1: this thread had no element, and loses to every other.
+  float best = 0.f;
+  int32_t place = -1;
+  if (inside) {
+    const int64_t end = min((slice + 1) * s.slice_length, s.length);
+    const float* x = d.x + o * s.length * s.inner + i;
+    for (int64_t l = slice * s.slice_length + row; l < end; l += kUnroll * s.height) {
+      float v[kUnroll];
+#pragma unroll
+      for (int k = 0; k < kUnroll; k++) v[k] = x[min(l + k * s.height, end - 1) * s.inner];
+#pragma unroll
+      for (int k = 0; k < kUnroll; k++) {
+        const int64_t at = l + k * s.height;
+        if (at >= end || (place >= 0 && !leads<kMin>(v[k], best))) continue;
+        best = v[k];
+        place = static_cast<int32_t>(at);
+      }
+    }
+    if (d.places && place >= 0) place = d.places[(o * s.length + place) * s.inner + i];
+  }
+  values[thread] = best;
+  places[thread] = place;
+  for (int32_t half = s.height / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (row >= half) continue;
+    const float other = values[thread + half * s.width];
+    const int32_t other_place = places[thread + half * s.width];
+    if (other_place < 0) continue;
+    // Rows are dealt in turn, so the other's leader may stand before this one's.
+    const bool swap = place < 0 || (other_place < place ? !leads<kMin>(best, other) : leads<kMin>(other, best));
+    if (!swap) continue;
+    values[thread] = best = other;
+    places[thread] = place = other_place;
+  }
+  if (!inside || row != 0) return;
+  const int64_t to = (o * s.slices + slice) * s.inner + i;
+  d.y[to] = best;
+  d.at[to] = place;
+}
+
+int32_t power_of_two(int64_t wanted, int32_t most) {
+  int32_t p = 1;
+  while (p < most && p < wanted) p *= 2;
+  return p;
+}
+
+MaxPass plan_pass(int64_t outer, int64_t length, int64_t inner, int multiprocessors) {
+  MaxPass pass{};
+  pass.outer = outer;
+  pass.length = length;
+  pass.inner = inner;
+  pass.width = power_of_two(inner, kWarp);
+  pass.height = power_of_two((length + kUnroll - 1) / kUnroll, kThreads / pass.width);
+  pass.tiles = (inner + pass.width - 1) / pass.width;
+  pass.slices = 1;
+  pass.slice_length = length;
+  const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
+  const int64_t slices = std::min(wanted, length / (static_cast<int64_t>(pass.height) * kUnroll * 4));
+  if (slices > 1) {
+    pass.slice_length = (length + slices - 1) / slices;
+    pass.slices = (length + pass.slice_length - 1) / pass.slice_length;
+  }
+  return pass;
+}
+
+template <bool kMin>
+void launch_pass(cudaStream_t stream, const MaxPass& pass, const MaxData& data) {
+  launch_cooperating(stream, max_kernel<kMin>, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, data);
+}
+
+template <bool kMin>
+Step max_step(Prepare& prepare, const MaxPass& first, const MaxData& data) {
+  if (first.slices == 1) return [=](cudaStream_t stream) { launch_pass<kMin>(stream, first, data); };
+  const int64_t partial = first.outer * first.slices * first.inner;
+  const Workspace workspace = prepare.workspace(static_cast<size_t>(partial) * (sizeof(float) + sizeof(int32_t)));
+  // Told that there are no multiprocessors to fill, the second pass is not cut again.
+  const MaxPass second = plan_pass(first.outer, first.slices, first.inner, 0);
+  return [=](cudaStream_t stream) {
+    float* y = static_cast<float*>(workspace.data());
+    int32_t* at = reinterpret_cast<int32_t*>(y + partial);
+    launch_pass<kMin>(stream, first, {data.x, nullptr, y, at});
+    launch_pass<kMin>(stream, second, {y, at, data.y, data.at});
+  };
+}
+
+struct Spread {
+  const float* dy;  // [outer, inner]
+  const int32_t* at;
+  float* dx;  // [outer, length, inner]
+  uint32_t packs;
+  int32_t inner;
+  Divider by_inner, by_length;  // in packs, along the axis that is written in packs
+};
+
+// Four neighbours along inner, or along length where inner is 1.
+template <int kWidth, bool kAlongLength, bool kAdd>
+__global__ void __launch_bounds__(kThreads) spread_kernel(Spread s) {
+  const uint32_t pack = blockIdx.x * kThreads + threadIdx.x;
+  if (pack >= s.packs) return;
+  uint32_t i, l;
+  const uint32_t o = s.by_length.divide(s.by_inner.divide(pack, i), l);
+  constexpr int kInner = kAlongLength ? 1 : kWidth;
+  const int64_t from = static_cast<int64_t>(o) * s.inner + i * kInner;
+  const Pack<float, kInner> dy = load_pack<kInner>(s.dy + from);
+  const Pack<int32_t, kInner> at = load_pack<kInner>(s.at + from);
+  float* to = s.dx + static_cast<int64_t>(pack) * kWidth;
+  Pack<float, kWidth> dx{};
+  if constexpr (kAdd) dx = load_pack<kWidth>(to);
+#pragma unroll
+  for (int k = 0; k < kWidth; k++) {
+    const int32_t place = static_cast<int32_t>(l) * (kAlongLength ? kWidth : 1) + (kAlongLength ? k : 0);
+    if (at.v[kAlongLength ? 0 : k] == place) dx.v[k] += dy.v[kAlongLength ? 0 : k];
+  }
+  store_pack(to, dx);
+}
+
+using SpreadKernel = void (*)(Spread);
+
+template <bool kAdd>
+SpreadKernel spread_kernel_for(bool along_inner, bool along_length) {
+  if (along_inner) return spread_kernel<4, false, kAdd>;
+  return along_length ? spread_kernel<4, true, kAdd> : spread_kernel<1, false, kAdd>;
+}
+
+}  // namespace
+
+Step reduce_max(Prepare& prepare, const ReduceMaxArgs& args) {
+  const MaxPass pass = plan_pass(args.x.dims[0], args.x.dims[1], args.x.dims[2], prepare.multiprocessors());
+  const MaxData data{prepare.at(args.x), nullptr, prepare.at(args.y), prepare.at<int32_t>(args.at)};
+  return args.mode == ReduceMaxArgs::kModeMin ? max_step<true>(prepare, pass, data)
+                                              : max_step<false>(prepare, pass, data);
+}
+
+Step reduce_max_dx(Prepare& prepare, const ReduceMaxDxArgs& args) {
+  const uint32_t length = static_cast<uint32_t>(args.dx.dims[1]), inner = static_cast<uint32_t>(args.dx.dims[2]);
+  const bool along_inner = inner % 4 == 0, along_length = inner == 1 && length % 4 == 0;
+  const uint32_t width = along_inner || along_length ? 4 : 1;
+  const Spread s{prepare.at(args.dy),
+                 prepare.at<int32_t>(args.at),
+                 prepare.at(args.dx),
+                 static_cast<uint32_t>(args.dx.size()) / width,
+                 args.dx.dims[2],
+                 Divider(along_inner ? inner / 4 : inner),
+                 Divider(along_length ? length / 4 : length)};
+  const SpreadKernel kernel = args.accumulate_dx ? spread_kernel_for<true>(along_inner, along_length)
+                                                 : spread_kernel_for<false>(along_inner, along_length);
+  return [=](cudaStream_t stream) { launch(stream, kernel, blocks_for(s.packs, kThreads), dim3(kThreads), s); };
+}
+
+}  // namespace gradstep::cuda
