@@ -27,8 +27,10 @@ import { metricSumOp } from './metric_sum.js';
 import { movingAverageOp } from './moving_average.js';
 import { nadamOp } from './nadam.js';
 import { noiseOp } from './noise.js';
+import { oneHotOp } from './one_hot.js';
 import { padOp } from './pad.js';
 import { randomOp } from './random.js';
+import { reduceMaxOp, reduceMaxDxOp } from './reduce_max.js';
 import { reduceSum } from './reduce_sum.js';
 import { resizeOp, resizeDxOp } from './resize.js';
 import { rmspropOp } from './rmsprop.js';
@@ -73,8 +75,11 @@ export const OP_TABLE: readonly OpDef[] = [
   movingAverageOp,
   nadamOp,
   noiseOp,
+  oneHotOp,
   padOp,
   randomOp,
+  reduceMaxOp,
+  reduceMaxDxOp,
   reduceSum,
   resizeOp,
   resizeDxOp,

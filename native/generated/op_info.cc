@@ -363,6 +363,15 @@ const std::vector<OpInfo>& op_table() {
         {"stddev", FieldRole::kFloat, 148, 0, false, 0},
         {"stream", FieldRole::kInt, 152, 0, false, 0},
     }},
+    {"oneHot", 208, {
+        {"x", FieldRole::kInput, 0, 2, false, 0},
+        {"state", FieldRole::kInput, 48, 2, true, 0},
+        {"flag", FieldRole::kMutated, 96, 2, true, 0},
+        {"y", FieldRole::kOutput, 144, 1, false, 0},
+        {"classes", FieldRole::kInt, 192, 0, false, 0},
+        {"mode", FieldRole::kEnum, 196, 0, false, 2},
+        {"place", FieldRole::kInt, 200, 0, false, 0},
+    }},
     {"pad", 152, {
         {"x", FieldRole::kInput, 0, 3, false, 0},
         {"y", FieldRole::kOutput, 48, 3, false, 0},
@@ -383,6 +392,19 @@ const std::vector<OpInfo>& op_table() {
         {"scale", FieldRole::kFloat, 104, 0, false, 0},
         {"stream", FieldRole::kInt, 108, 0, false, 0},
         {"shape", FieldRole::kDims, 112, 0, false, 0},
+    }},
+    {"reduceMax", 152, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 0},
+        {"at", FieldRole::kOutput, 96, 2, false, 0},
+        {"mode", FieldRole::kEnum, 144, 0, false, 2},
+    }},
+    {"reduceMaxDx", 152, {
+        {"dy", FieldRole::kInput, 0, 1, false, 0},
+        {"at", FieldRole::kInput, 48, 2, false, 0},
+        {"dx", FieldRole::kOutput, 96, 1, false, 0},
+        {"dx", FieldRole::kAccumulate, 144, 0, false, 2},
+        {"length", FieldRole::kInt, 148, 0, false, 0},
     }},
     {"reduceSum", 144, {
         {"x", FieldRole::kInput, 0, 1, false, 0},

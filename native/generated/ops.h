@@ -25,8 +25,10 @@
 #include "generated/args/moving_average.h"
 #include "generated/args/nadam.h"
 #include "generated/args/noise.h"
+#include "generated/args/one_hot.h"
 #include "generated/args/pad.h"
 #include "generated/args/random.h"
+#include "generated/args/reduce_max.h"
 #include "generated/args/reduce_sum.h"
 #include "generated/args/resize.h"
 #include "generated/args/rmsprop.h"
@@ -41,7 +43,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x5ed33c320bfffea9ull;
+constexpr uint64_t kOpTableHash = 0xf745851a43831590ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -78,20 +80,23 @@ constexpr uint64_t kOpTableHash = 0x5ed33c320bfffea9ull;
   X(30, MovingAverageArgs, moving_average) \
   X(31, NadamArgs, nadam) \
   X(32, NoiseArgs, noise) \
-  X(33, PadArgs, pad) \
-  X(34, RandomArgs, random) \
-  X(35, ReduceSumArgs, reduce_sum) \
-  X(36, ResizeArgs, resize) \
-  X(37, ResizeDxArgs, resize_dx) \
-  X(38, RmspropArgs, rmsprop) \
-  X(39, SgdArgs, sgd) \
-  X(40, SoftmaxArgs, softmax) \
-  X(41, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(42, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(43, TargetRankArgs, target_rank) \
-  X(44, TopMaskArgs, top_mask) \
-  X(45, TransposeArgs, transpose)
+  X(33, OneHotArgs, one_hot) \
+  X(34, PadArgs, pad) \
+  X(35, RandomArgs, random) \
+  X(36, ReduceMaxArgs, reduce_max) \
+  X(37, ReduceMaxDxArgs, reduce_max_dx) \
+  X(38, ReduceSumArgs, reduce_sum) \
+  X(39, ResizeArgs, resize) \
+  X(40, ResizeDxArgs, resize_dx) \
+  X(41, RmspropArgs, rmsprop) \
+  X(42, SgdArgs, sgd) \
+  X(43, SoftmaxArgs, softmax) \
+  X(44, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(45, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(46, TargetRankArgs, target_rank) \
+  X(47, TopMaskArgs, top_mask) \
+  X(48, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 46;
+constexpr uint32_t kOpCount = 49;
 
 }  // namespace gradstep

@@ -27,8 +27,10 @@ import { cases as metricSum } from './metric_sum.js';
 import { cases as movingAverage } from './moving_average.js';
 import { cases as nadam } from './nadam.js';
 import { cases as noise } from './noise.js';
+import { cases as oneHot } from './one_hot.js';
 import { cases as pad } from './pad.js';
 import { cases as random } from './random.js';
+import { cases as reduceMax } from './reduce_max.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as resize } from './resize.js';
 import { cases as rmsprop } from './rmsprop.js';
@@ -65,8 +67,10 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   movingAverage,
   nadam,
   noise,
+  oneHot,
   pad,
   random,
+  reduceMax,
   reduceSum,
   resize,
   rmsprop,
