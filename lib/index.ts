@@ -8,6 +8,7 @@ export * as metrics from './metrics/index.js';
 export * as ops from './ops/index.js';
 export * as optimizers from './optimizers/index.js';
 export * as regularizers from './regularizers/index.js';
+export * as schedules from './schedules/index.js';
 
 export { Tensor, tensor, type NestedNumbers, type TensorData, type TensorLike } from './data/tensor.js';
 export { GradstepError, type ErrorCode } from './errors.js';
@@ -30,6 +31,7 @@ export type { Optimizer } from './optimizers/optimizer.js';
 export type { OptimizerName } from './optimizers/registry.js';
 export type { Regularizer, RegularizerFunction } from './regularizers/regularizer.js';
 export type { RegularizerName, RegularizerOption } from './regularizers/registry.js';
+export type { Schedule } from './schedules/schedule.js';
 export type { CompileOptions, DeviceName } from './train/compile_options.js';
 export type { History, Logs, Progress } from './train/history.js';
 export type { FitOptions, PassOptions } from './train/run_options.js';

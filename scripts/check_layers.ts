@@ -10,7 +10,7 @@ import ts from 'typescript';
 
 const OPS = ['errors', 'options', 'random', 'graph', 'ops'];
 const PARTS = [...OPS, 'activations', 'initializers', 'regularizers', 'constraints'];
-const MODEL = [...PARTS, 'layers', 'losses', 'metrics', 'optimizers', 'data', 'compile', 'runtime'];
+const MODEL = [...PARTS, 'layers', 'losses', 'metrics', 'schedules', 'optimizers', 'data', 'compile', 'runtime'];
 
 /** Folders of lib/ (or single files, without their ending), each with the ones it may import besides itself. */
 const TYPESCRIPT: Record<string, readonly string[]> = {
@@ -26,7 +26,8 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   layers: PARTS,
   losses: OPS,
   metrics: OPS,
-  optimizers: OPS,
+  schedules: OPS,
+  optimizers: [...OPS, 'schedules'],
   data: ['errors', 'options', 'random', 'graph'],
   compile: OPS,
   runtime: ['errors', 'options', 'graph', 'data', 'compile'],

@@ -114,6 +114,16 @@ export function erf(x: Value): Value {
   return apply('erf', x);
 }
 
+/** Sine of x in radians, |x| <= 4e8; where neighbouring numbers are 32 and more apart x counts as 0. */
+export function sin(x: Value): Value {
+  return apply('sin', x);
+}
+
+/** Cosine of x in radians, |x| <= 4e8; where neighbouring numbers are 32 and more apart x counts as 0. */
+export function cos(x: Value): Value {
+  return apply('cos', x);
+}
+
 /** a^b for a > 0. */
 export function pow(a: Operand, b: Operand): Value {
   return apply('pow', a, b);

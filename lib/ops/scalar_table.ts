@@ -38,6 +38,8 @@ export const ARITIES = {
   expm1: 1,
   log1p: 1,
   erf: 1,
+  sin: 1,
+  cos: 1,
 } as const;
 
 export type ScalarName = keyof typeof ARITIES;
@@ -91,4 +93,7 @@ export const SLOPES: Record<ScalarName, Slope> = {
   log1p: (f, g, _y, a) => [f('div', g, f('add', 1, a!))],
   /** 2/√π ∫ e^−t² dt from 0 to a. */
   erf: (f, g, _y, a) => [f('mul', g, f('mul', 2 / Math.sqrt(Math.PI), f('exp', f('neg', f('square', a!)))))],
+  /** a in radians. */
+  sin: (f, g, _y, a) => [f('mul', g, f('cos', a!))],
+  cos: (f, g, _y, a) => [f('neg', f('mul', g, f('sin', a!)))],
 };

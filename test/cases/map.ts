@@ -39,6 +39,8 @@ export const EXACT: Record<ScalarName, (a: number, b: number, c: number) => numb
   expm1: Math.expm1,
   log1p: Math.log1p,
   erf,
+  sin: Math.sin,
+  cos: Math.cos,
 };
 
 /** The error function by its power series, Σ (−1)^n a^(2n+1) / (n! (2n+1)) · 2/√π, summed for |a| < 4; within 2e-8 of ±1 beyond. */
@@ -98,13 +100,20 @@ const functionCases: OpCase[] = SCALAR_NAMES.flatMap((fn) => {
 });
 
 /** Wide ranges and special arguments: forward only. */
-const extremes: OpCase[] = (['exp', 'log', 'sigmoid', 'tanh', 'softplus', 'sqrt', 'relu', 'expm1', 'log1p', 'erf'] as const).map(
-  (fn) => {
-    const negative = fn === 'log' || fn === 'sqrt' || fn === 'log1p' ? [] : [-1e-8, -0.3, -0.6249, -0.6251, -5, -20, -80];
-    const data = [...negative, 1e-8, 1e-4, 0.3, 0.6249, 0.6251, 0.999, 1, 1.001, 1.4142, 2, 5, 20, 80];
-    return { ...broadcastCase(`${fn} over its range`, fn, [[data.length]], { data }), gradients: [] };
-  },
-);
+const extremes: OpCase[] = (
+  ['exp', 'log', 'sigmoid', 'tanh', 'softplus', 'sqrt', 'relu', 'expm1', 'log1p', 'erf', 'sin', 'cos'] as const
+).map((fn) => {
+  const negative = fn === 'log' || fn === 'sqrt' || fn === 'log1p' ? [] : [-1e-8, -0.3, -0.6249, -0.6251, -5, -20, -80];
+  const data = [...negative, 1e-8, 1e-4, 0.3, 0.6249, 0.6251, 0.999, 1, 1.001, 1.4142, 2, 5, 20, 80];
+  return { ...broadcastCase(`${fn} over its range`, fn, [[data.length]], { data }), gradients: [] };
+});
+
+/** Sine and cosine of large numbers; beyond 4e8 they are those of 0. */
+const turns: OpCase[] = (['sin', 'cos'] as const).map((fn) => {
+  const data = [80, 1e4, -1e4, 1e6, 12345678, -2e8, 3.99e8, 1e9, -1e30, Infinity, NaN].map(Math.fround);
+  const exact = data.map((a) => EXACT[fn](Math.abs(a) > 4e8 && Number.isFinite(a) ? 0 : a, 0, 0));
+  return { ...broadcastCase(`${fn} far out`, fn, [[data.length]], { data }), reference: () => ({ y: exact }), gradients: [] };
+});
 
 /** Σ_k x_k · (k + 1): one fused tape over `count` inputs of a dtype. */
 function manyInputs(dtype: 'float32' | 'int32' | 'uint8', count: number): OpCase {
@@ -124,6 +133,7 @@ const wide = [3, 700];
 export const cases: OpCase[] = [
   ...functionCases,
   ...extremes,
+  ...turns,
   broadcastCase('row and column', 'add', [
     [4, 1],
     [1, 6],

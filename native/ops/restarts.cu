@@ -1,0 +1,34 @@
+// restarts on CUDA: a thread for each step.
+#include "cuda/launch.h"
+#include "cuda/prepare.h"
+#include "generated/args/restarts.h"
+#include "ops/restarts.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 32;
+
+__global__ void __launch_bounds__(kThreads)
+    restarts_kernel(Restarts restarts, const float* step, float* cycle, float* part, int64_t n) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= n) return;
+  const Restarts::Place place = restarts.at(step[i]);
+  cycle[i] = place.cycle;
+  part[i] = place.part;
+}
+
+}  // namespace
+
+Step restarts(Prepare& prepare, const RestartsArgs& args) {
+  const Restarts restarts{args.first, static_cast<double>(args.growth) + args.growth_rest};
+  const int64_t n = args.step.size();
+  const float* step = prepare.at(args.step);
+  float* cycle = prepare.at(args.cycle);
+  float* part = prepare.at(args.part);
+  return [=](cudaStream_t stream) {
+    launch(stream, restarts_kernel, blocks_for(n, kThreads), dim3(kThreads), restarts, step, cycle, part, n);
+  };
+}
+
+}  // namespace gradstep::cuda
