@@ -33,10 +33,12 @@ import { randomOp } from './random.js';
 import { reduceMaxOp, reduceMaxDxOp } from './reduce_max.js';
 import { reduceSum } from './reduce_sum.js';
 import { resizeOp, resizeDxOp } from './resize.js';
+import { restartsOp } from './restarts.js';
 import { rmspropOp } from './rmsprop.js';
 import { sgdOp } from './sgd.js';
 import { softmaxOp } from './softmax.js';
 import { softmaxCrossEntropyOp, softmaxCrossEntropyDxOp } from './softmax_cross_entropy.js';
+import { stepCountOp } from './step_count.js';
 import { targetRankOp } from './target_rank.js';
 import { topMaskOp } from './top_mask.js';
 import { transposeOp } from './transpose.js';
@@ -83,11 +85,13 @@ export const OP_TABLE: readonly OpDef[] = [
   reduceSum,
   resizeOp,
   resizeDxOp,
+  restartsOp,
   rmspropOp,
   sgdOp,
   softmaxOp,
   softmaxCrossEntropyOp,
   softmaxCrossEntropyDxOp,
+  stepCountOp,
   targetRankOp,
   topMaskOp,
   transposeOp,

@@ -51,11 +51,13 @@ Step reduce_max_dx(Prepare& prepare, const ReduceMaxDxArgs& args);
 Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args);
 Step resize(Prepare& prepare, const ResizeArgs& args);
 Step resize_dx(Prepare& prepare, const ResizeDxArgs& args);
+Step restarts(Prepare& prepare, const RestartsArgs& args);
 Step rmsprop(Prepare& prepare, const RmspropArgs& args);
 Step sgd(Prepare& prepare, const SgdArgs& args);
 Step softmax(Prepare& prepare, const SoftmaxArgs& args);
 Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args);
 Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs& args);
+Step step_count(Prepare& prepare, const StepCountArgs& args);
 Step target_rank(Prepare& prepare, const TargetRankArgs& args);
 Step top_mask(Prepare& prepare, const TopMaskArgs& args);
 Step transpose(Prepare& prepare, const TransposeArgs& args);
@@ -104,14 +106,16 @@ inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
     case 38: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
     case 39: return resize(prepare, *static_cast<const ResizeArgs*>(args));
     case 40: return resize_dx(prepare, *static_cast<const ResizeDxArgs*>(args));
-    case 41: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
-    case 42: return sgd(prepare, *static_cast<const SgdArgs*>(args));
-    case 43: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
-    case 44: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
-    case 45: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
-    case 46: return target_rank(prepare, *static_cast<const TargetRankArgs*>(args));
-    case 47: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
-    case 48: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
+    case 41: return restarts(prepare, *static_cast<const RestartsArgs*>(args));
+    case 42: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
+    case 43: return sgd(prepare, *static_cast<const SgdArgs*>(args));
+    case 44: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
+    case 45: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
+    case 46: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
+    case 47: return step_count(prepare, *static_cast<const StepCountArgs*>(args));
+    case 48: return target_rank(prepare, *static_cast<const TargetRankArgs*>(args));
+    case 49: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
+    case 50: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
   }
   throw Error("ERR_PROGRAM", "The cpu backend has no op of code " + std::to_string(op));
 }

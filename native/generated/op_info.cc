@@ -429,6 +429,14 @@ const std::vector<OpInfo>& op_table() {
         {"interpolation", FieldRole::kEnum, 96, 0, false, 2},
         {"shape", FieldRole::kDims, 100, 0, false, 0},
     }},
+    {"restarts", 160, {
+        {"step", FieldRole::kInput, 0, 1, false, 0},
+        {"cycle", FieldRole::kOutput, 48, 1, false, 0},
+        {"part", FieldRole::kOutput, 96, 1, false, 0},
+        {"first", FieldRole::kFloat, 144, 0, false, 0},
+        {"growth", FieldRole::kFloat, 148, 0, false, 0},
+        {"growthRest", FieldRole::kFloat, 152, 0, false, 0},
+    }},
     {"rmsprop", 352, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
@@ -467,6 +475,11 @@ const std::vector<OpInfo>& op_table() {
         {"labels", FieldRole::kInput, 48, 3, false, 0},
         {"dloss", FieldRole::kInput, 96, 1, false, 0},
         {"dx", FieldRole::kOutput, 144, 1, false, 1},
+    }},
+    {"stepCount", 104, {
+        {"state", FieldRole::kInput, 0, 2, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 0},
+        {"every", FieldRole::kInt, 96, 0, false, 0},
     }},
     {"targetRank", 144, {
         {"x", FieldRole::kInput, 0, 1, false, 0},

@@ -31,10 +31,12 @@
 #include "generated/args/reduce_max.h"
 #include "generated/args/reduce_sum.h"
 #include "generated/args/resize.h"
+#include "generated/args/restarts.h"
 #include "generated/args/rmsprop.h"
 #include "generated/args/sgd.h"
 #include "generated/args/softmax.h"
 #include "generated/args/softmax_cross_entropy.h"
+#include "generated/args/step_count.h"
 #include "generated/args/target_rank.h"
 #include "generated/args/top_mask.h"
 #include "generated/args/transpose.h"
@@ -43,7 +45,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xf745851a43831590ull;
+constexpr uint64_t kOpTableHash = 0x2066d9f0f0934aa6ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -88,15 +90,17 @@ constexpr uint64_t kOpTableHash = 0xf745851a43831590ull;
   X(38, ReduceSumArgs, reduce_sum) \
   X(39, ResizeArgs, resize) \
   X(40, ResizeDxArgs, resize_dx) \
-  X(41, RmspropArgs, rmsprop) \
-  X(42, SgdArgs, sgd) \
-  X(43, SoftmaxArgs, softmax) \
-  X(44, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(45, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(46, TargetRankArgs, target_rank) \
-  X(47, TopMaskArgs, top_mask) \
-  X(48, TransposeArgs, transpose)
+  X(41, RestartsArgs, restarts) \
+  X(42, RmspropArgs, rmsprop) \
+  X(43, SgdArgs, sgd) \
+  X(44, SoftmaxArgs, softmax) \
+  X(45, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(46, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(47, StepCountArgs, step_count) \
+  X(48, TargetRankArgs, target_rank) \
+  X(49, TopMaskArgs, top_mask) \
+  X(50, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 49;
+constexpr uint32_t kOpCount = 51;
 
 }  // namespace gradstep

@@ -33,11 +33,13 @@ import { cases as random } from './random.js';
 import { cases as reduceMax } from './reduce_max.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as resize } from './resize.js';
+import { cases as restarts } from './restarts.js';
 import { cases as rmsprop } from './rmsprop.js';
 import { cases as secondDerivatives } from './second_derivatives.js';
 import { cases as sgd } from './sgd.js';
 import { cases as softmax } from './softmax.js';
 import { cases as softmaxCrossEntropy } from './softmax_cross_entropy.js';
+import { cases as stepCount } from './step_count.js';
 import { cases as targetRank } from './target_rank.js';
 import { cases as topMask } from './top_mask.js';
 import { cases as transpose } from './transpose.js';
@@ -73,11 +75,13 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   reduceMax,
   reduceSum,
   resize,
+  restarts,
   rmsprop,
   secondDerivatives,
   sgd,
   softmax,
   softmaxCrossEntropy,
+  stepCount,
   targetRank,
   topMask,
   transpose,
