@@ -1,0 +1,115 @@
+/**
+ * attention: y[b,i,h] = Σ_j p[i,j] v[b,j,h], p = softmax_j(scale · q[b,i,h]·k[b,j,h] + bias), for queries q [B, Tq, H, D],
+ * keys k [B, Tk, H, D] and values v [B, Tk, H, E]. It goes through the keys block by block with a running maximum and sum
+ * (Dao et al. 2022), so the matrix of Tq × Tk probabilities never exists; what the gradient needs of it is `lse` [B, H, Tq],
+ * the logarithm of each softmax's denominator. `causal`: query i sees the keys j ≤ i. `mask` [B, Tk]: keys with 0 are not
+ * seen. `bias` [B or 1, H or 1, Tq, Tk] is added to the scores and has no gradient. A query that sees no key yields zeros.
+ * With `rate` > 0 probabilities are dropped and the others divided by 1 − rate; which ones is a Philox function of (seed,
+ * stream, step, element), worked out again by attentionDx, the gradient by q, k and v.
+ */
+import { GradstepError } from '../errors.js';
+import { defineOp, type TensorType } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import { formatShape, sameShape } from '../graph/shape.js';
+
+const inputs = {
+  q: { dtypes: ['float32'] },
+  k: { dtypes: ['float32'] },
+  v: { dtypes: ['float32'] },
+  mask: { dtypes: ['float32'], optional: true },
+  bias: { dtypes: ['float32'], optional: true },
+  state: { dtypes: ['int32'] },
+} as const;
+
+const attrs = {
+  scale: { type: 'f32' },
+  causal: { type: 'enum', values: ['no', 'yes'], default: 'no' },
+  rate: { type: 'f32', default: 0 },
+  stream: { type: 'u32', default: 0 },
+} as const;
+
+function checkShapes({ q, k, v, mask, bias }: Readonly<Record<string, Value>>): void {
+  const [b, tq, h, d] = q!.shape as [number, number, number, number];
+  const tk = k!.shape[1]!;
+  const fits =
+    q!.shape.length === 4 &&
+    sameShape(k!.shape, [b, tk, h, d]) &&
+    v!.shape.length === 4 &&
+    sameShape(v!.shape.slice(0, 3), [b, tk, h]);
+  if (!fits) {
+    throw new GradstepError(
+      'ERR_SHAPE',
+      `Cannot attend with queries ${formatShape(q!.shape)} to keys ${formatShape(k!.shape)} and values ${formatShape(v!.shape)}`,
+    );
+  }
+  if (mask && !sameShape(mask.shape, [b, tk])) {
+    throw new GradstepError('ERR_SHAPE', `Expected a mask of shape [${b}, ${tk}] but received ${formatShape(mask.shape)}`);
+  }
+  const allowed = [[1, b], [1, h], [tq], [tk]];
+  if (bias && !(bias.shape.length === 4 && bias.shape.every((size, i) => allowed[i]!.includes(size)))) {
+    throw new GradstepError(
+      'ERR_SHAPE',
+      `Expected a bias that broadcasts to [${b}, ${h}, ${tq}, ${tk}] over its first two axes but received ${formatShape(bias.shape)}`,
+    );
+  }
+}
+
+export const attentionOp = defineOp({
+  name: 'attention',
+  inputs,
+  outputs: { y: { dtypes: ['float32'] }, lse: { dtypes: ['float32'] } },
+  attrs,
+  infer(given): Record<string, TensorType> {
+    checkShapes(given);
+    const [b, tq, h] = given.q!.shape as [number, number, number];
+    return {
+      y: { dtype: 'float32', shape: [b, tq, h, given.v!.shape[3]!] },
+      lse: { dtype: 'float32', shape: [b, h, tq] },
+    };
+  },
+  backward({ node, grads, needs }) {
+    if (needs('bias') || needs('mask')) {
+      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'attention has no gradient with respect to its mask and bias');
+    }
+    if (!grads.y || grads.lse) {
+      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', "attention has no gradient through its softmax's denominators");
+    }
+    const { y, lse } = node.outputs;
+    const { dq, dk, dv } = grads.y.graph.add(attentionDxOp, { ...node.inputs, y, lse, dy: grads.y }, node.attrs).outputs;
+    return { q: dq, k: dk, v: dv };
+  },
+});
+
+export const attentionDxOp = defineOp({
+  name: 'attentionDx',
+  inputs: { ...inputs, y: { dtypes: ['float32'] }, lse: { dtypes: ['float32'] }, dy: { dtypes: ['float32'] } },
+  outputs: { dq: { dtypes: ['float32'] }, dk: { dtypes: ['float32'] }, dv: { dtypes: ['float32'] } },
+  attrs,
+  infer: ({ q, k, v }) => ({
+    dq: { dtype: 'float32', shape: q!.shape },
+    dk: { dtype: 'float32', shape: k!.shape },
+    dv: { dtype: 'float32', shape: v!.shape },
+  }),
+});
+
+export interface AttentionOptions {
+  /** Factor of the products q·k. Default 1/√D. */
+  scale?: number;
+  /** Whether query i sees only the keys j ≤ i. Default false. */
+  causal?: boolean;
+  /** [B, Tk]: 0 for keys that are not seen. */
+  mask?: Value;
+  /** [B or 1, H or 1, Tq, Tk], added to the scores; constant: it has no gradient. */
+  bias?: Value;
+  /** Probability of each attention weight to be dropped, in [0, 1). Default 0. */
+  rate?: number;
+  /** Random stream of the dropping. */
+  stream?: number;
+}
+
+/** Attention of q [B, Tq, H, D] to k [B, Tk, H, D] and v [B, Tk, H, E]: [B, Tq, H, E]. */
+export function attention(q: Value, k: Value, v: Value, state: Value, options: AttentionOptions = {}): Value {
+  const { scale = 1 / Math.sqrt(q.shape[3]!), causal = false, mask, bias, rate = 0, stream = 0 } = options;
+  const given = { scale, causal: causal ? 'yes' : 'no', rate, stream };
+  return q.graph.add(attentionOp, { q, k, v, mask, bias, state }, given).outputs.y!;
+}
