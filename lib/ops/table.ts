@@ -8,6 +8,7 @@ import { adagradOp } from './adagrad.js';
 import { adamOp } from './adam.js';
 import { adamaxOp } from './adamax.js';
 import { argmaxOp } from './argmax.js';
+import { attentionOp, attentionDxOp } from './attention.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
 import { channelNormOp, channelNormGradOp } from './channel_norm.js';
 import { columnSumsOp } from './column_sums.js';
@@ -49,6 +50,8 @@ export const OP_TABLE: readonly OpDef[] = [
   adamOp,
   adamaxOp,
   argmaxOp,
+  attentionOp,
+  attentionDxOp,
   averagePool2dOp,
   averagePool2dDxOp,
   channelNormOp,

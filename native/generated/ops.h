@@ -6,6 +6,7 @@
 #include "generated/args/adam.h"
 #include "generated/args/adamax.h"
 #include "generated/args/argmax.h"
+#include "generated/args/attention.h"
 #include "generated/args/average_pool2d.h"
 #include "generated/args/channel_norm.h"
 #include "generated/args/column_sums.h"
@@ -45,7 +46,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x2066d9f0f0934aa6ull;
+constexpr uint64_t kOpTableHash = 0x776fd0641c8b58c8ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -54,53 +55,55 @@ constexpr uint64_t kOpTableHash = 0x2066d9f0f0934aa6ull;
   X(2, AdamArgs, adam) \
   X(3, AdamaxArgs, adamax) \
   X(4, ArgmaxArgs, argmax) \
-  X(5, AveragePool2dArgs, average_pool2d) \
-  X(6, AveragePool2dDxArgs, average_pool2d_dx) \
-  X(7, ChannelNormArgs, channel_norm) \
-  X(8, ChannelNormGradArgs, channel_norm_grad) \
-  X(9, ColumnSumsArgs, column_sums) \
-  X(10, ConcatArgs, concat) \
-  X(11, Conv2dArgs, conv2d) \
-  X(12, Conv2dDxArgs, conv2d_dx) \
-  X(13, Conv2dDwArgs, conv2d_dw) \
-  X(14, CropArgs, crop) \
-  X(15, CropDxArgs, crop_dx) \
-  X(16, DropoutArgs, dropout) \
-  X(17, EmbeddingArgs, embedding) \
-  X(18, EmbeddingDxArgs, embedding_dx) \
-  X(19, GatherArgs, gather) \
-  X(20, ScatterArgs, scatter) \
-  X(21, AdvanceArgs, advance) \
-  X(22, HistogramArgs, histogram) \
-  X(23, LionArgs, lion) \
-  X(24, LogSoftmaxArgs, log_softmax) \
-  X(25, MapArgs, map) \
-  X(26, MatmulArgs, matmul) \
-  X(27, MaxPool2dArgs, max_pool2d) \
-  X(28, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(29, MetricSumArgs, metric_sum) \
-  X(30, MovingAverageArgs, moving_average) \
-  X(31, NadamArgs, nadam) \
-  X(32, NoiseArgs, noise) \
-  X(33, OneHotArgs, one_hot) \
-  X(34, PadArgs, pad) \
-  X(35, RandomArgs, random) \
-  X(36, ReduceMaxArgs, reduce_max) \
-  X(37, ReduceMaxDxArgs, reduce_max_dx) \
-  X(38, ReduceSumArgs, reduce_sum) \
-  X(39, ResizeArgs, resize) \
-  X(40, ResizeDxArgs, resize_dx) \
-  X(41, RestartsArgs, restarts) \
-  X(42, RmspropArgs, rmsprop) \
-  X(43, SgdArgs, sgd) \
-  X(44, SoftmaxArgs, softmax) \
-  X(45, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(46, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(47, StepCountArgs, step_count) \
-  X(48, TargetRankArgs, target_rank) \
-  X(49, TopMaskArgs, top_mask) \
-  X(50, TransposeArgs, transpose)
+  X(5, AttentionArgs, attention) \
+  X(6, AttentionDxArgs, attention_dx) \
+  X(7, AveragePool2dArgs, average_pool2d) \
+  X(8, AveragePool2dDxArgs, average_pool2d_dx) \
+  X(9, ChannelNormArgs, channel_norm) \
+  X(10, ChannelNormGradArgs, channel_norm_grad) \
+  X(11, ColumnSumsArgs, column_sums) \
+  X(12, ConcatArgs, concat) \
+  X(13, Conv2dArgs, conv2d) \
+  X(14, Conv2dDxArgs, conv2d_dx) \
+  X(15, Conv2dDwArgs, conv2d_dw) \
+  X(16, CropArgs, crop) \
+  X(17, CropDxArgs, crop_dx) \
+  X(18, DropoutArgs, dropout) \
+  X(19, EmbeddingArgs, embedding) \
+  X(20, EmbeddingDxArgs, embedding_dx) \
+  X(21, GatherArgs, gather) \
+  X(22, ScatterArgs, scatter) \
+  X(23, AdvanceArgs, advance) \
+  X(24, HistogramArgs, histogram) \
+  X(25, LionArgs, lion) \
+  X(26, LogSoftmaxArgs, log_softmax) \
+  X(27, MapArgs, map) \
+  X(28, MatmulArgs, matmul) \
+  X(29, MaxPool2dArgs, max_pool2d) \
+  X(30, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(31, MetricSumArgs, metric_sum) \
+  X(32, MovingAverageArgs, moving_average) \
+  X(33, NadamArgs, nadam) \
+  X(34, NoiseArgs, noise) \
+  X(35, OneHotArgs, one_hot) \
+  X(36, PadArgs, pad) \
+  X(37, RandomArgs, random) \
+  X(38, ReduceMaxArgs, reduce_max) \
+  X(39, ReduceMaxDxArgs, reduce_max_dx) \
+  X(40, ReduceSumArgs, reduce_sum) \
+  X(41, ResizeArgs, resize) \
+  X(42, ResizeDxArgs, resize_dx) \
+  X(43, RestartsArgs, restarts) \
+  X(44, RmspropArgs, rmsprop) \
+  X(45, SgdArgs, sgd) \
+  X(46, SoftmaxArgs, softmax) \
+  X(47, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(48, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(49, StepCountArgs, step_count) \
+  X(50, TargetRankArgs, target_rank) \
+  X(51, TopMaskArgs, top_mask) \
+  X(52, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 51;
+constexpr uint32_t kOpCount = 53;
 
 }  // namespace gradstep

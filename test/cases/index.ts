@@ -8,6 +8,7 @@ import { cases as adagrad } from './adagrad.js';
 import { cases as adam } from './adam.js';
 import { cases as adamax } from './adamax.js';
 import { cases as argmax } from './argmax.js';
+import { cases as attention } from './attention.js';
 import { cases as averagePool2d } from './average_pool2d.js';
 import { cases as channelNorm } from './channel_norm.js';
 import { cases as columnSums } from './column_sums.js';
@@ -50,6 +51,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   adam,
   adamax,
   argmax,
+  attention,
   averagePool2d,
   channelNorm,
   columnSums,
