@@ -19,6 +19,7 @@ import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
 import { histogramOp } from './histogram.js';
+import { layerNormOp, layerNormGradOp } from './layer_norm.js';
 import { lionOp } from './lion.js';
 import { logSoftmaxOp } from './log_softmax.js';
 import { map } from './map.js';
@@ -70,6 +71,8 @@ export const OP_TABLE: readonly OpDef[] = [
   scatterOp,
   advanceOp,
   histogramOp,
+  layerNormOp,
+  layerNormGradOp,
   lionOp,
   logSoftmaxOp,
   map,

@@ -17,6 +17,7 @@
 #include "generated/args/embedding.h"
 #include "generated/args/gather.h"
 #include "generated/args/histogram.h"
+#include "generated/args/layer_norm.h"
 #include "generated/args/lion.h"
 #include "generated/args/log_softmax.h"
 #include "generated/args/map.h"
@@ -46,7 +47,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x776fd0641c8b58c8ull;
+constexpr uint64_t kOpTableHash = 0x5fa582e4c2cab917ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -75,35 +76,37 @@ constexpr uint64_t kOpTableHash = 0x776fd0641c8b58c8ull;
   X(22, ScatterArgs, scatter) \
   X(23, AdvanceArgs, advance) \
   X(24, HistogramArgs, histogram) \
-  X(25, LionArgs, lion) \
-  X(26, LogSoftmaxArgs, log_softmax) \
-  X(27, MapArgs, map) \
-  X(28, MatmulArgs, matmul) \
-  X(29, MaxPool2dArgs, max_pool2d) \
-  X(30, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(31, MetricSumArgs, metric_sum) \
-  X(32, MovingAverageArgs, moving_average) \
-  X(33, NadamArgs, nadam) \
-  X(34, NoiseArgs, noise) \
-  X(35, OneHotArgs, one_hot) \
-  X(36, PadArgs, pad) \
-  X(37, RandomArgs, random) \
-  X(38, ReduceMaxArgs, reduce_max) \
-  X(39, ReduceMaxDxArgs, reduce_max_dx) \
-  X(40, ReduceSumArgs, reduce_sum) \
-  X(41, ResizeArgs, resize) \
-  X(42, ResizeDxArgs, resize_dx) \
-  X(43, RestartsArgs, restarts) \
-  X(44, RmspropArgs, rmsprop) \
-  X(45, SgdArgs, sgd) \
-  X(46, SoftmaxArgs, softmax) \
-  X(47, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(48, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(49, StepCountArgs, step_count) \
-  X(50, TargetRankArgs, target_rank) \
-  X(51, TopMaskArgs, top_mask) \
-  X(52, TransposeArgs, transpose)
+  X(25, LayerNormArgs, layer_norm) \
+  X(26, LayerNormGradArgs, layer_norm_grad) \
+  X(27, LionArgs, lion) \
+  X(28, LogSoftmaxArgs, log_softmax) \
+  X(29, MapArgs, map) \
+  X(30, MatmulArgs, matmul) \
+  X(31, MaxPool2dArgs, max_pool2d) \
+  X(32, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(33, MetricSumArgs, metric_sum) \
+  X(34, MovingAverageArgs, moving_average) \
+  X(35, NadamArgs, nadam) \
+  X(36, NoiseArgs, noise) \
+  X(37, OneHotArgs, one_hot) \
+  X(38, PadArgs, pad) \
+  X(39, RandomArgs, random) \
+  X(40, ReduceMaxArgs, reduce_max) \
+  X(41, ReduceMaxDxArgs, reduce_max_dx) \
+  X(42, ReduceSumArgs, reduce_sum) \
+  X(43, ResizeArgs, resize) \
+  X(44, ResizeDxArgs, resize_dx) \
+  X(45, RestartsArgs, restarts) \
+  X(46, RmspropArgs, rmsprop) \
+  X(47, SgdArgs, sgd) \
+  X(48, SoftmaxArgs, softmax) \
+  X(49, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(50, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(51, StepCountArgs, step_count) \
+  X(52, TargetRankArgs, target_rank) \
+  X(53, TopMaskArgs, top_mask) \
+  X(54, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 53;
+constexpr uint32_t kOpCount = 55;
 
 }  // namespace gradstep

@@ -19,6 +19,7 @@ import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
 import { cases as gather } from './gather.js';
 import { cases as histogram } from './histogram.js';
+import { cases as layerNorm } from './layer_norm.js';
 import { cases as lion } from './lion.js';
 import { cases as logSoftmax } from './log_softmax.js';
 import { cases as map } from './map.js';
@@ -62,6 +63,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   embedding,
   gather,
   histogram,
+  layerNorm,
   lion,
   logSoftmax,
   map,
