@@ -46,6 +46,8 @@ export interface NativeSession {
    * this call; then reads `report` of the persistent region.
    */
   run(entry: number, steps: number, budgetMs: number, report: { offset: number; bytes: number }): Promise<NativeRunResult>;
+  /** Runs stretches one after the other, given as pairs of entry and steps, as `run` does; the budget is for all of them. */
+  runSeries(series: Int32Array, budgetMs: number, report: { offset: number; bytes: number }): Promise<NativeRunResult>;
   /** Copies the view's bytes before it returns (the caller slices large data); they are written in the order of calls. */
   write(to: Omit<NativeSpan, 'bytes'>, data: ArrayBufferView): Promise<void>;
   read(from: NativeSpan): Promise<ArrayBuffer>;

@@ -13,8 +13,10 @@ export * as schedules from './schedules/index.js';
 export { Tensor, tensor, type NestedNumbers, type TensorData, type TensorLike } from './data/tensor.js';
 export { GradstepError, type ErrorCode } from './errors.js';
 export { devices, type DeviceInfo } from './runtime/devices.js';
-export { loadModel, type LoadOptions } from './train/load_model.js';
-export { Sequential, sequential, type SummaryOptions } from './train/sequential.js';
+export { loadModel, modelFromJson, type LoadOptions } from './train/load_model.js';
+export { model, type ModelOptions } from './train/functional.js';
+export { Model, type SummaryOptions, type WeightInfo } from './train/model.js';
+export { Sequential, sequential } from './train/sequential.js';
 
 export type { Activation, ActivationName } from './activations/activation.js';
 export type { Constraint, ConstraintFunction } from './constraints/constraint.js';
@@ -22,7 +24,9 @@ export type { ConstraintName, ConstraintOption } from './constraints/registry.js
 export type { Value } from './graph/graph.js';
 export type { Initializer } from './initializers/initializer.js';
 export type { InitializerName } from './initializers/registry.js';
-export type { Layer, LayerOptions } from './layers/define_layer.js';
+export type { LayerOptions } from './layers/define_layer.js';
+export { Layer } from './layers/layer.js';
+export { input, SymbolicTensor, type InputOptions } from './layers/symbolic.js';
 export type { Loss, LossFunction } from './losses/loss.js';
 export type { LossName } from './losses/registry.js';
 export type { Metric, MetricFunction } from './metrics/metric.js';
@@ -34,5 +38,8 @@ export type { RegularizerName, RegularizerOption } from './regularizers/registry
 export type { Schedule } from './schedules/schedule.js';
 export type { CompileOptions, DeviceName } from './train/compile_options.js';
 export type { History, Logs, Progress } from './train/history.js';
-export type { FitOptions, PassOptions } from './train/run_options.js';
-export type { SaveOptions } from './train/save_model.js';
+export type { Callback, TrainingContext } from './train/callback.js';
+export type { LoadedWeights, LoadWeightsOptions } from './train/load_weights.js';
+export type { DataLike, EvaluateOptions, FitOptions, PredictOptions } from './train/run_options.js';
+export type { BatchOptions } from './train/train_on_batch.js';
+export type { SavedArchitecture, SaveOptions } from './train/save_model.js';

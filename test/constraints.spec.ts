@@ -95,7 +95,9 @@ for (const backend of backends()) {
 
 describe('constraints', () => {
   const weightsOf = (layer: gs.Layer, input: readonly number[]) =>
-    Object.fromEntries(layer.weights(input).map((w) => [w.role, w.constraint && [w.constraint.name, w.constraint.config]]));
+    Object.fromEntries(
+      layer.parts.weights([input]).map((w) => [w.role, w.constraint && [w.constraint.name, w.constraint.config]]),
+    );
 
   it('are carried by the weight whose option they are', () => {
     const dense = layers.dense({ units: 3, kernelConstraint: constraints.maxNorm({ maxValue: 3 }), biasConstraint: 'nonNeg' });

@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gs from '../lib/index.js';
+import { perSample } from '../lib/losses/loss.js';
 import type { NativeSession } from '../binding.js';
 import { FLAG, STATE, type OpCase } from './cases/op_case.js';
 import { backends, openSession } from './helpers/backends.js';
@@ -303,7 +304,7 @@ async function run(
     name: 'loss',
     inputs: { p: { shape, data: yPred.flat() }, y: { shape, data: yTrue.flat() }, state: STATE, flag: FLAG },
     build: ({ p, y, state, flag }) => ({
-      loss: loss.perSample(y!, activation ? activation(p!) : p!, { state: state!, flag: flag! }),
+      loss: perSample(loss, y!, activation ? activation(p!) : p!, { state: state!, flag: flag! }),
     }),
     reference: () => ({}),
     gradients: ['p'],

@@ -66,7 +66,7 @@ for (const backend of backends()) {
 
 describe('regularizers', () => {
   const weightsOf = (layer: gs.Layer, input: readonly number[]) =>
-    Object.fromEntries(layer.weights(input).map((w) => [w.role, { penalty: w.regularizer?.config, shape: w.shape }]));
+    Object.fromEntries(layer.parts.weights([input]).map((w) => [w.role, { penalty: w.regularizer?.config, shape: w.shape }]));
 
   it('are carried by the weight whose option they are', () => {
     const dense = layers.dense({ units: 3, kernelRegularizer: regularizers.l1({ l1: 2 }), biasRegularizer: 'l2' });

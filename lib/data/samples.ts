@@ -1,12 +1,46 @@
 /** Inputs and labels as `fit`, `evaluate` and `predict` take them, turned into tensors of rows that fit a model. */
-import { GradstepError } from '../errors.js';
+import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../graph/shape.js';
+import { unknownName } from '../options.js';
 import { dtypeOf, Tensor, tensor, type TensorLike } from './tensor.js';
 
-/** Rows of data and, for training and evaluation, as many rows of labels. */
+/** Rows of data for each input and, for training and evaluation, as many rows of labels for each output that has a loss. */
 export interface Samples {
-  readonly x: Tensor;
-  readonly y: Tensor;
+  readonly x: readonly Tensor[];
+  readonly y: readonly Tensor[];
+  /** Of samples or of their positions, float32 [rows, …], for each output; undefined where all count alike. */
+  readonly weights: readonly (Tensor | undefined)[];
+}
+
+export function rowsOf({ x }: Pick<Samples, 'x'>): number {
+  return x[0]!.shape[0]!;
+}
+
+/** Rows `begin` to `end` (exclusive) of everything, over the same memory. */
+export function sliceSamples({ x, y, weights }: Samples, begin: number, end: number): Samples {
+  const slice = (t: Tensor) => t.rows(begin, end);
+  return { x: x.map(slice), y: y.map(slice), weights: weights.map((w) => w && slice(w)) };
+}
+
+/** Data for several inputs or outputs: in their order, or by their names. */
+export type Several = readonly TensorLike[] | Readonly<Record<string, TensorLike>>;
+
+/** One thing for each of `names`: the thing itself where there is one name, otherwise an array or an object of them. */
+export function separate(given: TensorLike | Several, names: readonly string[], what: string): TensorLike[] {
+  const isObject = typeof given === 'object' && given !== null && !(given instanceof Tensor) && !ArrayBuffer.isView(given);
+  if (isObject && !Array.isArray(given)) {
+    const record = given as Readonly<Record<string, TensorLike>>;
+    for (const key of Object.keys(record)) if (!names.includes(key)) throw unknownName('entry', key, what, names);
+    return names.map((name) => {
+      if (record[name] === undefined) throw optionError(`${what}.${name}`, 'tensor', undefined);
+      return record[name];
+    });
+  }
+  if (names.length === 1) return [given as TensorLike];
+  if (!Array.isArray(given) || given.length !== names.length) {
+    throw optionError(what, `array of ${names.length} tensors, or object with ${names.join(', ')}`, given);
+  }
+  return given as TensorLike[];
 }
 
 /** Any accepted data as a tensor; typed arrays are one row of numbers until a shape is known. */
@@ -20,8 +54,9 @@ export function rowShapeOf(data: TensorLike): Shape | undefined {
 }
 
 /** Data as rows of the given shape; `layer` is who wants it. */
-export function inputRows(data: TensorLike, row: Shape, layer: string): Tensor {
-  const given = asTensor(data);
+export function inputRows(data: TensorLike, row: Shape, layer: string, dtype: 'float32' | 'int32' = 'float32'): Tensor {
+  const asGiven = asTensor(data);
+  const given = dtype === 'int32' ? integers(asGiven, 'x') : asGiven;
   const size = sizeOf(row);
   if (dtypeOf(data)) {
     if (given.data.length === 0 || given.data.length % size !== 0) {
@@ -53,24 +88,70 @@ export function labelRows(data: TensorLike, { dtype, row }: LabelSpec, layer: st
   if (row && !sameShape(squeezed(given.shape.slice(1)), squeezed(row)))
     throw shapeError('y', row, layer, formatShape(given.shape));
   const shaped = new Tensor(given.data, row ? [given.shape[0]!, ...row] : given.shape);
-  return dtype === 'int32' ? integers(shaped) : shaped;
+  return dtype === 'int32' ? integers(shaped, 'y') : shaped;
 }
 
-/** Checks that there are as many rows of labels as of data. */
-export function pairSamples(x: Tensor, y: Tensor): Samples {
-  if (x.shape[0] !== y.shape[0]) {
-    throw new GradstepError('ERR_SHAPE', `Expected as many rows in y as in x but received ${y.shape[0]} and ${x.shape[0]}`);
+/** Checks that there are as many rows of everything. */
+export function pairSamples(x: readonly Tensor[], y: readonly Tensor[], weights: Samples['weights']): Samples {
+  const rows = x[0]!.shape[0];
+  const check = (what: string) => (t: Tensor | undefined, i: number, all: readonly unknown[]) => {
+    if (!t || t.shape[0] === rows) return;
+    const which = all.length === 1 ? what : `${what}[${i}]`;
+    throw new GradstepError('ERR_SHAPE', `Expected as many rows in ${which} as in x but received ${t.shape[0]} and ${rows}`);
+  };
+  x.forEach(check('x'));
+  y.forEach(check('y'));
+  weights.forEach(check('sampleWeight'));
+  return { x, y, weights };
+}
+
+/**
+ * Weights of samples as float32 rows: [rows] or, for outputs with an axis of time, [rows, time].
+ * @param row shape of one sample's labels
+ */
+export function weightRows(data: TensorLike, row: Shape | undefined, rows: number): Tensor<Float32Array> {
+  const given = asTensor(data);
+  const values = given.data instanceof Float32Array ? given.data : Float32Array.from(given.data);
+  const shape = dtypeOf(data) && given.data.length !== rows && row ? [rows, ...row.slice(0, 1)] : given.shape;
+  if (shape[0] !== rows || shape.length > 2 || sizeOf(shape) !== values.length) {
+    throw new GradstepError('ERR_SHAPE', `Expected sample weights of shape [${rows}] but received ${formatShape(given.shape)}`);
   }
-  return { x, y };
+  const bad = values.findIndex((v) => !(v >= 0 && v < Infinity));
+  if (bad >= 0)
+    throw new GradstepError('ERR_OPTION', `Expected sample weights >= 0 but received ${values[bad]} at element ${bad}`);
+  return new Tensor(values, shape);
 }
 
-/** Class numbers given as floats become int32; ERR_DTYPE where one is not an integer. */
-function integers(labels: Tensor): Tensor {
+/** Weights of samples after the class each belongs to: class numbers, or one-hot rows; classes without a weight count 1. */
+export function classWeightRows(labels: Tensor, weights: ReadonlyMap<number, number>): Tensor<Float32Array> {
+  const rows = labels.shape[0]!;
+  const size = sizeOf(labels.shape.slice(1));
+  const { data } = labels;
+  const classOf = (i: number): number => {
+    if (labels.dtype === 'int32' || size === 1) return data[i * size]!;
+    let best = 0;
+    for (let c = 1; c < size; c++) if (data[i * size + c]! > data[i * size + best]!) best = c;
+    return best;
+  };
+  if (labels.dtype === 'int32' && size > 1) {
+    throw new GradstepError('ERR_OPTION', 'Expected one label a sample where classWeight is given');
+  }
+  return new Tensor(
+    Float32Array.from({ length: rows }, (_, i) => weights.get(classOf(i)) ?? 1),
+    [rows],
+  );
+}
+
+/** Whole numbers given as floats become int32; ERR_DTYPE where one is not an integer. */
+function integers(labels: Tensor, what: 'x' | 'y'): Tensor {
   if (!(labels.data instanceof Float32Array)) return labels;
   const converted = Int32Array.from(labels.data);
   const at = converted.findIndex((v, i) => v !== (labels.data as Float32Array)[i]);
   if (at >= 0)
-    throw new GradstepError('ERR_DTYPE', `Expected integer labels but received ${labels.data[at]} at element ${at} of y`);
+    throw new GradstepError(
+      'ERR_DTYPE',
+      `Expected integer ${what === 'y' ? 'labels' : 'inputs'} but received ${labels.data[at]} at element ${at} of ${what}`,
+    );
   return new Tensor(converted, labels.shape);
 }
 

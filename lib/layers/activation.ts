@@ -14,6 +14,7 @@ const make = defineLayer({
   factory: 'activation',
   baseName: 'activation',
   options,
+  mask: 'pass',
   outputShape: (_options, input) => input,
   call: (o, x) => o.activation(x),
 });

@@ -52,6 +52,14 @@ const make = defineLayer({
   factory: 'conv2d',
   baseName: 'conv2d',
   options,
+  check({ strides, dilationRate }) {
+    if (strides.some((s) => s > 1) && dilationRate.some((d) => d > 1)) {
+      throw new GradstepError(
+        'ERR_OPTION',
+        'Expected layers.conv2d.strides or layers.conv2d.dilationRate to be 1 but both are larger',
+      );
+    }
+  },
   weights(o, input) {
     const kernel = weight(o, 'kernel', [...o.kernelSize, input[2]!, o.filters]);
     return o.useBias ? [kernel, weight(o, 'bias', [o.filters])] : [kernel];
@@ -72,13 +80,5 @@ const make = defineLayer({
  * Weights: kernel [kernelHeight, kernelWidth, in, filters], bias [filters].
  */
 export function conv2d(options: Conv2dOptions): Layer {
-  const layer = make(options);
-  const { strides, dilationRate } = layer.options as Record<'strides' | 'dilationRate', readonly [number, number]>;
-  if (strides.some((s) => s > 1) && dilationRate.some((d) => d > 1)) {
-    throw new GradstepError(
-      'ERR_OPTION',
-      'Expected layers.conv2d.strides or layers.conv2d.dilationRate to be 1 but both are larger',
-    );
-  }
-  return layer;
+  return make(options);
 }

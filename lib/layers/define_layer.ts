@@ -3,13 +3,15 @@
  * what it computes, composed of ops. A layer describes; it knows nothing of sessions, devices or compiling. Shapes here
  * are of one sample, without the batch; values in `call` have the batch first.
  */
-import type { Constraint } from '../constraints/constraint.js';
-import { GradstepError, optionError } from '../errors.js';
+import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
-import type { Initializer } from '../initializers/initializer.js';
-import { checkOptions, optional, shape, type Check, type Checked, type Schema } from '../options.js';
-import type { Regularizer } from '../regularizers/regularizer.js';
+import { boolean, checkOptions, number, optional, shape, type Checked, type Schema } from '../options.js';
+import { Layer, type CallContext, type LayerParts, type WeightSpec } from './layer.js';
+import { layerName } from './layer_name.js';
+import { registerLayerClass } from './layer_classes.js';
+
+export { Layer, type CallContext, type WeightSpec } from './layer.js';
 
 /** Options that every layer has. */
 export interface LayerOptions {
@@ -17,34 +19,14 @@ export interface LayerOptions {
   name?: string;
   /** Shape of one sample, without the batch; for the first layer of a model. */
   inputShape?: readonly number[];
+  /** Whether training changes the layer's weights; their gradients are not even computed otherwise. Default true. */
+  trainable?: boolean;
+  /** What the learning rate is multiplied by for the layer's weights, >= 0. Default 1. */
+  learningRateMultiplier?: number;
 }
 
-/** One weight of a layer. */
-export interface WeightSpec {
-  /** What it is to the layer: `kernel`, `bias`. */
-  readonly role: string;
-  readonly shape: Shape;
-  readonly initializer: Initializer;
-  /** Adds to the loss while training. */
-  readonly regularizer?: Regularizer | undefined;
-  /** Applied after each update. */
-  readonly constraint?: Constraint | undefined;
-  /** Whether training updates it by its gradient. Default true; false for moving statistics. */
-  readonly trainable?: boolean;
-}
-
-/** What a layer sees while it describes its computation. */
-export interface CallContext {
-  readonly training: boolean;
-  /** The step's counters (int32 [4]), which random ops are keyed by. */
-  readonly state: Value;
-  /** The value of one of the layer's weights. */
-  weight(role: string): Value;
-  /** The random stream of this layer for a role: `dropout`. */
-  stream(role: string): number;
-}
-
-export interface LayerSpec<S extends Schema> {
+/** What all definitions have in common. */
+interface Definition<S extends Schema> {
   /** Keras's class name, under which it is saved. */
   readonly className: string;
   /** The factory's name in `gs.layers`. */
@@ -52,6 +34,16 @@ export interface LayerSpec<S extends Schema> {
   /** What automatic names begin with. */
   readonly baseName: string;
   readonly options: S;
+  /** Element type of the inputs; `any` for layers that only move elements. Default `float32`. */
+  readonly inputDtype?: 'float32' | 'int32' | 'any';
+  /** `pass`: the result has the mask of the (first masked) input. Default `stop`: it has none unless `call` sets one. */
+  readonly mask?: 'pass' | 'stop';
+  /** Looks at options together; throws ERR_OPTION where they do not go together. */
+  check?(options: Checked<S>): void;
+}
+
+/** A layer of one input and one output. */
+export interface LayerSpec<S extends Schema> extends Definition<S> {
   /** Weights for an input shape, in Keras's order; absent where a layer has none. */
   weights?(options: Checked<S>, input: Shape): WeightSpec[];
   /** Shape of one sample of the result; ERR_SHAPE where the layer cannot take the input. */
@@ -59,47 +51,83 @@ export interface LayerSpec<S extends Schema> {
   call(options: Checked<S>, x: Value, context: CallContext): Value;
 }
 
-/** A layer, as its factory in `gs.layers` makes it. It belongs to at most one model. */
-export interface Layer {
-  readonly className: string;
-  /** What automatic names begin with. */
-  readonly baseName: string;
-  /** The name given in the options, if any. */
-  readonly name: string | undefined;
-  readonly inputShape: Shape | undefined;
-  /** The checked options, without name and inputShape. */
-  readonly options: Readonly<Record<string, unknown>>;
-  weights(input: Shape): WeightSpec[];
-  outputShape(input: Shape): Shape;
-  call(x: Value, context: CallContext): Value;
+/** A layer of several inputs and one output. */
+export interface MergeLayerSpec<S extends Schema> extends Definition<S> {
+  weights?(options: Checked<S>, inputs: readonly Shape[]): WeightSpec[];
+  outputShape(options: Checked<S>, inputs: readonly Shape[]): Shape;
+  call(options: Checked<S>, inputs: readonly Value[], context: CallContext): Value;
 }
 
-const layerName: Check<string> = (value, name) => {
-  if (typeof value !== 'string' || !/^[A-Za-z][A-Za-z0-9_.-]*$/.test(value) || value === 'optimizer') {
-    throw optionError(name, 'name of letters, digits, "_", "-" and "." other than "optimizer"', value);
-  }
-  return value;
+/** A layer of several inputs and outputs: what the other two are made of. */
+export interface GeneralLayerSpec<S extends Schema> extends Definition<S> {
+  weights?(options: Checked<S>, inputs: readonly Shape[]): WeightSpec[];
+  outputShapes(options: Checked<S>, inputs: readonly Shape[]): readonly Shape[];
+  call(options: Checked<S>, inputs: readonly Value[], context: CallContext): readonly Value[];
+}
+
+const common = {
+  name: optional(layerName, undefined),
+  inputShape: optional(shape, undefined),
+  trainable: optional(boolean, true),
+  learningRateMultiplier: optional(
+    number('number >= 0', (v) => v >= 0 && v < Infinity),
+    1,
+  ),
 };
 
-const common = { name: optional(layerName, undefined), inputShape: optional(shape, undefined) };
+interface CommonChecked {
+  name: string | undefined;
+  inputShape: Shape | undefined;
+  trainable: boolean;
+  learningRateMultiplier: number;
+}
 
-/** Makes the function that checks a layer's options and returns the layer. */
-export function defineLayer<S extends Schema>(spec: LayerSpec<S>): (options: unknown) => Layer {
-  return (given) => {
+/** Makes the function that checks a layer's options and returns the layer; saved models find it by its class name. */
+export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>): (options: unknown) => Layer {
+  const make = (given: unknown): Layer => {
     const checked = checkOptions(`layers.${spec.factory}`, given, { ...spec.options, ...common });
-    const { name, inputShape, ...rest } = checked as { name?: string; inputShape?: Shape } & Record<string, unknown>;
+    const { name, inputShape, trainable, learningRateMultiplier, ...rest } = checked as CommonChecked & Record<string, unknown>;
     const options = rest as Checked<S>;
-    return {
+    spec.check?.(options);
+    const parts: LayerParts = {
       className: spec.className,
       baseName: spec.baseName,
-      name,
-      inputShape,
+      inputDtype: spec.inputDtype ?? 'float32',
+      passesMask: spec.mask === 'pass',
       options: rest,
-      weights: (input) => spec.weights?.(options, input) ?? [],
-      outputShape: (input) => spec.outputShape(options, input),
-      call: (x, context) => spec.call(options, x, context),
+      weights: (inputs) => spec.weights?.(options, inputs) ?? [],
+      outputShapes: (inputs) => spec.outputShapes(options, inputs),
+      call: (inputs, context) => spec.call(options, inputs, context),
     };
+    return new Layer(parts, { name, inputShape, trainable, learningRateMultiplier });
   };
+  registerLayerClass(spec.className, make);
+  return make;
+}
+
+/** A layer of several inputs and one output; see defineGeneralLayer. */
+export function defineMergeLayer<S extends Schema>(spec: MergeLayerSpec<S>): (options: unknown) => Layer {
+  return defineGeneralLayer({
+    ...spec,
+    outputShapes: (options, inputs) => [spec.outputShape(options, inputs)],
+    call: (options, inputs, context) => [spec.call(options, inputs, context)],
+  });
+}
+
+/** A layer of one input and one output; see defineGeneralLayer. */
+export function defineLayer<S extends Schema>(spec: LayerSpec<S>): (options: unknown) => Layer {
+  const only = <T>(inputs: readonly T[]): T => {
+    if (inputs.length !== 1) {
+      throw new GradstepError('ERR_SHAPE', `Expected one input for layers.${spec.factory} but received ${inputs.length}`);
+    }
+    return inputs[0]!;
+  };
+  return defineGeneralLayer({
+    ...spec,
+    weights: (options, inputs) => spec.weights?.(options, only(inputs)) ?? [],
+    outputShapes: (options, inputs) => [spec.outputShape(options, only(inputs))],
+    call: (options, inputs, context) => [spec.call(options, only(inputs), context)],
+  });
 }
 
 /** Throws ERR_SHAPE unless the input has as many dimensions as `axes` names: `expectAxes(input, ['height', 'width', 'channels'])`. */

@@ -32,6 +32,7 @@ const make = defineLayer({
   factory: 'dense',
   baseName: 'dense',
   options,
+  mask: 'pass',
   weights(o, input) {
     const kernel = weight(o, 'kernel', [input.at(-1)!, o.units]);
     return o.useBias ? [kernel, weight(o, 'bias', [o.units])] : [kernel];

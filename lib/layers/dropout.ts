@@ -17,6 +17,7 @@ const make = defineLayer({
   factory: 'dropout',
   baseName: 'dropout',
   options,
+  mask: 'pass',
   outputShape: (_options, input) => input,
   call({ rate }, x, { training, state, stream }) {
     return training && rate > 0 ? drop(x, state, rate, stream('dropout')) : x;

@@ -17,6 +17,7 @@ const make = defineLayer({
   factory: 'rescaling',
   baseName: 'rescaling',
   options,
+  mask: 'pass',
   outputShape: (_options, input) => input,
   call({ scale, offset }, x) {
     const scaled = elementwise('mul', x, scale);

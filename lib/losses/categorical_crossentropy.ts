@@ -6,7 +6,7 @@ import { softmaxCrossEntropy } from '../ops/softmax_cross_entropy.js';
 import { sizeOf } from '../graph/shape.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { labelSmoothingOption, smoothLabels } from './label_smoothing.js';
-import { meanPerSample, type Loss } from './loss.js';
+import type { Loss } from './loss.js';
 import { clipProbabilities, softmaxInput } from './probabilities.js';
 
 export interface CategoricalCrossentropyOptions {
@@ -32,17 +32,17 @@ export function categoricalCrossentropy(options?: CategoricalCrossentropyOptions
     config,
     labels: 'float32',
     labelShape: (output) => output,
-    perSample(yTrue, yPred, { state, flag }) {
+    perPosition(yTrue, yPred, { state, flag }) {
       const y = smoothLabels(yTrue, config.labelSmoothing, yPred.shape.at(-1)!);
       const logits = config.fromLogits ? yPred : softmaxInput(yPred);
       if (logits) {
         const classes = logits.shape.at(-1)!;
         const matrix = [sizeOf(logits.shape) / classes, classes];
         const loss = softmaxCrossEntropy(reshape(logits, matrix), reshape(y, matrix), state, flag);
-        return meanPerSample(reshape(loss, logits.shape.slice(0, -1)));
+        return reshape(loss, logits.shape.slice(0, -1));
       }
       const p = clipProbabilities(elementwise('div', yPred, sum(yPred, [-1], true)));
-      return meanPerSample(elementwise('neg', sum(elementwise('mul', y, elementwise('log', p)), [-1])));
+      return elementwise('neg', sum(elementwise('mul', y, elementwise('log', p)), [-1]));
     },
   };
 }

@@ -27,8 +27,8 @@ export interface Loss {
   readonly labels: 'int32' | 'float32';
   /** Shape of one sample's labels for a model's output shape; undefined where any will do. */
   labelShape(output: Shape): Shape | undefined;
-  /** Loss of each sample, [rows]. */
-  perSample(yTrue: Value, yPred: Value, context: LossContext): Value;
+  /** Loss of each position (a sample, or a time step or pixel of it): the output's shape without its last axis, [rows, …]. */
+  perPosition(yTrue: Value, yPred: Value, context: LossContext): Value;
 }
 
 /** [rows, …] → [rows]: the mean over everything but the rows. */
@@ -40,14 +40,26 @@ export function meanPerSample(x: Value): Value {
   );
 }
 
-/** A loss whose labels have the shape of the output: a comparison without options of the step. `compute` gives [rows, …]. */
+/** The loss of each sample, [rows]: the mean over its positions. */
+export function perSample(loss: Loss, yTrue: Value, yPred: Value, context: LossContext): Value {
+  return meanPerSample(loss.perPosition(yTrue, yPred, context));
+}
+
+/**
+ * A loss whose labels have the shape of the output: a comparison without options of the step. `compute` gives a number an
+ * element, which is averaged over the last axis, or a number a position.
+ */
 export function comparison(name: string, config: Loss['config'], compute: LossFunction): Loss {
   return {
     name,
     config,
     labels: 'float32',
     labelShape: (output) => output,
-    perSample: (yTrue, yPred) => meanPerSample(compute(yTrue, yPred)),
+    perPosition(yTrue, yPred) {
+      const loss = compute(yTrue, yPred);
+      if (loss.shape.length < yPred.shape.length || loss.shape.length < 2) return loss;
+      return loss.shape.at(-1) === 1 ? reshape(loss, loss.shape.slice(0, -1)) : mean(loss, [-1]);
+    },
   };
 }
 
@@ -58,7 +70,7 @@ export function ownLoss(compute: LossFunction): Loss {
     config: {},
     labels: 'float32',
     labelShape: () => undefined,
-    perSample(yTrue, yPred) {
+    perPosition(yTrue, yPred) {
       const rows = yPred.shape[0]!;
       const loss = compute(yTrue, yPred);
       if (loss?.graph !== yPred.graph)
@@ -71,7 +83,7 @@ export function ownLoss(compute: LossFunction): Loss {
           `Expected a loss of shape [${rows}, ...] or [] but received ${formatShape(loss.shape)}`,
         );
       }
-      return meanPerSample(loss);
+      return loss;
     },
   };
 }

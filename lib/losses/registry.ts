@@ -48,7 +48,7 @@ export type LossName = keyof typeof LOSSES;
 export const lossOption: Check<Loss> = (value, name) => {
   if (typeof value === 'function') return ownLoss(value as LossFunction);
   if (typeof value === 'string') return restoreLoss({ name: value, config: {} }, name);
-  if (typeof value === 'object' && value !== null && typeof (value as Partial<Loss>).perSample === 'function')
+  if (typeof value === 'object' && value !== null && typeof (value as Partial<Loss>).perPosition === 'function')
     return value as Loss;
   throw optionError(name, 'name of a loss, a loss or a function', value);
 };

@@ -4,7 +4,7 @@ import { reshape } from '../ops/reshape.js';
 import { softmaxCrossEntropy } from '../ops/softmax_cross_entropy.js';
 import { sizeOf } from '../graph/shape.js';
 import { boolean, checkOptions, optional } from '../options.js';
-import { meanPerSample, type Loss } from './loss.js';
+import type { Loss } from './loss.js';
 import { clipProbabilities, softmaxInput } from './probabilities.js';
 
 export interface SparseCategoricalCrossentropyOptions {
@@ -24,13 +24,13 @@ export function sparseCategoricalCrossentropy(options?: SparseCategoricalCrossen
     config,
     labels: 'int32',
     labelShape: (output) => output.slice(0, -1),
-    perSample(yTrue, yPred, { state, flag }) {
+    perPosition(yTrue, yPred, { state, flag }) {
       // softmax(log p) = p / Σ p, so probabilities take the same road as logits.
       const logits = config.fromLogits ? yPred : (softmaxInput(yPred) ?? elementwise('log', clipProbabilities(yPred)));
       const classes = logits.shape.at(-1)!;
       const rows = sizeOf(logits.shape) / classes;
       const loss = softmaxCrossEntropy(reshape(logits, [rows, classes]), reshape(yTrue, [rows]), state, flag);
-      return meanPerSample(reshape(loss, logits.shape.slice(0, -1)));
+      return reshape(loss, logits.shape.slice(0, -1));
     },
   };
 }

@@ -64,6 +64,18 @@ export class Layout {
     return { whole, members: variables, offsets };
   }
 
+  /** Members `first` to `last` of a block as one vector, gaps included; the whole of it where that is all. */
+  part(block: Block, first: number, last: number): Variable {
+    const { whole, members } = block;
+    if (first === 0 && last === members.length - 1) return whole;
+    const start = this.offsetOf(members[first]!);
+    const next = members[last + 1];
+    const end = next ? this.offsetOf(next) : this.offsetOf(whole) + bytesOf('float32', whole.shape);
+    const variable: Variable = { name: `${whole.name}[${first}..${last}]`, dtype: 'float32', shape: [(end - start) / 4] };
+    this.offsets.set(variable, start);
+    return variable;
+  }
+
   offsetOf(variable: Variable): number {
     const offset = this.offsets.get(variable);
     if (offset === undefined) throw new GradstepError('ERR_INTERNAL', `${variable.name} has no place in this session`);

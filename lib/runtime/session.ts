@@ -23,6 +23,9 @@ const PROGRAMS = 24;
 /** Milliseconds a run may take before it returns to report. */
 const REPORT_MS = 100;
 
+/** Stretches handed over at once: enough for many times that. */
+const SERIES = 4096;
+
 interface CachedProgram {
   entry: Promise<number>;
   users: number;
@@ -32,6 +35,12 @@ interface CachedProgram {
 export interface Range {
   readonly offset: number;
   readonly bytes: number;
+}
+
+/** A program that runs a number of times. */
+export interface Stretch {
+  readonly entry: number;
+  readonly steps: number;
 }
 
 export class Session {
@@ -108,9 +117,12 @@ export class Session {
     }
   }
 
-  /** Runs an entry up to `steps` times, for about 100 ms, then reads `report`. */
-  run(entry: number, steps: number, report: Range): Promise<NativeRunResult> {
-    return this.call((n) => n.run(entry, steps, REPORT_MS, report));
+  /** Runs stretches one after the other, for about 100 ms, then reads `report`; fewer steps than asked for is no error. */
+  run(stretches: readonly Stretch[], report: Range): Promise<NativeRunResult> {
+    const [first] = stretches;
+    if (stretches.length === 1) return this.call((n) => n.run(first!.entry, first!.steps, REPORT_MS, report));
+    const series = Int32Array.from(stretches.slice(0, SERIES).flatMap(({ entry, steps }) => [entry, steps]));
+    return this.call((n) => n.runSeries(series, REPORT_MS, report));
   }
 
   /** Ends the runs that are under way or queued, after their current step. */

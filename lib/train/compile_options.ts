@@ -1,21 +1,40 @@
 /** What `compile` takes, checked. */
-import { optionError } from '../errors.js';
+import { GradstepError, optionError } from '../errors.js';
 import type { Loss, LossFunction } from '../losses/loss.js';
 import { lossOption, type LossName } from '../losses/registry.js';
 import type { Metric, MetricFunction } from '../metrics/metric.js';
 import { metricsOption, type MetricName } from '../metrics/registry.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { optimizerOption, type OptimizerName } from '../optimizers/registry.js';
-import { checkOptions, integer, oneOf, optional, type Check, type Checked, type SchemaOf } from '../options.js';
+import {
+  checkOptions,
+  integer,
+  number,
+  oneOf,
+  optional,
+  unknownName,
+  type Check,
+  type Checked,
+  type SchemaOf,
+} from '../options.js';
 
 /** A device by the name that `devices()` gives it; `auto` takes CUDA where it works, else the processor; `cuda` the first GPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | (string & {});
 
+/** One thing for each output: in their order, or by the name of the layer that yields the output. */
+export type PerOutput<T> = readonly T[] | Readonly<Record<string, T>>;
+
+type LossLike = LossName | Loss | LossFunction;
+type MetricLike = MetricName | Metric | MetricFunction;
+
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
-  loss: LossName | Loss | LossFunction;
-  /** Shown beside the loss. Default none. */
-  metrics?: readonly (MetricName | Metric | MetricFunction)[];
+  /** What training minimises; with several outputs one for each (an output without is not trained), or one for all. */
+  loss: LossLike | PerOutput<LossLike | null>;
+  /** With several outputs: the factor of each output's loss in the sum. Default 1. */
+  lossWeights?: PerOutput<number>;
+  /** Shown beside the loss; with several outputs a list for each, or one list for all. Default none. */
+  metrics?: readonly MetricLike[] | PerOutput<readonly MetricLike[]>;
   /** Default `auto`. */
   device?: DeviceName;
   /** Arithmetic of the step. Default `float32`: strict IEEE float32. */
@@ -38,10 +57,13 @@ export const deviceOption: Check<DeviceName> = (value, name) => {
   return value;
 };
 
+const anything: Check<unknown> = (value) => value;
+
 const schema = {
   optimizer: optimizerOption,
-  loss: lossOption,
-  metrics: optional(metricsOption, []),
+  loss: anything,
+  lossWeights: anything,
+  metrics: anything,
   device: optional(deviceOption, 'auto' as const),
   precision: optional(oneOf(['float32']), 'float32' as const),
   seed: optional(integer(0), undefined),
@@ -49,9 +71,76 @@ const schema = {
   onNaN: optional(oneOf(['error', 'continue']), 'error' as const),
 } satisfies SchemaOf<CompileOptions>;
 
-/** Checked options: names are resolved, defaults filled. */
-export type Compiled = Checked<typeof schema>;
+/** What one output is compared by. */
+export interface CompiledOutput {
+  readonly name: string;
+  /** undefined: the output is not compared with anything. */
+  readonly loss: Loss | undefined;
+  readonly weight: number;
+  readonly metrics: readonly Metric[];
+}
 
-export function checkCompileOptions(options: unknown): Compiled {
-  return checkOptions('compile', options, schema);
+/** Checked options: names are resolved, defaults filled. */
+export interface Compiled extends Omit<Checked<typeof schema>, 'loss' | 'lossWeights' | 'metrics'> {
+  readonly outputs: readonly CompiledOutput[];
+  /** The outputs that have a loss, in order: each has its labels in the data. */
+  readonly compared: readonly CompiledOutput[];
+  /** What a pass adds up: the loss, with several outputs the loss of each, and the metrics; by their keys in histories. */
+  readonly totals: readonly string[];
+}
+
+const lossWeight = number('number >= 0', (v) => v >= 0 && v < Infinity);
+
+/** Reads an option that may be given for each output: `single` tells a value for all of them from a collection. */
+function perOutput<T>(
+  value: unknown,
+  names: readonly string[],
+  where: string,
+  single: (value: unknown) => boolean,
+  read: (value: unknown, where: string) => T,
+): T[] {
+  if (typeof value !== 'object' || value === null || single(value)) return names.map(() => read(value, where));
+  if (Array.isArray(value)) {
+    if (value.length !== names.length) {
+      throw new GradstepError(
+        'ERR_OPTION',
+        `Expected ${names.length} entries for ${where}, one an output, but received ${value.length}`,
+      );
+    }
+    return value.map((v, i) => read(v, `${where}[${i}]`));
+  }
+  for (const key of Object.keys(value)) if (!names.includes(key)) throw unknownName('output', key, where, names);
+  return names.map((name) => read((value as Record<string, unknown>)[name], `${where}.${name}`));
+}
+
+const isOneLoss = (value: unknown): boolean =>
+  typeof value !== 'object' || value === null || typeof (value as Partial<Loss>).perPosition === 'function';
+
+/** @param names the model's outputs. */
+export function checkCompileOptions(options: unknown, names: readonly string[]): Compiled {
+  const { loss, lossWeights, metrics, ...rest } = checkOptions('compile', options, schema);
+  const several = names.length > 1;
+  const losses = perOutput(loss, names, 'compile.loss', isOneLoss, (v, where) =>
+    several && (v === null || v === undefined) ? undefined : lossOption(v, where),
+  );
+  if (losses.every((l) => l === undefined)) throw optionError('compile.loss', 'loss for at least one output', loss);
+  const weights = perOutput(
+    lossWeights,
+    names,
+    'compile.lossWeights',
+    () => false,
+    (v, where) => (v === undefined ? 1 : lossWeight(v, where)),
+  );
+  const isOneList = (v: unknown) => Array.isArray(v) && !(v.length > 0 && v.every((e) => Array.isArray(e)));
+  const lists = perOutput(metrics, names, 'compile.metrics', isOneList, (v, where) =>
+    v === undefined ? [] : metricsOption(v, where),
+  );
+  const outputs = names.map((name, i) => ({ name, loss: losses[i], weight: weights[i]!, metrics: losses[i] ? lists[i]! : [] }));
+  const compared = outputs.filter((o) => o.loss);
+  const totals = [
+    'loss',
+    ...(several ? compared.map((o) => `${o.name}_loss`) : []),
+    ...compared.flatMap((o) => o.metrics.map((m) => (several ? `${o.name}_${m.name}` : m.name))),
+  ];
+  return { ...rest, outputs, compared, totals };
 }

@@ -3,68 +3,87 @@
  * It lives from the first use of a model (or from `compile`) until the model is compiled again or disposed.
  */
 import { GradstepError } from '../errors.js';
-import { Session, type Range } from '../runtime/session.js';
+import { Session, type Range, type Stretch } from '../runtime/session.js';
 import type { Compiled } from './compile_options.js';
 import { Lock } from './lock.js';
 import { ModelMemory } from './memory.js';
 import type { Network } from './network.js';
 import { buildProgram, programKey, type BatchSpec } from './programs.js';
 import type { Report, ReportBlock } from './report.js';
+import { homeOf, type WeightHolder, type WeightHome } from './weight_home.js';
 
 /** What training has come to, apart from the weights: what a checkpoint restores. */
 export interface TrainingState {
   readonly step: number;
   /** Epochs begun; it keys the next epoch's order of rows. */
   readonly epochs: number;
-  /** Optimizer state by slot name, as blocks with the gaps of the parameter block. */
-  readonly slots: Readonly<Record<string, Float32Array>>;
+  readonly learningRate: number;
+  /** Where training stopped in the middle of an epoch: the step that the epoch began at, and the report so far. */
+  readonly unfinished?: { readonly epochStart: number; readonly report: Uint8Array };
+  /** Optimizer state by `slot/weight`. */
+  readonly slots: ReadonlyMap<string, Float32Array>;
 }
 
-/** One stretch of an epoch or a pass: the same program a number of times. */
-export interface Stretch {
-  readonly entry: number;
-  readonly steps: number;
-  readonly rows: number;
+/** Weights in the network's order, and the state of training, of one moment. */
+export interface Snapshot {
+  readonly weights: readonly Float32Array[];
+  readonly training: TrainingState | undefined;
 }
 
-export class Engine {
+export class Engine implements WeightHolder {
   /** Steps and epochs of training so far. */
   step = 0;
   epochs = 0;
+  /** The step that the last epoch began at, and whether it is still to be ended. */
+  epochStart = 0;
+  unfinished = false;
+  learningRate = 0;
   /** Held by whoever uses the report and the slots of inference. */
   readonly inference = new Lock();
+  private readonly homes: readonly WeightHome[];
+  /** Version of each weight's numbers in this engine's memory. */
+  private readonly seen: number[];
+  private syncing: Promise<void> | undefined;
 
   private constructor(
     readonly memory: ModelMemory,
     readonly session: Session,
     readonly seed: number,
-  ) {}
+  ) {
+    this.homes = memory.network.weights.map(homeOf);
+    this.seen = this.homes.map(() => -1);
+  }
 
-  /** Opens a session and fills in weights, learning rate, counters and, where given, the state of earlier training. */
+  /** Opens a session and fills in learning rate, counters and, where given, the state of earlier training. */
   static async open(
     network: Network,
     options: Compiled | undefined,
     device: string,
     seed: number,
-    weights: Float32Array,
     earlier: TrainingState | undefined,
   ): Promise<Engine> {
     const memory = new ModelMemory(network, options);
     const session = await Session.open(device, options?.threads ?? 0, memory.layout.bytes);
     const engine = new Engine(memory, session, seed);
     try {
-      await session.writeRange(memory.layout.offsetOf(memory.params.whole), weights, 'the weights');
+      await engine.sync();
       const { training } = memory;
       if (training) {
-        const rate = new Float32Array([training.options.optimizer.learningRate]);
-        await session.write(memory.layout.offsetOf(training.learningRate), rate);
+        await engine.setLearningRate(earlier?.learningRate ?? training.options.optimizer.learningRate);
         engine.step = earlier?.step ?? 0;
         engine.epochs = earlier?.epochs ?? 0;
-        for (const [name, block] of training.slots) {
-          const values = earlier?.slots[name];
-          if (values) await session.writeRange(memory.layout.offsetOf(block.whole), values, `optimizer state ${name}`);
+        engine.epochStart = earlier?.unfinished?.epochStart ?? engine.step;
+        engine.unfinished = earlier?.unfinished !== undefined;
+        for (const [slot, block] of training.slots) {
+          for (const [i, { name }] of memory.trained.entries()) {
+            const values = earlier?.slots.get(`${slot}/${name}`);
+            if (!values) continue;
+            const offset = memory.layout.offsetOf(block.members[i]!);
+            await session.writeRange(offset, values, `the optimizer state ${slot} of ${name}`);
+          }
         }
-        await session.write(training.report.range.offset, training.report.fresh(engine.step, seed));
+        const report = earlier?.unfinished?.report ?? training.report.fresh(engine.step, seed);
+        await session.write(training.report.range.offset, report);
       }
       return engine;
     } catch (error) {
@@ -73,21 +92,100 @@ export class Engine {
     }
   }
 
-  /** The parameter block. */
-  async readWeights(): Promise<Float32Array> {
-    return new Float32Array(await this.session.read(this.memory.rangeOf(this.memory.params.whole)));
+  /** Fetches the weights that others changed; the engine then has the newest of all. */
+  async sync(): Promise<void> {
+    while (this.homes.some((home, i) => home.version !== this.seen[i])) {
+      await (this.syncing ??= this.fetch().finally(() => (this.syncing = undefined)));
+    }
+  }
+
+  private async fetch(): Promise<void> {
+    for (const [i, home] of this.homes.entries()) {
+      if (home.version === this.seen[i]) continue;
+      const version = home.version;
+      const values = await home.read();
+      const { name } = this.memory.network.weights[i]!;
+      await this.session.writeRange(this.memory.placeOf(home).offset, values, name);
+      if (home.version !== version) continue;
+      this.seen[i] = version;
+      // The host's copy is not needed any more; another engine's may change while it trains.
+      if (home.isOnHost) home.take(this, false);
+    }
+  }
+
+  /** Says that the weights change here from now on: other models fetch them before they run. */
+  claim(): void {
+    this.homes.forEach((home, i) => {
+      home.take(this, true);
+      this.seen[i] = home.version;
+    });
+  }
+
+  /** Replaces weights, in the network's order. */
+  async writeWeights(values: readonly Float32Array[]): Promise<void> {
+    for (const [i, { name }] of this.memory.network.weights.entries()) {
+      await this.session.writeRange(this.memory.placeOf(this.homes[i]!).offset, values[i]!, name);
+    }
+    this.claim();
+  }
+
+  async setLearningRate(rate: number): Promise<void> {
+    const { learningRate } = this.memory.training!;
+    this.learningRate = rate;
+    await this.session.write(this.memory.layout.offsetOf(learningRate), new Float32Array([rate]));
+  }
+
+  beginEpoch(): void {
+    this.epochs++;
+    this.epochStart = this.step;
+    this.unfinished = true;
+  }
+
+  endEpoch(): void {
+    this.unfinished = false;
+  }
+
+  async readWeight(home: WeightHome): Promise<Float32Array> {
+    return new Float32Array(await this.session.read(this.memory.placeOf(home)));
   }
 
   /** Weights, optimizer state and step, all of one moment. */
-  async snapshot(): Promise<{ weights: Float32Array; training: TrainingState | undefined }> {
-    const { params, training, layout, snapshot } = this.memory;
+  async snapshot(): Promise<Snapshot> {
+    await this.sync();
+    const { training, layout, snapshot } = this.memory;
     const bytes = await this.session.read(snapshot);
-    const floats = ({ offset, bytes: length }: Range) => new Float32Array(bytes, offset, length / 4);
-    const weights = floats(this.memory.rangeOf(params.whole));
+    const floats = ({ offset, bytes: length }: Range) => new Float32Array(bytes.slice(offset, offset + length));
+    const weights = this.homes.map((home) => floats(this.memory.placeOf(home)));
     if (!training) return { weights, training: undefined };
-    const slots = [...training.slots].map(([name, block]) => [name, floats(this.memory.rangeOf(block.whole))] as const);
-    const step = new Int32Array(bytes, layout.offsetOf(training.report.state), 1)[0]!;
-    return { weights, training: { step, epochs: this.epochs, slots: Object.fromEntries(slots) } };
+    const slots = new Map<string, Float32Array>();
+    for (const [slot, block] of training.slots) {
+      this.memory.trained.forEach(({ name }, i) => slots.set(`${slot}/${name}`, floats(this.memory.rangeOf(block.members[i]!))));
+    }
+    const { range, state } = training.report;
+    const step = new Int32Array(bytes, layout.offsetOf(state), 1)[0]!;
+    const { epochs, learningRate, epochStart } = this;
+    const report = new Uint8Array(bytes.slice(range.offset, range.offset + range.bytes));
+    const unfinished = this.unfinished ? { unfinished: { epochStart, report } } : {};
+    return { weights, training: { step, epochs, learningRate, slots, ...unfinished } };
+  }
+
+  /** Brings weights that only this engine has back to the host, then gives its memory back. */
+  async retire(): Promise<void> {
+    const held = this.homes.filter((home) => home.isHeldBy(this));
+    const values = await Promise.all(held.map((home) => this.readWeight(home)));
+    held.forEach((home, i) => home.isHeldBy(this) && home.keep(values[i]!));
+    await this.session.dispose();
+  }
+
+  /** Calls `body` with the entries of programs; they are prepared and stay so meanwhile. */
+  async withPrograms<T>(batches: readonly BatchSpec[], body: (entries: readonly number[]) => Promise<T>): Promise<T> {
+    const collect = async (entries: readonly number[]): Promise<T> => {
+      const spec = batches[entries.length];
+      if (!spec) return body(entries);
+      const build = () => buildProgram(this.memory, spec, this.session.backend);
+      return this.session.withProgram(programKey(spec), build, (entry) => collect([...entries, entry]));
+    };
+    return collect([]);
   }
 
   /**
@@ -104,27 +202,25 @@ export class Engine {
       { rows: batchSize, steps: Math.floor(rows / batchSize) },
       { rows: rows % batchSize, steps: 1 },
     ].filter((s) => s.rows > 0 && s.steps > 0);
-    const collect = async (stretches: readonly Stretch[]): Promise<T> => {
-      const size = sizes[stretches.length];
-      if (!size) return body(stretches);
-      const spec = { ...batch, rows: size.rows };
-      const build = () => buildProgram(this.memory, spec, this.session.backend);
-      return this.session.withProgram(programKey(spec), build, (entry) => collect([...stretches, { ...size, entry }]));
-    };
-    return collect([]);
+    return this.withPrograms(
+      sizes.map((s) => ({ ...batch, rows: s.rows })),
+      (entries) => body(sizes.map(({ steps }, i) => ({ entry: entries[i]!, steps }))),
+    );
   }
 
-  /** Runs a stretch to its end; `onReport` hears about ten times a second how far it is. ERR_ABORTED when `signal` says so. */
-  async runStretch(
-    { entry, steps }: Stretch,
+  /** Runs stretches one after the other; `onReport` hears about ten times a second how far they are. ERR_ABORTED when `signal` says so. */
+  async run(
+    stretches: readonly Stretch[],
     report: ReportBlock,
     signal: AbortSignal | undefined,
     onReport: (report: Report, stepsDone: number) => void,
   ): Promise<void> {
-    for (let done = 0; done < steps;) {
+    let left = stretches;
+    for (let done = 0; left.length > 0;) {
       throwIfAborted(signal);
-      const result = await this.session.run(entry, steps - done, report.range);
+      const result = await this.session.run(left, report.range);
       done += result.steps;
+      left = remaining(left, result.steps);
       onReport(report.parse(result.report), done);
     }
   }
@@ -140,6 +236,16 @@ export class Engine {
       signal?.removeEventListener('abort', stop);
     }
   }
+}
+
+/** What is left of stretches after so many steps. */
+export function remaining(stretches: readonly Stretch[], steps: number): readonly Stretch[] {
+  let skip = steps;
+  return stretches.flatMap(({ entry, steps: length }) => {
+    const left = Math.max(0, length - skip);
+    skip = Math.max(0, skip - length);
+    return left > 0 ? [{ entry, steps: left }] : [];
+  });
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

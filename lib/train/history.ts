@@ -22,7 +22,7 @@ export interface Progress {
   [metric: string]: number;
 }
 
-/** Names the means of a report: loss, then metrics. */
-export function logsOf(means: readonly number[], metrics: readonly { readonly name: string }[]): Logs {
-  return Object.fromEntries([['loss', means[0]!], ...metrics.map((m, i) => [m.name, means[i + 1]!] as const)]) as Logs;
+/** Names the means of a report. */
+export function logsOf(means: readonly number[], names: readonly string[]): Logs {
+  return Object.fromEntries(names.map((name, i) => [name, means[i]!])) as Logs;
 }

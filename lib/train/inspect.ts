@@ -1,46 +1,59 @@
 /** A model's programs as text and as bytes, without running them: for snapshots and for tests of the native core. */
 import { encodeProgram } from '../compile/encode.js';
 import { printProgram, type Program } from '../compile/program.js';
-import { initialWeights } from './initial_weights.js';
+import { initialWeight } from './initial_weights.js';
 import { ModelMemory } from './memory.js';
+import type { Model } from './model.js';
 import { coreOf } from './model_core.js';
-import { buildProgram, SLOTS, type BatchSpec } from './programs.js';
-import type { Sequential } from './sequential.js';
+import { buildProgram, type BatchSpec } from './programs.js';
+import { slotsOf } from './slots.js';
 
 /** The batch of a program: by default float32 data and labels of the loss's own type. */
 export type InspectBatch = Pick<BatchSpec, 'kind' | 'rows'> & Partial<BatchSpec>;
 
-function programOf(model: Sequential, batch: InspectBatch, backend: 'cpu' | 'cuda'): { memory: ModelMemory; program: Program } {
+function programOf(model: Model, batch: InspectBatch, backend: 'cpu' | 'cuda') {
   const core = coreOf(model);
-  const memory = new ModelMemory(core.network, core.isCompiled ? core.compiled : undefined);
-  const { loss } = core.isCompiled ? core.compiled : {};
-  const y = loss && { dtype: loss.labels, row: loss.labelShape(core.network.output) ?? core.network.output };
-  const spec: BatchSpec = { x: 'float32', y, shuffled: batch.kind === 'train', ...batch };
-  return { memory, program: buildProgram(memory, spec, backend) };
+  const { network } = core;
+  const options = core.isCompiled ? core.compiled : undefined;
+  const memory = new ModelMemory(network, options);
+  const labels = (options?.compared ?? []).map(({ name, loss }) => {
+    const output = network.outputs[network.outputNames.indexOf(name)]!;
+    return { dtype: loss!.labels, row: loss!.labelShape(output) ?? output, weights: undefined };
+  });
+  const y = batch.kind === 'predict' ? [] : labels;
+  const x = network.inputs.map((i) => i.dtype);
+  const purpose = batch.kind === 'predict' || batch.kind === 'evaluate' ? batch.kind : 'train';
+  const spec: BatchSpec = { purpose, x, y, shuffled: batch.kind === 'train', ...batch };
+  const program: Program = buildProgram(memory, spec, backend);
+  return {
+    memory,
+    program,
+    slots: slotsOf(spec.purpose, x.length, batch.kind === 'predict' ? network.outputs.length : y.length),
+  };
 }
 
 /** What a program of a model does, one line an instruction. */
-export function describeProgram(model: Sequential, batch: InspectBatch, backend: 'cpu' | 'cuda' = 'cpu'): string {
+export function describeProgram(model: Model, batch: InspectBatch, backend: 'cpu' | 'cuda' = 'cpu'): string {
   return printProgram(programOf(model, batch, backend).program);
 }
 
 /**
  * An encoded program with what must be written before it can run: [offset, bytes] pairs for the persistent region (zero
- * elsewhere). Data goes to the slots of `SLOTS.train`: x, y and, where the batch is shuffled, int32 row numbers.
+ * elsewhere). Data goes to `slots`: x, y and, where the batch is shuffled, int32 row numbers.
  */
-export async function exportProgram(model: Sequential, batch: InspectBatch, backend: 'cpu' | 'cuda' = 'cpu') {
+export async function exportProgram(model: Model, batch: InspectBatch, backend: 'cpu' | 'cuda' = 'cpu') {
   const core = coreOf(model);
-  const { memory, program } = programOf(model, batch, backend);
+  const { memory, program, slots } = programOf(model, batch, backend);
   const bytesOf = (a: Float32Array) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
-  const writes: [offset: number, data: Uint8Array][] = [
-    [memory.layout.offsetOf(memory.params.whole), bytesOf(await initialWeights(core.network, core.seed))],
-    [memory.inference.range.offset, memory.inference.fresh(0, core.seed)],
-  ];
+  const writes: [offset: number, data: Uint8Array][] = [[memory.inference.range.offset, memory.inference.fresh(0, core.seed)]];
+  for (const weight of core.network.weights) {
+    writes.push([memory.layout.offsetOf(memory.variableOf(weight)), bytesOf(await initialWeight(weight, core.seed))]);
+  }
   if (memory.training) {
-    const { learningRate, options, report } = memory.training;
-    writes.push([memory.layout.offsetOf(learningRate), bytesOf(new Float32Array([options.optimizer.learningRate]))]);
+    const { learningRate, report } = memory.training;
+    writes.push([memory.layout.offsetOf(learningRate), bytesOf(new Float32Array([core.initialLearningRate]))]);
     writes.push([report.range.offset, report.fresh(0, core.seed)]);
   }
   const report = memory.training && batch.kind === 'train' ? memory.training.report.range : memory.inference.range;
-  return { program: encodeProgram(program), persistentBytes: memory.layout.bytes, writes, report, slots: SLOTS.train };
+  return { program: encodeProgram(program), persistentBytes: memory.layout.bytes, writes, report, slots };
 }

@@ -4,17 +4,23 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, sameShape } from '../graph/shape.js';
+import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import type { Layer } from '../layers/layer.js';
+import { registerLayerClass } from '../layers/layer_classes.js';
+import { layerName } from '../layers/layer_name.js';
 import { restoreLayer } from '../layers/registry.js';
+import { input, type InputOptions, type SymbolicTensor } from '../layers/symbolic.js';
 import { restoreLoss } from '../losses/registry.js';
 import { restoreOptimizer } from '../optimizers/registry.js';
 import { checkOptions, integer, optional, shape as shapeOption, type SchemaOf } from '../options.js';
-import { blockOffsets, type Member } from '../runtime/layout.js';
-import { checkCompileOptions, deviceOption, type Compiled, type DeviceName } from './compile_options.js';
+import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
 import type { TrainingState } from './engine.js';
+import { makeFunctional } from './functional.js';
+import type { Model } from './model.js';
+import { coreOf } from './model_core.js';
 import { readHeader, readingFile, readTensor, type SafetensorsHeader } from './safetensors.js';
 import { FORMAT, METADATA_KEY } from './save_model.js';
-import { makeCore, Sequential } from './sequential.js';
+import { makeSequential } from './sequential.js';
 
 export interface LoadOptions {
   /** Where the model runs. Default `auto`. */
@@ -46,100 +52,145 @@ function parseModel(text: string): Json {
   return json as Json;
 }
 
-function restoreModel(json: Json, device: string) {
-  const { className, inputShape, layers } = objectAt(json, 'model', METADATA_KEY);
-  if (className !== 'Sequential') throw optionError('model.className', '"Sequential"', className);
-  if (!Array.isArray(layers) || layers.length > MAX_LAYERS) throw optionError('model.layers', 'array of layers', layers);
-  const core = makeCore(
-    layers.map((l, i) => restoreLayer(l, `model.layers[${i}]`)),
-    device,
-  );
-  core.build(shapeOption(inputShape, 'model.inputShape'));
-  return core;
+function layersOf(json: Json, where: string): Layer[] {
+  const { layers } = json;
+  if (!Array.isArray(layers) || layers.length > MAX_LAYERS) throw optionError(`${where}.layers`, 'array of layers', layers);
+  return layers.map((l, i) => restoreLayer(l, `${where}.layers[${i}]`));
 }
 
-function restoreCompile(json: Json, device: string): Compiled | undefined {
-  if (!Object.hasOwn(json, 'compile')) return undefined;
-  const saved = objectAt(json, 'compile', METADATA_KEY);
-  const { metrics, precision, threads, onNaN } = saved;
-  const optimizer = nameAndConfig(saved, 'optimizer');
-  const loss = nameAndConfig(saved, 'loss');
-  return checkCompileOptions({
-    optimizer: restoreOptimizer(optimizer, 'compile.optimizer'),
-    loss: restoreLoss(loss, 'compile.loss'),
-    metrics,
-    precision,
-    threads,
-    onNaN,
-    device,
+function listAt(json: Json, key: string, where: string): readonly unknown[] {
+  const value = json[key];
+  if (!Array.isArray(value) || value.length > MAX_LAYERS) throw optionError(`${where}.${key}`, 'array', value);
+  return value;
+}
+
+/** The model of a saved architecture. */
+function restoreArchitecture(json: Json, where: string, device: string, name?: string): Model {
+  if (json.className === 'Sequential') {
+    const model = makeSequential(layersOf(json, where), device, name);
+    model.build(shapeOption(json.inputShape, `${where}.inputShape`));
+    return model;
+  }
+  if (json.className !== 'Functional') throw optionError(`${where}.className`, '"Sequential" or "Functional"', json.className);
+  const layers = layersOf(json, where);
+  const inputs = listAt(json, 'inputs', where).map((i) => input(i as InputOptions));
+  const results: (readonly SymbolicTensor[])[] = [];
+  const resolve = (reference: unknown, path: string): SymbolicTensor => {
+    const [call, index] = Array.isArray(reference) ? (reference as unknown[]) : [];
+    const found = call === -1 ? inputs[index as number] : results[call as number]?.[index as number];
+    if (!found) throw optionError(path, 'reference to an earlier call', reference);
+    return found;
+  };
+  listAt(json, 'calls', where).forEach((c, i) => {
+    const call = (typeof c === 'object' && c !== null ? c : {}) as Json;
+    const layer = layers[call.layer as number];
+    if (!layer) throw optionError(`${where}.calls[${i}].layer`, 'number of a layer', call.layer);
+    const given = listAt(call, 'inputs', `${where}.calls[${i}]`);
+    results.push(layer.applyAll(given.map((r, k) => resolve(r, `${where}.calls[${i}].inputs[${k}]`))));
+  });
+  const outputs = listAt(json, 'outputs', where).map((r, i) => resolve(r, `${where}.outputs[${i}]`));
+  return makeFunctional(inputs, outputs, device, name);
+}
+
+/** Models inside models are layers of these classes. */
+for (const className of ['Sequential', 'Functional'] as const) {
+  registerLayerClass(className, (config) => {
+    const { name, trainable, ...json } = config as Json;
+    const checked = name === undefined ? undefined : layerName(name, 'name');
+    const model = restoreArchitecture({ ...json, className }, className, 'auto', checked);
+    if (trainable === false) model.trainable = false;
+    return model;
   });
 }
 
-/** Reads tensors of the given names and shapes into a block, gaps included. */
-async function readBlock(
+/** The model, without weights, that `toJSON` described. ERR_OPTION when the description is not one. */
+export function modelFromJson(json: unknown): Model {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw optionError('modelFromJson', 'object', json);
+  return restoreArchitecture(json as Json, 'model', 'auto');
+}
+
+function restoreCompile(json: Json, device: string): CompileOptions | undefined {
+  if (!Object.hasOwn(json, 'compile')) return undefined;
+  const saved = objectAt(json, 'compile', METADATA_KEY);
+  const { metrics, lossWeights, precision, threads, onNaN } = saved;
+  const optimizer = restoreOptimizer(nameAndConfig(saved, 'optimizer'), 'compile.optimizer');
+  const losses = listAt(saved, 'loss', 'compile').map((l, i) =>
+    l === null ? null : restoreLoss(nameAndConfig({ loss: l }, 'loss'), `compile.loss[${i}]`),
+  );
+  // What is wrong with these is found by the checks of `compile`.
+  return { optimizer, loss: losses, lossWeights, metrics, precision, threads, onNaN, device } as CompileOptions;
+}
+
+function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: number } {
+  const counters = objectAt(json, 'training', METADATA_KEY);
+  const count = (key: string, max?: number) => integer(0, max)(counters[key], `training.${key}`);
+  const { learningRate } = counters;
+  if (typeof learningRate !== 'number') throw optionError('training.learningRate', 'number', learningRate);
+  const state = { seed: count('seed'), step: count('step', 0x7fffffff), epochs: count('epochs'), learningRate };
+  if (!Object.hasOwn(counters, 'unfinished')) return state;
+  const { epochStart, report } = objectAt(counters, 'unfinished', 'training');
+  if (typeof report !== 'string') throw optionError('training.unfinished.report', 'string', report);
+  const start = integer(0, 0x7fffffff)(epochStart, 'training.unfinished.epochStart');
+  return { ...state, unfinished: { epochStart: start, report: new Uint8Array(Buffer.from(report, 'base64')) } };
+}
+
+/** The numbers of a tensor of the file; ERR_FILE unless it is there and has that shape. */
+async function readWeight(
   file: FileHandle,
   path: string,
   { tensors }: SafetensorsHeader,
-  prefix: string,
-  members: readonly Member[],
+  name: string,
+  shape: Shape,
 ): Promise<Float32Array> {
-  const entries = members.map(({ name, shape }) => {
-    const entry = tensors.get(prefix + name);
-    if (!entry) throw new GradstepError('ERR_FILE', `${path} lacks the tensor ${prefix}${name}`);
-    if (!sameShape(entry.shape, shape)) {
-      const shapes = `${formatShape(entry.shape)} where the architecture has ${formatShape(shape)}`;
-      throw new GradstepError('ERR_FILE', `${path} has ${prefix}${name} of shape ${shapes}`);
-    }
-    return entry;
-  });
-  const { offsets, bytes } = blockOffsets(members);
-  const block = new Float32Array(bytes / 4);
-  for (const [i, entry] of entries.entries()) block.set((await readTensor(file, path, entry)).data, offsets[i]! / 4);
-  return block;
+  const entry = tensors.get(name);
+  if (!entry) throw new GradstepError('ERR_FILE', `${path} lacks the tensor ${name}`);
+  if (!sameShape(entry.shape, shape)) {
+    const shapes = `${formatShape(entry.shape)} where the architecture has ${formatShape(shape)}`;
+    throw new GradstepError('ERR_FILE', `${path} has ${name} of shape ${shapes}`);
+  }
+  return (await readTensor(file, path, entry)).data;
 }
 
-async function loadFrom(file: FileHandle, path: string, device: string): Promise<Sequential> {
+async function loadFrom(file: FileHandle, path: string, device: string): Promise<Model> {
   const header = await readHeader(file, path);
   const text = header.metadata.get(METADATA_KEY);
   if (text === undefined)
     throw new GradstepError('ERR_FILE', `${path} was not saved by gradstep: its metadata has no key ${METADATA_KEY}`);
-  let restored;
+  let model: Model;
+  let training: ReturnType<typeof restoreTraining> | undefined;
   try {
     const json = parseModel(text);
-    const core = restoreModel(json, device);
+    model = restoreArchitecture(objectAt(json, 'model', METADATA_KEY), 'model', device);
     const options = restoreCompile(json, device);
-    const counters = options && objectAt(json, 'training', METADATA_KEY);
-    const count = (key: string, max?: number) => integer(0, max)(counters?.[key], `training.${key}`);
-    const training = counters && { seed: count('seed'), step: count('step', 0x7fffffff), epochs: count('epochs') };
-    restored = { core, options, training };
+    training = options && restoreTraining(json);
+    if (options) model.compile(options);
   } catch (error) {
     throw new GradstepError('ERR_FILE', `${path} does not hold a model: ${(error as Error).message}`, { cause: error });
   }
-  const { core, options, training } = restored;
+  const core = coreOf(model);
   const { weights } = core.network;
-  const prefixes = ['', ...(options?.optimizer.slots.map((s) => `optimizer/${s}/`) ?? [])];
-  const known = new Set(prefixes.flatMap((p) => weights.map((w) => p + w.name)));
+  const slots = training ? core.slotNames : [];
+  const known = new Set([...weights.map((w) => w.name), ...slots.map((s) => `optimizer/${s.name}`)]);
   for (const name of header.tensors.keys()) {
     if (!known.has(name))
       throw new GradstepError('ERR_FILE', `${path} has a tensor that its architecture does not: ${JSON.stringify(name)}`);
   }
-  const block = await readBlock(file, path, header, '', weights);
-  const slots: Record<string, Float32Array> = {};
+  const values: Float32Array[] = [];
+  for (const { name, shape } of weights) values.push(await readWeight(file, path, header, name, shape));
+  const state = new Map<string, Float32Array>();
   // A model saved before any training has no state of the optimizer yet.
-  const hasSlots = header.tensors.size > weights.length;
-  for (const slot of hasSlots ? (options?.optimizer.slots ?? []) : []) {
-    slots[slot] = await readBlock(file, path, header, `optimizer/${slot}/`, weights);
+  if (header.tensors.size > weights.length) {
+    for (const { name, shape } of slots) state.set(name, await readWeight(file, path, header, `optimizer/${name}`, shape));
   }
-  const earlier: TrainingState | undefined = training && { step: training.step, epochs: training.epochs, slots };
-  core.restore({ weights: block, seed: training?.seed, training: earlier }, options);
-  return new Sequential(core);
+  core.restore({ weights: values, seed: training?.seed, training: training && { ...training, slots: state } });
+  return model;
 }
 
 /**
  * Loads a model that `save` wrote: same predictions bit for bit; where compile options were saved it is compiled, and
  * training goes on as if it had never stopped. Nothing in the file is trusted: ERR_FILE says what is wrong with it.
  */
-export async function loadModel(path: string, options?: LoadOptions): Promise<Sequential> {
+export async function loadModel(path: string, options?: LoadOptions): Promise<Model> {
   if (typeof path !== 'string' || path === '') throw optionError('loadModel.path', 'path of a file', path);
   const schema = { device: optional(deviceOption, 'auto') } satisfies SchemaOf<LoadOptions>;
   const { device } = checkOptions('loadModel', options, schema);

@@ -1,7 +1,7 @@
 /**
- * What a model keeps in its session's persistent region, in this order: parameters, optimizer slots and the training
- * report (together: what a checkpoint holds, one read), learning rate, gradients, the report of inference. Without
- * compile options there are only parameters and the report of inference.
+ * What a model keeps in its session's persistent region, in this order: parameters that training changes, other weights,
+ * optimizer slots and the training report (together: what a checkpoint holds, one read), learning rate, gradients, the
+ * report of inference. Without compile options there are only weights and the report of inference.
  */
 import type { Variable } from '../graph/graph.js';
 import { Layout, type Block } from '../runtime/layout.js';
@@ -9,6 +9,16 @@ import type { Range } from '../runtime/session.js';
 import type { Compiled } from './compile_options.js';
 import type { Network, PlacedWeight } from './network.js';
 import { ReportBlock } from './report.js';
+import { homeOf, type WeightHome } from './weight_home.js';
+
+/** Parameters that lie side by side and learn at the same rate. */
+export interface ParameterGroup {
+  /** What the learning rate is multiplied by. */
+  readonly multiplier: number;
+  readonly params: Variable;
+  readonly grads: Variable;
+  readonly slots: ReadonlyMap<string, Variable>;
+}
 
 /** What only a compiled model has. */
 export interface TrainingMemory {
@@ -18,45 +28,78 @@ export interface TrainingMemory {
   readonly report: ReportBlock;
   readonly learningRate: Variable;
   readonly grads: Block;
+  readonly groups: readonly ParameterGroup[];
 }
 
 export class ModelMemory {
   readonly layout = new Layout();
+  /** Weights that training changes, in the order of their block: by the multiplier of their rate, then as in the network. */
+  readonly trained: readonly PlacedWeight[];
   readonly params: Block;
+  /** The other weights. */
+  readonly others: Block;
   readonly training: TrainingMemory | undefined;
   readonly inference: ReportBlock;
   /** Everything that a checkpoint holds. */
   readonly snapshot: Range;
-  private readonly places: ReadonlyMap<string, Variable>;
+  private readonly places: ReadonlyMap<WeightHome, Variable>;
 
   constructor(
     readonly network: Network,
     options: Compiled | undefined,
   ) {
     const { weights } = network;
-    this.params = this.layout.block('params', weights);
-    this.places = new Map(this.params.members.map((v) => [v.name, v]));
-    const totals = options ? ['loss', ...options.metrics.map((m) => m.name)] : [];
+    this.trained = weights.filter((w) => w.trained).sort((a, b) => a.learningRateMultiplier - b.learningRateMultiplier);
+    const others = weights.filter((w) => !w.trained);
+    this.params = this.layout.block('params', this.trained);
+    this.others = this.layout.block('weights', others);
+    const places = [...this.trained, ...others].map((w, i) => {
+      const rest = i - this.trained.length;
+      return [homeOf(w), rest < 0 ? this.params.members[i]! : this.others.members[rest]!] as const;
+    });
+    this.places = new Map(places);
+    const totals = options?.totals ?? [];
     let snapshotBytes = this.layout.bytes;
     if (options) {
-      const slots = new Map(options.optimizer.slots.map((s) => [s, this.layout.block(`optimizer/${s}`, weights)]));
+      const { optimizer } = options;
+      const slots = new Map(optimizer.slots.map((s) => [s, this.layout.block(`optimizer/${s}`, this.trained)]));
       const report = new ReportBlock(this.layout, 'train', totals);
       snapshotBytes = this.layout.bytes;
       const learningRate = this.layout.variable('optimizer/learningRate', 'float32', [1]);
       const grads = this.layout.block(
         'grads',
-        weights.map(({ name, shape }) => ({ name: `grads/${name}`, shape })),
+        this.trained.map(({ name, shape }) => ({ name: `grads/${name}`, shape })),
       );
-      this.training = { options, slots, report, learningRate, grads };
+      this.training = { options, slots, report, learningRate, grads, groups: this.groupsOf(slots, grads) };
     }
     this.snapshot = { offset: 0, bytes: snapshotBytes };
     this.inference = new ReportBlock(this.layout, 'inference', totals);
   }
 
-  /** Where a weight lies. */
-  readonly variableOf = (weight: PlacedWeight): Variable => this.places.get(weight.name)!;
+  private groupsOf(slots: ReadonlyMap<string, Block>, grads: Block): ParameterGroup[] {
+    const multipliers = [...new Set(this.trained.map((w) => w.learningRateMultiplier))];
+    return multipliers.map((multiplier) => {
+      const first = this.trained.findIndex((w) => w.learningRateMultiplier === multiplier);
+      const last = this.trained.findLastIndex((w) => w.learningRateMultiplier === multiplier);
+      const part = (block: Block): Variable => this.layout.part(block, first, last);
+      return {
+        multiplier,
+        params: part(this.params),
+        grads: part(grads),
+        slots: new Map([...slots].map(([name, block]) => [name, part(block)])),
+      };
+    });
+  }
 
-  /** The bytes of a variable. */
+  /** Where a weight lies. */
+  readonly variableOf = (weight: Pick<PlacedWeight, 'owner'>): Variable => this.places.get(homeOf(weight))!;
+
+  /** Where the weight of a home lies. */
+  placeOf(home: WeightHome): Range {
+    return this.rangeOf(this.places.get(home)!);
+  }
+
+  /** The bytes of a variable of floats. */
   rangeOf(variable: Variable): Range {
     return { offset: this.layout.offsetOf(variable), bytes: variable.shape.reduce((n, d) => n * d, 4) };
   }

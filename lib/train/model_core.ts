@@ -1,36 +1,27 @@
 /**
- * The state behind a model: its description, its compile options, and where its weights are: in an engine while there is
- * one, otherwise on the host. The engine is opened by the first use after `compile` and takes the weights with it.
+ * The state behind a model: its description, its compile options, and its engine while there is one. The engine is opened
+ * by the first use after `compile`.
  */
 import { GradstepError } from '../errors.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
-import type { Layer } from '../layers/define_layer.js';
 import { randomSeed } from '../random.js';
-import type { Compiled } from './compile_options.js';
-import { Engine, type TrainingState } from './engine.js';
-import { initialWeights } from './initial_weights.js';
-import { nameLayers, Network } from './network.js';
+import { checkCompileOptions, type Compiled } from './compile_options.js';
+import { Engine, type Snapshot, type TrainingState } from './engine.js';
+import { initialWeight } from './initial_weights.js';
+import type { Network } from './network.js';
+import type { DataLike } from './run_options.js';
+import { homeOf } from './weight_home.js';
 
 /** What a saved model brings along. */
 export interface Restored {
-  readonly weights: Float32Array;
+  readonly weights: readonly Float32Array[];
   readonly seed: number | undefined;
   readonly training: TrainingState | undefined;
 }
 
-/** What a model consists of at one moment. */
-export interface Snapshot {
-  readonly weights: Float32Array;
-  readonly training: TrainingState | undefined;
-}
-
-export class ModelCore {
-  readonly names: readonly string[];
-  private built: Network | undefined;
+export abstract class ModelCore {
   private options: Compiled | undefined;
   private seedNumber: number | undefined;
-  /** The weights while no engine holds them. */
-  private host: Promise<Float32Array> | undefined;
   /** State of earlier training, until an engine takes it. */
   private earlier: TrainingState | undefined;
   private current: Promise<Engine> | undefined;
@@ -38,42 +29,55 @@ export class ModelCore {
   private previous: Promise<Engine> | undefined;
   private busy = false;
   private disposed = false;
+  private attached = false;
 
-  constructor(
-    private readonly layers: readonly Layer[],
-    /** Where the model runs until `compile` says otherwise. */
-    private readonly device: string,
-  ) {
-    this.names = nameLayers(layers);
-    const input = layers[0]!.inputShape;
-    if (input) this.built = new Network(layers, this.names, input);
+  /** @param device where the model runs until `compile` says otherwise. */
+  constructor(private readonly device: string) {}
+
+  abstract readonly className: 'Sequential' | 'Functional';
+
+  /** Throws ERR_SHAPE while the shape of the inputs is not known. */
+  abstract get network(): Network;
+
+  abstract get outputNames(): readonly string[];
+
+  /** Lets data say what shape the inputs have, where nothing else did. */
+  prepareFor(_x: DataLike): void {
+    // The inputs say it themselves.
   }
 
-  get network(): Network {
-    if (!this.built) {
-      throw new GradstepError(
-        'ERR_SHAPE',
-        'The shape of the inputs is not known yet: give the first layer inputShape, or call build',
-      );
+  /** The network, for inputs of these shapes; ERR_SHAPE where it takes others. */
+  networkFor(inputs: readonly Shape[]): Network {
+    const { network } = this;
+    const wanted = network.inputs.map((i) => i.shape);
+    if (wanted.length !== inputs.length || !wanted.every((w, i) => sameShape(w, inputs[i]!))) {
+      const list = (shapes: readonly Shape[]) => shapes.map((s) => formatShape(s)).join(', ');
+      throw new GradstepError('ERR_SHAPE', `The model takes inputs of shape ${list(wanted)} but received ${list(inputs)}`);
     }
-    return this.built;
+    return network;
   }
 
-  get isBuilt(): boolean {
-    return this.built !== undefined;
-  }
-
-  build(input: Shape): void {
-    if (this.built && !sameShape(this.built.input, input)) {
-      const shapes = `${formatShape(this.built.input)} and cannot be built for ${formatShape(input)}`;
-      throw new GradstepError('ERR_SHAPE', `The model takes inputs of shape ${shapes}`);
-    }
-    this.built ??= new Network(this.layers, this.names, input);
+  /** Batches that one update sees. */
+  get batchesPerUpdate(): number {
+    return 1;
   }
 
   get compiled(): Compiled {
     if (!this.options) throw new GradstepError('ERR_NOT_COMPILED', 'The model has not been compiled: call compile first');
     return this.options;
+  }
+
+  /** The rate that training begins with. */
+  get initialLearningRate(): number {
+    return this.compiled.optimizer.learningRate;
+  }
+
+  /** State that the optimizer keeps, as `slot/weight`, with the shape of each. */
+  get slotNames(): { name: string; shape: Shape }[] {
+    const trained = this.network.weights.filter((w) => w.trained);
+    return this.compiled.optimizer.slots.flatMap((slot) =>
+      trained.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape })),
+    );
   }
 
   get isCompiled(): boolean {
@@ -84,20 +88,20 @@ export class ModelCore {
     return (this.seedNumber ??= randomSeed());
   }
 
-  compile(options: Compiled): void {
+  compile(options: unknown): void {
+    const checked = checkCompileOptions(options, this.outputNames);
     this.checkFree('compile');
-    this.options = options;
-    this.seedNumber = options.seed ?? this.seedNumber;
+    this.options = checked;
+    this.seedNumber = checked.seed ?? this.seedNumber;
     this.earlier = undefined;
     this.previous ??= this.current;
     this.current = undefined;
   }
 
   /** Takes over what a file held. */
-  restore({ weights, seed, training }: Restored, options: Compiled | undefined): void {
-    if (options) this.compile(options);
-    this.seedNumber = seed;
-    this.host = Promise.resolve(weights);
+  restore({ weights, seed, training }: Restored): void {
+    this.seedNumber = seed ?? this.seedNumber;
+    this.network.weights.forEach((w, i) => homeOf(w).set(Promise.resolve(weights[i]!)));
     this.earlier = training;
   }
 
@@ -122,12 +126,14 @@ export class ModelCore {
     }
   }
 
-  /** The engine, opened when there is none. */
+  /** The engine, opened when there is none, with the newest weights. */
   async engine(): Promise<Engine> {
     this.checkUsable();
     const opening = (this.current ??= this.open());
     try {
-      return await opening;
+      const engine = await opening;
+      await engine.sync();
+      return engine;
     } catch (error) {
       if (this.current === opening) this.current = undefined;
       throw error;
@@ -137,13 +143,12 @@ export class ModelCore {
   private async open(): Promise<Engine> {
     const { network, options, seed } = this;
     await this.retirePrevious();
-    const weights = await this.hostWeights();
-    const engine = await Engine.open(network, options, options?.device ?? this.device, seed, weights, this.earlier);
+    this.fillWeights();
+    const engine = await Engine.open(network, options, options?.device ?? this.device, seed, this.earlier);
     if (this.disposed) {
-      await engine.session.dispose();
+      await engine.retire();
       this.checkUsable();
     }
-    this.host = undefined;
     this.earlier = undefined;
     return engine;
   }
@@ -154,14 +159,20 @@ export class ModelCore {
     if (!engine || !this.previous) return;
     await engine.inference.run(async () => {
       if (!this.previous) return;
-      this.host = Promise.resolve(await engine.readWeights());
       this.previous = undefined;
-      await engine.session.dispose();
+      await engine.retire();
     });
   }
 
-  private hostWeights(): Promise<Float32Array> {
-    return (this.host ??= initialWeights(this.network, this.seed));
+  /** Weights that have no numbers yet get their first. */
+  private fillWeights(): void {
+    const { network, seed } = this;
+    for (const weight of network.weights) {
+      const home = homeOf(weight);
+      if (!this.attached) home.users++;
+      if (home.isEmpty) home.set(initialWeight(weight, seed));
+    }
+    this.attached = true;
   }
 
   /** Weights and state of training, wherever they are. */
@@ -169,27 +180,31 @@ export class ModelCore {
     this.checkUsable();
     if (this.current) return (await this.engine()).snapshot();
     await this.retirePrevious();
-    return { weights: await this.hostWeights(), training: this.earlier };
+    this.fillWeights();
+    const weights = await Promise.all(this.network.weights.map((w) => homeOf(w).read()));
+    return { weights: weights.map((w) => w.slice()), training: this.earlier };
   }
 
-  /** Replaces the parameter block. */
-  async replaceWeights(weights: Float32Array): Promise<void> {
+  /** Replaces the weights, in the network's order; undefined leaves one as it is. */
+  async replaceWeights(values: readonly (Float32Array | undefined)[]): Promise<void> {
     this.checkFree('setWeights');
-    if (!this.current) {
-      await this.retirePrevious();
-      this.host = Promise.resolve(weights);
-      return;
-    }
-    const { session, memory } = await this.engine();
-    await session.writeRange(memory.layout.offsetOf(memory.params.whole), weights, 'the weights');
+    await this.retirePrevious();
+    this.fillWeights();
+    this.network.weights.forEach((w, i) => {
+      const value = values[i];
+      if (value) homeOf(w).set(Promise.resolve(value));
+    });
   }
 
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
     const engines = [this.current, this.previous];
-    this.host = this.current = this.previous = undefined;
-    for (const engine of engines) await engine?.then((e) => e.session.dispose()).catch(() => undefined);
+    this.current = this.previous = undefined;
+    const shared = this.attached && this.network.weights.map(homeOf).filter((home) => --home.users > 0).length > 0;
+    for (const engine of engines) {
+      await engine?.then((e) => (shared ? e.retire() : e.session.dispose())).catch(() => undefined);
+    }
   }
 }
 

@@ -1,27 +1,78 @@
 /**
- * A network is a model's description: its layers with their names, shapes and weights, and how a batch flows through
- * them. It knows nothing of devices; the engine gives its weights memory.
+ * A network is a model's description: which layers are called on what, with their names, shapes and weights, and how a
+ * batch flows through them. It knows nothing of devices; the engine gives its weights memory.
  */
 import { GradstepError } from '../errors.js';
 import type { Graph, Value, Variable } from '../graph/graph.js';
-import type { Shape } from '../graph/shape.js';
-import type { Layer, WeightSpec } from '../layers/define_layer.js';
+import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import type { CallContext, Layer, WeightSpec } from '../layers/layer.js';
+import type { LayerCall, SymbolicTensor } from '../layers/symbolic.js';
 import { streamOf } from '../random.js';
 
 /** A layer in its place. */
 export interface PlacedLayer {
   readonly name: string;
   readonly layer: Layer;
-  /** Shapes of one sample. */
-  readonly input: Shape;
-  readonly output: Shape;
+  /** Shapes of one sample, at its first call. */
+  readonly inputs: readonly Shape[];
+  readonly outputs: readonly Shape[];
   readonly weights: readonly PlacedWeight[];
 }
 
 export interface PlacedWeight extends WeightSpec {
   /** `dense_1/kernel`. */
   readonly name: string;
+  /** Whose it is, and its role there: models in which the same layer stands share the weight. */
+  readonly owner: { readonly layer: Layer; readonly role: string };
+  /** Whether training changes it, as its layers say at the moment. */
+  readonly trained: boolean;
+  readonly learningRateMultiplier: number;
 }
+
+export interface NetworkInput {
+  readonly name: string;
+  /** Shape of one sample. */
+  readonly shape: Shape;
+  readonly dtype: 'float32' | 'int32';
+}
+
+/** A result of a call by the call's number, or with −1 an input of the model. */
+export type Reference = readonly [call: number, index: number];
+
+/** A call of a placed layer. */
+interface Step {
+  readonly placed: PlacedLayer;
+  /** How many calls of the same layer come before this one. */
+  readonly nth: number;
+  readonly inputs: readonly SymbolicTensor[];
+  readonly call: LayerCall;
+}
+
+/** What a batch turns into. */
+export interface Flow {
+  readonly outputs: readonly Value[];
+  /** The mask of each output: float32 [rows, time]; undefined where every position counts. */
+  readonly masks: readonly (Value | undefined)[];
+  /** What weights that are not trained become at the end of a training step. */
+  readonly updates: readonly { readonly variable: Variable; readonly value: Value; readonly momentum: number }[];
+}
+
+export interface FlowContext {
+  readonly state: Value;
+  readonly flag: Value;
+  readonly training: boolean;
+  /** False inside a model that is frozen as a whole. Default true. */
+  readonly trainable?: boolean;
+  /** Where each weight lies. */
+  variableOf(weight: PlacedWeight): Variable;
+  /** The random stream of a path; inside a nested model it begins with the model's name. */
+  stream?(path: string): number;
+  /** Hears of the results of every call, in order. */
+  onCall?(placed: PlacedLayer, outputs: readonly Value[]): void;
+}
+
+/** Names that models gave to layers without one; a layer keeps its name in other models, if it is free there. */
+const givenNames = new WeakMap<Layer, string>();
 
 /** Gives each layer its name: the one in its options, or its kind with a number where the kind occurs again. */
 export function nameLayers(layers: readonly Layer[]): string[] {
@@ -32,17 +83,19 @@ export function nameLayers(layers: readonly Layer[]): string[] {
       throw new GradstepError('ERR_OPTION', `Expected a name of its own for each layer but "${name}" occurs twice`);
     taken.add(name);
   }
-  return layers.map(({ name, baseName }) => {
-    if (name !== undefined) return name;
-    let automatic = baseName;
+  return layers.map((layer) => {
+    if (layer.name !== undefined) return layer.name;
+    const { baseName } = layer.parts;
+    let automatic = givenNames.get(layer) ?? baseName;
     for (let n = 1; taken.has(automatic); n++) automatic = `${baseName}_${n}`;
     taken.add(automatic);
+    if (!givenNames.has(layer)) givenNames.set(layer, automatic);
     return automatic;
   });
 }
 
 /** Runs `body`; an error inside names the layer. */
-function atLayer<T>(name: string, body: () => T): T {
+export function atLayer<T>(name: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
@@ -51,55 +104,213 @@ function atLayer<T>(name: string, body: () => T): T {
   }
 }
 
+/** The calls that lead to the outputs, each after the calls it needs; ERR_OPTION when they need other inputs than those given. */
+function callsTo(outputs: readonly SymbolicTensor[], inputs: readonly SymbolicTensor[]): LayerCall[] {
+  const calls = new Set<LayerCall>();
+  const stack = [...outputs].reverse().map((tensor) => ({ tensor, ready: false }));
+  while (stack.length > 0) {
+    const { tensor, ready } = stack.pop()!;
+    const { source } = tensor;
+    if (inputs.includes(tensor)) continue;
+    if (!('call' in source)) {
+      const name = source.name === undefined ? 'an input' : `the input "${source.name}"`;
+      throw new GradstepError('ERR_OPTION', `The outputs depend on ${name} that is not among the model's inputs`);
+    }
+    if (calls.has(source.call)) continue;
+    if (ready) {
+      calls.add(source.call);
+    } else {
+      stack.push({ tensor, ready: true });
+      for (const input of [...source.call.inputs].reverse()) stack.push({ tensor: input, ready: false });
+    }
+  }
+  return [...calls];
+}
+
 export class Network {
   readonly layers: readonly PlacedLayer[];
+  readonly inputs: readonly NetworkInput[];
+  /** Names of the layers that yield the outputs; made unique where one yields several. */
+  readonly outputNames: readonly string[];
+  /** Every weight once, in Keras's order. */
+  readonly weights: readonly PlacedWeight[];
+  private readonly steps: readonly Step[];
 
-  /** @param input shape of one sample. */
+  /** @param order layers in the order of the user's list, where there is one; names are given in this order. */
   constructor(
-    layers: readonly Layer[],
-    names: readonly string[],
-    readonly input: Shape,
+    private readonly symbolicInputs: readonly SymbolicTensor[],
+    private readonly symbolicOutputs: readonly SymbolicTensor[],
+    order?: readonly Layer[],
   ) {
-    let shape = input;
-    this.layers = layers.map((layer, i) => {
-      const name = names[i]!;
+    const calls = callsTo(symbolicOutputs, symbolicInputs);
+    const layers = order ?? [...new Set(calls.map((c) => c.layer))];
+    const names = nameLayers(layers);
+    const placed = new Map<Layer, PlacedLayer>();
+    const counts = new Map<Layer, number>();
+    this.steps = calls.map((call) => {
+      const { layer } = call;
+      const name = names[layers.indexOf(layer)]!;
       return atLayer(name, () => {
-        const output = layer.outputShape(shape);
-        const weights = layer.weights(shape).map((w) => ({ ...w, name: `${name}/${w.role}` }));
-        const placed = { name, layer, input: shape, output, weights };
-        shape = output;
-        return placed;
+        const first = placed.get(layer);
+        const here = place(
+          layer,
+          name,
+          call.inputs.map((t) => t.shape),
+        );
+        if (first) checkSameWeights(first, here);
+        else placed.set(layer, here);
+        const nth = counts.get(layer) ?? 0;
+        counts.set(layer, nth + 1);
+        return { placed: first ?? here, nth, inputs: call.inputs, call };
       });
+    });
+    this.layers = layers.flatMap((layer) => placed.get(layer) ?? []);
+    this.inputs = symbolicInputs.map(({ shape, source }, i) => {
+      const { name, dtype } = 'call' in source ? { name: undefined, dtype: 'float32' as const } : source;
+      return { name: name ?? (symbolicInputs.length === 1 ? 'input' : `input_${i}`), shape, dtype };
+    });
+    this.outputNames = this.nameOutputs();
+    const known = new Set<string>();
+    this.weights = this.layers.flatMap((l) => l.weights).filter(({ owner }) => isNew(known, owner));
+  }
+
+  /** Shape of one sample of each result. */
+  get outputs(): readonly Shape[] {
+    return this.symbolicOutputs.map((t) => t.shape);
+  }
+
+  /** The layer that reads an input first. */
+  readerOf(input: number): string {
+    const tensor = this.symbolicInputs[input]!;
+    return this.steps.find((s) => s.inputs.includes(tensor))?.placed.name ?? this.inputs[input]!.name;
+  }
+
+  /** The graph of layers: its inputs, and each call with the layer's number and where its inputs come from. */
+  describe(): { calls: { layer: number; inputs: Reference[] }[]; outputs: Reference[] } {
+    const refer = (tensor: SymbolicTensor): Reference => {
+      const at = this.symbolicInputs.indexOf(tensor);
+      if (at >= 0) return [-1, at];
+      const { call, index } = tensor.source as { call: LayerCall; index: number };
+      return [this.steps.findIndex((s) => s.call === call), index];
+    };
+    const calls = this.steps.map(({ placed, inputs }) => ({ layer: this.layers.indexOf(placed), inputs: inputs.map(refer) }));
+    return { calls, outputs: this.symbolicOutputs.map(refer) };
+  }
+
+  private nameOutputs(): string[] {
+    const makers = this.symbolicOutputs.map((tensor) => {
+      const { source } = tensor;
+      const step = 'call' in source ? this.steps.find((s) => s.call === source.call) : undefined;
+      return step?.placed.name ?? this.inputs[this.symbolicInputs.indexOf(tensor)]!.name;
+    });
+    return makers.map((name, i) => {
+      const nth = makers.slice(0, i).filter((n) => n === name).length;
+      return nth === 0 ? name : `${name}_${nth}`;
     });
   }
 
-  /** Shape of one sample of the result. */
-  get output(): Shape {
-    return this.layers.at(-1)!.output;
-  }
-
-  /** Every weight, in Keras's order. */
-  get weights(): readonly PlacedWeight[] {
-    return this.layers.flatMap((l) => l.weights);
-  }
-
-  /** Describes what happens to a batch. `variableOf` says where each weight lies. */
-  forward(graph: Graph, x: Value, state: Value, training: boolean, variableOf: (weight: PlacedWeight) => Variable): Value {
-    let value = x;
-    for (const { name, layer, weights } of this.layers) {
-      value = graph.inScope(name, () =>
-        layer.call(value, {
-          training,
-          state,
-          weight: (role) => {
-            const weight = weights.find((w) => w.role === role);
-            if (!weight) throw new GradstepError('ERR_INTERNAL', `${name} has no weight ${role}`);
-            return graph.read(variableOf(weight));
-          },
-          stream: (role) => streamOf(`${name}/${role}`),
-        }),
+  /** Describes what happens to a batch. */
+  forward(graph: Graph, xs: readonly Value[], context: FlowContext, masks: readonly (Value | undefined)[] = []): Flow {
+    const values = new Map<SymbolicTensor, { value: Value; mask: Value | undefined }>();
+    this.symbolicInputs.forEach((tensor, i) => values.set(tensor, { value: xs[i]!, mask: masks[i] }));
+    const results = new Map<LayerCall, { value: Value; mask: Value | undefined }[]>();
+    const at = (tensor: SymbolicTensor) => {
+      const { source } = tensor;
+      return values.get(tensor) ?? results.get((source as { call: LayerCall }).call)![(source as { index: number }).index]!;
+    };
+    const updates: Flow['updates'][number][] = [];
+    for (const { placed, nth, inputs, call } of this.steps) {
+      const taken = inputs.map(at);
+      results.set(
+        call,
+        graph.inScope(placed.name, () => callLayer(graph, placed, nth, taken, context, updates)),
       );
     }
-    return value;
+    const ends = this.symbolicOutputs.map(at);
+    return { outputs: ends.map((e) => e.value), masks: ends.map((e) => e.mask), updates };
   }
+}
+
+function isNew(known: Set<string>, { layer, role }: PlacedWeight['owner']): boolean {
+  let id = ids.get(layer);
+  if (id === undefined) ids.set(layer, (id = nextId++));
+  const key = `${id} ${role}`;
+  if (known.has(key)) return false;
+  known.add(key);
+  return true;
+}
+
+const ids = new WeakMap<Layer, number>();
+let nextId = 0;
+
+function place(layer: Layer, name: string, inputs: readonly Shape[]): PlacedLayer {
+  const weights = layer.parts.weights(inputs).map((w): PlacedWeight => {
+    const owner = w.owner ?? { layer, role: w.role };
+    return {
+      ...w,
+      name: `${name}/${w.role}`,
+      owner,
+      learningRateMultiplier: layer.learningRateMultiplier * (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier),
+      get trained() {
+        return (w.trainable ?? true) && layer.trainable && owner.layer.trainable;
+      },
+    };
+  });
+  return { name, layer, inputs, outputs: layer.parts.outputShapes(inputs), weights };
+}
+
+/** A layer that is called again must need the same weights. */
+function checkSameWeights(first: PlacedLayer, again: PlacedLayer): void {
+  again.weights.forEach(({ role, shape }, i) => {
+    const before = first.weights[i]?.shape ?? [];
+    if (sameShape(before, shape)) return;
+    const shapes = `${formatShape(shape)} where its first call has ${formatShape(before)}`;
+    throw new GradstepError('ERR_SHAPE', `A second call of the layer would need ${role} of shape ${shapes}`);
+  });
+}
+
+function callLayer(
+  graph: Graph,
+  placed: PlacedLayer,
+  nth: number,
+  inputs: readonly { value: Value; mask: Value | undefined }[],
+  flow: FlowContext,
+  updates: Flow['updates'][number][],
+): { value: Value; mask: Value | undefined }[] {
+  const { name, layer, weights } = placed;
+  const { inputDtype, passesMask } = layer.parts;
+  for (const { value } of inputs) {
+    if (inputDtype === 'any' || value.dtype === inputDtype) continue;
+    const hint = inputDtype === 'int32' ? ': give the model an input of dtype "int32"' : '';
+    throw new GradstepError('ERR_DTYPE', `Expected ${inputDtype} inputs but received ${value.dtype}${hint}`);
+  }
+  const variable = (role: string): Variable => {
+    const weight = weights.find((w) => w.role === role);
+    if (!weight) throw new GradstepError('ERR_INTERNAL', `${name} has no weight ${role}`);
+    return flow.variableOf(weight);
+  };
+  const stream = flow.stream ?? streamOf;
+  const masks = inputs.map((i) => i.mask);
+  const mask = masks.find((m) => m !== undefined);
+  let resultMask = passesMask ? mask : undefined;
+  const context: CallContext = {
+    training: flow.training,
+    trainable: layer.trainable && (flow.trainable ?? true),
+    state: flow.state,
+    flag: flow.flag,
+    mask,
+    masks,
+    setMask: (m) => (resultMask = m),
+    weight: (role) => graph.read(variable(role)),
+    update: (role, value, momentum) => {
+      if (flow.training) updates.push({ variable: variable(role), value, momentum });
+    },
+    stream: (role) => stream(nth === 0 ? `${name}/${role}` : `${name}/${nth}/${role}`),
+  };
+  const outputs = layer.parts.call(
+    inputs.map((i) => i.value),
+    context,
+  );
+  flow.onCall?.(placed, outputs);
+  return outputs.map((value, i) => ({ value, mask: i === 0 ? resultMask : undefined }));
 }

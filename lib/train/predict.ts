@@ -1,42 +1,43 @@
-/** Prediction: the model's output for each row. */
+/** Prediction: the model's outputs for each row. */
 import { Tensor } from '../data/tensor.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Engine } from './engine.js';
 import { checkFlag } from './flags.js';
-import { SLOTS } from './programs.js';
+import { slotsOf } from './slots.js';
 
 export function predict(
   engine: Engine,
-  x: Tensor,
+  x: readonly Tensor[],
   batchSize: number,
   signal: AbortSignal | undefined,
-): Promise<Tensor<Float32Array>> {
+): Promise<Tensor<Float32Array>[]> {
   return engine.inference.run(() => engine.abortable(signal, () => predictRows(engine, x, batchSize, signal)));
 }
 
-async function predictRows(engine: Engine, x: Tensor, batchSize: number, signal: AbortSignal | undefined) {
+async function predictRows(engine: Engine, x: readonly Tensor[], batchSize: number, signal: AbortSignal | undefined) {
   const { memory, session, seed } = engine;
-  const slots = SLOTS.predict;
+  const { outputs } = memory.network;
+  const slots = slotsOf('predict', x.length, outputs.length);
   const report = memory.inference;
-  const rows = x.shape[0]!;
-  const shape = [rows, ...memory.network.output];
-  const batch = { kind: 'predict', x: x.dtype, shuffled: false } as const;
+  const rows = x[0]!.shape[0]!;
+  const shapes = outputs.map((output) => [rows, ...output]);
+  const batch = { kind: 'predict', purpose: 'predict', x: x.map((t) => t.dtype), y: [], shuffled: false } as const;
   try {
-    return await engine.withStretches(rows, batchSize, batch, async (stretches) => {
+    return await engine.withStretches(rows, Math.min(batchSize, rows), batch, async (stretches) => {
       // The calls are queued in this order, so nothing need be awaited in between: small predictions stay quick.
       await Promise.all([
-        session.allocateSlot(slots.x, x),
-        session.allocateSlot(slots.y, { dtype: 'float32', shape }),
-        session.writeSlot(slots.x, x, 'x'),
+        ...x.map((t, i) => session.allocateSlot(slots.x[i]!, t)),
+        ...shapes.map((shape, i) => session.allocateSlot(slots.y[i]!, { dtype: 'float32', shape })),
+        ...x.map((t, i) => session.writeSlot(slots.x[i]!, t, 'x')),
         session.write(report.range.offset, report.fresh(0, seed)),
       ]);
       const context = { what: 'predict', firstStep: 0, batchSize, labelsPerRow: 1 };
-      for (const stretch of stretches) {
-        await engine.runStretch(stretch, report, signal, (now) => checkFlag(now.flag, context));
-      }
-      return new Tensor(await session.readSlot(slots.y, sizeOf(shape)), shape);
+      await engine.run(stretches, report, signal, (now) => checkFlag(now.flag, context));
+      return await Promise.all(
+        shapes.map(async (shape, i) => new Tensor(await session.readSlot(slots.y[i]!, sizeOf(shape)), shape)),
+      );
     });
   } finally {
-    await Promise.allSettled([session.releaseSlot(slots.x), session.releaseSlot(slots.y)]);
+    await Promise.allSettled([...slots.x, ...slots.y].map((slot) => session.releaseSlot(slot)));
   }
 }

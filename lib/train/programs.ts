@@ -10,43 +10,57 @@ import { Graph, type Value } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { gradients } from '../ops/autodiff.js';
 import { advance, gather, scatter } from '../ops/gather.js';
-import { metricSum } from '../ops/metric_sum.js';
+import { elementwise } from '../ops/map.js';
 import { mean } from '../ops/reduce_sum.js';
+import { compare, type Compared } from './compare.js';
 import type { ModelMemory, TrainingMemory } from './memory.js';
+import type { Flow } from './network.js';
 import type { ReportBlock } from './report.js';
+import { slotsOf, type Purpose } from './slots.js';
+import { clearGradients, updateAverages, updateParameters } from './update.js';
 
-/** Data slots by purpose. */
-export const SLOTS = {
-  train: { x: 0, y: 1, index: 2 },
-  validation: { x: 3, y: 4 },
-  evaluate: { x: 5, y: 6 },
-  predict: { x: 7, y: 8 },
-} as const;
+/**
+ * train: forward, backward, update. accumulate: forward and backward, added to the gradients that are there; update:
+ * the update by what was accumulated. gradients: like train, without the update.
+ */
+export type ProgramKind = 'train' | 'accumulate' | 'update' | 'gradients' | 'evaluate' | 'predict';
 
-export type ProgramKind = 'train' | 'gradients' | 'evaluate' | 'validate' | 'predict';
+/** Labels of one output as they lie in their slot. */
+export interface LabelSlot {
+  readonly dtype: DType;
+  /** Shape of one row. */
+  readonly row: Shape;
+  /** Shape of one row of sample weights; undefined where there are none. */
+  readonly weights: Shape | undefined;
+}
 
 /** What a program depends on besides the model. */
 export interface BatchSpec {
   readonly kind: ProgramKind;
+  readonly purpose: Purpose;
   readonly rows: number;
-  /** Element type of the data in its slot. */
-  readonly x: DType;
-  /** Labels: element type in their slot, shape of one row; absent for prediction. */
-  readonly y?: { readonly dtype: DType; readonly row: Shape };
+  /** Element type of each input's data in its slot. */
+  readonly x: readonly DType[];
+  /** Labels of each output that has a loss; none for prediction. */
+  readonly y: readonly LabelSlot[];
   /** Whether rows are visited in the order of the index slot. */
   readonly shuffled: boolean;
+  /** accumulate: this batch's part of the rows that one update sees. */
+  readonly share?: number;
 }
 
 /** The key under which a program is kept. */
-export function programKey({ kind, rows, x, y, shuffled }: BatchSpec): string {
-  return [kind, rows, x, y?.dtype, y && formatShape(y.row), shuffled].join(' ');
+export function programKey({ kind, purpose, rows, x, y, shuffled, share }: BatchSpec): string {
+  const labels = y.map((l) => [l.dtype, formatShape(l.row), l.weights && formatShape(l.weights)].join(':'));
+  return [kind, purpose, rows, x.join(), labels.join(';'), shuffled, share].join(' ');
 }
 
 /** Describes and lowers a program. */
 export function buildProgram(memory: ModelMemory, batch: BatchSpec, backend: 'cpu' | 'cuda'): Program {
   const graph = new Graph();
   if (batch.kind === 'predict') describePrediction(graph, memory, batch);
-  else if (batch.kind === 'evaluate' || batch.kind === 'validate') describeEvaluation(graph, memory, batch);
+  else if (batch.kind === 'evaluate') describeEvaluation(graph, memory, batch);
+  else if (batch.kind === 'update') describeUpdate(graph, trainingOf(memory), memory);
   else describeTraining(graph, memory, batch);
   return lower(graph, {
     name: `${batch.kind} ${batch.rows}`,
@@ -56,88 +70,93 @@ export function buildProgram(memory: ModelMemory, batch: BatchSpec, backend: 'cp
   });
 }
 
-function trainingOf(memory: ModelMemory): TrainingMemory {
+export function trainingOf(memory: ModelMemory): TrainingMemory {
   if (!memory.training) throw new GradstepError('ERR_NOT_COMPILED', 'The model has not been compiled: call compile first');
   return memory.training;
 }
 
-/** The next rows of a slot. */
-function batchOf(
-  graph: Graph,
-  batch: BatchSpec,
-  part: 'x' | 'y',
-  row: Shape,
-  dtype: 'float32' | 'int32',
-  report: ReportBlock,
-): Value {
-  const slots = batch.kind === 'gradients' ? SLOTS.train : batch.kind === 'validate' ? SLOTS.validation : SLOTS[batch.kind];
-  const source = part === 'x' ? batch.x : batch.y!.dtype;
-  const from = {
-    slot: slots[part],
-    indexSlot: batch.shuffled ? SLOTS.train.index : -1,
-    source,
-    dtype,
-    shape: [batch.rows, ...row],
+/** Reads the next rows of slots. */
+function reader(graph: Graph, { shuffled, rows }: BatchSpec, indexSlot: number, report: ReportBlock) {
+  return (slot: number, source: DType, dtype: 'float32' | 'int32', row: Shape): Value => {
+    const from = { slot, indexSlot: shuffled ? indexSlot : -1, source, dtype, shape: [rows, ...row] };
+    return graph.inScope('data', () => gather(graph, from, graph.read(report.state), graph.read(report.flag)));
   };
-  return gather(graph, from, graph.read(report.state), graph.read(report.flag));
 }
 
-function forward(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: ReportBlock, training: boolean): Value {
-  const x = graph.inScope('data', () => batchOf(graph, batch, 'x', memory.network.input, 'float32', report));
-  return memory.network.forward(graph, x, graph.read(report.state), training, memory.variableOf);
+function forward(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: ReportBlock, training: boolean): Flow {
+  const { network, variableOf } = memory;
+  const slots = slotsOf(batch.purpose, network.inputs.length, batch.y.length);
+  const read = reader(graph, batch, slots.index, report);
+  const xs = network.inputs.map(({ dtype, shape }, i) => read(slots.x[i]!, batch.x[i]!, dtype, shape));
+  return network.forward(graph, xs, { state: graph.read(report.state), flag: graph.read(report.flag), training, variableOf });
 }
 
-/** Loss of each sample, [rows]; adds to the totals of the loss and the metrics on the way. */
-function compare(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: ReportBlock, yPred: Value): Value {
-  const { loss, metrics, onNaN } = trainingOf(memory).options;
-  const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
-  const total = (i: number) => graph.read(report.totals[i]!);
-  const yTrue = graph.inScope('data', () => batchOf(graph, batch, 'y', batch.y!.row, loss.labels, report));
-  const perSample = graph.inScope('loss', () => {
-    const value = loss.perSample(yTrue, yPred, { state, flag });
-    metricSum(value, total(0), state, flag, onNaN === 'error');
-    return value;
+/** The outputs that have a loss, with their labels, weights and masks. */
+function comparedOf(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: ReportBlock, flow: Flow): Compared[] {
+  const { network } = memory;
+  const { outputs, compared } = trainingOf(memory).options;
+  const slots = slotsOf(batch.purpose, network.inputs.length, batch.y.length);
+  const read = reader(graph, batch, slots.index, report);
+  return compared.map((output, i) => {
+    const labels = batch.y[i]!;
+    const at = outputs.indexOf(output);
+    return {
+      output,
+      yPred: flow.outputs[at]!,
+      mask: flow.masks[at],
+      yTrue: read(slots.y[i]!, labels.dtype, output.loss!.labels, labels.row),
+      weights: labels.weights && read(slots.weights[i]!, 'float32', 'float32', labels.weights),
+    };
   });
-  const context = { labels: loss.labels, loss: loss.name };
-  metrics.forEach((metric, i) =>
-    graph.inScope(metric.name, () => metricSum(metric.perElement(yTrue, yPred, context), total(i + 1), state, flag, false)),
+}
+
+/** What the regularizers of the weights that are trained add to the loss, []; undefined when there are none. */
+function penaltyOf(graph: Graph, memory: ModelMemory): Value | undefined {
+  const penalties = memory.trained.flatMap((w) =>
+    w.regularizer ? [graph.inScope(w.name, () => w.regularizer!.penalty(graph.read(memory.variableOf(w))))] : [],
   );
-  return perSample;
+  return penalties.length === 0 ? undefined : penalties.reduce((a, b) => elementwise('add', a, b));
 }
 
 function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
-  const { options, report, grads, slots, learningRate } = trainingOf(memory);
-  const yPred = forward(graph, memory, batch, report, true);
-  const perSample = compare(graph, memory, batch, report, yPred);
-  const objective = graph.inScope('loss', () => mean(perSample));
+  const { options, report, grads } = trainingOf(memory);
+  const flow = forward(graph, memory, batch, report, true);
+  const penalty = penaltyOf(graph, memory);
+  const perSample = compare(options, report, comparedOf(graph, memory, batch, report, flow), penalty);
+  const objective = graph.inScope('loss', () => {
+    const loss = mean(perSample);
+    return batch.share === undefined ? loss : elementwise('mul', loss, batch.share);
+  });
   const wanted = memory.params.members.map((v) => graph.read(v));
-  gradients(objective, wanted).forEach((g, i) => assign(grads.members[i]!, g));
+  gradients(objective, wanted).forEach((g, i) => {
+    const member = grads.members[i]!;
+    assign(member, batch.kind === 'accumulate' ? elementwise('add', graph.read(member), g) : g);
+  });
   const state = graph.read(report.state);
-  if (batch.kind === 'train' && wanted.length > 0) {
-    graph.inScope('optimizer', () =>
-      options.optimizer.apply({
-        params: graph.read(memory.params.whole),
-        grads: graph.read(grads.whole),
-        slot: (name) => graph.read(slots.get(name)!.whole),
-        learningRate: graph.read(learningRate),
-        state,
-        flag: graph.read(report.flag),
-      }),
-    );
-  }
-  graph.inScope('step', () => advance(state, 1, batch.rows));
+  if (batch.kind === 'train') updateParameters(graph, memory);
+  if (batch.kind !== 'gradients') updateAverages(graph, report, flow);
+  graph.inScope('step', () => advance(state, batch.kind === 'accumulate' ? 0 : 1, batch.rows));
+}
+
+function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMemory): void {
+  updateParameters(graph, memory);
+  clearGradients(graph, training);
+  graph.inScope('step', () => advance(graph.read(training.report.state), 1, 0));
 }
 
 function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
   const report = memory.inference;
-  compare(graph, memory, batch, report, forward(graph, memory, batch, report, false));
+  const flow = forward(graph, memory, batch, report, false);
+  const parts = comparedOf(graph, memory, batch, report, flow);
+  compare(trainingOf(memory).options, report, parts, penaltyOf(graph, memory));
   graph.inScope('step', () => advance(graph.read(report.state), 1, batch.rows));
 }
 
 function describePrediction(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
   const report = memory.inference;
-  const yPred = forward(graph, memory, batch, report, false);
+  const { outputs } = forward(graph, memory, batch, report, false);
+  const slots = slotsOf(batch.purpose, memory.network.inputs.length, outputs.length);
   const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
-  graph.inScope('data', () => scatter(yPred, SLOTS.predict.y, state, flag));
+  outputs.forEach((yPred, i) => graph.inScope('data', () => scatter(yPred, slots.y[i]!, state, flag)));
   graph.inScope('step', () => advance(state, 1, batch.rows));
 }

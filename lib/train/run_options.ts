@@ -1,4 +1,5 @@
 /** What `fit`, `evaluate` and `predict` take, checked. */
+import type { Several } from '../data/samples.js';
 import type { TensorLike } from '../data/tensor.js';
 import { optionError } from '../errors.js';
 import {
@@ -13,54 +14,143 @@ import {
   type Checked,
   type SchemaOf,
 } from '../options.js';
+import type { Callback } from './callback.js';
 import type { Logs, Progress } from './history.js';
 
-export interface PassOptions {
+/** Data for a model: one tensor, or one for each input or output, in their order or by name. */
+export type DataLike = TensorLike | Several;
+
+/** Rows of data with labels, and weights of the samples. */
+export type DataWithLabels = readonly [x: DataLike, y: DataLike] | readonly [x: DataLike, y: DataLike, sampleWeight: DataLike];
+
+export interface PredictOptions {
   /** Rows computed at once. Default 32. */
   batchSize?: number;
   /** Ends the run early: it rejects with ERR_ABORTED. */
   signal?: AbortSignal;
 }
 
-export interface FitOptions extends PassOptions {
-  /** Passes over the data. Default 1. */
+export interface EvaluateOptions extends PredictOptions {
+  /** What each sample's loss is multiplied by: [rows] or, for outputs with an axis of time, [rows, time]; numbers >= 0. */
+  sampleWeight?: DataLike;
+}
+
+export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
+  /**
+   * Rows in a step. Default 32. `full`: gradient descent over the whole set: one update an epoch, by the exact mean
+   * gradient of all rows, added up in chunks.
+   */
+  batchSize?: number | 'full';
+  /** The number after the last epoch's; passes over the data where `initialEpoch` is 0. Default 1. */
   epochs?: number;
+  /** The first epoch's number. Default 0. */
+  initialEpoch?: number;
+  /**
+   * Goes on where training stopped, in the middle of an epoch if it stopped there: with the same data and options as
+   * before, the result has the same bits as if it had not stopped. `epochs` then counts from the model's first. Default false.
+   */
+  resume?: boolean;
   /** Rows and labels to evaluate after each epoch. */
-  validationData?: readonly [x: TensorLike, y: TensorLike];
+  validationData?: DataWithLabels;
   /** Part of the rows, in (0, 1), taken from the end for that. */
   validationSplit?: number;
+  /** Rows of validation computed at once. Default: `batchSize`. */
+  validationBatchSize?: number;
+  /** Epochs between two validations. Default 1. */
+  validationFreq?: number;
+  /** Steps in an epoch; default: as many as the rows need. */
+  stepsPerEpoch?: number;
   /** Whether each epoch visits the rows in another order. Default true. */
   shuffle?: boolean;
+  /** What the loss of each class's samples is multiplied by; classes that are not named count 1. One output only. */
+  classWeight?: Readonly<Record<number, number>>;
+  /** Hear of training, and may steer it. */
+  callbacks?: readonly Callback[];
+  /** Steps between two calls of onBatchBegin and onBatchEnd, where a callback has them. Default 1. */
+  stepsPerExecution?: number;
   /** Hears about ten times a second how far training is. */
   onProgress?: (progress: Progress) => void;
   /** Hears the means of each epoch; training goes on when its promise, if any, is settled. */
   onEpochEnd?: (epoch: number, logs: Logs) => void | Promise<void>;
 }
 
-const validationPair: Check<readonly [TensorLike, TensorLike]> = (value, name) => {
-  if (!Array.isArray(value) || value.length !== 2) throw optionError(name, 'pair [x, y]', value);
-  return value as unknown as readonly [TensorLike, TensorLike];
+const validationPair: Check<DataWithLabels> = (value, name) => {
+  if (!Array.isArray(value) || value.length < 2 || value.length > 3) throw optionError(name, 'pair [x, y]', value);
+  return value as unknown as DataWithLabels;
 };
 
-const pass = { batchSize: optional(integer(1), 32), signal: optional(abortSignal, undefined) } satisfies SchemaOf<PassOptions>;
+const anyData: Check<DataLike | undefined> = (value) => value as DataLike | undefined;
 
-const schema = {
-  ...pass,
+const batchSizeOption: Check<number | 'full'> = (value, name) => {
+  if (value === 'full') return value;
+  if (!Number.isInteger(value) || (value as number) < 1) throw optionError(name, 'integer > 0 or "full"', value);
+  return value as number;
+};
+
+const classWeightOption: Check<ReadonlyMap<number, number>> = (value, name) => {
+  if (typeof value !== 'object' || value === null) throw optionError(name, 'object from class numbers to weights', value);
+  return new Map(
+    Object.entries(value).map(([key, weight]) => {
+      const at = Number(key);
+      if (!Number.isInteger(at) || at < 0) throw optionError(`${name} key`, 'class number', key);
+      if (typeof weight !== 'number' || !(weight >= 0 && weight < Infinity))
+        throw optionError(`${name}[${key}]`, 'number >= 0', weight);
+      return [at, weight];
+    }),
+  );
+};
+
+const callbackList: Check<readonly Callback[]> = (value, name) => {
+  if (!Array.isArray(value)) throw optionError(name, 'array of callbacks', value);
+  value.forEach((c: unknown, i) => {
+    if (typeof c !== 'object' || c === null) throw optionError(`${name}[${i}]`, 'callback', c);
+  });
+  return value as Callback[];
+};
+
+const predictSchema = {
+  batchSize: optional(integer(1), 32),
+  signal: optional(abortSignal, undefined),
+} satisfies SchemaOf<PredictOptions>;
+
+/** What weights samples. */
+export const weightingSchema = {
+  sampleWeight: anyData,
+  classWeight: optional(classWeightOption, undefined),
+};
+
+const evaluateSchema = { ...predictSchema, sampleWeight: anyData } satisfies SchemaOf<EvaluateOptions>;
+
+const fitSchema = {
+  ...evaluateSchema,
+  batchSize: optional(batchSizeOption, 32),
   epochs: optional(integer(1), 1),
+  initialEpoch: optional(integer(0), 0),
+  resume: optional(boolean, false),
   validationData: optional(validationPair, undefined),
   validationSplit: optional(
     number('number in [0, 1)', (v) => v >= 0 && v < 1),
     0,
   ),
+  validationBatchSize: optional(integer(1), undefined),
+  validationFreq: optional(integer(1), 1),
+  stepsPerEpoch: optional(integer(1), undefined),
   shuffle: optional(boolean, true),
+  ...weightingSchema,
+  callbacks: optional(callbackList, []),
+  stepsPerExecution: optional(integer(1), 1),
   onProgress: optional(func<NonNullable<FitOptions['onProgress']>>(), undefined),
   onEpochEnd: optional(func<NonNullable<FitOptions['onEpochEnd']>>(), undefined),
 } satisfies SchemaOf<FitOptions>;
 
-export function checkFitOptions(options: unknown): Checked<typeof schema> {
-  return checkOptions('fit', options, schema);
+export function checkFitOptions(options: unknown): Checked<typeof fitSchema> {
+  return checkOptions('fit', options, fitSchema);
 }
 
-export function checkPassOptions(what: string, options: unknown): Checked<typeof pass> {
-  return checkOptions(what, options, pass);
+export function checkEvaluateOptions(options: unknown): Checked<typeof evaluateSchema> {
+  return checkOptions('evaluate', options, evaluateSchema);
+}
+
+export function checkPredictOptions(options: unknown): Checked<typeof predictSchema> {
+  return checkOptions('predict', options, predictSchema);
 }

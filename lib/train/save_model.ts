@@ -2,15 +2,16 @@
  * Saving a model: one safetensors file. Tensors are named `layer/weight`, and `optimizer/slot/layer/weight` for the state of the
  * optimizer; the metadata key `gradstep` holds architecture, compile options and counters as JSON.
  */
-import type { Tensor } from '../data/tensor.js';
+import { Tensor } from '../data/tensor.js';
 import { optionError } from '../errors.js';
 import { saveLayer, type SavedLayer } from '../layers/registry.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { VERSION } from './version.js';
 import type { Compiled } from './compile_options.js';
+import type { TrainingState } from './engine.js';
 import type { ModelCore } from './model_core.js';
+import type { Reference } from './network.js';
 import { writeSafetensors } from './safetensors.js';
-import { unpackBlock } from './weights.js';
 
 export interface SaveOptions {
   /** Whether compile options and the state of the optimizer are saved, so that training can go on. Default true. */
@@ -18,23 +19,50 @@ export interface SaveOptions {
 }
 
 /** Version of the JSON under the metadata key. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 export const METADATA_KEY = 'gradstep';
+
+/** An architecture as plain JSON. */
+export type SavedArchitecture =
+  | { className: 'Sequential'; inputShape: readonly number[]; layers: SavedLayer[] }
+  | {
+      className: 'Functional';
+      inputs: { name: string; shape: readonly number[]; dtype: string }[];
+      layers: SavedLayer[];
+      /** Which layer is called on what: results of earlier calls, or with −1 inputs. */
+      calls: { layer: number; inputs: Reference[] }[];
+      outputs: Reference[];
+    };
 
 /** The JSON under the metadata key. */
 export interface SavedModel {
   format: number;
   version: string;
-  model: { className: 'Sequential'; inputShape: readonly number[]; layers: SavedLayer[] };
+  model: SavedArchitecture;
   compile?: SavedCompile;
-  training?: { seed: number; step: number; epochs: number };
+  training?: SavedTraining;
+}
+
+export interface SavedTraining {
+  seed: number;
+  step: number;
+  epochs: number;
+  learningRate: number;
+  /** In the middle of an epoch: the step it began at, and the report in base64. */
+  unfinished?: { epochStart: number; report: string };
+}
+
+interface Named {
+  name: string;
+  config: unknown;
 }
 
 export interface SavedCompile {
-  optimizer: { name: string; config: unknown };
-  loss: { name: string; config: unknown };
-  metrics: string[];
+  optimizer: Named;
+  loss: (Named | null)[];
+  lossWeights: number[];
+  metrics: string[][];
   precision: string;
   threads: number;
   onNaN: string;
@@ -43,16 +71,32 @@ export interface SavedCompile {
 const schema = { includeOptimizer: optional(boolean, true) } satisfies SchemaOf<SaveOptions>;
 
 /** Compile options in saved form; undefined where a loss or metric is a function of the user's own. */
-function saveCompile({ optimizer, loss, metrics, precision, threads, onNaN }: Compiled): SavedCompile | undefined {
-  if (loss.name === undefined || metrics.some((m) => !m.named)) return undefined;
+function saveCompile({ optimizer, outputs, precision, threads, onNaN }: Compiled): SavedCompile | undefined {
+  if (outputs.some((o) => (o.loss && o.loss.name === undefined) || o.metrics.some((m) => !m.named))) return undefined;
   return {
     optimizer: { name: optimizer.name, config: optimizer.config },
-    loss: { name: loss.name, config: loss.config },
-    metrics: metrics.map((m) => m.name),
+    loss: outputs.map(({ loss }) => (loss ? { name: loss.name!, config: loss.config } : null)),
+    lossWeights: outputs.map((o) => o.weight),
+    metrics: outputs.map((o) => o.metrics.map((m) => m.name)),
     precision,
     threads,
     onNaN,
   };
+}
+
+/** The architecture of a model; ERR_OPTION when a layer holds a function of the user's own. */
+export function describeModel({ className, network }: ModelCore): SavedArchitecture {
+  const layers = network.layers.map(({ layer, name }) => saveLayer(layer, name));
+  if (className === 'Sequential') return { className, inputShape: network.inputs[0]!.shape, layers };
+  const inputs = network.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+  return { className, inputs, layers, ...network.describe() };
+}
+
+function saveTraining({ step, epochs, learningRate, unfinished }: TrainingState, seed: number): SavedTraining {
+  const rest = unfinished && {
+    unfinished: { epochStart: unfinished.epochStart, report: Buffer.from(unfinished.report).toString('base64') },
+  };
+  return { seed, step, epochs, learningRate, ...rest };
 }
 
 export async function saveModel(core: ModelCore, path: string, options: SaveOptions | undefined): Promise<void> {
@@ -60,19 +104,23 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
   if (typeof path !== 'string' || path === '') throw optionError('save.path', 'path of a file', path);
   const { includeOptimizer } = checkOptions('save', options, schema);
   const { network } = core;
-  const layers = network.layers.map(({ layer, name }) => saveLayer(layer, name));
   const compile = includeOptimizer && core.isCompiled ? saveCompile(core.compiled) : undefined;
+  const model = describeModel(core);
   const { weights, training } = await core.snapshot();
   const tensors = new Map<string, Tensor<Float32Array>>();
-  const add = (prefix: string, block: Float32Array) =>
-    unpackBlock(network.weights, block).forEach((t, i) => tensors.set(prefix + network.weights[i]!.name, t));
-  add('', weights);
-  if (compile && training) for (const [slot, block] of Object.entries(training.slots)) add(`optimizer/${slot}/`, block);
+  network.weights.forEach(({ name, shape }, i) => tensors.set(name, new Tensor(weights[i]!, shape)));
+  if (compile && training) {
+    for (const [name, values] of training.slots) {
+      const weight = network.weights.find((w) => name.endsWith(`/${w.name}`))!;
+      tensors.set(`optimizer/${name}`, new Tensor(values, weight.shape));
+    }
+  }
+  const fresh = { step: 0, epochs: 0, learningRate: core.isCompiled ? core.initialLearningRate : 0, slots: new Map() };
   const saved: SavedModel = {
     format: FORMAT,
     version: VERSION,
-    model: { className: 'Sequential', inputShape: network.input, layers },
-    ...(compile && { compile, training: { seed: core.seed, step: training?.step ?? 0, epochs: training?.epochs ?? 0 } }),
+    model,
+    ...(compile && { compile, training: saveTraining(training ?? fresh, core.seed) }),
   };
   await writeSafetensors(path, { [METADATA_KEY]: JSON.stringify(saved) }, tensors);
 }

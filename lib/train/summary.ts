@@ -5,9 +5,9 @@ import type { Network } from './network.js';
 export function summarize(network: Network): string {
   const head = ['Layer', 'Output shape', 'Parameters'] as const;
   const counts = network.layers.map((l) => l.weights.reduce((n, w) => n + sizeOf(w.shape), 0));
-  const rows = network.layers.map(({ name, layer, output }, i) => [
+  const rows = network.layers.map(({ name, layer, outputs }, i) => [
     `${name} (${layer.className})`,
-    formatShape([null, ...output]),
+    outputs.map((output) => formatShape([null, ...output])).join(', '),
     counts[i]!.toLocaleString('en-US'),
   ]);
   const widths = head.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i]!.length)));

@@ -124,4 +124,20 @@ Bytes uint8_bytes(const Napi::Value& value, const std::string& name) {
   return view_bytes(value, name);
 }
 
+std::vector<Stretch> stretches(const Napi::Value& value, const std::string& name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    refuse("Int32Array", name, value);
+  }
+  const Bytes bytes = view_bytes(value, name);
+  const auto* numbers = reinterpret_cast<const int32_t*>(bytes.data.get());
+  std::vector<Stretch> result(bytes.size / sizeof(int32_t) / 2);
+  for (size_t i = 0; i < result.size(); i++) {
+    result[i] = {numbers[2 * i], numbers[2 * i + 1]};
+    if (result[i].entry < 0 || result[i].steps < 1) {
+      throw Error("ERR_OPTION", "Expected pairs of an entry and steps >= 1 for " + name);
+    }
+  }
+  return result;
+}
+
 }  // namespace gradstep::binding

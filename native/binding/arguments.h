@@ -6,8 +6,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "core/backend.h"
+#include "core/session.h"
 
 namespace gradstep::binding {
 
@@ -27,6 +28,8 @@ Napi::Object object(const Napi::Value& value, const std::string& name);
 Span span(const Napi::Value& value, const std::string& name);
 // A typed array or DataView that is not empty and whose buffer was not detached.
 Bytes view_bytes(const Napi::Value& value, const std::string& name);
+// An Int32Array of pairs: an entry, and how many steps of it.
+std::vector<Stretch> stretches(const Napi::Value& value, const std::string& name);
 Bytes uint8_bytes(const Napi::Value& value, const std::string& name);
 
 }  // namespace gradstep::binding

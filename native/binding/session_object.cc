@@ -61,6 +61,24 @@ Reply reply_memory(const MemoryUse& use) {
   };
 }
 
+Span report_span(const Napi::Value& value) {
+  const Napi::Object report = object(value, "report");
+  Span from{Region::kPersistent, -1, 0, 0};
+  from.offset = static_cast<uint64_t>(integer(report.Get("offset"), "report.offset", 0));
+  from.bytes = static_cast<uint64_t>(integer(report.Get("bytes"), "report.bytes", 0));
+  return from;
+}
+
+// Runs stretches, then reads the report.
+std::function<Reply(Session&, const std::atomic<bool>&)> run_work(std::vector<Stretch> series, double budget_seconds,
+                                                                  const Span& report) {
+  return [=](Session& session, const std::atomic<bool>& stop) {
+    session.check(report);
+    const RunResult result = session.run_series(series, budget_seconds, stop);
+    return reply_run(result, read_span(session, report), report.bytes);
+  };
+}
+
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
@@ -70,6 +88,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
                          InstanceMethod<&SessionObject::load>("load"),
                          InstanceMethod<&SessionObject::unload>("unload"),
                          InstanceMethod<&SessionObject::run>("run"),
+                         InstanceMethod<&SessionObject::run_series>("runSeries"),
                          InstanceMethod<&SessionObject::write>("write"),
                          InstanceMethod<&SessionObject::read>("read"),
                          InstanceMethod<&SessionObject::allocate_slot>("allocateSlot"),
@@ -193,18 +212,14 @@ Napi::Value SessionObject::unload(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
-    const auto entry = static_cast<int>(integer(info[0], "entry", 0, INT32_MAX));
-    const int64_t steps = integer(info[1], "steps", 1);
-    const double budget = number(info[2], "budgetMs", 0) / 1000;
-    const Napi::Object report = object(info[3], "report");
-    Span from{Region::kPersistent, -1, 0, 0};
-    from.offset = static_cast<uint64_t>(integer(report.Get("offset"), "report.offset", 0));
-    from.bytes = static_cast<uint64_t>(integer(report.Get("bytes"), "report.bytes", 0));
-    return [=](Session& session, const std::atomic<bool>& stop) {
-      session.check(from);
-      const RunResult result = session.run(entry, steps, budget, stop);
-      return reply_run(result, read_span(session, from), from.bytes);
-    };
+    const Stretch stretch{static_cast<int>(integer(info[0], "entry", 0, INT32_MAX)), integer(info[1], "steps", 1)};
+    return run_work({stretch}, number(info[2], "budgetMs", 0) / 1000, report_span(info[3]));
+  });
+}
+
+Napi::Value SessionObject::run_series(const Napi::CallbackInfo& info) {
+  return call(info, [&]() -> Work {
+    return run_work(stretches(info[0], "series"), number(info[1], "budgetMs", 0) / 1000, report_span(info[2]));
   });
 }
 

@@ -93,6 +93,20 @@ RunResult Session::run(int entry, int64_t steps, double budget_seconds, const st
   });
 }
 
+RunResult Session::run_series(const std::vector<Stretch>& stretches, double budget_seconds,
+                              const std::atomic<bool>& stop) {
+  RunResult all{0, 0};
+  for (const Stretch& stretch : stretches) {
+    const double left = budget_seconds - all.seconds;
+    if (stop || (budget_seconds > 0 && left <= 0)) break;
+    const RunResult result = run(stretch.entry, stretch.steps, budget_seconds > 0 ? left : 0, stop);
+    all.steps += result.steps;
+    all.seconds += result.seconds;
+    if (result.steps < stretch.steps) break;
+  }
+  return all;
+}
+
 void Session::check(const Span& span) {
   Backend& device = backend();
   uint64_t limit = 0;

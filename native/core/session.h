@@ -7,11 +7,18 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "core/backend.h"
 #include "core/error.h"
 
 namespace gradstep {
+
+// A program that runs a number of times.
+struct Stretch {
+  int entry;
+  int64_t steps;
+};
 
 struct RunResult {
   int64_t steps;
@@ -27,6 +34,8 @@ class Session {
   int load(const void* program, size_t bytes);
   void unload(int entry);
   RunResult run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop);
+  // Runs one stretch after the other until the budget (0: none) is spent; at least one step.
+  RunResult run_series(const std::vector<Stretch>& stretches, double budget_seconds, const std::atomic<bool>& stop);
   void write(const Span& to, const void* data);
   // Throws unless the span lies inside its memory: asked before a buffer for it is made.
   void check(const Span& span);

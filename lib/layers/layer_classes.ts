@@ -1,0 +1,23 @@
+/** Layer classes by the name they are saved under. Defining a layer enters it here. */
+import { GradstepError } from '../errors.js';
+import { unknownName } from '../options.js';
+import type { Layer } from './layer.js';
+
+type Factory = (options: unknown) => Layer;
+
+const classes = new Map<string, Factory>();
+
+/** Enters a class; ERR_OPTION when the name is taken. */
+export function registerLayerClass(className: string, factory: Factory): void {
+  if (classes.has(className)) {
+    throw new GradstepError('ERR_OPTION', `Expected a name of its own for the layer class but "${className}" is taken`);
+  }
+  classes.set(className, factory);
+}
+
+/** The factory of a class; ERR_OPTION when there is none of that name. */
+export function layerClass(className: string, where: string): Factory {
+  const factory = classes.get(className);
+  if (!factory) throw unknownName('layer class', className, where, [...classes.keys()]);
+  return factory;
+}

@@ -1,0 +1,13 @@
+/** The name of a layer or an input, as the first part of what tensors in saved files are called. */
+import { optionError } from '../errors.js';
+import type { Check } from '../options.js';
+
+/** Names that saved files use themselves. */
+const TAKEN = ['optimizer', 'ema'];
+
+export const layerName: Check<string> = (value, name) => {
+  if (typeof value !== 'string' || !/^[A-Za-z][A-Za-z0-9_.-]*$/.test(value) || TAKEN.includes(value)) {
+    throw optionError(name, 'name of letters, digits, "_", "-" and "." other than "optimizer" and "ema"', value);
+  }
+  return value;
+};

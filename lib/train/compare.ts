@@ -1,0 +1,74 @@
+/**
+ * What a step does with the outputs of a model: compares them with labels, adds to the totals of loss and metrics, and
+ * says what training minimises.
+ */
+import type { Value } from '../graph/graph.js';
+import { meanPerSample } from '../losses/loss.js';
+import { broadcastTo, elementwise } from '../ops/map.js';
+import { metricSum } from '../ops/metric_sum.js';
+import { sum } from '../ops/reduce_sum.js';
+import { reshape } from '../ops/reshape.js';
+import { sizeOf } from '../graph/shape.js';
+import type { Compiled, CompiledOutput } from './compile_options.js';
+import type { ReportBlock } from './report.js';
+
+/** An output with what it is compared to. */
+export interface Compared {
+  readonly output: CompiledOutput;
+  readonly yPred: Value;
+  readonly yTrue: Value;
+  /** Of samples, or of their positions: [rows] or [rows, …]; undefined where all count alike. */
+  readonly weights: Value | undefined;
+  /** Which positions count: 1 or 0, [rows, …]; undefined where all do. */
+  readonly mask: Value | undefined;
+}
+
+/** Keeps the division finite where a mask leaves nothing. */
+const EPSILON = 1e-7;
+
+/** `factor` [rows, …] with axes of size 1 appended until it broadcasts to `x` [rows, …, …]. */
+function aligned(factor: Value, x: Value): Value {
+  return reshape(factor, [...factor.shape, ...x.shape.slice(factor.shape.length).map(() => 1)]);
+}
+
+/** Loss of each sample of one output, [rows]: as Keras, masked positions are left out of the batch's mean. */
+function weightedLoss({ output, yPred, yTrue, weights, mask }: Compared, state: Value, flag: Value): Value {
+  let positions = output.loss!.perPosition(yTrue, yPred, { state, flag });
+  if (mask && mask.shape.length <= positions.shape.length) {
+    const counted = elementwise('add', sum(mask), EPSILON);
+    const scale = elementwise('div', sizeOf(mask.shape), counted);
+    positions = elementwise('mul', positions, aligned(elementwise('mul', mask, scale), positions));
+  }
+  if (weights) positions = elementwise('mul', positions, aligned(weights, positions));
+  return meanPerSample(positions);
+}
+
+/**
+ * Adds to the totals of loss and metrics; returns the loss of each sample, [rows], summed over the outputs.
+ * @param penalty what regularizers add, []
+ */
+export function compare(options: Compiled, report: ReportBlock, parts: readonly Compared[], penalty: Value | undefined): Value {
+  const { graph } = parts[0]!.yPred;
+  const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
+  let next = 0;
+  const nextTotal = () => graph.read(report.totals[next++]!);
+  const several = options.outputs.length > 1;
+  return graph.inScope('loss', () => {
+    const losses = parts.map((part) => weightedLoss(part, state, flag));
+    const terms = losses.map((loss, i) => {
+      const { weight } = parts[i]!.output;
+      return weight === 1 ? loss : elementwise('mul', loss, weight);
+    });
+    let total = terms.reduce((a, b) => elementwise('add', a, b));
+    if (penalty) total = elementwise('add', total, broadcastTo(reshape(penalty, [1]), total.shape));
+    metricSum(total, nextTotal(), state, flag, options.onNaN === 'error');
+    if (several) for (const loss of losses) metricSum(loss, nextTotal(), state, flag, false);
+    for (const { output, yTrue, yPred } of parts) {
+      const context = { labels: output.loss!.labels, loss: output.loss!.name };
+      for (const metric of output.metrics) {
+        graph.inScope(metric.name, () => metricSum(metric.perElement(yTrue, yPred, context), nextTotal(), state, flag, false));
+      }
+    }
+    return total;
+  });
+}

@@ -1,0 +1,66 @@
+/** From what a caller gives `fit`, `evaluate` and `predict` to samples that fit the model. */
+import {
+  classWeightRows,
+  inputRows,
+  labelRows,
+  pairSamples,
+  rowsOf,
+  separate,
+  sliceSamples,
+  weightRows,
+  type Samples,
+} from '../data/samples.js';
+import type { Tensor } from '../data/tensor.js';
+import { GradstepError } from '../errors.js';
+import type { ModelCore } from './model_core.js';
+import type { DataLike } from './run_options.js';
+
+/** Data for each input of a model. */
+export function inputsOf({ network }: ModelCore, x: DataLike): Tensor[] {
+  const names = network.inputs.map((i) => i.name);
+  const parts = separate(x, names, 'x');
+  return network.inputs.map(({ shape, dtype }, i) => {
+    const reader = network.readerOf(i);
+    return inputRows(parts[i]!, shape, reader, dtype);
+  });
+}
+
+export interface Weighting {
+  readonly sampleWeight?: DataLike | undefined;
+  readonly classWeight?: ReadonlyMap<number, number> | undefined;
+}
+
+/** Data, labels and weights of samples for a compiled model. */
+export function samplesOf(core: ModelCore, x: DataLike, y: DataLike, { sampleWeight, classWeight }: Weighting = {}): Samples {
+  const { network, compiled } = core;
+  const inputs = inputsOf(core, x);
+  const { compared, outputs } = compiled;
+  const names = compared.map((o) => o.name);
+  const givenLabels = separate(y, names, 'y');
+  const labels = compared.map(({ name, loss }, i) => {
+    const output = network.outputs[outputs.findIndex((o) => o.name === name)]!;
+    return labelRows(givenLabels[i]!, { dtype: loss!.labels, row: loss!.labelShape(output) }, name);
+  });
+  const rows = inputs[0]!.shape[0]!;
+  const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight');
+  const weights = labels.map((l, i): Tensor | undefined => given && weightRows(given[i]!, l.shape.slice(1), rows));
+  if (classWeight) {
+    if (compared.length > 1) throw new GradstepError('ERR_OPTION', 'Expected one output where classWeight is given');
+    if (given) throw new GradstepError('ERR_OPTION', 'Expected sampleWeight or classWeight but received both');
+    weights[0] = classWeightRows(labels[0]!, classWeight);
+  }
+  return pairSamples(inputs, labels, weights);
+}
+
+/** The last part of the rows for validation, as Keras splits them. */
+export function splitSamples(samples: Samples, part: number): [Samples, Samples] {
+  const rows = rowsOf(samples);
+  const at = Math.floor(rows * (1 - part));
+  if (at < 1 || at >= rows) {
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected validationSplit to leave rows on both sides but ${part} of ${rows} rows does not`,
+    );
+  }
+  return [sliceSamples(samples, 0, at), sliceSamples(samples, at, rows)];
+}

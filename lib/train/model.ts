@@ -1,0 +1,244 @@
+/** Models and everything one does with them: the public face of lib/train. */
+import { rowsOf } from '../data/samples.js';
+import type { Tensor, TensorLike } from '../data/tensor.js';
+import { GradstepError } from '../errors.js';
+import type { Shape } from '../graph/shape.js';
+import { Layer } from '../layers/layer.js';
+import { checkOptions, func, optional, unknownName } from '../options.js';
+import type { CompileOptions } from './compile_options.js';
+import { evaluate } from './evaluate.js';
+import { fit } from './fit.js';
+import type { History, Logs } from './history.js';
+import { inputsOf, samplesOf, splitSamples } from './inputs.js';
+import { loadWeights, type LoadWeightsOptions, type LoadedWeights } from './load_weights.js';
+import { coreOf, setCore, type ModelCore } from './model_core.js';
+import { partsOf } from './nested.js';
+import { predict } from './predict.js';
+import {
+  checkEvaluateOptions,
+  checkFitOptions,
+  checkPredictOptions,
+  type DataLike,
+  type EvaluateOptions,
+  type FitOptions,
+  type PredictOptions,
+} from './run_options.js';
+import { describeModel, saveModel, type SavedArchitecture, type SaveOptions } from './save_model.js';
+import { summarize } from './summary.js';
+import { trainOnBatch, type BatchOptions } from './train_on_batch.js';
+import { weightTensors, weightValues } from './weights.js';
+
+export interface SummaryOptions {
+  /** Receives the table line by line. Default: the standard output. */
+  printFn?: (line: string) => void;
+}
+
+/** A weight as `model.weights` lists it. */
+export interface WeightInfo {
+  /** `dense_1/kernel`. */
+  readonly name: string;
+  readonly shape: Shape;
+  /** Whether training changes it. */
+  readonly trainable: boolean;
+}
+
+/** Rows of the chunks in which `batchSize: 'full'` adds up its gradient. */
+const CHUNK_ROWS = 256;
+
+/** A model: layers that lead from inputs to outputs. It is a layer itself, so it can stand in other models. */
+export class Model extends Layer {
+  /** @internal */
+  constructor(core: ModelCore, common: { readonly name: string | undefined; readonly inputShape: Shape | undefined }) {
+    super(partsOf(core), { ...common, trainable: true, learningRateMultiplier: 1 });
+    setCore(this, core);
+  }
+
+  /** The layers, each once; in a sequential model in their order, otherwise each after those it needs. */
+  get layers(): readonly Layer[] {
+    return coreOf(this).network.layers.map((l) => l.layer);
+  }
+
+  /** Names of the inputs, in their order. */
+  get inputNames(): readonly string[] {
+    return coreOf(this).network.inputs.map((i) => i.name);
+  }
+
+  /** Names of the outputs, in their order: what histories, labels and losses call them where there are several. */
+  get outputNames(): readonly string[] {
+    return coreOf(this).outputNames;
+  }
+
+  /** Every weight in the order of `getWeights`. */
+  get weights(): readonly WeightInfo[] {
+    return coreOf(this).network.weights.map(({ name, shape, trained }) => ({
+      name,
+      shape,
+      trainable: this.trainable && trained,
+    }));
+  }
+
+  /** The layer of that name; ERR_OPTION when there is none. */
+  getLayer(name: string): Layer {
+    const { layers } = coreOf(this).network;
+    const found = layers.find((l) => l.name === name);
+    if (!found)
+      throw unknownName(
+        'layer',
+        name,
+        'getLayer',
+        layers.map((l) => l.name),
+      );
+    return found.layer;
+  }
+
+  /** Prints a table of the layers, their output shapes and parameters. */
+  summary(options?: SummaryOptions): void {
+    const print = (line: string): void => void process.stdout.write(`${line}\n`);
+    const { printFn } = checkOptions('summary', options, { printFn: optional(func<(line: string) => void>(), print) });
+    for (const line of summarize(coreOf(this).network).split('\n')) printFn(line);
+  }
+
+  /** The architecture as plain JSON, without weights: `gs.modelFromJson` takes it back. */
+  toJSON(): SavedArchitecture {
+    return describeModel(coreOf(this));
+  }
+
+  /**
+   * Says how to train: optimizer, loss, metrics, device. Compiling again keeps the weights and begins the optimizer
+   * anew. ERR_OPTION for options that are wrong or unknown; ERR_BUSY while `fit` runs. A device that is not there is
+   * reported by the first call that needs it.
+   */
+  compile(options: CompileOptions): void {
+    coreOf(this).compile(options);
+  }
+
+  /**
+   * Trains on rows of data. `x` is [rows, ...inputShape] (or a bare typed array of so many numbers, or nested arrays);
+   * `y` has as many rows, of the shape and type that the loss wants. With several inputs or outputs: an array of them, or
+   * an object by their names. Resolves with the means of every epoch.
+   * ERR_SHAPE, ERR_DTYPE, ERR_OPTION before anything runs; ERR_LABEL_RANGE, ERR_NAN, ERR_ABORTED, ERR_DISPOSED, ERR_OOM
+   * during the run: the model then holds the weights of the last step that went well. ERR_BUSY while another `fit` runs.
+   */
+  async fit(x: DataLike, y: DataLike, options?: FitOptions): Promise<History> {
+    const core = coreOf(this);
+    return core.whileBusy('fit', async () => {
+      const checked = checkFitOptions(options);
+      const { validationData, validationSplit, batchSize: size, onEpochEnd, stepsPerEpoch } = checked;
+      if (checked.initialEpoch >= checked.epochs) {
+        const { initialEpoch, epochs } = checked;
+        throw new GradstepError(
+          'ERR_OPTION',
+          `Expected fit.epochs to be larger than initialEpoch ${initialEpoch} but received ${epochs}`,
+        );
+      }
+      core.prepareFor(x);
+      const given = samplesOf(core, x, y, checked);
+      let samples = given;
+      let validation =
+        validationData && samplesOf(core, validationData[0], validationData[1], { sampleWeight: validationData[2] });
+      if (!validation && validationSplit > 0) [samples, validation] = splitSamples(given, validationSplit);
+      const all = rowsOf(samples);
+      const batchSize = Math.min(size === 'full' ? CHUNK_ROWS : size, all);
+      const { batchesPerUpdate } = core;
+      return fit(await core.engine(), {
+        ...checked,
+        model: this,
+        samples,
+        validation,
+        validationBatchSize: checked.validationBatchSize ?? batchSize,
+        rows: Math.min(all, (stepsPerEpoch ?? Infinity) * batchSize),
+        batchSize,
+        batchesPerUpdate: size === 'full' ? 'all' : batchesPerUpdate,
+        callbacks: onEpochEnd ? [...checked.callbacks, { onEpochEnd }] : checked.callbacks,
+      });
+    });
+  }
+
+  /** One step of training on all rows given; resolves with their loss and metrics, of before the update. Errors as for `fit`. */
+  async trainOnBatch(x: DataLike, y: DataLike, options?: BatchOptions): Promise<Logs> {
+    const core = coreOf(this);
+    return core.whileBusy('trainOnBatch', () => trainOnBatch(core, x, y, options));
+  }
+
+  /** Loss and metrics over rows of data, without training. Arguments and errors as for `fit`. */
+  async evaluate(x: DataLike, y: DataLike, options?: EvaluateOptions): Promise<Logs> {
+    const core = coreOf(this);
+    core.checkUsable();
+    const { batchSize, signal, sampleWeight } = checkEvaluateOptions(options);
+    core.prepareFor(x);
+    const samples = samplesOf(core, x, y, { sampleWeight });
+    return evaluate(await core.engine(), samples, batchSize, signal);
+  }
+
+  /** Loss and metrics of all rows given as one batch. */
+  testOnBatch(x: DataLike, y: DataLike, options?: Omit<EvaluateOptions, 'batchSize'>): Promise<Logs> {
+    return this.evaluate(x, y, { ...options, batchSize: 0x7fffffff });
+  }
+
+  /**
+   * The model's output for each row: [rows, ...outputShape]. During `fit` it uses the weights of the step just done.
+   * ERR_OPTION for a model of several outputs: see predictAll.
+   */
+  async predict(x: DataLike, options?: PredictOptions): Promise<Tensor<Float32Array>> {
+    const outputs = await this.predictAll(x, options);
+    if (outputs.length === 1) return outputs[0]!;
+    throw new GradstepError('ERR_OPTION', `Expected a model of one output but it has ${outputs.length}: use predictAll`);
+  }
+
+  /** The model's outputs for each row, in the order of `outputNames`. */
+  async predictAll(x: DataLike, options?: PredictOptions): Promise<Tensor<Float32Array>[]> {
+    const core = coreOf(this);
+    core.checkUsable();
+    const { batchSize, signal } = checkPredictOptions(options);
+    core.prepareFor(x);
+    const inputs = inputsOf(core, x);
+    return predict(await core.engine(), inputs, batchSize, signal);
+  }
+
+  /** The model's output for all rows given, as one batch. */
+  predictOnBatch(x: DataLike): Promise<Tensor<Float32Array>> {
+    return this.predict(x, { batchSize: 0x7fffffff });
+  }
+
+  /** All weights in Keras's order: layer by layer, kernel before bias. */
+  async getWeights(): Promise<Tensor<Float32Array>[]> {
+    const core = coreOf(this);
+    core.checkUsable();
+    const { weights } = core.network;
+    return weightTensors(weights, (await core.snapshot()).weights);
+  }
+
+  /** Replaces all weights; the same order and shapes as `getWeights`. ERR_BUSY while `fit` runs. */
+  async setWeights(weights: readonly TensorLike[]): Promise<void> {
+    const core = coreOf(this);
+    core.checkUsable();
+    await core.replaceWeights(weightValues(core.network.weights, weights));
+  }
+
+  /**
+   * Takes weights from a file that `save` wrote, or any safetensors file: all of them, or those of the same name.
+   * ERR_FILE when a weight is not there or has another shape; with `byName` those are left as they are, and named.
+   */
+  loadWeights(path: string, options?: LoadWeightsOptions): Promise<LoadedWeights> {
+    return loadWeights(coreOf(this), path, options);
+  }
+
+  /**
+   * Writes architecture and weights, and by default compile options and the optimizer's state, to one safetensors file.
+   * The file appears whole or not at all. ERR_FILE when it cannot be written; ERR_OPTION when a layer holds a function
+   * of your own. With a loss or metric of your own, compile options are left out: compile again after loading.
+   */
+  async save(path: string, options?: SaveOptions): Promise<void> {
+    await saveModel(coreOf(this), path, options);
+  }
+
+  /** Ends what runs (ERR_DISPOSED) and gives the device's memory back; the model cannot be used afterwards. */
+  dispose(): Promise<void> {
+    return coreOf(this).dispose();
+  }
+
+  /** For `using model = …`: disposes without waiting. */
+  [Symbol.dispose](): void {
+    void this.dispose();
+  }
+}

@@ -1,0 +1,57 @@
+/** A model as a layer of another: its weights are those of its layers, under their names. */
+import type { LayerParts, WeightSpec } from '../layers/layer.js';
+import type { ModelCore } from './model_core.js';
+import type { PlacedWeight } from './network.js';
+import { describeModel } from './save_model.js';
+
+/** What makes a model a layer. */
+export function partsOf(core: ModelCore): LayerParts {
+  return {
+    className: core.className,
+    baseName: core.className === 'Sequential' ? 'sequential' : 'model',
+    inputDtype: 'any',
+    passesMask: false,
+    options: {},
+    save: () => describeModel(core),
+    weights: (inputs) => core.networkFor(inputs).weights.map(weightOf),
+    outputShapes: (inputs) => core.networkFor(inputs).outputs,
+    call(xs, context) {
+      const { network } = core;
+      const variableOf = (weight: Pick<PlacedWeight, 'name'>) => context.weight(weight.name).variable!;
+      const flow = network.forward(
+        xs[0]!.graph,
+        xs,
+        {
+          state: context.state,
+          flag: context.flag,
+          training: context.training,
+          trainable: context.trainable,
+          variableOf,
+          stream: (path) => context.stream(path),
+        },
+        context.masks,
+      );
+      for (const { variable, value, momentum } of flow.updates) {
+        const weight = network.weights.find((w) => variableOf(w) === variable)!;
+        context.update(weight.name, value, momentum);
+      }
+      context.setMask(flow.masks[0]);
+      return flow.outputs;
+    },
+  };
+}
+
+function weightOf(weight: PlacedWeight): WeightSpec {
+  const { name, shape, initializer, regularizer, constraint, owner } = weight;
+  return {
+    role: name,
+    shape,
+    initializer,
+    regularizer,
+    constraint,
+    owner,
+    get trainable() {
+      return weight.trained;
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** One step of training on rows that the caller gives. */
+import { rowsOf } from '../data/samples.js';
+import { sizeOf } from '../graph/shape.js';
+import { checkOptions, type SchemaOf } from '../options.js';
+import { checkFlag } from './flags.js';
+import { logsOf, type Logs } from './history.js';
+import { samplesOf } from './inputs.js';
+import type { ModelCore } from './model_core.js';
+import { batchOf, withSamples } from './resident.js';
+import { weightingSchema, type DataLike, type FitOptions } from './run_options.js';
+
+export type BatchOptions = Pick<FitOptions, 'sampleWeight' | 'classWeight'>;
+
+export async function trainOnBatch(core: ModelCore, x: DataLike, y: DataLike, options: BatchOptions | undefined): Promise<Logs> {
+  const weighting = checkOptions('trainOnBatch', options, weightingSchema satisfies SchemaOf<BatchOptions>);
+  core.prepareFor(x);
+  const samples = samplesOf(core, x, y, weighting);
+  const rows = rowsOf(samples);
+  const engine = await core.engine();
+  const { session, memory, seed, step } = engine;
+  const { report, options: compiled } = memory.training!;
+  const batch = { kind: 'train', purpose: 'train', rows, shuffled: false, ...batchOf(samples) } as const;
+  let means: readonly number[] = [];
+  engine.claim();
+  try {
+    await withSamples(engine, samples, 'train', () =>
+      engine.withPrograms([batch], async ([entry]) => {
+        await session.write(report.range.offset, report.fresh(step, seed));
+        const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
+        const context = { what: 'trainOnBatch', firstStep: step, batchSize: rows, labelsPerRow };
+        await engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => {
+          engine.step = now.step;
+          checkFlag(now.flag, context);
+          means = now.means;
+        });
+      }),
+    );
+  } finally {
+    engine.claim();
+  }
+  return logsOf(means, compiled.totals);
+}
