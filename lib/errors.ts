@@ -7,6 +7,7 @@
 export type ErrorCode =
   | 'ERR_ABORTED'
   | 'ERR_BUSY'
+  | 'ERR_DATA'
   | 'ERR_DEVICE_FAILED'
   | 'ERR_DEVICE_UNAVAILABLE'
   | 'ERR_DISPOSED'

@@ -1,6 +1,7 @@
 /** gradstep's public API, and nothing else. */
 export * as activations from './activations/index.js';
 export * as constraints from './constraints/index.js';
+export * as data from './data/index.js';
 export * as initializers from './initializers/index.js';
 export * as layers from './layers/index.js';
 export * as losses from './losses/index.js';
@@ -9,8 +10,9 @@ export * as ops from './ops/index.js';
 export * as optimizers from './optimizers/index.js';
 export * as regularizers from './regularizers/index.js';
 export * as schedules from './schedules/index.js';
+export * as utils from './data/to_categorical.js';
 
-export { Tensor, tensor, type NestedNumbers, type TensorData, type TensorLike } from './data/tensor.js';
+export { Tensor, tensor, type DataType, type NestedNumbers, type TensorData, type TensorLike } from './data/tensor.js';
 export { GradstepError, type ErrorCode } from './errors.js';
 export { devices, type DeviceInfo } from './runtime/devices.js';
 export { loadModel, modelFromJson, type LoadOptions } from './train/load_model.js';

@@ -35,9 +35,8 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   index: [...MODEL, 'train'],
 };
 
-/** The only file that may load the native addon, and the only package the library depends on. */
+/** The only file that may load the native addon. */
 const LOADER = 'lib/runtime/native.ts';
-const LOADER_PACKAGE = 'node-gyp-build';
 const LOADER_TEXT = /node-gyp-build|process\.dlopen|createRequire|\.node['"`]/;
 
 /** Third-party headers by what may include them. A header that matches no row is free (standard library, POSIX). */
@@ -69,7 +68,19 @@ const GENERATED_FOR: Record<string, readonly string[]> = {
   'generated/map_chains.cuh': ['cuda', 'ops.cu'],
 };
 
-const EXTERNAL = new Set([...builtinModules, LOADER_PACKAGE]);
+/**
+ * The packages that the library may import, each with the only folder that may: small ones that readers of files need, and
+ * sharp, an optional peer that is loaded when images are read and missed with a sentence.
+ */
+const PACKAGES: Readonly<Record<string, string>> = {
+  'node-gyp-build': 'runtime',
+  'csv-parse': 'data',
+  yauzl: 'data',
+  yazl: 'data',
+  sharp: 'data',
+};
+
+const BUILT_IN = new Set(builtinModules);
 
 /** The part of lib/ a file belongs to: `lib/ops/map.ts` is in `ops`, `lib/errors.ts` is `errors`. */
 function areaOf(path: string): string {
@@ -92,7 +103,10 @@ function checkTypeScript(path: string, text: string): string[] {
   const problems: string[] = [];
   for (const { fileName: specifier } of ts.preProcessFile(text, true, true).importedFiles) {
     if (!specifier.startsWith('.')) {
-      if (!EXTERNAL.has(specifier.replace(/^node:/, ''))) problems.push(`${path}: the library may not depend on ${specifier}`);
+      if (BUILT_IN.has(specifier.replace(/^node:/, ''))) continue;
+      const folder = Object.hasOwn(PACKAGES, specifier) ? PACKAGES[specifier] : undefined;
+      if (folder === undefined) problems.push(`${path}: the library may not depend on ${specifier}`);
+      else if (folder !== area) problems.push(`${path}: only ${folder} may import ${specifier}`);
       continue;
     }
     const target = normalize(join(dirname(path), specifier)).replace(/\.js$/, '.ts');

@@ -76,11 +76,19 @@ export const BUILDS = [
   },
 ];
 
-/** Whether `npm ci` is needed: every package of the lock file that fits this platform is installed in its version. */
+/**
+ * Whether `npm ci` is not needed: every package of the lock file that fits this platform (Linux with glibc) is installed in its
+ * version. npm leaves out optional packages for no platform in particular (WebAssembly fallbacks) where a native one fits.
+ */
 export function dependenciesCurrent(lock, installed) {
   const fits = (list, value) => !list || (list.some((x) => x === value || x.startsWith('!')) && !list.includes(`!${value}`));
   const wanted = Object.entries(lock.packages).filter(
-    ([path, entry]) => path && fits(entry.os, process.platform) && fits(entry.cpu, process.arch),
+    ([path, entry]) =>
+      path &&
+      fits(entry.os, process.platform) &&
+      fits(entry.cpu, process.arch) &&
+      fits(entry.libc, 'glibc') &&
+      !(entry.optional && !entry.os && !installed.packages[path]),
   );
   return wanted.every(([path, entry]) => installed.packages[path]?.version === entry.version);
 }

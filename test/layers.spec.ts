@@ -42,7 +42,8 @@ describe('layer rules', () => {
       `import { y } from '../../test/helpers/y.js';`,
       /may not import test\/helpers\/y\.ts/,
     ],
-    ['a new dependency', 'lib/data/x.ts', `import parse from 'csv-parse';`, /may not depend on csv-parse/],
+    ['a new dependency', 'lib/data/x.ts', `import parse from 'papaparse';`, /may not depend on papaparse/],
+    ['a package outside its folder', 'lib/train/x.ts', `const s = await import('sharp');`, /only data may import sharp/],
     ['a second loader', 'lib/runtime/session.ts', `import load from 'node-gyp-build';`, /only lib\/runtime\/native\.ts may load/],
     [
       'the native interface in a layer',
@@ -80,6 +81,7 @@ describe('layer rules', () => {
     expect(
       one('lib/runtime/native.ts', `import load from 'node-gyp-build';\nimport type { NativeAddon } from '../../binding.js';`),
     ).to.deep.equal([]);
+    expect(one('lib/data/x.ts', `import { parse } from 'csv-parse';\nimport zlib from 'node:zlib';`)).to.deep.equal([]);
     expect(
       one('native/ops/x.cc', `#include <vector>\n#include "cpu/prepare.h"\n#include "ops/x.h"\n#include <dnnl.hpp>`),
     ).to.deep.equal([]);

@@ -120,7 +120,7 @@ describe('the package', function () {
     const packed = run(process.execPath, [npm!, 'pack', '--json', '--loglevel=error', '--pack-destination', folder]);
     const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
     writeFileSync(join(folder, 'package.json'), '{ "name": "user", "private": true }');
-    // The one dependency comes from npm's cache or the registry; the npm that installs knows where that is, the user's process need not.
+    // Dependencies come from npm's cache or the registry; the npm that installs knows where that is, the user's process need not.
     run(
       process.execPath,
       [npm!, 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', `./${filename}`],

@@ -61,12 +61,16 @@ describe('set-up', () => {
         'node_modules/here': { version: '2.0.0', os: [process.platform], cpu: [process.arch] },
         'node_modules/elsewhere': { version: '2.0.0', os: ['aix'] },
         'node_modules/not_here': { version: '2.0.0', os: [`!${process.platform}`] },
+        'node_modules/musl': { version: '2.0.0', os: [process.platform], libc: ['musl'], optional: true },
+        'node_modules/fallback': { version: '2.0.0', optional: true },
       },
     };
     const a = { 'node_modules/a': { version: '1.0.0' } };
     expect(dependenciesCurrent(lock, { packages: { ...a, 'node_modules/here': { version: '2.0.0' } } })).to.equal(true);
     expect(dependenciesCurrent(lock, { packages: { ...a, 'node_modules/here': { version: '2.0.1' } } })).to.equal(false);
     expect(dependenciesCurrent(lock, { packages: a })).to.equal(false);
+    const needed = { packages: { 'node_modules/native': { version: '1.0.0', os: [process.platform], optional: true } } };
+    expect(dependenciesCurrent(needed, { packages: {} })).to.equal(false);
   });
 
   it('sees a change of any source it is given, and of no other', () => {

@@ -1,14 +1,17 @@
 /** tensor: host data, a typed array and a shape. Nothing to dispose; the array is not copied. */
-import { GradstepError, optionError } from '../errors.js';
+import { describeValue, GradstepError, optionError } from '../errors.js';
 import type { DType } from '../graph/dtype.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
-import { shape as shapeOption } from '../options.js';
+import { oneOf, shape as shapeOption } from '../options.js';
 
 /** Typed arrays that hold data. Bytes stay bytes on the device and are cast there, never scaled. */
 export type TensorData = Float32Array | Int32Array | Uint8Array;
 
 /** Numbers in arrays in arrays: all of one length at each depth. */
 export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
+
+/** Element types that host data may have. */
+export type DataType = Exclude<DType, 'float64'>;
 
 /** What functions that take data accept. */
 export type TensorLike = Tensor | TensorData | NestedNumbers;
@@ -30,7 +33,7 @@ export class Tensor<D extends TensorData = TensorData> {
   }
 
   /** `float32`, `int32` or `uint8`, after the array. */
-  get dtype(): Exclude<DType, 'float64'> {
+  get dtype(): DataType {
     return dtypeOf(this.data)!;
   }
 
@@ -39,9 +42,22 @@ export class Tensor<D extends TensorData = TensorData> {
     const size = sizeOf(this.shape.slice(1));
     return new Tensor(this.data.subarray(begin * size, end * size) as D, [end - begin, ...this.shape.slice(1)]);
   }
+
+  /** The elements as arrays in arrays, one depth for each axis; a tensor of no axes is a number. */
+  toArray(): number | NestedNumbers {
+    return nest(this.data, this.shape, 0, 0);
+  }
 }
 
-export function dtypeOf(value: unknown): Exclude<DType, 'float64'> | undefined {
+/** The part of nested arrays at a depth that begins at an element. */
+function nest(data: TensorData, shape: Shape, depth: number, begin: number): number | NestedNumbers {
+  if (depth === shape.length) return data[begin]!;
+  const size = sizeOf(shape.slice(depth + 1));
+  if (depth === shape.length - 1) return Array.from(data.subarray(begin, begin + shape[depth]!));
+  return Array.from({ length: shape[depth]! }, (_, i) => nest(data, shape, depth + 1, begin + i * size)) as NestedNumbers[];
+}
+
+export function dtypeOf(value: unknown): DataType | undefined {
   if (value instanceof Float32Array) return 'float32';
   if (value instanceof Int32Array) return 'int32';
   return value instanceof Uint8Array ? 'uint8' : undefined;
@@ -53,52 +69,83 @@ export function isDetached(data: TensorData, length: number): boolean {
 }
 
 /**
- * Host data as a tensor. A typed array is used as it is, with `shape` or as one row of numbers; nested arrays become
- * float32. ERR_SHAPE when the shape does not hold as many elements, or nested arrays are ragged; ERR_DTYPE for any other
- * kind of data.
+ * Host data as a tensor. A typed array is used as it is, with `shape` or as one row of numbers; numbers and nested arrays are
+ * copied into float32, or into `dtype`. ERR_SHAPE when the shape does not hold as many elements, or nested arrays are ragged;
+ * ERR_DTYPE for any other kind of data, for numbers that `dtype` does not hold, and for a typed array of another `dtype`.
  */
-export function tensor<D extends TensorData>(data: D, shape?: readonly number[]): Tensor<D>;
-export function tensor(data: NestedNumbers, shape?: readonly number[]): Tensor<Float32Array>;
-export function tensor(data: TensorData | NestedNumbers, shape?: readonly number[]): Tensor;
-export function tensor(data: TensorData | NestedNumbers, shape?: readonly number[]): Tensor {
-  const made = dtypeOf(data) ? new Tensor(data as TensorData, [(data as TensorData).length]) : fromNested(data as NestedNumbers);
+export function tensor<D extends TensorData>(data: D, shape?: readonly number[], dtype?: DataType): Tensor<D>;
+export function tensor(data: number | NestedNumbers, shape?: readonly number[], dtype?: 'float32'): Tensor<Float32Array>;
+export function tensor(data: number | TensorData | NestedNumbers, shape?: readonly number[], dtype?: DataType): Tensor;
+export function tensor(data: number | TensorData | NestedNumbers, shape?: readonly number[], dtype?: DataType): Tensor {
+  const wanted = dtype === undefined ? undefined : dataType(dtype, 'tensor.dtype');
+  const given = dtypeOf(data);
+  if (given && wanted && given !== wanted) {
+    throw new GradstepError('ERR_DTYPE', `Expected an array of ${wanted} for tensor.data but received ${given}`);
+  }
+  const made = given
+    ? new Tensor(data as TensorData, [(data as TensorData).length])
+    : fromNested(data as number | NestedNumbers, wanted ?? 'float32');
   if (shape === undefined) return made;
   return new Tensor(made.data, shapeOption(shape, 'tensor.shape'));
 }
 
-function fromNested(data: NestedNumbers): Tensor<Float32Array> {
-  if (!Array.isArray(data)) {
-    const error = optionError('tensor.data', 'Float32Array, Int32Array, Uint8Array or nested arrays of numbers', data);
-    throw new GradstepError('ERR_DTYPE', error.message);
-  }
+const dataType = oneOf(['float32', 'int32', 'uint8']);
+
+/** A zeroed array of a type. */
+export function allocate(dtype: DataType, length: number): TensorData {
+  if (dtype === 'float32') return new Float32Array(length);
+  return dtype === 'int32' ? new Int32Array(length) : new Uint8Array(length);
+}
+
+/** The sizes at each depth along the first elements of nested arrays. */
+function nestedShape(data: NestedNumbers | number): number[] {
   const shape: number[] = [];
   for (let at: unknown = data; Array.isArray(at); at = at[0]) {
     if (at.length === 0)
       throw new GradstepError('ERR_SHAPE', 'Expected at least one element in each nested array but received an empty one');
     shape.push(at.length);
   }
-  const values = new Float32Array(sizeOf(shape));
+  return shape;
+}
+
+function fromNested(data: NestedNumbers | number, dtype: DataType): Tensor {
+  if (!Array.isArray(data) && typeof data !== 'number') {
+    const error = optionError('tensor.data', 'Float32Array, Int32Array, Uint8Array or nested arrays of numbers', data);
+    throw new GradstepError('ERR_DTYPE', error.message);
+  }
+  const shape = nestedShape(data);
+  const values = allocate(dtype, sizeOf(shape));
+  const path: number[] = [];
+  const where = () => `data${path.map((i) => `[${i}]`).join('')}`;
   let next = 0;
-  const fill = (part: unknown, depth: number, path: string): void => {
+  const fill = (part: unknown, depth: number): void => {
     if (depth === shape.length) {
       if (Array.isArray(part))
         throw new GradstepError(
           'ERR_SHAPE',
-          `Expected a number at data${path} but received an array: nested arrays must not be ragged`,
+          `Expected a number at ${where()} but received an array: nested arrays must not be ragged`,
         );
-      if (typeof part !== 'number') throw new GradstepError('ERR_DTYPE', optionError(`data${path}`, 'number', part).message);
-      values[next++] = part;
+      if (typeof part !== 'number') throw new GradstepError('ERR_DTYPE', optionError(where(), 'number', part).message);
+      values[next] = part;
+      if (dtype !== 'float32' && values[next] !== part)
+        throw new GradstepError('ERR_DTYPE', optionError(where(), `integer that ${dtype} holds`, part).message);
+      next++;
       return;
     }
     if (!Array.isArray(part) || part.length !== shape[depth]) {
-      const received = Array.isArray(part) ? `${part.length}` : 'a number';
+      const received = Array.isArray(part) ? `${part.length}` : typeof part === 'number' ? 'a number' : describeValue(part);
       throw new GradstepError(
         'ERR_SHAPE',
-        `Expected ${shape[depth]} elements at data${path} but received ${received}: nested arrays must not be ragged`,
+        `Expected ${shape[depth]} elements at ${where()} but received ${received}: nested arrays must not be ragged`,
       );
     }
-    part.forEach((p, i) => fill(p, depth + 1, `${path}[${i}]`));
+    for (let i = 0; i < part.length; i++) {
+      path[depth] = i;
+      path.length = depth + 1;
+      fill(part[i], depth + 1);
+    }
+    path.length = depth;
   };
-  fill(data, 0, '');
+  fill(data, 0);
   return new Tensor(values, shape);
 }

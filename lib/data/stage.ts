@@ -1,0 +1,248 @@
+/**
+ * Stages of a dataset: what produces elements, pass after pass. A stage holds no state of a pass; each pass opens an iterator,
+ * and closing that closes the iterators before it. Iterators accept a call of `next` while another is under way, as those of
+ * async generators do: that is how stages work ahead.
+ */
+import { GradstepError, type ErrorCode } from '../errors.js';
+import type { Pass } from './pass.js';
+import type { Structure } from './structure.js';
+
+export interface Stage {
+  /** Elements in a pass; Infinity where it never ends, undefined where only the pass will tell. */
+  readonly size: number | undefined;
+  /** Whether elements are batches made by `batch`. */
+  readonly batched: boolean;
+  /** Begins a pass. `key` tells passes apart: shuffling is the same for the same key. */
+  open(pass: Pass, key: string): AsyncGenerator<unknown, void, undefined>;
+  /** The same elements, joined into batches of any sizes; `rows` is the size of most use. A faster way to batches, where there is one. */
+  openBatches?(pass: Pass, key: string, rows: number): AsyncGenerator<Structure, void, undefined>;
+}
+
+/** An error with the place in the dataset where it happened; the code stays, or is ERR_DATA where there is none. */
+export function placed(error: unknown, what: string, index: number): unknown {
+  if (error instanceof GradstepError && error.code === 'ERR_ABORTED') return error;
+  const code: ErrorCode = error instanceof GradstepError ? error.code : 'ERR_DATA';
+  const message = error instanceof Error ? error.message : String(error);
+  return new GradstepError(code, `${what} failed at element ${index}: ${message}`, { cause: error });
+}
+
+export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** What a user's function returns for an element, waited for; failures name the element. */
+async function applied<R>(
+  pass: Pass,
+  fn: (element: never, index: number) => unknown,
+  element: unknown,
+  index: number,
+  what: string,
+) {
+  try {
+    const result = fn(element as never, index);
+    return (isPromise(result) ? await pass.race(result) : result) as R;
+  } catch (error) {
+    throw placed(error, what, index);
+  }
+}
+
+type UserFunction = (element: never, index: number) => unknown;
+
+const END = Symbol('end');
+
+/**
+ * Elements of the iterator that `open` makes after `work`, in order, with up to `depth` under way; when `eager` so many are also
+ * under way while the consumer works. What is under way when the consumer leaves is given up.
+ */
+async function* ahead<T, R>(
+  outer: Pass,
+  open: (pass: Pass) => AsyncGenerator<T, void, undefined>,
+  depth: number,
+  eager: boolean,
+  work: (element: T, index: number, pass: Pass) => Promise<R> | R,
+): AsyncGenerator<R, void, undefined> {
+  const pass = outer.part();
+  const source = open(pass);
+  const flight: Promise<R | typeof END>[] = [];
+  let index = 0;
+  let ended = false;
+  const push = () => {
+    const at = index++;
+    const entry = source.next().then((result) => (result.done ? END : work(result.value, at, pass)));
+    // Whoever takes the entry sees its failure; until then it must not count as unhandled.
+    entry.catch(() => undefined);
+    flight.push(entry);
+  };
+  try {
+    for (;;) {
+      while (!ended && flight.length < depth) push();
+      const head = flight.shift();
+      if (!head) return;
+      const value = await head;
+      if (value === END) {
+        ended = true;
+        continue;
+      }
+      if (eager && !ended) push();
+      yield value;
+    }
+  } finally {
+    pass.stop();
+    await source.return();
+  }
+}
+
+export function mapStage(source: Stage, fn: UserFunction, concurrency: number): Stage {
+  const what = 'map of the dataset';
+  return {
+    size: source.size,
+    batched: source.batched,
+    open(outer, key) {
+      const work = (element: unknown, index: number, pass: Pass) => applied<unknown>(pass, fn, element, index, what);
+      return ahead(outer, (pass) => source.open(pass, key), concurrency, concurrency > 1, work);
+    },
+  };
+}
+
+export function prefetchStage(source: Stage, count: number): Stage {
+  return {
+    size: source.size,
+    batched: source.batched,
+    open: (outer, key) =>
+      ahead(
+        outer,
+        (pass) => source.open(pass, key),
+        count,
+        true,
+        (element) => element,
+      ),
+  };
+}
+
+export function filterStage(source: Stage, fn: UserFunction): Stage {
+  return {
+    size: undefined,
+    batched: source.batched,
+    async *open(pass, key) {
+      let index = 0;
+      for await (const element of source.open(pass, key)) {
+        const keep = await applied<unknown>(pass, fn, element, index++, 'filter of the dataset');
+        if (typeof keep !== 'boolean') {
+          const error = new TypeError(`expected true or false but received ${typeof keep}`);
+          throw placed(error, 'filter of the dataset', index - 1);
+        }
+        if (keep) yield element;
+      }
+    },
+  };
+}
+
+export function takeStage(source: Stage, count: number): Stage {
+  return {
+    size: source.size === undefined ? undefined : Math.min(source.size, count),
+    batched: source.batched,
+    async *open(pass, key) {
+      let left = count;
+      if (left === 0) return;
+      for await (const element of source.open(pass, key)) {
+        yield element;
+        if (--left === 0) return;
+      }
+    },
+  };
+}
+
+export function skipStage(source: Stage, count: number): Stage {
+  return {
+    size: source.size === undefined ? undefined : Math.max(source.size - count, 0),
+    batched: source.batched,
+    async *open(pass, key) {
+      let left = count;
+      for await (const element of source.open(pass, key)) {
+        if (left > 0) left--;
+        else yield element;
+      }
+    },
+  };
+}
+
+/** Passes one after the other, each with a key of its own; ends with a pass that has no element. */
+export function repeatStage(source: Stage, count: number): Stage {
+  const { size } = source;
+  return {
+    size: size === 0 || count === 0 ? 0 : size === undefined ? undefined : size * count,
+    batched: source.batched,
+    async *open(pass, key) {
+      for (let round = 0; round < count; round++) {
+        let isEmpty = true;
+        for await (const element of source.open(pass, `${key}.${round}`)) {
+          isEmpty = false;
+          yield element;
+        }
+        if (isEmpty) return;
+      }
+    },
+  };
+}
+
+export function concatenateStage(first: Stage, second: Stage): Stage {
+  return {
+    size: first.size === undefined || second.size === undefined ? undefined : first.size + second.size,
+    batched: first.batched && second.batched,
+    async *open(pass, key) {
+      yield* first.open(pass, key);
+      yield* second.open(pass, key);
+    },
+  };
+}
+
+/** Keeps the elements of the first whole pass and replays them. */
+export function cacheStage(source: Stage): Stage {
+  let kept: readonly unknown[] | undefined;
+  return {
+    get size() {
+      return kept?.length ?? source.size;
+    },
+    batched: source.batched,
+    async *open(pass, key) {
+      if (kept) {
+        for (const element of kept) {
+          const turn = pass.turn();
+          if (turn) await turn;
+          yield element;
+        }
+        return;
+      }
+      const elements: unknown[] = [];
+      for await (const element of source.open(pass, key)) {
+        elements.push(element);
+        yield element;
+      }
+      kept ??= elements;
+    },
+  };
+}
+
+/** Elements of several stages at the same place, in an array or a record like `stages`; ends with the shortest. */
+export function zipStage(stages: readonly Stage[], join: (elements: readonly unknown[]) => unknown): Stage {
+  const sizes = stages.map(({ size }) => size);
+  return {
+    size: sizes.includes(undefined) ? undefined : Math.min(...(sizes as number[])),
+    batched: stages.every(({ batched }) => batched),
+    async *open(pass, key) {
+      const open = stages.map((stage) => stage.open(pass, key));
+      try {
+        for (;;) {
+          const results = await Promise.allSettled(open.map((iterator) => iterator.next()));
+          const failed = results.find((result) => result.status === 'rejected');
+          if (failed) throw failed.reason;
+          const values = results.map((result) => (result as PromiseFulfilledResult<IteratorResult<unknown, void>>).value);
+          if (values.some(({ done }) => done)) return;
+          yield join(values.map(({ value }) => value));
+        }
+      } finally {
+        await Promise.allSettled(open.map((iterator) => iterator.return()));
+      }
+    },
+  };
+}

@@ -1,0 +1,647 @@
+/** gs.data.dataset: sources, stages and their order, what is copied and what is not, how passes end, what goes wrong. */
+import { expect } from 'chai';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as gs from '../lib/index.js';
+import { expectFailure, failure, wrong } from './helpers/failure.js';
+
+const { dataset, zip } = gs.data;
+
+/** 0 … n − 1. */
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const sorted = (numbers: readonly number[]): number[] => [...numbers].sort((a, b) => a - b);
+/** A dataset of 0 … n − 1 that no stage can look into. */
+const counted = (n: number): gs.data.Dataset<number> =>
+  dataset(function* () {
+    yield* upTo(n);
+  });
+const plain = (tensors: readonly gs.Tensor[]): unknown[] => tensors.map((tensor) => tensor.toArray());
+
+/** A source that records how far it was read and whether it was closed. */
+class Watched implements AsyncIterable<number> {
+  made = 0;
+  closed = 0;
+  open = 0;
+  /** Elements whose promise never settles. */
+  constructor(
+    private readonly end = Infinity,
+    private readonly hangsAt = Infinity,
+  ) {}
+  [Symbol.asyncIterator](): AsyncIterator<number> {
+    this.open++;
+    let next = 0;
+    return {
+      next: async () => {
+        if (next === this.hangsAt) await new Promise(() => undefined);
+        if (next >= this.end) return { done: true, value: undefined };
+        this.made++;
+        return { done: false, value: next++ };
+      },
+      return: () => {
+        this.closed++;
+        return Promise.resolve({ done: true as const, value: undefined });
+      },
+    };
+  }
+}
+
+describe('data.dataset: sources', () => {
+  const x = gs.tensor([
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]);
+
+  it('takes columns: { x, y, sampleWeight }', async () => {
+    const rows = await dataset({ x, y: Int32Array.of(7, 8, 9), sampleWeight: [0.5, 1, 2] }).toArray();
+    expect(rows).to.deep.equal(
+      [0, 1, 2].map((i) => ({
+        x: gs.tensor([1 + 2 * i, 2 + 2 * i]),
+        y: new gs.Tensor(Int32Array.of(7 + i), []),
+        sampleWeight: gs.tensor([0.5, 1, 2][i]!),
+      })),
+    );
+    expect(rows[1]!.x.data.buffer, 'a view').to.equal(x.data.buffer);
+  });
+
+  it('takes [x, y] and [x, y, sampleWeight]', async () => {
+    expect(
+      await dataset([x, [7, 8, 9]])
+        .take(1)
+        .toArray(),
+    ).to.deep.equal([{ x: gs.tensor([1, 2]), y: gs.tensor(7) }]);
+    const weighted = await dataset([
+      [
+        [0, 1],
+        [1, 0],
+      ],
+      [3, 4],
+      [5, 6],
+    ]).toTensors();
+    expect(weighted.x.toArray()).to.deep.equal([
+      [0, 1],
+      [1, 0],
+    ]);
+    expect(weighted.y.toArray()).to.deep.equal([3, 4]);
+    expect(weighted.sampleWeight.toArray()).to.deep.equal([5, 6]);
+  });
+
+  it('takes a tensor or typed array as x', async () => {
+    expect(await dataset(x).skip(2).toArray()).to.deep.equal([{ x: gs.tensor([5, 6]) }]);
+    expect((await dataset(Uint8Array.of(4, 5)).toTensors()).x).to.deep.equal(gs.tensor(Uint8Array.of(4, 5)));
+  });
+
+  it('takes several inputs, in arrays and records', async () => {
+    const several = dataset({ x: { left: x, right: [x, Uint8Array.of(1, 2, 3)] }, y: [1, 2, 3] });
+    expect(several.size).to.equal(3);
+    const [batch] = await several.skip(1).batch(2).toArray();
+    expect(batch!.x.left.toArray()).to.deep.equal([
+      [3, 4],
+      [5, 6],
+    ]);
+    expect(batch!.x.right[1]!.toArray()).to.deep.equal([2, 3]);
+  });
+
+  it('takes arrays of elements, iterables, async iterables and functions', async () => {
+    const list = [{ file: 'a' }, { file: 'b' }];
+    expect(await dataset(list).toArray()).to.deep.equal(list);
+    expect(dataset(list).size).to.equal(2);
+    expect(await dataset(['a', 'b', 'c']).toArray()).to.deep.equal(['a', 'b', 'c']);
+    expect(await dataset(new Set([1, 2])).toArray()).to.deep.equal([1, 2]);
+    expect(await dataset(new Watched(3)).toArray()).to.deep.equal([0, 1, 2]);
+    expect(await counted(3).toArray()).to.deep.equal([0, 1, 2]);
+    expect(counted(3).size).to.equal(undefined);
+    expect(await dataset(() => [Promise.resolve(4), Promise.resolve(5)]).toArray()).to.deep.equal([4, 5]);
+    const slow = async function* (): AsyncGenerator<number> {
+      await sleep(1);
+      yield 6;
+    };
+    const again = dataset(slow);
+    expect(await again.toArray()).to.deep.equal([6]);
+    expect(await again.toArray()).to.deep.equal([6]);
+  });
+
+  const refused: [what: string, code: gs.ErrorCode, message: string | RegExp, run: () => unknown][] = [
+    [
+      'nothing',
+      'ERR_OPTION',
+      /^Expected \{ x, y, sampleWeight \}, .* for data.dataset but received undefined$/,
+      () => dataset(wrong(undefined)),
+    ],
+    ['an empty array', 'ERR_OPTION', /received an array of 0$/, () => dataset([])],
+    ['many tensors, which may be rows or columns', 'ERR_OPTION', /received an array of 4$/, () => dataset(wrong([x, x, x, x]))],
+    ['numbers', 'ERR_OPTION', /received an array of 3$/, () => dataset([1, 2, 3])],
+    [
+      'columns of another name',
+      'ERR_OPTION',
+      'Unknown part "Y" for data.dataset: did you mean "y"?',
+      () => dataset(wrong({ x, Y: x })),
+    ],
+    ['labels alone', 'ERR_OPTION', /for data.dataset.x but received undefined$/, () => dataset(wrong({ y: x }))],
+    [
+      'columns of different lengths',
+      'ERR_SHAPE',
+      'Expected as many rows in y as in x but received 2 and 3',
+      () => dataset([x, [1, 2]]),
+    ],
+    [
+      'inputs of different lengths',
+      'ERR_SHAPE',
+      'Expected as many rows in x.b[0] as in x.a but received 1 and 3',
+      () => dataset({ x: { a: x, b: [gs.tensor([[1]]), x] } }),
+    ],
+    ['words as data', 'ERR_DTYPE', /for x but received "abc"/, () => dataset(wrong({ x: 'abc' }))],
+    ['a number as data', 'ERR_SHAPE', 'Expected rows in x but received a single number', () => dataset({ x: 3 })],
+  ];
+  for (const [what, code, message, run] of refused) it(`refuses ${what}`, () => expectFailure(run, code, message));
+
+  it('refuses a function that gives no iterable, and a second pass over what can be read once', async () => {
+    await expectFailure(() => dataset(wrong(() => 3)).toArray(), 'ERR_OPTION', /result of the function given to data.dataset/);
+    const once = dataset(
+      (function* () {
+        yield 1;
+      })(),
+    );
+    expect(await once.toArray()).to.deep.equal([1]);
+    await expectFailure(() => once.toArray(), 'ERR_DATA', /can be read only once: use cache\(\)/);
+  });
+});
+
+describe('data.dataset: stages', () => {
+  it('map, with the index, and promises', async () => {
+    expect(
+      await counted(3)
+        .map((n, i) => [n * 10, i])
+        .toArray(),
+    ).to.deep.equal([
+      [0, 0],
+      [10, 1],
+      [20, 2],
+    ]);
+    expect(
+      await counted(3)
+        .map((n) => Promise.resolve(n + 1))
+        .toArray(),
+    ).to.deep.equal([1, 2, 3]);
+  });
+
+  it('map keeps the order, and no more than `concurrency` under way', async () => {
+    for (const concurrency of [1, 3]) {
+      let running = 0;
+      let most = 0;
+      const slow = async (n: number): Promise<number> => {
+        most = Math.max(most, ++running);
+        await sleep(n % 2 === 0 ? 8 : 1);
+        running--;
+        return n;
+      };
+      expect(await counted(9).map(slow, { concurrency }).toArray()).to.deep.equal(upTo(9));
+      expect(most).to.equal(concurrency);
+    }
+  });
+
+  it('filter, also with promises', async () => {
+    expect(
+      await counted(6)
+        .filter((n) => n % 2 === 1)
+        .toArray(),
+    ).to.deep.equal([1, 3, 5]);
+    expect(
+      await counted(6)
+        .filter((n, i) => Promise.resolve(i > 3))
+        .toArray(),
+    ).to.deep.equal([4, 5]);
+  });
+
+  it('take and skip, of rows and of anything', async () => {
+    for (const source of [dataset({ x: upTo(5) }).map(({ x }) => x.data[0]!), counted(5)]) {
+      expect(await source.take(2).toArray()).to.deep.equal([0, 1]);
+      expect(await source.take(9).toArray()).to.deep.equal(upTo(5));
+      expect(await source.take(0).toArray()).to.deep.equal([]);
+      expect(await source.skip(3).toArray()).to.deep.equal([3, 4]);
+      expect(await source.skip(9).toArray()).to.deep.equal([]);
+    }
+    const rows = dataset({ x: upTo(9) })
+      .skip(2)
+      .take(5)
+      .skip(1)
+      .batch(10);
+    expect(plain((await rows.toArray()).map(({ x }) => x))).to.deep.equal([[3, 4, 5, 6]]);
+    const source = new Watched();
+    expect(await dataset(source).take(3).toArray()).to.deep.equal([0, 1, 2]);
+    expect([source.made, source.closed]).to.deep.equal([3, 1]);
+  });
+
+  it('batch: numbers, nested and typed arrays, records', async () => {
+    const elements = [
+      { x: [1, 2], y: 0, name: Uint8Array.of(7) },
+      { x: [3, 4], y: 1, name: Uint8Array.of(8) },
+      { x: [5, 6], y: 2, name: Uint8Array.of(9) },
+    ];
+    const batches = await dataset(elements).batch(2).toArray();
+    expect(batches).to.deep.equal([
+      {
+        x: gs.tensor([
+          [1, 2],
+          [3, 4],
+        ]),
+        y: gs.tensor([0, 1]),
+        name: gs.tensor(Uint8Array.of(7, 8), [2, 1]),
+      },
+      { x: gs.tensor([[5, 6]]), y: gs.tensor([2]), name: gs.tensor(Uint8Array.of(9), [1, 1]) },
+    ]);
+    expect(await dataset(elements).batch(2, { dropRemainder: true }).toArray()).to.deep.equal(batches.slice(0, 1));
+  });
+
+  it('batch of rows that lie together copies nothing', async () => {
+    const x = gs.tensor(Float32Array.from(upTo(10)), [5, 2]);
+    const batches = await dataset({ x }).skip(1).batch(3).toArray();
+    expect(plain(batches.map((batch) => batch.x))).to.deep.equal([
+      [
+        [2, 3],
+        [4, 5],
+        [6, 7],
+      ],
+      [[8, 9]],
+    ]);
+    for (const batch of batches) expect(batch.x.data.buffer).to.equal(x.data.buffer);
+  });
+
+  it('unbatch, and batches of another size from batches', async () => {
+    const wide = dataset({ x: upTo(10), y: upTo(10) }).batch(4);
+    expect(plain((await wide.unbatch().toArray()).map(({ y }) => y))).to.deep.equal(upTo(10));
+    const batches = await wide.unbatch().batch(3).toArray();
+    expect(plain(batches.map(({ y }) => y))).to.deep.equal([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]);
+    expect(plain((await wide.unbatch().batch(3, { dropRemainder: true }).toArray()).map(({ x }) => x))).to.have.length(3);
+  });
+
+  it('repeat, a number of times or for ever', async () => {
+    expect(await counted(2).repeat(3).toArray()).to.deep.equal([0, 1, 0, 1, 0, 1]);
+    expect(await counted(2).repeat(0).toArray()).to.deep.equal([]);
+    expect(await counted(2).repeat().take(5).toArray()).to.deep.equal([0, 1, 0, 1, 0]);
+    expect(await counted(0).repeat().toArray(), 'nothing, for ever').to.deep.equal([]);
+  });
+
+  it('cache runs what comes before once, from the first whole pass on', async () => {
+    let calls = 0;
+    const cached = counted(3)
+      .map((n) => {
+        calls++;
+        return n;
+      })
+      .cache();
+    expect(cached.size).to.equal(undefined);
+    expect(await cached.take(2).toArray()).to.deep.equal([0, 1]);
+    expect(calls).to.equal(2);
+    for (let i = 0; i < 3; i++) expect(await cached.toArray()).to.deep.equal([0, 1, 2]);
+    expect(calls).to.equal(5);
+    expect(cached.size).to.equal(3);
+    const once = dataset(upTo(2).values()).cache();
+    expect([await once.toArray(), await once.toArray()]).to.deep.equal([
+      [0, 1],
+      [0, 1],
+    ]);
+  });
+
+  it('concatenate and zip', async () => {
+    expect(
+      await counted(2)
+        .concatenate(dataset(['a']))
+        .toArray(),
+    ).to.deep.equal([0, 1, 'a']);
+    expect(await zip([counted(3), dataset(['a', 'b'])]).toArray()).to.deep.equal([
+      [0, 'a'],
+      [1, 'b'],
+    ]);
+    const named = zip({ x: counted(2), y: counted(9).skip(1) });
+    expect(await named.toArray()).to.deep.equal([
+      { x: 0, y: 1 },
+      { x: 1, y: 2 },
+    ]);
+    const longer = new Watched();
+    await zip([dataset(longer), counted(2)]).toArray();
+    expect(longer.closed).to.equal(1);
+  });
+
+  it('knows sizes where they can be known', () => {
+    const rows = dataset({ x: upTo(10) });
+    const file = dataset(['a', 'b', 'c']);
+    expect(rows.size).to.equal(10);
+    expect(rows.batch(4).size).to.equal(3);
+    expect(rows.batch(4, { dropRemainder: true }).size).to.equal(2);
+    expect(rows.shuffle(3).take(4).size).to.equal(4);
+    expect(rows.skip(12).size).to.equal(0);
+    expect(
+      file
+        .map(() => 1)
+        .prefetch(2)
+        .cache().size,
+    ).to.equal(3);
+    expect(file.skip(1).size).to.equal(2);
+    expect(file.take(2).size).to.equal(2);
+    expect(file.repeat(4).size).to.equal(12);
+    expect(file.repeat().size).to.equal(Infinity);
+    expect(file.repeat().take(5).size).to.equal(5);
+    expect(file.concatenate(file).size).to.equal(6);
+    expect(zip([file, rows]).size).to.equal(3);
+    expect(file.filter(() => true).size).to.equal(undefined);
+    expect(counted(3).batch(2).size).to.equal(undefined);
+    expect(zip([file, counted(3)]).size).to.equal(undefined);
+    expect([
+      rows.batched,
+      rows.batch(2).batched,
+      rows.batch(2).map((b) => b).batched,
+      rows.batch(2).unbatch().batched,
+    ]).to.deep.equal([false, true, true, false]);
+  });
+
+  it('toTensors stacks elements and joins batches', async () => {
+    expect((await dataset([{ x: [1, 2] }, { x: [3, 4] }]).toTensors()).x.toArray()).to.deep.equal([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(
+      (
+        await dataset({ x: upTo(5) })
+          .batch(2)
+          .toTensors()
+      ).x.toArray(),
+    ).to.deep.equal(upTo(5));
+    expect((await counted(3000).toTensors()).toArray()).to.deep.equal(upTo(3000));
+    await expectFailure(() => counted(0).toTensors(), 'ERR_DATA', /at least one element/);
+  });
+});
+
+describe('data.dataset: shuffling', () => {
+  const numbers = (n: number): gs.data.Dataset<number> => dataset({ x: upTo(n) }).map(({ x }) => x.data[0]!);
+
+  it('gives each element once, in an order that depends on the seed and the pass only', async () => {
+    const shuffled = (seed: number) => counted(50).shuffle(50, { seed });
+    const ds = shuffled(7);
+    const [first, second] = [await ds.toArray(), await ds.toArray()];
+    expect(sorted(first)).to.deep.equal(upTo(50));
+    expect(sorted(second)).to.deep.equal(upTo(50));
+    expect(first).not.to.deep.equal(second);
+    const again = shuffled(7);
+    expect([await again.toArray(), await again.toArray()]).to.deep.equal([first, second]);
+    expect(await again.toArray({ epoch: 1 })).to.deep.equal(second);
+    expect(await shuffled(8).toArray()).not.to.deep.equal(first);
+    const random = [await counted(50).shuffle(50).toArray(), await counted(50).shuffle(50).toArray()];
+    expect(random[0]).not.to.deep.equal(random[1]);
+  });
+
+  it('repeats with another order each time, or the same', async () => {
+    const orders = async (reshuffleEachEpoch: boolean) => {
+      const all = await counted(20).shuffle(20, { seed: 1, reshuffleEachEpoch }).repeat(2).toArray();
+      return [all.slice(0, 20), all.slice(20)];
+    };
+    const [a, b] = await orders(true);
+    expect(sorted(b!)).to.deep.equal(upTo(20));
+    expect(a).not.to.deep.equal(b);
+    const [c, d] = await orders(false);
+    expect(c).to.deep.equal(d);
+  });
+
+  it('looks no further ahead than its buffer', async () => {
+    const source = new Watched(100);
+    const order = await dataset(source).shuffle(10, { seed: 3 }).toArray();
+    order.forEach((n, i) => expect(n).to.be.lessThanOrEqual(i + 10));
+    expect(sorted(order)).to.deep.equal(upTo(100));
+    expect(await counted(5).shuffle(1).toArray()).to.deep.equal(upTo(5));
+  });
+
+  it('is the same for resident rows as for a stream of them, batched or not', async () => {
+    for (const buffer of [1, 7, 100]) {
+      const ds = dataset({ x: upTo(40), y: Uint8Array.from(upTo(40)) }).shuffle(buffer, { seed: 11 });
+      const expected = await counted(40).shuffle(buffer, { seed: 11 }).toArray({ epoch: 2 });
+      expect((await ds.toArray({ epoch: 2 })).map(({ x }) => x.data[0])).to.deep.equal(expected);
+      const batches = await ds.batch(16).toArray({ epoch: 2 });
+      expect(batches.flatMap(({ x }) => Array.from(x.data))).to.deep.equal(expected);
+      expect(batches.flatMap(({ y }) => Array.from(y.data))).to.deep.equal(expected);
+      const middle = await ds.skip(5).take(20).toArray({ epoch: 2 });
+      expect(middle.map(({ x }) => x.data[0])).to.deep.equal(expected.slice(5, 25));
+      const twice = await ds.shuffle(buffer, { seed: 4 }).toArray({ epoch: 0 });
+      const streamed = await counted(40).shuffle(buffer, { seed: 11 }).shuffle(buffer, { seed: 4 }).toArray({ epoch: 0 });
+      expect(twice.map(({ x }) => x.data[0])).to.deep.equal(streamed);
+    }
+  });
+
+  it('gives every order of three elements about as often', async () => {
+    const counts = new Map<string, number>();
+    const ds = numbers(3).shuffle(3, { seed: 5 });
+    for (let i = 0; i < 3000; i++) {
+      const order = (await ds.toArray()).join('');
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    // 500 of each expected, standard deviation 20; the seed is fixed.
+    expect(counts.size).to.equal(6);
+    for (const [order, count] of counts) expect(count, order).to.be.within(400, 600);
+  });
+});
+
+describe('data.dataset: passes', () => {
+  it('asks its source for no more than it needs', async () => {
+    const source = new Watched();
+    const elements = dataset(source)
+      .map((n) => n)
+      .batch(4)
+      .elements();
+    await elements.next();
+    expect(source.made).to.equal(4);
+    await elements.return!();
+    expect(source.closed).to.equal(1);
+    expect(await elements.next()).to.deep.equal({ done: true, value: undefined });
+  });
+
+  it('prefetch makes elements while the consumer works, and only so many', async () => {
+    const source = new Watched();
+    const elements = dataset(source).prefetch(3).elements();
+    await elements.next();
+    await sleep(50);
+    expect(source.made).to.equal(4);
+    await elements.next();
+    await sleep(50);
+    expect(source.made).to.equal(5);
+    await elements.return!();
+    expect(source.closed).to.equal(1);
+    expect(await counted(5).prefetch(3).toArray()).to.deep.equal(upTo(5));
+  });
+
+  it('closes every source when the consumer leaves', async () => {
+    const [a, b] = [new Watched(), new Watched()];
+    for await (const pair of zip([dataset(a).prefetch(2).shuffle(3), dataset(b).batch(2)]).repeat()) {
+      expect(pair).to.have.length(2);
+      break;
+    }
+    expect([a.open, a.closed, b.open, b.closed]).to.deep.equal([1, 1, 1, 1]);
+  });
+
+  it('leaves although its source hangs', async () => {
+    const source = new Watched(Infinity, 2);
+    const taken: number[] = [];
+    for await (const n of dataset(source).prefetch(5)) {
+      taken.push(n);
+      if (n === 1) break;
+    }
+    expect(taken).to.deep.equal([0, 1]);
+    expect(await dataset(source).prefetch(5).take(2).toArray()).to.deep.equal([0, 1]);
+    expect(source.closed).to.equal(2);
+  });
+
+  it('ends with ERR_ABORTED when its signal says so: before, between and while it waits', async () => {
+    const message = 'The pass over the dataset was aborted';
+    const reason = new Error('enough');
+    const early = await failure(counted(3).toArray({ signal: AbortSignal.abort(reason) }));
+    expect([early.code, early.message, early.cause]).to.deep.equal(['ERR_ABORTED', message, reason]);
+
+    const source = new Watched(Infinity, 2);
+    const stuck = new AbortController();
+    setTimeout(() => stuck.abort(), 5);
+    await expectFailure(() => dataset(source).batch(8).toArray({ signal: stuck.signal }), 'ERR_ABORTED', message);
+    await sleep(20);
+    expect(source.closed).to.equal(1);
+
+    const inMap = new AbortController();
+    setTimeout(() => inMap.abort(), 5);
+    const never = counted(3).map(() => new Promise<number>(() => undefined), { concurrency: 2 });
+    await expectFailure(() => never.toTensors({ signal: inMap.signal }), 'ERR_ABORTED', message);
+
+    const between = new AbortController();
+    const elements = counted(3).elements({ signal: between.signal });
+    await elements.next();
+    between.abort();
+    expect((await failure(elements.next())).code).to.equal('ERR_ABORTED');
+    expect((await elements.next()).done).to.equal(true);
+  });
+
+  it('gives way to the event loop', async () => {
+    let fired = false;
+    setTimeout(() => (fired = true), 1);
+    const deadline = performance.now() + 10_000;
+    await dataset({ x: upTo(100) })
+      .repeat()
+      .filter(() => fired || performance.now() > deadline)
+      .take(1)
+      .toArray();
+    expect(fired).to.equal(true);
+  });
+});
+
+describe('data.dataset: failures', () => {
+  const boom = (at: number) => (n: number) => {
+    if (n === at) throw new RangeError('boom');
+    return n;
+  };
+
+  it('name the element, and keep the error as the cause', async () => {
+    const error = await failure(counted(9).map(boom(4)).toArray());
+    expect([error.code, error.message]).to.deep.equal(['ERR_DATA', 'map of the dataset failed at element 4: boom']);
+    expect(error.cause).to.be.instanceOf(RangeError);
+    await expectFailure(
+      () =>
+        counted(9)
+          .filter((n) => Promise.resolve(boom(2)(n) > 0))
+          .toArray(),
+      'ERR_DATA',
+      'filter of the dataset failed at element 2: boom',
+    );
+    await expectFailure(
+      () =>
+        dataset({ x: upTo(3) })
+          .map(() => gs.tensor([[1], [2, 3]]))
+          .toArray(),
+      'ERR_SHAPE',
+      /^map of the dataset failed at element 0: Expected 1 elements at data\[1\]/,
+    );
+    const source = dataset(function* () {
+      yield 1;
+      throw new Error('the disk is gone');
+    });
+    await expectFailure(
+      () => source.batch(4).toArray(),
+      'ERR_DATA',
+      'source of the dataset failed at element 1: the disk is gone',
+    );
+    await expectFailure(
+      () =>
+        counted(2)
+          .filter(wrong(() => 'yes'))
+          .toArray(),
+      'ERR_DATA',
+      /expected true or false but received string/,
+    );
+    await expectFailure(
+      () => dataset(['a']).unbatch().toArray(),
+      'ERR_DTYPE',
+      /^unbatch of the dataset failed at element 0: .* "a"/,
+    );
+  });
+
+  it('come after the elements before them, also with several under way', async () => {
+    for (const concurrent of [
+      counted(9).map(async (n) => boom(3)((await sleep(n === 1 ? 10 : 1), n)), { concurrency: 4 }),
+      counted(9).map(boom(3)).prefetch(5),
+    ]) {
+      const seen: number[] = [];
+      const error = await failure(async () => {
+        for await (const n of concurrent) seen.push(n);
+      });
+      expect(seen).to.deep.equal([0, 1, 2]);
+      expect(error.message).to.equal('map of the dataset failed at element 3: boom');
+    }
+  });
+
+  it('close the source', async () => {
+    const source = new Watched();
+    await failure(dataset(source).prefetch(2).map(boom(1)).toArray());
+    expect(source.closed).to.equal(1);
+  });
+
+  it('name elements of a batch that are unlike the first', async () => {
+    const batch =
+      (...elements: unknown[]) =>
+      () =>
+        dataset(wrong([{ x: [0] }, { x: [0] }, ...elements]))
+          .batch(2)
+          .toArray();
+    await expectFailure(
+      batch({ x: [1, 2] }, { x: [1] }),
+      'ERR_SHAPE',
+      'Expected shape [2] for x of element 3, as in element 2, but received [1]',
+    );
+    await expectFailure(
+      batch({ x: [1] }, { x: Uint8Array.of(1) }),
+      'ERR_DTYPE',
+      'Expected float32 for x of element 3, as in element 2, but received uint8',
+    );
+    await expectFailure(batch({ x: [1] }, { y: [1] }), 'ERR_SHAPE', /^Expected a record of x, as in element 2, for element 3/);
+    await expectFailure(
+      batch({ x: [1] }, { x: { y: 1 } }),
+      'ERR_SHAPE',
+      /^Expected a tensor, as in element 2, for x of element 3/,
+    );
+    await expectFailure(batch({ x: 'a' }, { x: 'b' }), 'ERR_DTYPE', /for x but received "a"/);
+  });
+
+  const options: [what: string, message: string | RegExp, run: () => unknown][] = [
+    ['map', 'Expected function for dataset.map but received 3 of type number', () => counted(1).map(wrong(3))],
+    ['concurrency', /dataset.map.concurrency but received 0/, () => counted(1).map((n) => n, { concurrency: 0 })],
+    ['filter', /^Expected function for dataset.filter/, () => counted(1).filter(wrong('x'))],
+    ['shuffle', /dataset.shuffle.bufferSize but received 0/, () => counted(1).shuffle(0)],
+    ['a seed', /dataset.shuffle.seed but received -1/, () => counted(1).shuffle(1, { seed: -1 })],
+    ['an order', /dataset.shuffle.reshuffleEachEpoch/, () => counted(1).shuffle(1, { reshuffleEachEpoch: wrong(1) })],
+    ['a misspelling', /did you mean "reshuffleEachEpoch"/, () => counted(1).shuffle(1, wrong({ reshuffleEachEpochs: true }))],
+    ['batch', /dataset.batch.size but received 1.5/, () => counted(1).batch(1.5)],
+    ['a remainder', /dataset.batch.dropRemainder/, () => counted(1).batch(1, { dropRemainder: wrong('no') })],
+    ['repeat', /dataset.repeat.times but received -1/, () => counted(1).repeat(-1)],
+    ['take', /dataset.take.size but received -1/, () => counted(1).take(-1)],
+    ['skip', /dataset.skip.size but received NaN/, () => counted(1).skip(NaN)],
+    ['prefetch', /dataset.prefetch.size but received 0/, () => counted(1).prefetch(0)],
+    ['concatenate', /^Expected Dataset for dataset.concatenate.other/, () => counted(1).concatenate(wrong([1]))],
+    ['zip', /^Expected Dataset for data.zip.datasets.1/, () => zip(wrong([counted(1), 2]))],
+    ['zip of nothing', /at least one dataset/, () => zip([])],
+    ['zip of a word', /array or record of datasets/, () => zip(wrong('ab'))],
+    ['a signal', /^Expected AbortSignal for dataset.elements.signal/, () => counted(1).elements({ signal: wrong(1) })],
+    ['an epoch', /dataset.toTensors.epoch but received -1/, () => counted(1).toTensors({ epoch: -1 })],
+  ];
+  for (const [what, message, run] of options) it(`of options: ${what}`, () => expectFailure(run, 'ERR_OPTION', message));
+});

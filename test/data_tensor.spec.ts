@@ -1,0 +1,209 @@
+/** gs.tensor and what is made of tensors: nested arrays in and out, element types, one-hot rows, splits, class weights. */
+import { expect } from 'chai';
+import * as gs from '../lib/index.js';
+import { expectFailure, wrong } from './helpers/failure.js';
+
+describe('tensor', () => {
+  it('takes numbers and nested arrays of any depth as float32', () => {
+    expect(gs.tensor(2.5)).to.deep.equal(new gs.Tensor(Float32Array.of(2.5), []));
+    expect(
+      gs.tensor([
+        [[1], [2]],
+        [[3], [4]],
+        [[5], [6]],
+      ]),
+    ).to.deep.equal(new gs.Tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [3, 2, 1]));
+  });
+
+  it('takes other element types by name', () => {
+    expect(gs.tensor([[1, -2]], undefined, 'int32')).to.deep.equal(new gs.Tensor(Int32Array.of(1, -2), [1, 2]));
+    expect(gs.tensor([0, 255, 3, 4], [2, 2], 'uint8')).to.deep.equal(new gs.Tensor(Uint8Array.of(0, 255, 3, 4), [2, 2]));
+  });
+
+  it('uses a typed array as it is', () => {
+    const data = Uint8Array.of(1, 2, 3, 4);
+    expect(gs.tensor(data, [2, 2]).data).to.equal(data);
+    expect(gs.tensor(data, [2, 2], 'uint8').dtype).to.equal('uint8');
+  });
+
+  it('gives nested arrays back', () => {
+    const nested = [
+      [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      [
+        [7, 8],
+        [9, 10],
+        [11, 12],
+      ],
+    ];
+    expect(gs.tensor(nested).toArray()).to.deep.equal(nested);
+    expect(gs.tensor(7).toArray()).to.equal(7);
+    expect(new gs.Tensor(new Float32Array(0), [2, 0, 3]).toArray()).to.deep.equal([[], []]);
+    expect(gs.tensor(nested).rows(1, 2).toArray()).to.deep.equal([nested[1]]);
+  });
+
+  const refused: [what: string, code: gs.ErrorCode, message: string | RegExp, run: () => unknown][] = [
+    [
+      'a row that is short, deep inside',
+      'ERR_SHAPE',
+      'Expected 2 elements at data[1][0] but received 1: nested arrays must not be ragged',
+      () => gs.tensor([[[1, 2]], [[3]]]),
+    ],
+    [
+      'a number where others have arrays',
+      'ERR_SHAPE',
+      'Expected 1 elements at data[1] but received a number: nested arrays must not be ragged',
+      () => gs.tensor(wrong([[1], 2])),
+    ],
+    [
+      'an array where others have numbers',
+      'ERR_SHAPE',
+      'Expected a number at data[1] but received an array: nested arrays must not be ragged',
+      () => gs.tensor(wrong([1, [2]])),
+    ],
+    ['an empty array', 'ERR_SHAPE', /at least one element/, () => gs.tensor([[], []])],
+    ['a word', 'ERR_DTYPE', 'Expected number for data[0][1] but received "2" of type string', () => gs.tensor(wrong([[1, '2']]))],
+    [
+      'nothing',
+      'ERR_DTYPE',
+      /^Expected Float32Array, .* for tensor.data but received undefined$/,
+      () => gs.tensor(wrong(undefined)),
+    ],
+    ['doubles', 'ERR_DTYPE', /received Float64Array/, () => gs.tensor(wrong(new Float64Array(2)))],
+    [
+      'a fraction among integers',
+      'ERR_DTYPE',
+      'Expected integer that int32 holds for data[1] but received 1.5 of type number',
+      () => gs.tensor([1, 1.5], undefined, 'int32'),
+    ],
+    ['a number beyond a byte', 'ERR_DTYPE', /that uint8 holds for data\[0\]/, () => gs.tensor([256], undefined, 'uint8')],
+    ['NaN among integers', 'ERR_DTYPE', /that int32 holds for data\[0\]/, () => gs.tensor([NaN], undefined, 'int32')],
+    [
+      'a typed array of another type than said',
+      'ERR_DTYPE',
+      'Expected an array of float32 for tensor.data but received uint8',
+      () => gs.tensor(Uint8Array.of(1), [1], 'float32'),
+    ],
+    ['an element type that is none', 'ERR_OPTION', /"float32"\?$/, () => gs.tensor([1], [1], wrong('float'))],
+    ['a shape of another size', 'ERR_SHAPE', /Expected 3 elements/, () => gs.tensor([1, 2], [3])],
+  ];
+  for (const [what, code, message, run] of refused) it(`refuses ${what}`, () => expectFailure(run, code, message));
+});
+
+describe('utils.toCategorical', () => {
+  it('makes one-hot rows of as many classes as there are', () => {
+    expect(gs.utils.toCategorical([2, 0, 1]).toArray()).to.deep.equal([
+      [0, 0, 1],
+      [1, 0, 0],
+      [0, 1, 0],
+    ]);
+    expect(gs.utils.toCategorical(gs.tensor([[1], [0]])).toArray()).to.deep.equal([
+      [0, 1],
+      [1, 0],
+    ]);
+  });
+
+  it('makes room for more classes', () => {
+    expect(gs.utils.toCategorical(Int32Array.of(1), 4).toArray()).to.deep.equal([[0, 1, 0, 0]]);
+  });
+
+  it('refuses what is no class', async () => {
+    await expectFailure(
+      () => gs.utils.toCategorical([0, 3], 3),
+      'ERR_LABEL_RANGE',
+      'Expected an integer from 0 to 2 for utils.toCategorical.labels[1] but received 3',
+    );
+    await expectFailure(() => gs.utils.toCategorical([-1]), 'ERR_LABEL_RANGE', /an integer >= 0/);
+    await expectFailure(() => gs.utils.toCategorical([0.5]), 'ERR_LABEL_RANGE', /received 0.5/);
+    await expectFailure(() => gs.utils.toCategorical([0], 0), 'ERR_OPTION', /utils.toCategorical.numClasses/);
+  });
+});
+
+describe('data.split', () => {
+  const rows = 40;
+  const x = gs.tensor(
+    Float32Array.from({ length: rows * 2 }, (_, i) => i),
+    [rows, 2],
+  );
+  // 30 of class 0, 10 of class 1.
+  const y = Int32Array.from({ length: rows }, (_, i) => Number(i % 4 === 3));
+
+  /** The numbers of the rows a part has: each row holds 2 i and 2 i + 1. */
+  const numbers = (part: { x: gs.Tensor; y: gs.Tensor }): number[] =>
+    Array.from({ length: part.x.shape[0]! }, (_, i) => {
+      const row = part.x.data[2 * i]! / 2;
+      expect(part.x.data[2 * i + 1]).to.equal(2 * row + 1);
+      expect(part.y.data[i], `label of row ${row}`).to.equal(y[row]);
+      return row;
+    });
+
+  it('draws rows at random, the same for the same seed, each in one part', () => {
+    const { train, validation } = gs.data.split(x, y, { validation: 0.2, seed: 5 });
+    const [a, b] = [numbers(train), numbers(validation)];
+    expect([a.length, b.length]).to.deep.equal([32, 8]);
+    expect([...a, ...b].sort((p, q) => p - q)).to.deep.equal(Array.from({ length: rows }, (_, i) => i));
+    expect(b).not.to.deep.equal(b.slice().sort((p, q) => p - q));
+    expect(numbers(gs.data.split(x, y, { validation: 0.2, seed: 5 }).validation)).to.deep.equal(b);
+    expect(numbers(gs.data.split(x, y, { validation: 0.2, seed: 6 }).validation)).not.to.deep.equal(b);
+  });
+
+  it('takes a quarter by default, and the last rows, as views, without shuffling', () => {
+    const { train, validation } = gs.data.split(x, y, { shuffle: false });
+    expect(numbers(validation)).to.deep.equal([30, 31, 32, 33, 34, 35, 36, 37, 38, 39]);
+    expect(train.x.data.buffer).to.equal(x.data.buffer);
+  });
+
+  it('keeps the proportions of classes', () => {
+    for (const shuffle of [true, false]) {
+      for (const validation of [0.1, 0.2, 0.5]) {
+        const part = gs.data.split(x, y, { validation, stratify: true, seed: 1, shuffle }).validation;
+        const ones = numbers(part).filter((row) => y[row] === 1).length;
+        expect(part.x.shape[0]).to.equal(rows * validation);
+        expect(ones).to.equal((rows * validation) / 4);
+      }
+    }
+  });
+
+  it('gives what is left to the classes with the largest remainders', () => {
+    // Classes of 5, 3 and 2 rows: 3 of 10 is 1.5, 0.9 and 0.6 of them, so 1, 1 and 1.
+    const labels = [0, 0, 0, 0, 0, 1, 1, 1, 2, 2];
+    const { validation } = gs.data.split(labels, labels, { validation: 0.3, stratify: true, seed: 3 });
+    expect(Array.from(validation.y.data).sort()).to.deep.equal([0, 1, 2]);
+  });
+
+  it('splits several inputs alike', () => {
+    const parts = gs.data.split({ a: x, b: y }, y, { seed: 2, validation: 0.5 });
+    expect(Array.from(parts.train.x.b.data)).to.deep.equal(Array.from(parts.train.y.data));
+    expect(parts.train.x.a.shape).to.deep.equal([20, 2]);
+  });
+
+  it('refuses what cannot be split', async () => {
+    await expectFailure(() => gs.data.split(x, [0, 1]), 'ERR_SHAPE', 'Expected as many rows in y as in x but received 2 and 40');
+    await expectFailure(() => gs.data.split([1], [1]), 'ERR_DATA', /at least 2 rows to split but received 1/);
+    await expectFailure(() => gs.data.split([1, 2, 3], [0, 0, 1], { stratify: true }), 'ERR_DATA', /1 of class 1/);
+    await expectFailure(() => gs.data.split([1, 2], [0.5, 1], { stratify: true }), 'ERR_LABEL_RANGE', /data.split.y\[0\]/);
+    await expectFailure(
+      () => gs.data.split(x, y, { validation: 1 }),
+      'ERR_OPTION',
+      /number in \(0, 1\) for data.split.validation/,
+    );
+    await expectFailure(() => gs.data.split(x, y, wrong({ stratifi: true })), 'ERR_OPTION', /did you mean "stratify"/);
+    await expectFailure(() => gs.data.split(x, { y }, { stratify: true }), 'ERR_OPTION', /class numbers to stratify by/);
+    await expectFailure(() => gs.data.split(x, x, { stratify: true }), 'ERR_SHAPE', /received 80 for 40 rows/);
+  });
+});
+
+describe('data.classWeights', () => {
+  it('is n / (k · n_c)', () => {
+    expect(gs.data.classWeights([0, 0, 0, 2])).to.deep.equal({ 0: 4 / (2 * 3), 2: 4 / (2 * 1) });
+    expect(gs.data.classWeights(Int32Array.of(1, 1))).to.deep.equal({ 1: 1 });
+  });
+
+  it('refuses labels that are no classes', async () => {
+    await expectFailure(() => gs.data.classWeights([0.5]), 'ERR_LABEL_RANGE', /data.classWeights.labels\[0\]/);
+    await expectFailure(() => gs.data.classWeights(new Int32Array(0)), 'ERR_OPTION', /at least one label/);
+  });
+});
