@@ -7,6 +7,7 @@ import { adadeltaOp } from './adadelta.js';
 import { adagradOp } from './adagrad.js';
 import { adamOp } from './adam.js';
 import { adamaxOp } from './adamax.js';
+import { affineSampleOp, affineSampleDxOp } from './affine_sample.js';
 import { argmaxOp } from './argmax.js';
 import { attentionOp, attentionDxOp } from './attention.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
@@ -32,6 +33,7 @@ import { noiseOp } from './noise.js';
 import { oneHotOp } from './one_hot.js';
 import { padOp } from './pad.js';
 import { randomOp } from './random.js';
+import { randomTransformOp } from './random_transform.js';
 import { reduceMaxOp, reduceMaxDxOp } from './reduce_max.js';
 import { reduceSum } from './reduce_sum.js';
 import { resizeOp, resizeDxOp } from './resize.js';
@@ -50,6 +52,8 @@ export const OP_TABLE: readonly OpDef[] = [
   adagradOp,
   adamOp,
   adamaxOp,
+  affineSampleOp,
+  affineSampleDxOp,
   argmaxOp,
   attentionOp,
   attentionDxOp,
@@ -86,6 +90,7 @@ export const OP_TABLE: readonly OpDef[] = [
   oneHotOp,
   padOp,
   randomOp,
+  randomTransformOp,
   reduceMaxOp,
   reduceMaxDxOp,
   reduceSum,

@@ -5,6 +5,7 @@
 #include "generated/args/adagrad.h"
 #include "generated/args/adam.h"
 #include "generated/args/adamax.h"
+#include "generated/args/affine_sample.h"
 #include "generated/args/argmax.h"
 #include "generated/args/attention.h"
 #include "generated/args/average_pool2d.h"
@@ -30,6 +31,7 @@
 #include "generated/args/one_hot.h"
 #include "generated/args/pad.h"
 #include "generated/args/random.h"
+#include "generated/args/random_transform.h"
 #include "generated/args/reduce_max.h"
 #include "generated/args/reduce_sum.h"
 #include "generated/args/resize.h"
@@ -47,7 +49,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x5fa582e4c2cab917ull;
+constexpr uint64_t kOpTableHash = 0x61a9408fe1115125ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -55,58 +57,61 @@ constexpr uint64_t kOpTableHash = 0x5fa582e4c2cab917ull;
   X(1, AdagradArgs, adagrad) \
   X(2, AdamArgs, adam) \
   X(3, AdamaxArgs, adamax) \
-  X(4, ArgmaxArgs, argmax) \
-  X(5, AttentionArgs, attention) \
-  X(6, AttentionDxArgs, attention_dx) \
-  X(7, AveragePool2dArgs, average_pool2d) \
-  X(8, AveragePool2dDxArgs, average_pool2d_dx) \
-  X(9, ChannelNormArgs, channel_norm) \
-  X(10, ChannelNormGradArgs, channel_norm_grad) \
-  X(11, ColumnSumsArgs, column_sums) \
-  X(12, ConcatArgs, concat) \
-  X(13, Conv2dArgs, conv2d) \
-  X(14, Conv2dDxArgs, conv2d_dx) \
-  X(15, Conv2dDwArgs, conv2d_dw) \
-  X(16, CropArgs, crop) \
-  X(17, CropDxArgs, crop_dx) \
-  X(18, DropoutArgs, dropout) \
-  X(19, EmbeddingArgs, embedding) \
-  X(20, EmbeddingDxArgs, embedding_dx) \
-  X(21, GatherArgs, gather) \
-  X(22, ScatterArgs, scatter) \
-  X(23, AdvanceArgs, advance) \
-  X(24, HistogramArgs, histogram) \
-  X(25, LayerNormArgs, layer_norm) \
-  X(26, LayerNormGradArgs, layer_norm_grad) \
-  X(27, LionArgs, lion) \
-  X(28, LogSoftmaxArgs, log_softmax) \
-  X(29, MapArgs, map) \
-  X(30, MatmulArgs, matmul) \
-  X(31, MaxPool2dArgs, max_pool2d) \
-  X(32, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(33, MetricSumArgs, metric_sum) \
-  X(34, MovingAverageArgs, moving_average) \
-  X(35, NadamArgs, nadam) \
-  X(36, NoiseArgs, noise) \
-  X(37, OneHotArgs, one_hot) \
-  X(38, PadArgs, pad) \
-  X(39, RandomArgs, random) \
-  X(40, ReduceMaxArgs, reduce_max) \
-  X(41, ReduceMaxDxArgs, reduce_max_dx) \
-  X(42, ReduceSumArgs, reduce_sum) \
-  X(43, ResizeArgs, resize) \
-  X(44, ResizeDxArgs, resize_dx) \
-  X(45, RestartsArgs, restarts) \
-  X(46, RmspropArgs, rmsprop) \
-  X(47, SgdArgs, sgd) \
-  X(48, SoftmaxArgs, softmax) \
-  X(49, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(50, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(51, StepCountArgs, step_count) \
-  X(52, TargetRankArgs, target_rank) \
-  X(53, TopMaskArgs, top_mask) \
-  X(54, TransposeArgs, transpose)
+  X(4, AffineSampleArgs, affine_sample) \
+  X(5, AffineSampleDxArgs, affine_sample_dx) \
+  X(6, ArgmaxArgs, argmax) \
+  X(7, AttentionArgs, attention) \
+  X(8, AttentionDxArgs, attention_dx) \
+  X(9, AveragePool2dArgs, average_pool2d) \
+  X(10, AveragePool2dDxArgs, average_pool2d_dx) \
+  X(11, ChannelNormArgs, channel_norm) \
+  X(12, ChannelNormGradArgs, channel_norm_grad) \
+  X(13, ColumnSumsArgs, column_sums) \
+  X(14, ConcatArgs, concat) \
+  X(15, Conv2dArgs, conv2d) \
+  X(16, Conv2dDxArgs, conv2d_dx) \
+  X(17, Conv2dDwArgs, conv2d_dw) \
+  X(18, CropArgs, crop) \
+  X(19, CropDxArgs, crop_dx) \
+  X(20, DropoutArgs, dropout) \
+  X(21, EmbeddingArgs, embedding) \
+  X(22, EmbeddingDxArgs, embedding_dx) \
+  X(23, GatherArgs, gather) \
+  X(24, ScatterArgs, scatter) \
+  X(25, AdvanceArgs, advance) \
+  X(26, HistogramArgs, histogram) \
+  X(27, LayerNormArgs, layer_norm) \
+  X(28, LayerNormGradArgs, layer_norm_grad) \
+  X(29, LionArgs, lion) \
+  X(30, LogSoftmaxArgs, log_softmax) \
+  X(31, MapArgs, map) \
+  X(32, MatmulArgs, matmul) \
+  X(33, MaxPool2dArgs, max_pool2d) \
+  X(34, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(35, MetricSumArgs, metric_sum) \
+  X(36, MovingAverageArgs, moving_average) \
+  X(37, NadamArgs, nadam) \
+  X(38, NoiseArgs, noise) \
+  X(39, OneHotArgs, one_hot) \
+  X(40, PadArgs, pad) \
+  X(41, RandomArgs, random) \
+  X(42, RandomTransformArgs, random_transform) \
+  X(43, ReduceMaxArgs, reduce_max) \
+  X(44, ReduceMaxDxArgs, reduce_max_dx) \
+  X(45, ReduceSumArgs, reduce_sum) \
+  X(46, ResizeArgs, resize) \
+  X(47, ResizeDxArgs, resize_dx) \
+  X(48, RestartsArgs, restarts) \
+  X(49, RmspropArgs, rmsprop) \
+  X(50, SgdArgs, sgd) \
+  X(51, SoftmaxArgs, softmax) \
+  X(52, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(53, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(54, StepCountArgs, step_count) \
+  X(55, TargetRankArgs, target_rank) \
+  X(56, TopMaskArgs, top_mask) \
+  X(57, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 55;
+constexpr uint32_t kOpCount = 58;
 
 }  // namespace gradstep

@@ -7,6 +7,7 @@ import { cases as adadelta } from './adadelta.js';
 import { cases as adagrad } from './adagrad.js';
 import { cases as adam } from './adam.js';
 import { cases as adamax } from './adamax.js';
+import { cases as affineSample } from './affine_sample.js';
 import { cases as argmax } from './argmax.js';
 import { cases as attention } from './attention.js';
 import { cases as averagePool2d } from './average_pool2d.js';
@@ -32,6 +33,7 @@ import { cases as noise } from './noise.js';
 import { cases as oneHot } from './one_hot.js';
 import { cases as pad } from './pad.js';
 import { cases as random } from './random.js';
+import { cases as randomTransform } from './random_transform.js';
 import { cases as reduceMax } from './reduce_max.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as resize } from './resize.js';
@@ -51,6 +53,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   adagrad,
   adam,
   adamax,
+  affineSample,
   argmax,
   attention,
   averagePool2d,
@@ -76,6 +79,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   oneHot,
   pad,
   random,
+  randomTransform,
   reduceMax,
   reduceSum,
   resize,
