@@ -7,14 +7,16 @@ import { Value } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import { argmax as argmaxOf } from './argmax.js';
 import { logSoftmax as logSoftmaxOf } from './log_softmax.js';
+import { multiply } from './batch_matmul.js';
 import { broadcastTo as broadcast, elementwise } from './map.js';
-import { matmul as multiply } from './matmul.js';
+import { extremum } from './reduce_max.js';
 import { mean as meanOf, sum as sumOf } from './reduce_sum.js';
 import { reshape as reshapeTo } from './reshape.js';
 import type { ScalarName } from './scalar_table.js';
 import { softmax as softmaxOf } from './softmax.js';
 
 export type { Value } from '../graph/graph.js';
+export { concat, expandDims, oneHot, pad, slice, split, squeeze, stack, transpose } from './movement.js';
 
 /** A value or a number. */
 export type Operand = Value | number;
@@ -219,9 +221,33 @@ export function broadcastTo(x: Value, shape: Shape): Value {
   return broadcast(x, shape);
 }
 
-/** Product of matrices [m, k] and [k, n]. */
-export function matmul(a: Value, b: Value): Value {
-  return multiply(a, b);
+/** Options of matrix products. */
+export interface MatmulOptions {
+  /** Whether the last two axes of a are swapped. Default false. */
+  transposeA?: boolean;
+  /** Whether the last two axes of b are swapped. Default false. */
+  transposeB?: boolean;
+}
+
+/**
+ * Product of matrices over the last two axes: [..., m, k]·[..., k, n] → [..., m, n]. The axes before them broadcast.
+ * ERR_SHAPE where sizes do not match.
+ */
+export function matmul(a: Value, b: Value, { transposeA = false, transposeB = false }: MatmulOptions = {}): Value {
+  for (const [name, flag] of Object.entries({ transposeA, transposeB })) {
+    if (typeof flag !== 'boolean') throw optionError(`ops.matmul.${name}`, 'boolean', flag);
+  }
+  return multiply(a, b, transposeA, transposeB);
+}
+
+/** The largest element over axes; the gradient goes to the first of equals. */
+export function max(x: Value, options: ReduceOptions = {}): Value {
+  return extremum(x, 'max', axesOf(options), options.keepDims);
+}
+
+/** The smallest element over axes; the gradient goes to the first of equals. */
+export function min(x: Value, options: ReduceOptions = {}): Value {
+  return extremum(x, 'min', axesOf(options), options.keepDims);
 }
 
 /** e^x / Σ e^x over the last axis. */

@@ -22,7 +22,8 @@ struct CublasLt {
   X(MatmulPreferenceDestroy)      \
   X(MatmulPreferenceSetAttribute) \
   X(MatrixLayoutCreate)           \
-  X(MatrixLayoutDestroy)
+  X(MatrixLayoutDestroy)          \
+  X(MatrixLayoutSetAttribute)
 #define GRADSTEP_DECLARE(name) decltype(&cublasLt##name) name = nullptr;
   GRADSTEP_CUBLASLT(GRADSTEP_DECLARE)
 #undef GRADSTEP_DECLARE

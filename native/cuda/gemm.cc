@@ -10,7 +10,7 @@ namespace gradstep::cuda {
 namespace {
 
 constexpr size_t kMaxWorkspace = size_t{32} << 20;
-constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes
+constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes; those of a batch may lie at any float
 
 void check_lt(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -64,13 +64,17 @@ class Plan {
     // Some versions find no algorithm while there is no bias; each run sets its own.
     if (s.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, reinterpret_cast<const void*>(uintptr_t{kAlignment}));
     // Rows and columns as stored, seen column by column; the leading dimension is the stored row's length.
-    const auto layout = [](cublasLtMatrixLayout_t* out, int64_t stored_rows, int64_t stored_columns) {
+    const auto layout = [&](cublasLtMatrixLayout_t* out, int64_t stored_rows, int64_t stored_columns, int64_t stride) {
       GRADSTEP_LT(MatrixLayoutCreate, out, CUDA_R_32F, static_cast<uint64_t>(stored_columns),
                   static_cast<uint64_t>(stored_rows), stored_columns);
+      if (s.batch == 1) return;
+      const int32_t batch = static_cast<int32_t>(s.batch);
+      GRADSTEP_LT(MatrixLayoutSetAttribute, *out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof batch);
+      GRADSTEP_LT(MatrixLayoutSetAttribute, *out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride);
     };
-    layout(&b_, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n);
-    layout(&a_, s.transpose_a ? s.k : s.m, s.transpose_a ? s.m : s.k);
-    layout(&c_, s.m, s.n);
+    layout(&b_, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n, s.stride_b);
+    layout(&a_, s.transpose_a ? s.k : s.m, s.transpose_a ? s.m : s.k, s.stride_a);
+    layout(&c_, s.m, s.n, s.m * s.n);
   }
 
   void choose() {
@@ -82,7 +86,9 @@ class Plan {
     for (const auto attribute :
          {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
           CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-      prefer(attribute, kAlignment);
+      const bool even =
+          shape_.batch == 1 || (shape_.stride_a % 4 == 0 && shape_.stride_b % 4 == 0 && shape_.m * shape_.n % 4 == 0);
+      prefer(attribute, even ? kAlignment : static_cast<uint32_t>(sizeof(float)));
     }
     cublasLtMatmulHeuristicResult_t best{};
     int found = 0;
@@ -118,7 +124,8 @@ class Plan {
 
 bool same(const GemmShape& a, const GemmShape& b) {
   return a.m == b.m && a.n == b.n && a.k == b.k && a.transpose_a == b.transpose_a && a.transpose_b == b.transpose_b &&
-         a.accumulate == b.accumulate && a.bias == b.bias && a.relu == b.relu;
+         a.accumulate == b.accumulate && a.bias == b.bias && a.relu == b.relu && a.batch == b.batch &&
+         a.stride_a == b.stride_a && a.stride_b == b.stride_b;
 }
 
 class CublasLtGemm final : public Gemm {

@@ -19,6 +19,8 @@ struct GemmShape {
   bool accumulate;                // c += …; not together with relu
   bool bias;                      // one value a column of c
   bool relu;
+  // Several products at once: c's matrices follow one another, a's and b's lie this many floats apart (0: one for all).
+  int64_t batch = 1, stride_a = 0, stride_b = 0;
 };
 
 class Gemm {

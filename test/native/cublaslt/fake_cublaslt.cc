@@ -15,6 +15,8 @@ constexpr size_t kWorkspace = 256;
 struct Matrix {
   uint64_t rows, columns;
   int64_t ld;
+  int32_t batch = 1;
+  int64_t stride = 0;
 };
 
 struct Operation {
@@ -45,7 +47,7 @@ bool transposed(const Operation& op, cublasLtMatmulDescAttributes_t which) {
 bool fits(const Operation& op, const Matrix& a, const Matrix& b, const Matrix& d) {
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);
   for (const Matrix& m : {a, b, d}) {
-    if (m.ld < static_cast<int64_t>(m.rows)) return false;
+    if (m.ld < static_cast<int64_t>(m.rows) || m.batch != d.batch) return false;
   }
   return columns_of(a, ta) == rows_of(b, tb) && rows_of(a, ta) == d.rows && columns_of(b, tb) == d.columns;
 }
@@ -89,7 +91,21 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, uint64_t rows,
                                           uint64_t columns, int64_t ld) {
   if (type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
-  *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new Matrix{rows, columns, ld});
+  *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new Matrix{rows, columns, ld, 1, 0});
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t attribute, const void* value,
+                                                size_t bytes) {
+  Matrix& m = *reinterpret_cast<Matrix*>(layout);
+  if (attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT && bytes == sizeof m.batch) {
+    memcpy(&m.batch, value, bytes);
+  } else if (attribute == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET && bytes == sizeof m.stride) {
+    memcpy(&m.stride, value, bytes);
+  } else {
+    return CUBLAS_STATUS_INVALID_VALUE;
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -148,20 +164,24 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);
   const auto epilogue = op.get<int32_t>(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DEFAULT);
   const auto* bias = op.get<const float*>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, nullptr);
-  for (uint64_t j = 0; j < md.columns; j++) {
-    for (uint64_t i = 0; i < md.rows; i++) {
-      double sum = 0;
-      for (uint64_t p = 0; p < columns_of(ma, ta); p++) {
-        sum += static_cast<double>(at(static_cast<const float*>(a), ma, ta, i, p)) *
-               at(static_cast<const float*>(b), mb, tb, p, j);
+  for (int64_t batch = 0; batch < md.batch; batch++) {
+    const float* from_a = static_cast<const float*>(a) + batch * ma.stride;
+    const float* from_b = static_cast<const float*>(b) + batch * mb.stride;
+    const float* from_c = static_cast<const float*>(c) + batch * md.stride;
+    float* to = static_cast<float*>(d) + batch * md.stride;
+    for (uint64_t j = 0; j < md.columns; j++) {
+      for (uint64_t i = 0; i < md.rows; i++) {
+        double sum = 0;
+        for (uint64_t p = 0; p < columns_of(ma, ta); p++) {
+          sum += static_cast<double>(at(from_a, ma, ta, i, p)) * at(from_b, mb, tb, p, j);
+        }
+        double y = *static_cast<const float*>(alpha) * sum;
+        const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;
+        if (*static_cast<const float*>(beta) != 0.f) y += *static_cast<const float*>(beta) * from_c[place];
+        if ((epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) y += bias[i];
+        if ((epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && y < 0) y = 0;
+        to[place] = static_cast<float>(y);
       }
-      double y = *static_cast<const float*>(alpha) * sum;
-      const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;
-      if (*static_cast<const float*>(beta) != 0.f)
-        y += *static_cast<const float*>(beta) * static_cast<const float*>(c)[place];
-      if ((epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) y += bias[i];
-      if ((epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && y < 0) y = 0;
-      static_cast<float*>(d)[place] = static_cast<float>(y);
     }
   }
   return CUBLAS_STATUS_SUCCESS;

@@ -1,5 +1,6 @@
 // The GEMM seam on a stand-in for cuBLASLt: row-major products of every combination of transposes, bias, activation and
-// accumulation, against loops in float64. Prints one line a failure; the exit status says whether there was one.
+// accumulation, one and several at once, against loops in float64. Prints one line a failure; the exit status says
+// whether there was one.
 #include "cuda/gemm.h"
 
 #include <cmath>
@@ -25,28 +26,32 @@ std::vector<float> numbers(size_t n, unsigned seed) {
 }
 
 void compare(Gemm& gemm, const GemmShape& s) {
-  const std::vector<float> a = numbers(static_cast<size_t>(s.m * s.k), 1),
-                           b = numbers(static_cast<size_t>(s.k * s.n), 2);
+  const int64_t others = s.batch - 1;
+  const std::vector<float> a = numbers(static_cast<size_t>(others * s.stride_a + s.m * s.k), 1),
+                           b = numbers(static_cast<size_t>(others * s.stride_b + s.k * s.n), 2);
   const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
-  const std::vector<float> before = numbers(static_cast<size_t>(s.m * s.n), 4);
+  const std::vector<float> before = numbers(static_cast<size_t>(s.batch * s.m * s.n), 4);
   std::vector<float> c = before;
   std::vector<char> workspace(gemm.workspace_bytes(s));
   gemm.plan(s)(nullptr, a.data(), b.data(), s.bias ? bias.data() : nullptr, c.data(), workspace.data());
-  for (int64_t i = 0; i < s.m; i++) {
+  for (int64_t row = 0; row < s.batch * s.m; row++) {
+    const int64_t one = row / s.m, i = row % s.m;
     for (int64_t j = 0; j < s.n; j++) {
       double y = s.bias ? bias[static_cast<size_t>(j)] : 0.0;
       for (int64_t p = 0; p < s.k; p++) {
-        y += static_cast<double>(a[static_cast<size_t>(s.transpose_a ? p * s.m + i : i * s.k + p)]) *
-             b[static_cast<size_t>(s.transpose_b ? j * s.k + p : p * s.n + j)];
+        const int64_t in_a = one * s.stride_a + (s.transpose_a ? p * s.m + i : i * s.k + p);
+        const int64_t in_b = one * s.stride_b + (s.transpose_b ? j * s.k + p : p * s.n + j);
+        y += static_cast<double>(a[static_cast<size_t>(in_a)]) * b[static_cast<size_t>(in_b)];
       }
-      if (s.accumulate) y += before[static_cast<size_t>(i * s.n + j)];
+      if (s.accumulate) y += before[static_cast<size_t>(row * s.n + j)];
       if (s.relu && y < 0) y = 0;
-      const float got = c[static_cast<size_t>(i * s.n + j)];
+      const float got = c[static_cast<size_t>(row * s.n + j)];
       if (std::abs(got - y) <= 1e-6 * (1 + std::abs(y))) continue;
       failures++;
-      printf("[%d, %d, %d] transposed %d %d, bias %d, relu %d, accumulate %d: c[%d, %d] is %g, must be %g\n",
+      printf("[%d, %d, %d] transposed %d %d, bias %d, relu %d, accumulate %d, batch %d: c[%d, %d] is %g, must be %g\n",
              static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), s.transpose_a, s.transpose_b, s.bias,
-             s.relu, s.accumulate, static_cast<int>(i), static_cast<int>(j), static_cast<double>(got), y);
+             s.relu, s.accumulate, static_cast<int>(s.batch), static_cast<int>(row), static_cast<int>(j),
+             static_cast<double>(got), y);
       return;
     }
   }
@@ -74,6 +79,14 @@ int run() {
       const bool accumulate = (bits & 4) != 0, relu = (bits & 16) != 0;
       if (accumulate && relu) continue;
       compare(*gemm, {m, n, k, (bits & 1) != 0, (bits & 2) != 0, accumulate, (bits & 8) != 0, relu});
+      products++;
+    }
+    for (int bits = 0; bits < 32; bits++) {
+      GemmShape several{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false, false};
+      several.batch = 3;
+      several.stride_a = (bits & 8) != 0 ? 0 : m * k;
+      several.stride_b = (bits & 16) != 0 ? 0 : k * n;
+      compare(*gemm, several);
       products++;
     }
   }

@@ -40,14 +40,17 @@ class EmulatedGemm final : public Gemm {
       const auto on_device = [](const void* address, int64_t floats) {
         return emulation::is_device(address, static_cast<size_t>(floats) * sizeof(float));
       };
-      if (!on_device(a, s.m * s.k) || !on_device(b, s.k * s.n) || !on_device(c, s.m * s.n) ||
-          (s.bias && !on_device(bias, s.n)) || !emulation::is_device(workspace, kWorkspace)) {
+      const int64_t others = s.batch - 1;
+      if (!on_device(a, others * s.stride_a + s.m * s.k) || !on_device(b, others * s.stride_b + s.k * s.n) ||
+          !on_device(c, s.batch * s.m * s.n) || (s.bias && !on_device(bias, s.n)) ||
+          !emulation::is_device(workspace, kWorkspace)) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
       }
       check(emulation::enqueue(stream,
                                [=] {
                                  memset(workspace, 0xFF, kWorkspace);
-                                 multiply(s, a, b, bias, c);
+                                 for (int64_t i = 0; i < s.batch; i++)
+                                   multiply(s, a + i * s.stride_a, b + i * s.stride_b, bias, c + i * s.m * s.n);
                                }),
             "gemm");
     };

@@ -1,0 +1,159 @@
+/**
+ * The part of `gs.ops` that moves data: reordering axes, cutting, padding, joining, numbers as positions. Every function
+ * checks its arguments; axes may be negative, counted from the end. What an element becomes is never changed by these, so
+ * gradients are the opposite movement.
+ */
+import { GradstepError, optionError } from '../errors.js';
+import { Value } from '../graph/graph.js';
+import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
+import { concat as concatOf } from './concat.js';
+import { oneHot as oneHotOf } from './one_hot.js';
+import { pad as padOf, slice as sliceOf, sliceAxis } from './pad.js';
+import { reshape } from './reshape.js';
+import { transpose as transposeOf } from './transpose.js';
+
+function value(what: string, x: unknown): Value {
+  if (!(x instanceof Value)) throw optionError(what, 'value', x);
+  return x;
+}
+
+/** An axis of a value of this rank, counted from the front; ERR_OPTION where there is none. */
+function axisOf(what: string, axis: unknown, rank: number): number {
+  if (typeof axis !== 'number' || !Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    throw optionError(what, rank === 0 ? 'no axis, the value is a scalar,' : `integer from ${-rank} to ${rank - 1}`, axis);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+function integers(
+  what: string,
+  list: unknown,
+  count: number,
+  accepts: (n: number, i: number) => boolean,
+  expected: string,
+): number[] {
+  const valid =
+    Array.isArray(list) && list.length === count && list.every((n, i) => Number.isInteger(n) && accepts(n as number, i));
+  if (!valid) throw optionError(what, expected, list);
+  return list as number[];
+}
+
+function list(what: string, values: unknown): Value[] {
+  if (!Array.isArray(values) || values.length === 0) throw optionError(what, 'array of values', values);
+  return values.map((v, i) => value(`${what}[${i}]`, v));
+}
+
+/** x with axis `axes[i]` as its axis i. Default: all axes in reverse. ERR_OPTION unless `axes` names each axis once. */
+export function transpose(x: Value, axes?: readonly number[]): Value {
+  const rank = value('ops.transpose x', x).shape.length;
+  if (axes === undefined) return transposeOf(x);
+  const expected = `each of the ${rank} axes once`;
+  const order = integers('ops.transpose axes', axes, rank, () => true, expected).map((a) =>
+    axisOf('ops.transpose axes', a, rank),
+  );
+  if (new Set(order).size !== rank) throw optionError('ops.transpose axes', expected, axes);
+  return transposeOf(x, order);
+}
+
+/**
+ * The part of x that begins at `begin` and has `size` elements along each axis; a size of −1 reaches to the end. ERR_SHAPE
+ * where that leaves x.
+ */
+export function slice(x: Value, begin: readonly number[], size: readonly number[]): Value {
+  const { shape } = value('ops.slice x', x);
+  const from = integers('ops.slice begin', begin, shape.length, (n) => n >= 0, `${shape.length} integers >= 0`);
+  const wanted = integers('ops.slice size', size, shape.length, (n) => n === -1 || n > 0, `${shape.length} integers > 0 or -1`);
+  const sizes = wanted.map((n, i) => (n === -1 ? shape[i]! - from[i]! : n));
+  if (sizes.some((n, i) => n < 1 || from[i]! + n > shape[i]!)) {
+    throw new GradstepError(
+      'ERR_SHAPE',
+      `Cannot take ${formatShape(wanted)} from ${formatShape(from)} on of ${formatShape(shape)}`,
+    );
+  }
+  return sliceOf(x, from, sizes);
+}
+
+/** x with zeros around it: `paddings` holds [before, after] for each axis. */
+export function pad(x: Value, paddings: readonly (readonly [number, number])[]): Value {
+  const { shape } = value('ops.pad x', x);
+  const pairs: unknown = paddings;
+  const valid =
+    Array.isArray(pairs) &&
+    pairs.length === shape.length &&
+    pairs.every((p) => Array.isArray(p) && p.length === 2 && p.every((n) => Number.isInteger(n) && (n as number) >= 0));
+  if (!valid) throw optionError('ops.pad paddings', `${shape.length} pairs of integers >= 0`, paddings);
+  return padOf(
+    x,
+    paddings.map(([before]) => before),
+    paddings.map(([, after]) => after),
+  );
+}
+
+/** Values that differ in size along `axis` only, one behind the other. ERR_SHAPE or ERR_DTYPE where they differ otherwise. */
+export function concat(values: readonly Value[], axis = 0): Value {
+  const given = list('ops.concat values', values);
+  return concatOf(given, axisOf('ops.concat axis', axis, given[0]!.shape.length));
+}
+
+/** Values of one shape side by side along a new axis. */
+export function stack(values: readonly Value[], axis = 0): Value {
+  const given = list('ops.stack values', values);
+  const at = axisOf('ops.stack axis', axis, given[0]!.shape.length + 1);
+  return concatOf(
+    given.map((v) => reshape(v, [...v.shape.slice(0, at), 1, ...v.shape.slice(at)])),
+    at,
+  );
+}
+
+/** x cut along an axis: into so many equal parts, or into parts of the given sizes. ERR_SHAPE where they do not make up the axis. */
+export function split(x: Value, parts: number | readonly number[], axis = 0): Value[] {
+  const { shape } = value('ops.split x', x);
+  const at = axisOf('ops.split axis', axis, shape.length);
+  const length = shape[at]!;
+  const given: unknown = typeof parts === 'number' ? [parts] : parts;
+  if (!Array.isArray(given) || given.length === 0 || !given.every((n) => Number.isInteger(n) && (n as number) > 0)) {
+    throw optionError('ops.split parts', 'integer > 0 or an array of them', parts);
+  }
+  const sizes = typeof parts === 'number' ? new Array<number>(parts).fill(length / parts) : [...parts];
+  if (!sizes.every((n) => Number.isInteger(n)) || sizes.reduce((n, s) => n + s, 0) !== length) {
+    const what = typeof parts === 'number' ? `${parts} equal parts` : `parts of ${formatShape(parts)}`;
+    throw new GradstepError('ERR_SHAPE', `Cannot split axis ${at} of ${formatShape(shape)} into ${what}`);
+  }
+  let begin = 0;
+  return sizes.map((size) => {
+    begin += size;
+    return sliceAxis(x, at, begin - size, begin);
+  });
+}
+
+/** x with a new axis of size 1 in front of axis `axis`; −1 puts it behind the last. */
+export function expandDims(x: Value, axis = 0): Value {
+  const { shape } = value('ops.expandDims x', x);
+  const at = axisOf('ops.expandDims axis', axis, shape.length + 1);
+  return reshape(x, [...shape.slice(0, at), 1, ...shape.slice(at)]);
+}
+
+/** x without axes of size 1: the given ones, or all there are. ERR_SHAPE where one is larger. */
+export function squeeze(x: Value, axes?: number | readonly number[]): Value {
+  const { shape } = value('ops.squeeze x', x);
+  const given = axes === undefined ? shape.flatMap((d, i) => (d === 1 ? [i] : [])) : typeof axes === 'number' ? [axes] : axes;
+  const gone = new Set(given.map((a) => axisOf('ops.squeeze axes', a, shape.length)));
+  const kept: Shape = shape.filter((_, i) => !gone.has(i));
+  if (sizeOf(kept) !== sizeOf(shape)) {
+    throw new GradstepError(
+      'ERR_SHAPE',
+      `Only axes of size 1 can be squeezed, not ${formatShape([...gone])} of ${formatShape(shape)}`,
+    );
+  }
+  return reshape(x, kept);
+}
+
+/** Numbers from 0 to depth − 1 (int32 [...]) → [..., depth], 1 at the number's place. Other numbers give a row of zeros. */
+export function oneHot(x: Value, depth: number): Value {
+  const numbers = value('ops.oneHot x', x);
+  if (numbers.dtype !== 'int32')
+    throw new GradstepError('ERR_DTYPE', `Expected int32 numbers for ops.oneHot but received ${x.dtype}`);
+  if (typeof depth !== 'number' || !Number.isInteger(depth) || depth < 1)
+    throw optionError('ops.oneHot depth', 'integer > 0', depth);
+  return oneHotOf(numbers, depth);
+}
