@@ -11,6 +11,7 @@ import { affineSampleOp, affineSampleDxOp } from './affine_sample.js';
 import { argmaxOp } from './argmax.js';
 import { attentionOp, attentionDxOp } from './attention.js';
 import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
+import { batchMatmulOp } from './batch_matmul.js';
 import { channelNormOp, channelNormGradOp } from './channel_norm.js';
 import { columnSumsOp } from './column_sums.js';
 import { concatOp } from './concat.js';
@@ -59,6 +60,7 @@ export const OP_TABLE: readonly OpDef[] = [
   attentionDxOp,
   averagePool2dOp,
   averagePool2dDxOp,
+  batchMatmulOp,
   channelNormOp,
   channelNormGradOp,
   columnSumsOp,

@@ -129,6 +129,14 @@ const std::vector<OpInfo>& op_table() {
         {"padRight", FieldRole::kInt, 124, 0, false, 0},
         {"shape", FieldRole::kDims, 128, 0, false, 0},
     }},
+    {"batchMatmul", 160, {
+        {"a", FieldRole::kInput, 0, 1, false, 0},
+        {"b", FieldRole::kInput, 48, 1, false, 0},
+        {"y", FieldRole::kOutput, 96, 1, false, 0},
+        {"y", FieldRole::kAccumulate, 144, 0, false, 2},
+        {"transposeA", FieldRole::kEnum, 148, 0, false, 2},
+        {"transposeB", FieldRole::kEnum, 152, 0, false, 2},
+    }},
     {"channelNorm", 304, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"gamma", FieldRole::kInput, 48, 1, true, 0},

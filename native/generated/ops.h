@@ -9,6 +9,7 @@
 #include "generated/args/argmax.h"
 #include "generated/args/attention.h"
 #include "generated/args/average_pool2d.h"
+#include "generated/args/batch_matmul.h"
 #include "generated/args/channel_norm.h"
 #include "generated/args/column_sums.h"
 #include "generated/args/concat.h"
@@ -49,7 +50,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x61a9408fe1115125ull;
+constexpr uint64_t kOpTableHash = 0x8851a09b25d0056eull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -64,54 +65,55 @@ constexpr uint64_t kOpTableHash = 0x61a9408fe1115125ull;
   X(8, AttentionDxArgs, attention_dx) \
   X(9, AveragePool2dArgs, average_pool2d) \
   X(10, AveragePool2dDxArgs, average_pool2d_dx) \
-  X(11, ChannelNormArgs, channel_norm) \
-  X(12, ChannelNormGradArgs, channel_norm_grad) \
-  X(13, ColumnSumsArgs, column_sums) \
-  X(14, ConcatArgs, concat) \
-  X(15, Conv2dArgs, conv2d) \
-  X(16, Conv2dDxArgs, conv2d_dx) \
-  X(17, Conv2dDwArgs, conv2d_dw) \
-  X(18, CropArgs, crop) \
-  X(19, CropDxArgs, crop_dx) \
-  X(20, DropoutArgs, dropout) \
-  X(21, EmbeddingArgs, embedding) \
-  X(22, EmbeddingDxArgs, embedding_dx) \
-  X(23, GatherArgs, gather) \
-  X(24, ScatterArgs, scatter) \
-  X(25, AdvanceArgs, advance) \
-  X(26, HistogramArgs, histogram) \
-  X(27, LayerNormArgs, layer_norm) \
-  X(28, LayerNormGradArgs, layer_norm_grad) \
-  X(29, LionArgs, lion) \
-  X(30, LogSoftmaxArgs, log_softmax) \
-  X(31, MapArgs, map) \
-  X(32, MatmulArgs, matmul) \
-  X(33, MaxPool2dArgs, max_pool2d) \
-  X(34, MaxPool2dDxArgs, max_pool2d_dx) \
-  X(35, MetricSumArgs, metric_sum) \
-  X(36, MovingAverageArgs, moving_average) \
-  X(37, NadamArgs, nadam) \
-  X(38, NoiseArgs, noise) \
-  X(39, OneHotArgs, one_hot) \
-  X(40, PadArgs, pad) \
-  X(41, RandomArgs, random) \
-  X(42, RandomTransformArgs, random_transform) \
-  X(43, ReduceMaxArgs, reduce_max) \
-  X(44, ReduceMaxDxArgs, reduce_max_dx) \
-  X(45, ReduceSumArgs, reduce_sum) \
-  X(46, ResizeArgs, resize) \
-  X(47, ResizeDxArgs, resize_dx) \
-  X(48, RestartsArgs, restarts) \
-  X(49, RmspropArgs, rmsprop) \
-  X(50, SgdArgs, sgd) \
-  X(51, SoftmaxArgs, softmax) \
-  X(52, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(53, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(54, StepCountArgs, step_count) \
-  X(55, TargetRankArgs, target_rank) \
-  X(56, TopMaskArgs, top_mask) \
-  X(57, TransposeArgs, transpose)
+  X(11, BatchMatmulArgs, batch_matmul) \
+  X(12, ChannelNormArgs, channel_norm) \
+  X(13, ChannelNormGradArgs, channel_norm_grad) \
+  X(14, ColumnSumsArgs, column_sums) \
+  X(15, ConcatArgs, concat) \
+  X(16, Conv2dArgs, conv2d) \
+  X(17, Conv2dDxArgs, conv2d_dx) \
+  X(18, Conv2dDwArgs, conv2d_dw) \
+  X(19, CropArgs, crop) \
+  X(20, CropDxArgs, crop_dx) \
+  X(21, DropoutArgs, dropout) \
+  X(22, EmbeddingArgs, embedding) \
+  X(23, EmbeddingDxArgs, embedding_dx) \
+  X(24, GatherArgs, gather) \
+  X(25, ScatterArgs, scatter) \
+  X(26, AdvanceArgs, advance) \
+  X(27, HistogramArgs, histogram) \
+  X(28, LayerNormArgs, layer_norm) \
+  X(29, LayerNormGradArgs, layer_norm_grad) \
+  X(30, LionArgs, lion) \
+  X(31, LogSoftmaxArgs, log_softmax) \
+  X(32, MapArgs, map) \
+  X(33, MatmulArgs, matmul) \
+  X(34, MaxPool2dArgs, max_pool2d) \
+  X(35, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(36, MetricSumArgs, metric_sum) \
+  X(37, MovingAverageArgs, moving_average) \
+  X(38, NadamArgs, nadam) \
+  X(39, NoiseArgs, noise) \
+  X(40, OneHotArgs, one_hot) \
+  X(41, PadArgs, pad) \
+  X(42, RandomArgs, random) \
+  X(43, RandomTransformArgs, random_transform) \
+  X(44, ReduceMaxArgs, reduce_max) \
+  X(45, ReduceMaxDxArgs, reduce_max_dx) \
+  X(46, ReduceSumArgs, reduce_sum) \
+  X(47, ResizeArgs, resize) \
+  X(48, ResizeDxArgs, resize_dx) \
+  X(49, RestartsArgs, restarts) \
+  X(50, RmspropArgs, rmsprop) \
+  X(51, SgdArgs, sgd) \
+  X(52, SoftmaxArgs, softmax) \
+  X(53, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(54, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(55, StepCountArgs, step_count) \
+  X(56, TargetRankArgs, target_rank) \
+  X(57, TopMaskArgs, top_mask) \
+  X(58, TransposeArgs, transpose)
 
-constexpr uint32_t kOpCount = 58;
+constexpr uint32_t kOpCount = 59;
 
 }  // namespace gradstep

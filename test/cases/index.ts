@@ -11,6 +11,7 @@ import { cases as affineSample } from './affine_sample.js';
 import { cases as argmax } from './argmax.js';
 import { cases as attention } from './attention.js';
 import { cases as averagePool2d } from './average_pool2d.js';
+import { cases as batchMatmul } from './batch_matmul.js';
 import { cases as channelNorm } from './channel_norm.js';
 import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
@@ -57,6 +58,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   argmax,
   attention,
   averagePool2d,
+  batchMatmul,
   channelNorm,
   columnSums,
   concat,
