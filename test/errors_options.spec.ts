@@ -130,12 +130,12 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
   ],
   [
     'an unknown optimizer option',
-    'Unknown option "lr" for optimizers.adam: expected one of learningRate, beta1, beta2, epsilon, amsgrad',
+    /^Unknown option "lr" for optimizers.adam: expected one of learningRate, beta1, beta2, epsilon, amsgrad, weightDecay/,
     () => optimizers.adam(wrong({ lr: 1 })),
   ],
   [
     'a negative learning rate',
-    /^Expected number >= 0 for optimizers.sgd.learningRate but received -1/,
+    /^Expected number >= 0 or a schedule for optimizers.sgd.learningRate but received -1/,
     () => optimizers.sgd({ learningRate: -1 }),
   ],
   ['a decay of 1', /^Expected number in \[0, 1\) for optimizers.adam.beta2 but received 1/, () => optimizers.adam({ beta2: 1 })],
@@ -180,19 +180,51 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
     () => optimizers.adamW({ weightDecay: -1 }),
   ],
   [
-    'a weight decay for adam',
-    /^Unknown option "weightDecay" for optimizers.adam: expected one of/,
-    () => optimizers.adam(wrong({ weightDecay: 0.1 })),
+    'a decay below 0',
+    'Expected number >= 0 for optimizers.adam.weightDecay but received -0.1 of type number',
+    () => optimizers.adam({ weightDecay: -0.1 }),
+  ],
+  [
+    'a schedule that is none',
+    /^Expected number >= 0 or a schedule for optimizers.adam.learningRate but received "cosineDecay"/,
+    () => optimizers.adam(wrong({ learningRate: 'cosineDecay' })),
+  ],
+  ['a cut at 0', /^Expected number > 0 for optimizers.sgd.clipValue but received 0/, () => optimizers.sgd({ clipValue: 0 })],
+  ['a norm of 0', /^Expected number > 0 for optimizers.lion.clipNorm but received 0/, () => optimizers.lion({ clipNorm: 0 })],
+  [
+    'a norm of NaN',
+    /^Expected number > 0 for optimizers.rmsprop.globalClipNorm but received NaN/,
+    () => optimizers.rmsprop({ globalClipNorm: NaN }),
+  ],
+  [
+    'two ways to cut',
+    'Expected at most one of clipValue, clipNorm and globalClipNorm for optimizers.adamW but received clipValue and globalClipNorm',
+    () => optimizers.adamW({ clipValue: 1, globalClipNorm: 1 }),
+  ],
+  [
+    'an average by word',
+    /^Expected boolean for optimizers.adagrad.useEma but received "yes"/,
+    () => optimizers.adagrad(wrong({ useEma: 'yes' })),
+  ],
+  [
+    'an average that grows',
+    /^Expected number in \[0, 1\] for optimizers.adadelta.emaMomentum but received 1.5/,
+    () => optimizers.adadelta({ emaMomentum: 1.5 }),
+  ],
+  [
+    'half a step to an update',
+    /^Expected integer from 1 to 2147483647 for optimizers.nadam.gradientAccumulationSteps but received 0.5/,
+    () => optimizers.nadam({ gradientAccumulationSteps: 0.5 }),
   ],
   ['a norm that never decays', /^Expected number in \[0, 1\) for optimizers.adamax.beta2/, () => optimizers.adamax({ beta2: 1 })],
   [
     'a rate of nadam that is NaN',
-    /^Expected number >= 0 for optimizers.nadam.learningRate/,
+    /^Expected number >= 0 or a schedule for optimizers.nadam.learningRate/,
     () => optimizers.nadam({ learningRate: NaN }),
   ],
   [
     'an epsilon for lion',
-    'Unknown option "epsilon" for optimizers.lion: expected one of learningRate, beta1, beta2',
+    /^Unknown option "epsilon" for optimizers.lion: expected one of learningRate, beta1, beta2/,
     () => optimizers.lion(wrong({ epsilon: 1e-7 })),
   ],
   [

@@ -4,8 +4,10 @@
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
+import { rateAt } from '../lib/optimizers/optimizer.js';
+import { restoreOptimizer, saveOptimizer, type OptimizerName } from '../lib/optimizers/registry.js';
 import { backends } from './helpers/backends.js';
-import type { OptimizerName } from '../lib/optimizers/registry.js';
+import { expectFailure } from './helpers/failure.js';
 
 const adam = { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 
@@ -45,6 +47,39 @@ describe('optimizers', () => {
       expect(optimizer.name).to.equal(name);
       expect(optimizer.config).to.deep.equal(defaults);
       expect(optimizer.learningRate).to.equal(defaults.learningRate);
+    });
+  }
+
+  const none = { weightDecay: 0, clipValue: undefined, clipNorm: undefined, globalClipNorm: undefined };
+  const usual = { ...none, useEma: false, emaMomentum: 0.99, gradientAccumulationSteps: 1 };
+  const given = { weightDecay: 0.1, clipNorm: 2, useEma: true, emaMomentum: 0.5, gradientAccumulationSteps: 4 };
+
+  for (const [name, defaults] of Object.entries(DEFAULTS) as [OptimizerName, Record<string, unknown>][]) {
+    it(`${name} has the options common to all, and is saved with those given`, () => {
+      // adam's own kernel makes the weights decay.
+      const fused = name === 'adam' || name === 'adamW' ? { weightDecay: 0 } : {};
+      expect(gs.optimizers[name]().common).to.deep.equal({ ...usual, ...fused });
+      const optimizer = gs.optimizers[name]({ ...given });
+      expect(optimizer.common).to.deep.equal({ ...usual, ...given, ...fused });
+      expect(optimizer.config).to.deep.equal({ ...defaults, ...given });
+      expect(gs.optimizers[name]({ clipValue: 3 }).common.clipValue).to.equal(3);
+      expect(gs.optimizers[name]({ globalClipNorm: 3 }).common.globalClipNorm).to.equal(3);
+      const saved = JSON.parse(JSON.stringify(saveOptimizer(optimizer, 'optimizer')));
+      const again = restoreOptimizer(saved, 'optimizer');
+      expect([again.name, again.config, again.common]).to.deep.equal([name, optimizer.config, optimizer.common]);
+    });
+
+    it(`${name} takes a schedule, and is saved with it`, async () => {
+      const after = gs.schedules.inverseTimeDecay({ initialLearningRate: 0.5, decaySteps: 3, decayRate: 2 });
+      const learningRate = gs.schedules.warmup({ steps: 4, after });
+      const optimizer = gs.optimizers[name]({ learningRate });
+      expect(optimizer.learningRate).to.equal(learningRate);
+      const saved = JSON.parse(JSON.stringify(saveOptimizer(optimizer, 'optimizer')));
+      const again = restoreOptimizer(saved, 'optimizer');
+      for (const step of [0, 3, 4, 9]) expect(rateAt(again.learningRate, step)).to.equal(learningRate.at(step));
+      const own = { name: 'own', config: {}, rate: (step: gs.Value) => step, at: (step: number) => step };
+      const message = /^Unknown schedule "own" for optimizer\.learningRate/;
+      await expectFailure(() => saveOptimizer(gs.optimizers[name]({ learningRate: own }), 'optimizer'), 'ERR_OPTION', message);
     });
   }
 

@@ -3,13 +3,15 @@
  * as Keras writes it, with a learning rate (1 is the paper's method).
  */
 import { adadeltaOp } from '../ops/adadelta.js';
-import { checkOptions, type SchemaOf } from '../options.js';
-import { decay, epsilon, rate } from './checks.js';
+import type { SchemaOf } from '../options.js';
+import type { Schedule } from '../schedules/schedule.js';
+import { decay, epsilon, learningRate } from './checks.js';
+import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
 import type { Optimizer } from './optimizer.js';
 
-export interface AdadeltaOptions {
-  /** Step length, >= 0. Default 0.001; the paper has 1. */
-  learningRate?: number;
+export interface AdadeltaOptions extends CommonOptions {
+  /** Step length: number >= 0, or a schedule. Default 0.001; the paper has 1. */
+  learningRate?: number | Schedule;
   /** Decay of both averages, in [0, 1). Default 0.95. */
   rho?: number;
   /** Keeps the division finite and the first moves from being 0, > 0. Default 1e-7. */
@@ -17,18 +19,19 @@ export interface AdadeltaOptions {
 }
 
 const schema = {
-  learningRate: rate(0.001),
+  learningRate: learningRate(0.001),
   rho: decay(0.95),
   epsilon,
-} satisfies SchemaOf<AdadeltaOptions>;
+} satisfies SchemaOf<OwnOptions<AdadeltaOptions>>;
 
 /** s ← ρs + (1−ρ)g², Δ = g·√(d + ε)/√(s + ε), d ← ρd + (1−ρ)Δ², W ← W − lr·Δ. */
 export function adadelta(options?: AdadeltaOptions): Optimizer {
-  const config = checkOptions('optimizers.adadelta', options, schema);
+  const { config, common } = checkOptimizer('adadelta', options, schema);
   const { rho, epsilon } = config;
   return {
     name: 'adadelta',
     config,
+    common,
     learningRate: config.learningRate,
     slots: ['meanSquare', 'meanSquareMove'],
     apply(context) {

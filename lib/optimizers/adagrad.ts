@@ -3,13 +3,15 @@
  * writes it.
  */
 import { adagradOp } from '../ops/adagrad.js';
-import { checkOptions, type SchemaOf } from '../options.js';
-import { epsilon, rate } from './checks.js';
+import type { SchemaOf } from '../options.js';
+import type { Schedule } from '../schedules/schedule.js';
+import { epsilon, learningRate, rate } from './checks.js';
+import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
 import type { Optimizer } from './optimizer.js';
 
-export interface AdagradOptions {
-  /** Step length, >= 0. Default 0.001. */
-  learningRate?: number;
+export interface AdagradOptions extends CommonOptions {
+  /** Step length: number >= 0, or a schedule. Default 0.001. */
+  learningRate?: number | Schedule;
   /** What the sums of squared gradients begin at, >= 0. Default 0.1. */
   initialAccumulatorValue?: number;
   /** Keeps the division finite, > 0. Default 1e-7. */
@@ -17,18 +19,19 @@ export interface AdagradOptions {
 }
 
 const schema = {
-  learningRate: rate(0.001),
+  learningRate: learningRate(0.001),
   initialAccumulatorValue: rate(0.1),
   epsilon,
-} satisfies SchemaOf<AdagradOptions>;
+} satisfies SchemaOf<OwnOptions<AdagradOptions>>;
 
 /** s ← s + g², from s = 0; W ← W − lr·g/√(initialAccumulatorValue + s + ε). */
 export function adagrad(options?: AdagradOptions): Optimizer {
-  const config = checkOptions('optimizers.adagrad', options, schema);
+  const { config, common } = checkOptimizer('adagrad', options, schema);
   const { initialAccumulatorValue: initial, epsilon } = config;
   return {
     name: 'adagrad',
     config,
+    common,
     learningRate: config.learningRate,
     slots: ['sum'],
     apply(context) {

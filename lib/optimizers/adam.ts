@@ -3,13 +3,15 @@
  * is an option of it.
  */
 import { adamOp } from '../ops/adam.js';
-import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
-import { decay, epsilon, rate } from './checks.js';
+import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
+import type { Schedule } from '../schedules/schedule.js';
+import { decay, epsilon, learningRate } from './checks.js';
+import { checkOptimizer, type Common, type CommonOptions, type OwnOptions } from './common.js';
 import type { Optimizer } from './optimizer.js';
 
-export interface AdamOptions {
-  /** Step length, >= 0. Default 0.001. */
-  learningRate?: number;
+export interface AdamOptions extends CommonOptions {
+  /** Step length: number >= 0, or a schedule. Default 0.001. */
+  learningRate?: number | Schedule;
   /** Decay of the mean of gradients, in [0, 1). Default 0.9. */
   beta1?: number;
   /** Decay of the mean of squared gradients, in [0, 1). Default 0.999. */
@@ -21,19 +23,24 @@ export interface AdamOptions {
 }
 
 export const adamSchema = {
-  learningRate: rate(0.001),
+  learningRate: learningRate(0.001),
   beta1: decay(0.9),
   beta2: decay(0.999),
   epsilon,
   amsgrad: optional(boolean, false),
-} satisfies SchemaOf<AdamOptions>;
+} satisfies SchemaOf<OwnOptions<AdamOptions>>;
 
-/** Adam under either of its names; `weightDecay` shrinks the weights before each update. */
-export function adamOptimizer(name: 'adam' | 'adamW', config: Required<AdamOptions>, weightDecay: number): Optimizer {
+/** Adam under either of its names. The weights' decay is part of its own kernel. */
+export function adamOptimizer(
+  name: 'adam' | 'adamW',
+  { config, common }: { config: Checked<typeof adamSchema>; common: Common },
+): Optimizer {
   const { learningRate, beta1, beta2, epsilon, amsgrad } = config;
+  const { weightDecay } = common;
   return {
     name,
     config: { ...config },
+    common: { ...common, weightDecay: 0 },
     learningRate,
     slots: amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
     apply(context) {
@@ -55,5 +62,5 @@ export function adamOptimizer(name: 'adam' | 'adamW', config: Required<AdamOptio
 
 /** m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − lr·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε); with `amsgrad` the largest v so far. */
 export function adam(options?: AdamOptions): Optimizer {
-  return adamOptimizer('adam', checkOptions('optimizers.adam', options, adamSchema), 0);
+  return adamOptimizer('adam', checkOptimizer('adam', options, adamSchema));
 }

@@ -1,7 +1,20 @@
 /** Checks of options that several optimizers have. */
+import { optionError } from '../errors.js';
 import { number, optional, type Check } from '../options.js';
+import { isSchedule, type Schedule } from '../schedules/schedule.js';
 
-/** A rate, >= 0: of learning, or of weight decay. */
+/** A learning rate: a number >= 0, or a schedule. */
+export const learningRate =
+  (fallback: number): Check<number | Schedule> =>
+  (value, name) => {
+    if (value === undefined) return fallback;
+    if (isSchedule(value)) return value;
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+      throw optionError(name, 'number >= 0 or a schedule', value);
+    return value;
+  };
+
+/** A rate of weight decay, >= 0. */
 export const rate = (fallback: number): Check<number> =>
   optional(
     number('number >= 0', (v) => v >= 0),

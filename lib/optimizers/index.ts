@@ -4,6 +4,7 @@ export { adagrad, type AdagradOptions } from './adagrad.js';
 export { adam, type AdamOptions } from './adam.js';
 export { adamW, type AdamWOptions } from './adam_w.js';
 export { adamax, type AdamaxOptions } from './adamax.js';
+export type { CommonOptions } from './common.js';
 export { lion, type LionOptions } from './lion.js';
 export { nadam, type NadamOptions } from './nadam.js';
 export type { Optimizer } from './optimizer.js';

@@ -3,6 +3,8 @@
  * between steps lies in blocks of the same shape, its slots; the learning rate is a variable in device memory.
  */
 import type { Value } from '../graph/graph.js';
+import type { Schedule } from '../schedules/schedule.js';
+import type { Common } from './common.js';
 
 export interface OptimizerContext {
   readonly params: Value;
@@ -21,8 +23,16 @@ export interface Optimizer {
   readonly name: string;
   /** Options that its factory takes back. */
   readonly config: Readonly<Record<string, unknown>>;
-  readonly learningRate: number;
+  /** A number, or how it follows from the number of updates. */
+  readonly learningRate: number | Schedule;
+  /** What the step does around the update. */
+  readonly common: Common;
   readonly slots: readonly string[];
   /** Adds the update to the graph of the step. */
   apply(context: OptimizerContext): void;
+}
+
+/** The learning rate after so many updates, as a number. */
+export function rateAt(learningRate: number | Schedule, step: number): number {
+  return typeof learningRate === 'number' ? learningRate : learningRate.at(step);
 }

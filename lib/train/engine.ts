@@ -3,6 +3,7 @@
  * It lives from the first use of a model (or from `compile`) until the model is compiled again or disposed.
  */
 import { GradstepError } from '../errors.js';
+import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Range, type Stretch } from '../runtime/session.js';
 import type { Compiled } from './compile_options.js';
 import { Lock } from './lock.js';
@@ -69,7 +70,7 @@ export class Engine implements WeightHolder {
       await engine.sync();
       const { training } = memory;
       if (training) {
-        await engine.setLearningRate(earlier?.learningRate ?? training.options.optimizer.learningRate);
+        await engine.setLearningRate(earlier?.learningRate ?? rateAt(training.options.optimizer.learningRate, 0));
         engine.step = earlier?.step ?? 0;
         engine.epochs = earlier?.epochs ?? 0;
         engine.epochStart = earlier?.unfinished?.epochStart ?? engine.step;

@@ -22,6 +22,14 @@ export function layers(): void {
   // @ts-expect-error a bare number
   gs.initializers.constant(1);
   gs.layers.conv2d({ filters: 8, kernelSize: [3, 5], strides: 2, padding: 'same' });
+  gs.layers.dense({ units: 3, kernelRegularizer: 'l2', biasRegularizer: (w) => gs.ops.sum(gs.ops.abs(w)) });
+  gs.layers.conv2d({ filters: 8, kernelSize: 3, kernelConstraint: gs.constraints.maxNorm({ axis: [0, 1, 2] }) });
+  // @ts-expect-error a misspelled regularizer
+  gs.layers.dense({ units: 3, kernelRegularizer: 'L2' });
+  // @ts-expect-error a constraint is no regularizer
+  gs.layers.dense({ units: 3, kernelRegularizer: gs.constraints.nonNeg() });
+  // @ts-expect-error a misspelled constraint
+  gs.layers.dense({ units: 3, biasConstraint: 'nonNegative' });
   gs.layers.flatten();
   // @ts-expect-error a misspelled option
   gs.layers.dense({ unit: 3 });
@@ -86,8 +94,15 @@ export function compiling(model: gs.Sequential): void {
   gs.optimizers.rmsprop({ rho: 0.9, momentum: 0.5, centered: true, epsilon: 1e-7 });
   gs.optimizers.adagrad({ initialAccumulatorValue: 0.5 });
   gs.optimizers.adamW({ weightDecay: 0.01, amsgrad: true });
-  // @ts-expect-error adam has no decay, adamW has
   gs.optimizers.adam({ weightDecay: 0.01 });
+  const cosine = gs.schedules.cosineDecay({ initialLearningRate: 0.1, decaySteps: 100 });
+  gs.optimizers.sgd({ learningRate: gs.schedules.warmup({ steps: 10, after: cosine }), globalClipNorm: 1, useEma: true });
+  // @ts-expect-error a schedule needs to know how long
+  gs.schedules.cosineDecay({ initialLearningRate: 0.1 });
+  // @ts-expect-error a number is no schedule
+  gs.schedules.warmup({ steps: 10, after: 0.1 });
+  // @ts-expect-error Keras's spelling
+  gs.optimizers.sgd({ clipnorm: 1 });
   // @ts-expect-error a number for a boolean
   gs.optimizers.rmsprop({ centered: 1 });
   // @ts-expect-error lion divides by nothing

@@ -1,0 +1,103 @@
+/**
+ * Options that every optimizer has, as in Keras: what a step does to gradients before the update and to parameters around
+ * it. The optimizer only says what is wanted; the step is put together in lib/train. In order: gradients are added up over
+ * gradientAccumulationSteps, cut, parameters decay, the optimizer's own update, constraints, the moving average.
+ */
+import { GradstepError } from '../errors.js';
+import {
+  boolean,
+  checkOptions,
+  integer,
+  number,
+  optional,
+  type Check,
+  type Checked,
+  type Schema,
+  type SchemaOf,
+} from '../options.js';
+
+export interface CommonOptions {
+  /** Every parameter also loses learningRate · weightDecay of itself, before its update; number >= 0. Default none. */
+  weightDecay?: number;
+  /** Elements of gradients are cut to [−clipValue, clipValue]; number > 0. Default none. */
+  clipValue?: number;
+  /** The gradient of each weight is scaled down to this norm where it is larger; number > 0. Default none. */
+  clipNorm?: number;
+  /** All gradients are scaled down together to this norm where theirs is larger; number > 0. Default none. */
+  globalClipNorm?: number;
+  /** Whether a moving average of the parameters is kept. Default false. */
+  useEma?: boolean;
+  /** Part of that average that stays at each update, number in [0, 1]. Default 0.99. */
+  emaMomentum?: number;
+  /** Steps whose gradients are averaged for one update, integer > 0. Default 1. */
+  gradientAccumulationSteps?: number;
+}
+
+/** What was asked for, complete. */
+export interface Common {
+  /** 0 where there is none, or where the optimizer's own update does it. */
+  readonly weightDecay: number;
+  /** At most one of these three. */
+  readonly clipValue: number | undefined;
+  readonly clipNorm: number | undefined;
+  readonly globalClipNorm: number | undefined;
+  readonly useEma: boolean;
+  readonly emaMomentum: number;
+  readonly gradientAccumulationSteps: number;
+}
+
+const positive: Check<number | undefined> = optional(
+  number('number > 0', (v) => v > 0),
+  undefined,
+);
+
+const commonSchema = {
+  weightDecay: optional(
+    number('number >= 0', (v) => v >= 0),
+    undefined,
+  ),
+  clipValue: positive,
+  clipNorm: positive,
+  globalClipNorm: positive,
+  useEma: optional(boolean, undefined),
+  emaMomentum: optional(
+    number('number in [0, 1]', (v) => v >= 0 && v <= 1),
+    undefined,
+  ),
+  gradientAccumulationSteps: optional(integer(1, 0x7fffffff), undefined),
+} satisfies SchemaOf<CommonOptions>;
+
+/** The options that an optimizer's own schema has to check. */
+export type OwnOptions<O> = Omit<O, keyof CommonOptions>;
+
+/** Checks an optimizer's options: its own, of which `config` has all, and the common ones, of which it has those given. */
+export function checkOptimizer<S extends Schema>(
+  name: string,
+  options: unknown,
+  schema: S,
+): { config: Checked<S>; common: Common } {
+  const where = `optimizers.${name}`;
+  const checked = checkOptions(where, options, { ...schema, ...commonSchema, ...schema });
+  const { weightDecay, clipValue, clipNorm, globalClipNorm, useEma, emaMomentum, gradientAccumulationSteps } = checked as Checked<
+    typeof commonSchema
+  >;
+  const cuts = Object.entries({ clipValue, clipNorm, globalClipNorm }).filter(([, limit]) => limit !== undefined);
+  if (cuts.length > 1) {
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected at most one of clipValue, clipNorm and globalClipNorm for ${where} but received ${cuts.map(([k]) => k).join(' and ')}`,
+    );
+  }
+  return {
+    config: Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined)) as Checked<S>,
+    common: {
+      weightDecay: weightDecay ?? 0,
+      clipValue,
+      clipNorm,
+      globalClipNorm,
+      useEma: useEma ?? false,
+      emaMomentum: emaMomentum ?? 0.99,
+      gradientAccumulationSteps: gradientAccumulationSteps ?? 1,
+    },
+  };
+}
