@@ -4,6 +4,7 @@
  */
 import { GradstepError } from '../errors.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { rateAt } from '../optimizers/optimizer.js';
 import { randomSeed } from '../random.js';
 import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine, type Snapshot, type TrainingState } from './engine.js';
@@ -69,7 +70,7 @@ export abstract class ModelCore {
 
   /** The rate that training begins with. */
   get initialLearningRate(): number {
-    return this.compiled.optimizer.learningRate;
+    return rateAt(this.compiled.optimizer.learningRate, 0);
   }
 
   /** State that the optimizer keeps, as `slot/weight`, with the shape of each. */
