@@ -248,12 +248,11 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
     () => gs.sequential([layers.flatten({ name: 'a' }), layers.dense({ units: 1, name: 'a' })]),
   ],
   [
-    'a layer in two models',
-    /^Expected a layer of its own for sequential.layers\[0\] but it is already part of a model/,
+    'a layer twice in a row of layers',
+    /^Expected a layer of its own for sequential.layers\[1\] but it occurs twice/,
     () => {
       const l = layers.dense({ units: 1 });
-      gs.sequential([l]);
-      gs.sequential([l]);
+      gs.sequential([l, l]);
     },
   ],
   [
