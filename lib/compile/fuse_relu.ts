@@ -1,10 +1,10 @@
 /** Rewrites around relu; see fuse.ts. */
 import type { OpDef, Tape } from '../graph/define_op.js';
 import { channelNormGradOp, channelNormOp } from '../ops/channel_norm.js';
-import { conv2dOp } from '../ops/conv2d.js';
+import { convOp } from '../ops/conv.js';
 import { map } from '../ops/map.js';
 import { matmulOp } from '../ops/matmul.js';
-import { maxPool2dDxOp, maxPool2dOp } from '../ops/max_pool2d.js';
+import { maxPoolDxOp, maxPoolOp } from '../ops/max_pool.js';
 import { SCALAR_NAMES, type ScalarName } from '../ops/scalar_table.js';
 import type { Instruction } from './program.js';
 import { Uses } from './uses.js';
@@ -16,9 +16,9 @@ function isMapOf(instruction: Instruction | undefined, name: ScalarName): instru
   return code.length === 1 && SCALAR_NAMES[code[0]![0]] === name;
 }
 
-const WITH_EPILOGUE: readonly OpDef[] = [matmulOp, conv2dOp, channelNormOp];
+const WITH_EPILOGUE: readonly OpDef[] = [matmulOp, convOp, channelNormOp];
 
-/** matmul, conv2d or channelNorm followed by relu: the kernel applies it. Its backward needs only the result, which is kept. */
+/** matmul, conv or channelNorm followed by relu: the kernel applies it. Its backward needs only the result, which is kept. */
 export function reluEpilogues(list: Instruction[]): Instruction[] {
   const uses = new Uses(list);
   const gone = new Set<Instruction>();
@@ -70,9 +70,9 @@ export function reluBehindMaxPool(list: Instruction[]): Instruction[] {
     const [a, b] = [mul.inputs.in0, mul.inputs.in1];
     if (!a || !b) continue;
     const [spread, mask] = [uses.maker(a.buffer), uses.maker(b.buffer)];
-    if (spread?.op !== maxPool2dDxOp || !isMapOf(mask, 'step')) continue;
+    if (spread?.op !== maxPoolDxOp || !isMapOf(mask, 'step')) continue;
     const pool = uses.maker(spread.inputs.argmax!.buffer);
-    if (pool?.op !== maxPool2dOp || pool.inputs.x!.buffer !== mask.inputs.in0!.buffer) continue;
+    if (pool?.op !== maxPoolOp || pool.inputs.x!.buffer !== mask.inputs.in0!.buffer) continue;
     if (uses.onlyReader(a.buffer) !== mul || uses.onlyReader(b.buffer) !== mul) continue;
 
     const pooled = pool.outputs.y!;

@@ -3,7 +3,7 @@ import { linear } from '../activations/index.js';
 import { activationOption, type Activation, type ActivationName } from '../activations/activation.js';
 import { GradstepError } from '../errors.js';
 import { glorotUniform, zeros } from '../initializers/index.js';
-import { conv2d as convolve } from '../ops/conv2d.js';
+import { conv as convolve } from '../ops/conv.js';
 import { boolean, integer, optional, pair, type SchemaOf } from '../options.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
 import { paddingOption, windowedSize, windowPadding, type Padding, type WindowOptions } from './padding.js';

@@ -4,7 +4,7 @@
  */
 import { GradstepError } from '../errors.js';
 import { formatShape, type Shape } from '../graph/shape.js';
-import { windowOutput } from '../ops/conv2d.js';
+import { windowOutput } from '../ops/window.js';
 import { oneOf } from '../options.js';
 import { expectAxes } from './define_layer.js';
 

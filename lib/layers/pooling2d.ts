@@ -1,6 +1,6 @@
 /** What the two poolings over height and width share: options, shapes, the window. */
 import type { Value } from '../graph/graph.js';
-import type { Pool2d } from '../ops/max_pool2d.js';
+import type { PoolWindow } from '../ops/max_pool.js';
 import { optional, pair, type SchemaOf } from '../options.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
 import { paddingOption, windowedSize, windowPadding, type Padding, type WindowOptions } from './padding.js';
@@ -31,7 +31,7 @@ function windowOf(o: {
 /** Makes the factory of a pooling layer from its names and its op. */
 export function definePooling2d(
   names: { className: string; factory: string; baseName: string },
-  pool: (x: Value, window: Pool2d) => Value,
+  pool: (x: Value, window: PoolWindow) => Value,
 ): (options: unknown) => Layer {
   return defineLayer({
     ...names,

@@ -5,7 +5,7 @@
 import type { Value } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
 import { elementwise } from '../ops/map.js';
-import { maxPool2d } from '../ops/max_pool2d.js';
+import { maxPool } from '../ops/max_pool.js';
 import { sum } from '../ops/reduce_sum.js';
 import { reshape } from '../ops/reshape.js';
 import { checkOptions } from '../options.js';
@@ -20,8 +20,8 @@ function shortfall(yTrue: Value, yPred: Value): Value {
 /** The largest element along the last axis: the pool of one window over it. */
 function largest(x: Value): Value {
   const classes = x.shape.at(-1)!;
-  const window = { poolH: 1, poolW: classes, strideH: 1, strideW: 1, padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
-  return reshape(maxPool2d(reshape(x, [sizeOf(x.shape) / classes, 1, classes, 1]), window), x.shape.slice(0, -1));
+  const rows = reshape(x, [sizeOf(x.shape) / classes, 1, classes, 1]);
+  return reshape(maxPool(rows, { poolW: classes }), x.shape.slice(0, -1));
 }
 
 /** max(1 − y·ŷ, 0), the mean over the outputs. Labels have the shape of the output: −1 (or 0) and 1. */

@@ -1,4 +1,4 @@
-// Pooling attributes of either pooling op as the two axes of ops/pool.h.
+// Pooling attributes of either pooling op as the three axes of ops/pool.h; of two, the outermost has one position.
 #pragma once
 
 #include "generated/tensor.h"
@@ -8,19 +8,40 @@ namespace gradstep::cpu {
 
 struct PoolGeometry {
   int64_t n, c;
-  PoolAxis h, w;
+  PoolAxis d, h, w;
 
-  int64_t windows() const { return n * h.windows * w.windows; }
-  int64_t positions() const { return n * h.size * w.size; }
+  int64_t windows() const { return n * d.windows * h.windows * w.windows; }
+  int64_t positions() const { return n * d.size * h.size * w.size; }
 };
 
-// `x` is the larger tensor [N, H, W, C], `y` the pooled one.
+// A window or a position by its number, row by row.
+struct PoolIndex {
+  int64_t n;
+  int32_t d, h, w;
+};
+
+inline PoolIndex window_at(const PoolGeometry& g, int64_t at) {
+  const int64_t row = at / g.w.windows, plane = row / g.h.windows;
+  return {plane / g.d.windows, static_cast<int32_t>(plane % g.d.windows), static_cast<int32_t>(row % g.h.windows),
+          static_cast<int32_t>(at % g.w.windows)};
+}
+
+inline PoolIndex position_at(const PoolGeometry& g, int64_t at) {
+  const int64_t row = at / g.w.size, plane = row / g.h.size;
+  return {plane / g.d.size, static_cast<int32_t>(plane % g.d.size), static_cast<int32_t>(row % g.h.size),
+          static_cast<int32_t>(at % g.w.size)};
+}
+
+// `x` is the larger tensor [N, (D,) H, W, C], `y` the pooled one.
 template <typename Args>
 PoolGeometry pool_geometry(const Args& args, const Tensor& x, const Tensor& y) {
+  const int c = x.rank - 1;
+  const PoolAxis deep = {x.dims[1], y.dims[1], args.pool_d, args.stride_d, args.pad_front};
   return {x.dims[0],
-          x.dims[3],
-          {x.dims[1], y.dims[1], args.pool_h, args.stride_h, args.pad_top},
-          {x.dims[2], y.dims[2], args.pool_w, args.stride_w, args.pad_left}};
+          x.dims[c],
+          c == 4 ? deep : PoolAxis{1, 1, 1, 1, 0},
+          {x.dims[c - 2], y.dims[c - 2], args.pool_h, args.stride_h, args.pad_top},
+          {x.dims[c - 1], y.dims[c - 1], args.pool_w, args.stride_w, args.pad_left}};
 }
 
 }  // namespace gradstep::cpu

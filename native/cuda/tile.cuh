@@ -69,12 +69,13 @@ __device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, Pa
   }
 }
 
-// B as a row-major matrix [k, n]; kWidth neighbours along n at a time (n divides by it).
+// B as n columns of a row-major matrix, whose rows are `stride` elements apart; kWidth neighbours along n at a time (n
+// and the stride divide by it).
 template <typename T, int kWidth>
 class MatrixLoader {
  public:
-  __device__ MatrixLoader(const float* b, int32_t n, int32_t n_begin)
-      : b_(b), n_(n), column_(n_begin + threadIdx.x % kAlong * kWidth) {}
+  __device__ MatrixLoader(const float* b, int32_t n, int32_t stride, int32_t n_begin)
+      : b_(b), n_(n), stride_(stride), column_(n_begin + threadIdx.x % kAlong * kWidth) {}
 
   __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
 #pragma unroll
@@ -82,7 +83,7 @@ class MatrixLoader {
       const uint32_t depth = pass * kDeep + threadIdx.x / kAlong;
       const bool inside = depth < T::kDepth && k_begin + depth < k_end && column_ < n_;
       values_[pass] = {};
-      if (inside) values_[pass] = load_pack<kWidth>(b_ + static_cast<int64_t>(k_begin + depth) * n_ + column_);
+      if (inside) values_[pass] = load_pack<kWidth>(b_ + static_cast<int64_t>(k_begin + depth) * stride_ + column_);
     }
   }
 
@@ -99,11 +100,12 @@ class MatrixLoader {
   static constexpr int kDeep = kTileThreads / kAlong;  // rows a pass
   static constexpr int kPasses = (T::kDepth + kDeep - 1) / kDeep;
   const float* b_;
-  int32_t n_, column_;
+  int32_t n_, stride_, column_;
   Pack<float, kWidth> values_[kPasses];
 };
 
-// Writes four neighbouring results of a row-major [., n] matrix from column `at` on, those inside it; adds where asked.
+// Writes four neighbouring results of a row of n from column `at` on, those inside it; adds where asked. Rows begin at
+// multiples of 16 bytes where n divides by four.
 __device__ inline void write_four(float* row, int32_t at, int32_t n, Pack<float, 4> values, bool accumulate) {
   if (n % 4 == 0 && at < n) {
     if (accumulate) {

@@ -1,4 +1,4 @@
-// argmax on CUDA: a warp a row. The first of equals wins, and a NaN beats every number, as in max_pool2d.
+// argmax on CUDA: a warp a row. The first of equals wins, and a NaN beats every number, as in max_pool.
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "generated/args/argmax.h"

@@ -1,10 +1,11 @@
-// How the pooling kernels lay out their work: blocks of channels x pixels over a tensor [N, rows, columns, C], a thread
-// for each channel (or several) of a pixel. Small channel counts put more pixels into a block.
+// How the pooling kernels lay out their work: blocks of channels x pixels over a tensor [N, planes, rows, columns, C],
+// a thread for each channel (or several) of a pixel. Small channel counts put more pixels into a block.
 #pragma once
 
 #include "core/error.h"
 #include "cuda/divide.h"
 #include "cuda/launch.h"
+#include "generated/tensor.h"
 #include "ops/pool.h"
 
 namespace gradstep::cuda {
@@ -12,11 +13,11 @@ namespace gradstep::cuda {
 constexpr int kPoolThreads = 256;
 
 struct PoolMap {
-  PoolAxis rows, cols;
+  PoolAxis planes, rows, cols;
   int32_t channels;
-  uint32_t pixels;            // N * rows * columns of the tensor that is written
-  uint32_t lanes;             // threads along the channels
-  Divider by_column, by_row;  // of the tensor that is written
+  uint32_t pixels;                      // N * planes * rows * columns of the tensor that is written
+  uint32_t lanes;                       // threads along the channels
+  Divider by_column, by_row, by_plane;  // of the tensor that is written
 
   dim3 block() const { return dim3(lanes, kPoolThreads / lanes); }
   dim3 grid() const { return blocks_for(pixels, kPoolThreads / lanes); }
@@ -25,11 +26,13 @@ struct PoolMap {
   __device__ int64_t flat_pixel() const { return static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; }
 
   // ... and where it is. False beyond the last one.
-  __device__ bool pixel(int32_t& n, int32_t& row, int32_t& column) const {
+  __device__ bool pixel(int32_t& n, int32_t& plane, int32_t& row, int32_t& column) const {
     const int64_t flat = flat_pixel();
     if (flat >= pixels) return false;
-    uint32_t r, c;
-    n = static_cast<int32_t>(by_row.divide(by_column.divide(static_cast<uint32_t>(flat), c), r));
+    uint32_t p, r, c;
+    const uint32_t in_plane = by_row.divide(by_column.divide(static_cast<uint32_t>(flat), c), r);
+    n = static_cast<int32_t>(by_plane.divide(in_plane, p));
+    plane = static_cast<int32_t>(p);
     row = static_cast<int32_t>(r);
     column = static_cast<int32_t>(c);
     return true;
@@ -37,21 +40,26 @@ struct PoolMap {
 };
 
 // `large` is the pooled-over tensor, `small` the one with an element a window, `written` the one of the two that is
-// written; all [N, rows, columns, C].
+// written; all [N, (planes,) rows, columns, C].
 template <typename Args>
-PoolMap pool_map(const Args& a, const int32_t* large, const int32_t* small, const int32_t* written) {
-  const int64_t pixels = static_cast<int64_t>(written[0]) * written[1] * written[2];
+PoolMap pool_map(const Args& a, const Tensor& large, const Tensor& small, const Tensor& written) {
+  const int c = written.rank - 1;
+  const int64_t pixels = written.dims[c] > 0 ? written.size() / written.dims[c] : 0;
   if (pixels >= int64_t{1} << 31) throw Error("ERR_SHAPE", "Pooling handles fewer than 2^31 pixels at a time");
+  const bool deep = c == 4;
   PoolMap map{};
-  map.rows = {large[1], small[1], a.pool_h, a.stride_h, a.pad_top};
-  map.cols = {large[2], small[2], a.pool_w, a.stride_w, a.pad_left};
-  map.channels = written[3];
-  map.pixels = map.channels > 0 ? static_cast<uint32_t>(pixels) : 0;
+  map.planes =
+      deep ? PoolAxis{large.dims[1], small.dims[1], a.pool_d, a.stride_d, a.pad_front} : PoolAxis{1, 1, 1, 1, 0};
+  map.rows = {large.dims[c - 2], small.dims[c - 2], a.pool_h, a.stride_h, a.pad_top};
+  map.cols = {large.dims[c - 1], small.dims[c - 1], a.pool_w, a.stride_w, a.pad_left};
+  map.channels = written.dims[c];
+  map.pixels = static_cast<uint32_t>(pixels);
   map.lanes = 1;
   while (map.lanes < kPoolThreads && map.lanes < static_cast<uint32_t>(map.channels)) map.lanes *= 2;
   if (map.pixels > 0) {
-    map.by_row = Divider(static_cast<uint32_t>(written[1]));
-    map.by_column = Divider(static_cast<uint32_t>(written[2]));
+    map.by_plane = Divider(deep ? static_cast<uint32_t>(written.dims[1]) : 1);
+    map.by_row = Divider(static_cast<uint32_t>(written.dims[c - 2]));
+    map.by_column = Divider(static_cast<uint32_t>(written.dims[c - 1]));
   }
   return map;
 }

@@ -16,19 +16,22 @@ struct Range {
 struct PoolAxis {
   int32_t size, windows, pool, stride, pad;
 
+  // Where window p begins; before the tensor in the padding.
+  GRADSTEP_HD int32_t begin(int32_t p) const { return p * stride - pad; }
+
   // Positions inside the tensor that window p covers.
   GRADSTEP_HD Range inside(int32_t p) const {
-    const int32_t begin = p * stride - pad;
-    const int32_t end = begin + pool;
-    return {begin > 0 ? begin : 0, end < size ? end : size};
+    const int32_t first = begin(p);
+    const int32_t last = first + pool;
+    return {first > 0 ? first : 0, last < size ? last : size};
   }
 
   // Windows that cover position i.
   GRADSTEP_HD Range covering(int32_t i) const {
     const int32_t beyond = i + pad - pool;  // the last position at which a window ends before i
-    const int32_t begin = beyond < 0 ? 0 : beyond / stride + 1;
-    const int32_t end = (i + pad) / stride + 1;
-    return {begin, end < windows ? end : windows};
+    const int32_t first = beyond < 0 ? 0 : beyond / stride + 1;
+    const int32_t last = (i + pad) / stride + 1;
+    return {first, last < windows ? last : windows};
   }
 };
 

@@ -4,15 +4,15 @@
  */
 import type { Value } from '../../lib/graph/graph.js';
 import { gradients } from '../../lib/ops/autodiff.js';
-import { averagePool2d } from '../../lib/ops/average_pool2d.js';
-import { conv2d } from '../../lib/ops/conv2d.js';
+import { averagePool } from '../../lib/ops/average_pool.js';
+import { conv } from '../../lib/ops/conv.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { matmul } from '../../lib/ops/matmul.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { ScalarName } from '../../lib/ops/scalar_table.js';
-import { cases as average } from './average_pool2d.js';
-import { convolution } from './conv2d.js';
-import { POOL } from './max_pool2d.js';
+import { cases as average } from './average_pool.js';
+import { convolution } from './conv.js';
+import { POOL } from './max_pool.js';
 import type { Numbers, OpCase } from './op_case.js';
 
 const squares = (y: Value): Value => sum(elementwise('square', y));
@@ -48,9 +48,10 @@ const SLOPES: Partial<Record<ScalarName, (x: number) => number>> = {
   softplus: (x) => 1 / (1 + Math.exp(-x)),
 };
 
-const strided = convolution('strided', [1, 5, 4, 2], [2, 3, 2, 2], { strideH: 2, strideW: 1 });
-const GEOMETRY = { strideH: 2, strideW: 1, dilationH: 1, dilationW: 1, padTop: 0, padBottom: 0, padLeft: 0, padRight: 0 };
-const convolve = (v: Record<string, Value>): Value => conv2d(v.x!, v.w!, GEOMETRY);
+const GEOMETRY = { strideH: 2, strideW: 1 };
+const strided = convolution('strided', [1, 5, 4, 2], [2, 3, 2, 2], GEOMETRY);
+const grouped = convolution('grouped', [1, 3, 4, 4], [2, 3, 2, 4], { groups: 2 });
+const convolve = (v: Record<string, Value>): Value => conv(v.x!, v.w!, GEOMETRY);
 
 const product: OpCase = {
   name: 'product',
@@ -74,7 +75,9 @@ export const cases: OpCase[] = [
   })),
   ofSquares('matmul by a', product, 'a', (v) => matmul(v.a!, v.b!)),
   ofSquares('matmul by b', product, 'b', (v) => matmul(v.a!, v.b!)),
-  ofSquares('conv2d by its input', strided, 'x', convolve),
-  ofSquares('conv2d by its kernel', strided, 'w', convolve),
-  ofSquares('averagePool2d', average[0]!, 'x', (v) => averagePool2d(v.x!, POOL)),
+  ofSquares('conv by its input', strided, 'x', convolve),
+  ofSquares('conv by its kernel', strided, 'w', convolve),
+  ofSquares('a grouped conv by its input', grouped, 'x', (v) => conv(v.x!, v.w!, { groups: 2 })),
+  ofSquares('a grouped conv by its kernel', grouped, 'w', (v) => conv(v.x!, v.w!, { groups: 2 })),
+  ofSquares('averagePool', average[0]!, 'x', (v) => averagePool(v.x!, POOL)),
 ];

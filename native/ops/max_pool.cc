@@ -1,6 +1,6 @@
-// maxPool2d on the CPU, NHWC: one output position at a time, vectorised over channels. The gradient gathers: each input
-// position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
-#include "generated/args/max_pool2d.h"
+// maxPool on the CPU, channels last: one output position at a time, vectorised over channels. The gradient gathers:
+// each input position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
+#include "generated/args/max_pool.h"
 
 #include "cpu/pool_geometry.h"
 #include "cpu/prepare.h"
@@ -11,12 +11,12 @@ namespace {
 
 constexpr int64_t kChannels = 64;  // worked on at a time, in registers and first-level cache
 
-// One window of `rows` x `columns` positions, the first at x, for n <= kChannels channels: its largest elements and
-// their places. Places count as `place` + row * place_stride + column.
+// One window of `planes` x `rows` x `columns` positions, the first at x, for n <= kChannels channels: its largest
+// elements and their places. Places count as `place` + plane * place_plane + row * place_row + column.
 struct Window {
-  int32_t rows, columns;
-  int64_t row_stride, column_stride;  // of x, in elements
-  int32_t place, place_stride;
+  int32_t planes, rows, columns;
+  int64_t plane_stride, row_stride, column_stride;  // of x, in elements
+  int32_t place, place_plane, place_row;
 };
 
 GRADSTEP_VECTORISED void contend(float* __restrict y, int32_t* __restrict winner, const float* __restrict x,
@@ -25,14 +25,16 @@ GRADSTEP_VECTORISED void contend(float* __restrict y, int32_t* __restrict winner
     y[i] = x[i];
     winner[i] = window.place;
   }
-  for (int32_t r = 0; r < window.rows; r++) {
-    for (int32_t c = r == 0 ? 1 : 0; c < window.columns; c++) {
-      const float* __restrict from = x + r * window.row_stride + c * window.column_stride;
-      const int32_t place = window.place + r * window.place_stride + c;
-      for (int64_t i = 0; i < n; i++) {
-        const bool wins = takes_lead(from[i], y[i]);
-        y[i] = wins ? from[i] : y[i];
-        winner[i] = wins ? place : winner[i];
+  for (int32_t d = 0; d < window.planes; d++) {
+    for (int32_t r = 0; r < window.rows; r++) {
+      for (int32_t c = d == 0 && r == 0 ? 1 : 0; c < window.columns; c++) {
+        const float* __restrict from = x + d * window.plane_stride + r * window.row_stride + c * window.column_stride;
+        const int32_t place = window.place + d * window.place_plane + r * window.place_row + c;
+        for (int64_t i = 0; i < n; i++) {
+          const bool wins = takes_lead(from[i], y[i]);
+          y[i] = wins ? from[i] : y[i];
+          winner[i] = wins ? place : winner[i];
+        }
       }
     }
   }
@@ -48,13 +50,21 @@ template <typename Index>
 void pool(const PoolGeometry& g, const float* x, float* y, Index* argmax, int64_t begin, int64_t end) {
   int32_t winner[kChannels];
   for (int64_t at = begin; at < end; at++) {
-    const int32_t q = at % g.w.windows, p = at / g.w.windows % g.h.windows;
-    const int64_t n = at / g.w.windows / g.h.windows;
-    const Range rows = g.h.inside(p), columns = g.w.inside(q);
-    const int32_t place =
-        (rows.begin - (p * g.h.stride - g.h.pad)) * g.w.pool + columns.begin - (q * g.w.stride - g.w.pad);
-    const Window window{rows.end - rows.begin, columns.end - columns.begin, g.w.size * g.c, g.c, place, g.w.pool};
-    const float* from = x + ((n * g.h.size + rows.begin) * g.w.size + columns.begin) * g.c;
+    const PoolIndex of = window_at(g, at);
+    const Range planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
+    const int32_t place = ((planes.begin - g.d.begin(of.d)) * g.h.pool + rows.begin - g.h.begin(of.h)) * g.w.pool +
+                          columns.begin - g.w.begin(of.w);
+    const Window window{planes.end - planes.begin,
+                        rows.end - rows.begin,
+                        columns.end - columns.begin,
+                        g.h.size * g.w.size * g.c,
+                        g.w.size * g.c,
+                        g.c,
+                        place,
+                        g.h.pool * g.w.pool,
+                        g.w.pool};
+    const int64_t row = (of.n * g.d.size + planes.begin) * g.h.size + rows.begin;
+    const float* from = x + (row * g.w.size + columns.begin) * g.c;
     for (int64_t c = 0; c < g.c; c += kChannels) {
       const int64_t count = std::min(kChannels, g.c - c);
       contend(y + at * g.c + c, winner, from + c, window, count);
@@ -84,17 +94,19 @@ void collect(float* dx, const float* dy, const int32_t* argmax, int32_t position
 template <typename Index>
 void spread(const PoolGeometry& g, const float* dy, const Index* argmax, float* dx, int64_t begin, int64_t end) {
   for (int64_t at = begin; at < end; at++) {
-    const int32_t w = at % g.w.size, h = at / g.w.size % g.h.size;
-    const int64_t n = at / g.w.size / g.h.size;
-    const Range rows = g.h.covering(h), columns = g.w.covering(w);
+    const PoolIndex of = position_at(g, at);
+    const Range planes = g.d.covering(of.d), rows = g.h.covering(of.h), columns = g.w.covering(of.w);
     float* to = dx + at * g.c;
     bool first = true;
-    for (int32_t p = rows.begin; p < rows.end; p++) {
-      for (int32_t q = columns.begin; q < columns.end; q++) {
-        const int32_t position = (h - (p * g.h.stride - g.h.pad)) * g.w.pool + w - (q * g.w.stride - g.w.pad);
-        const int64_t from = ((n * g.h.windows + p) * g.w.windows + q) * g.c;
-        collect(to, dy + from, argmax + from, position, g.c, first);
-        first = false;
+    for (int32_t o = planes.begin; o < planes.end; o++) {
+      for (int32_t p = rows.begin; p < rows.end; p++) {
+        const int32_t row = (of.d - g.d.begin(o)) * g.h.pool + of.h - g.h.begin(p);
+        for (int32_t q = columns.begin; q < columns.end; q++) {
+          const int32_t position = row * g.w.pool + of.w - g.w.begin(q);
+          const int64_t from = (((of.n * g.d.windows + o) * g.h.windows + p) * g.w.windows + q) * g.c;
+          collect(to, dy + from, argmax + from, position, g.c, first);
+          first = false;
+        }
       }
     }
     if (first) fill(to, 0.f, g.c);  // no window covers this position
@@ -102,7 +114,7 @@ void spread(const PoolGeometry& g, const float* dy, const Index* argmax, float* 
 }
 
 template <typename Index>
-Step pool_step(Prepare& prepare, const MaxPool2dArgs& args) {
+Step pool_step(Prepare& prepare, const MaxPoolArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.x, args.y);
   const int parts = parts_of(args.x.size(), prepare.threads());
   return [g, parts, x = prepare.at(args.x), y = prepare.at(args.y), argmax = prepare.at<Index>(args.argmax)] {
@@ -111,7 +123,7 @@ Step pool_step(Prepare& prepare, const MaxPool2dArgs& args) {
 }
 
 template <typename Index>
-Step spread_step(Prepare& prepare, const MaxPool2dDxArgs& args) {
+Step spread_step(Prepare& prepare, const MaxPoolDxArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.dx, args.dy);
   const int parts = parts_of(args.dx.size(), prepare.threads());
   return [g, parts, dy = prepare.at(args.dy), argmax = prepare.at<Index>(args.argmax), dx = prepare.at(args.dx)] {
@@ -122,11 +134,11 @@ Step spread_step(Prepare& prepare, const MaxPool2dDxArgs& args) {
 
 }  // namespace
 
-Step max_pool2d(Prepare& prepare, const MaxPool2dArgs& args) {
+Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
   return args.argmax.dtype == DType::kUint8 ? pool_step<uint8_t>(prepare, args) : pool_step<int32_t>(prepare, args);
 }
 
-Step max_pool2d_dx(Prepare& prepare, const MaxPool2dDxArgs& args) {
+Step max_pool_dx(Prepare& prepare, const MaxPoolDxArgs& args) {
   return args.argmax.dtype == DType::kUint8 ? spread_step<uint8_t>(prepare, args) : spread_step<int32_t>(prepare, args);
 }
 

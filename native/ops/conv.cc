@@ -1,0 +1,317 @@
+// conv and its gradients on oneDNN: channels last, kernels [kh, kw, in, out] as the user sees them. oneDNN wants
+// kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a small part
+// of the work. oneDNN cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is added
+// from there. What it lacks for depthwise convolutions: cpu/depthwise.h.
+#include "generated/args/conv.h"
+
+#include "cpu/depthwise.h"
+#include "cpu/prepare.h"
+#include "cpu/vector.h"
+
+namespace gradstep::cpu {
+namespace {
+
+using dnnl::memory;
+constexpr auto kF32 = memory::data_type::f32;
+
+// A convolution as oneDNN is asked for it: axes between rows and channels, groups, and how often each channel of x is
+// repeated first, so that a depthwise convolution makes one channel out of each. Padding behind is what the sizes
+// imply, since what a stride leaves over is not padding.
+struct Conv {
+  memory::dims x, w, y;  // oneDNN's order: N, C, axes; (groups,) O, I, axes
+  ConvGeometry g;
+  int32_t groups, times;
+
+  bool deep() const { return x.size() == 5; }
+  bool depthwise() const { return groups > 1 && groups == x[1] && groups == y[1]; }
+  int64_t axis(const memory::dims& dims, size_t i) const { return dims[dims.size() - g.strides.size() + i]; }
+
+  memory::desc activation(const memory::dims& dims) const {
+    return memory::desc(dims, kF32, deep() ? memory::format_tag::ndhwc : memory::format_tag::nhwc);
+  }
+  memory::desc kernel() const {
+    if (groups > 1) return memory::desc(w, kF32, deep() ? memory::format_tag::dhwigo : memory::format_tag::hwigo);
+    return memory::desc(w, kF32, deep() ? memory::format_tag::dhwio : memory::format_tag::hwio);
+  }
+  memory::desc any_kernel() const { return memory::desc(w, kF32, memory::format_tag::any); }
+  memory::desc bias(bool present) const {
+    return present ? memory::desc({y[1]}, kF32, memory::format_tag::x) : memory::desc();
+  }
+};
+
+// x, w and y as the op has them.
+template <typename Args>
+Conv conv_of(const Args& args, const Tensor& x, const Tensor& w, const Tensor& y) {
+  const int channel = x.rank - 1;
+  const int32_t filters = w.dims[channel];
+  Conv conv{};
+  conv.groups = args.groups;
+  conv.times = conv.groups > 1 && w.dims[channel - 1] == 1 ? filters / conv.groups : 1;
+  conv.groups *= conv.times;
+  conv.x = {x.dims[0], x.dims[channel] * conv.times};
+  conv.y = {y.dims[0], filters};
+  conv.w = {filters, w.dims[channel - 1]};
+  if (conv.groups > 1) conv.w = {conv.groups, filters / conv.groups, w.dims[channel - 1]};
+  const int32_t strides[] = {args.stride_d, args.stride_h, args.stride_w};
+  const int32_t dilations[] = {args.dilation_d, args.dilation_h, args.dilation_w};
+  const int32_t before[] = {args.pad_front, args.pad_top, args.pad_left};
+  for (int axis = 1; axis < channel; axis++) {
+    const int named = axis + 3 - channel;
+    const int32_t size = x.dims[axis], windows = y.dims[axis], kernel = w.dims[axis - 1];
+    conv.x.push_back(size);
+    conv.y.push_back(windows);
+    conv.w.push_back(kernel);
+    conv.g.strides.push_back(strides[named]);
+    conv.g.dilates.push_back(dilations[named] - 1);
+    conv.g.pad_begin.push_back(before[named]);
+    conv.g.pad_end.push_back((windows - 1) * strides[named] + (kernel - 1) * dilations[named] + 1 - size -
+                             before[named]);
+  }
+  return conv;
+}
+
+// The step's workspace in 64-byte aligned pieces. Pieces are counted first and given out once their total is known.
+class Pieces {
+ public:
+  size_t add(size_t bytes) {
+    const size_t at = bytes_;
+    bytes_ += (bytes + 63) / 64 * 64;
+    return at;
+  }
+  char* allocate(Prepare& prepare) const { return static_cast<char*>(prepare.workspace(bytes_)); }
+
+ private:
+  size_t bytes_ = 0;
+};
+
+Primitive reorder(const Dnnl& d, const memory::desc& from_desc, void* from, const memory::desc& to_desc, void* to) {
+  const auto desc = make_primitive("kernel packing", [&] { return reorder_desc(d, from_desc, to_desc, attributes()); });
+  Primitive primitive(dnnl::reorder(desc), d.stream);
+  primitive.argument(DNNL_ARG_FROM, memory(from_desc, d.engine, from));
+  primitive.argument(DNNL_ARG_TO, memory(to_desc, d.engine, to));
+  return primitive;
+}
+
+void parallel_add(float* to, const float* from, int64_t n, int threads) {
+  parallel_ranges(n, parts_of(n, threads), 16,
+                  [=](int, int64_t begin, int64_t end) { add(to + begin, from + begin, end - begin); });
+}
+
+// A depthwise convolution's input gradient as the convolution of dy with the kernel backwards: what oneDNN does fast
+// where the kernel has holes. Only strides of 1 allow it.
+bool as_forward(const Conv& conv) {
+  bool holes = false, possible = conv.depthwise();
+  for (size_t i = 0; i < conv.g.strides.size(); i++) {
+    holes = holes || conv.g.dilates[i] > 0;
+    const int64_t reach = (conv.axis(conv.w, i) - 1) * (conv.g.dilates[i] + 1);
+    possible = possible && conv.g.strides[i] == 1 && conv.g.pad_begin[i] <= reach && conv.g.pad_end[i] <= reach;
+  }
+  return possible && holes;
+}
+
+Conv backwards(const Conv& conv) {
+  Conv result = conv;
+  std::swap(result.x, result.y);
+  for (size_t i = 0; i < conv.g.strides.size(); i++) {
+    const int64_t reach = (conv.axis(conv.w, i) - 1) * (conv.g.dilates[i] + 1);
+    result.g.pad_begin[i] = reach - conv.g.pad_begin[i];
+    result.g.pad_end[i] = reach - conv.g.pad_end[i];
+  }
+  return result;
+}
+
+// Whether the kernel gradient is one of those that cpu/depthwise.h makes.
+bool own_dw(const Conv& conv) {
+  if (!conv.depthwise() || conv.deep() || conv.x[1] < kDepthwiseLanes) return false;
+  return conv.g.dilates[0] + conv.g.dilates[1] > 0 || conv.axis(conv.w, 0) > 3 || conv.axis(conv.w, 1) > 3;
+}
+
+DepthwiseShape depthwise_shape(const Conv& conv) {
+  const auto number = [](int64_t v) { return static_cast<int32_t>(v); };
+  const ConvGeometry& g = conv.g;
+  return {conv.x[0],
+          number(conv.x[2]),
+          number(conv.x[3]),
+          number(conv.x[1]),
+          number(conv.y[2]),
+          number(conv.y[3]),
+          number(conv.axis(conv.w, 0)),
+          number(conv.axis(conv.w, 1)),
+          number(g.strides[0]),
+          number(g.strides[1]),
+          number(g.dilates[0] + 1),
+          number(g.dilates[1] + 1),
+          number(g.pad_begin[0]),
+          number(g.pad_begin[1])};
+}
+
+size_t bytes_of(const memory::dims& dims) {
+  size_t bytes = sizeof(float);
+  for (const int64_t d : dims) bytes *= static_cast<size_t>(d);
+  return bytes;
+}
+
+}  // namespace
+
+Step conv(Prepare& prepare, const ConvArgs& args) {
+  const Dnnl& d = prepare.dnnl();
+  dnnl::primitive_attr attr = attributes();
+  if (args.activation == ConvArgs::kActivationRelu) {
+    dnnl::post_ops ops;
+    append_relu(ops);
+    attr.set_post_ops(ops);
+  }
+  const Conv conv = conv_of(args, args.x, args.w, args.y);
+  const memory::desc bias = conv.bias(args.bias.present());
+  const auto desc = make_primitive("convolution", [&] {
+    return conv_forward_desc(d, conv.activation(conv.x), conv.any_kernel(), bias, conv.activation(conv.y), conv.g,
+                             attr);
+  });
+  const memory::desc plain = conv.kernel();
+  const memory::desc packed = desc.weights_desc();
+  const bool pack = packed != plain;
+
+  Pieces pieces;
+  const size_t at_kernel = pieces.add(pack ? packed.get_size() : 0);
+  const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
+  const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
+  char* workspace = pieces.allocate(prepare);
+  float* x = prepare.at(args.x);
+  float* w = prepare.at(args.w);
+  float* spread = conv.times > 1 ? reinterpret_cast<float*>(workspace + at_spread) : x;
+  void* kernel = pack ? workspace + at_kernel : static_cast<void*>(w);
+
+  Primitive convolve(dnnl::convolution_forward(desc), d.stream);
+  convolve.argument(DNNL_ARG_SRC, memory(desc.src_desc(), d.engine, spread));
+  convolve.argument(DNNL_ARG_WEIGHTS, memory(packed, d.engine, kernel));
+  convolve.argument(DNNL_ARG_DST, memory(desc.dst_desc(), d.engine, prepare.at(args.y)));
+  if (args.bias.present()) convolve.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
+  convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
+  if (!pack && conv.times == 1) return [convolve] { convolve.run(); };
+  const Primitive packing = reorder(d, plain, w, packed, kernel);
+  if (conv.times == 1) {
+    return [convolve, packing] {
+      packing.run();
+      convolve.run();
+    };
+  }
+  return [=, times = conv.times, n = args.x.size(), threads = prepare.threads()] {
+    spread_channels(spread, x, n, times, threads);
+    if (pack) packing.run();
+    convolve.run();
+  };
+}
+
+Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
+  const Dnnl& d = prepare.dnnl();
+  const Conv conv = conv_of(args, args.dx, args.w, args.dy);
+  const bool reversed = as_forward(conv);
+  const memory::desc plain = conv.kernel();
+  const memory::desc x_desc = conv.activation(conv.x), y_desc = conv.activation(conv.y);
+  memory::desc packed, scratch;
+  dnnl::primitive primitive;
+  if (reversed) {
+    const auto desc = make_primitive("convolution's input gradient", [&] {
+      return conv_forward_desc(d, y_desc, conv.any_kernel(), memory::desc(), x_desc, backwards(conv).g, attributes());
+    });
+    packed = desc.weights_desc();
+    scratch = desc.scratchpad_desc();
+    primitive = dnnl::convolution_forward(desc);
+  } else {
+    const auto desc = make_primitive("convolution's input gradient", [&] {
+      const auto hint = conv_forward_desc(d, x_desc, conv.any_kernel(), memory::desc(), y_desc, conv.g, attributes());
+      return conv_backward_data_desc(d, x_desc, conv.any_kernel(), y_desc, conv.g, hint, attributes());
+    });
+    packed = desc.weights_desc();
+    scratch = desc.scratchpad_desc();
+    primitive = dnnl::convolution_backward_data(desc);
+  }
+  const bool accumulate = args.accumulate_dx != 0;
+  const bool aside = accumulate || conv.times > 1;
+
+  Pieces pieces;
+  const size_t at_kernel = pieces.add(packed.get_size());
+  const size_t at_scratch = pieces.add(scratch.get_size());
+  const size_t at_sum = pieces.add(aside ? bytes_of(conv.x) : 0);
+  const size_t at_reversed = pieces.add(reversed ? bytes_of(conv.w) : 0);
+  char* workspace = pieces.allocate(prepare);
+  float* dx = prepare.at(args.dx);
+  float* w = prepare.at(args.w);
+  float* target = aside ? reinterpret_cast<float*>(workspace + at_sum) : dx;
+  float* turned = reversed ? reinterpret_cast<float*>(workspace + at_reversed) : w;
+
+  Primitive convolve(primitive, d.stream);
+  convolve.argument(reversed ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, memory(x_desc, d.engine, target));
+  convolve.argument(DNNL_ARG_WEIGHTS, memory(packed, d.engine, workspace + at_kernel));
+  convolve.argument(reversed ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, memory(y_desc, d.engine, prepare.at(args.dy)));
+  convolve.argument(DNNL_ARG_SCRATCHPAD, memory(scratch, d.engine, workspace + at_scratch));
+  const Primitive packing = reorder(d, plain, turned, packed, workspace + at_kernel);
+  const int64_t filters = conv.y[1], taps = args.w.size() / filters;
+  return [=, times = conv.times, n = args.dx.size(), threads = prepare.threads()] {
+    if (reversed) reverse_taps(turned, w, taps, filters);
+    packing.run();
+    convolve.run();
+    if (times > 1) {
+      fold_channels(dx, target, n, times, accumulate, threads);
+    } else if (accumulate) {
+      parallel_add(dx, target, n, threads);
+    }
+  };
+}
+
+Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
+  const Dnnl& d = prepare.dnnl();
+  const Conv conv = conv_of(args, args.x, args.dw, args.dy);
+  const bool accumulate = args.accumulate_dw != 0;
+  const int threads = prepare.threads();
+  const int64_t n = args.x.size();
+  float* x = prepare.at(args.x);
+  float* dy = prepare.at(args.dy);
+  float* dw = prepare.at(args.dw);
+  float* db = prepare.at(args.db);
+  Pieces pieces;
+  const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
+  if (own_dw(conv)) {
+    const DepthwiseShape shape = depthwise_shape(conv);
+    const size_t at_partial = pieces.add(depthwise_dw_bytes(shape, threads));
+    char* workspace = pieces.allocate(prepare);
+    float* spread = reinterpret_cast<float*>(workspace + at_spread);
+    float* partial = reinterpret_cast<float*>(workspace + at_partial);
+    return [=, times = conv.times] {
+      if (times > 1) spread_channels(spread, x, n, times, threads);
+      depthwise_dw(shape, times > 1 ? spread : x, dy, dw, db, accumulate, partial, threads);
+    };
+  }
+
+  const memory::desc bias = conv.bias(args.db.present());
+  const auto desc = make_primitive("convolution's kernel gradient", [&] {
+    const auto hint = conv_forward_desc(d, conv.activation(conv.x), conv.any_kernel(), bias, conv.activation(conv.y),
+                                        conv.g, attributes());
+    return conv_backward_weights_desc(d, conv.activation(conv.x), conv.any_kernel(), bias, conv.activation(conv.y),
+                                      conv.g, hint, attributes());
+  });
+  const memory::desc plain = conv.kernel();
+  const memory::desc packed = desc.diff_weights_desc();
+  const size_t at_kernel = pieces.add(packed.get_size());
+  const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
+  const size_t at_sum = pieces.add(accumulate ? args.dw.size() * sizeof(float) : 0);
+  char* workspace = pieces.allocate(prepare);
+  float* spread = conv.times > 1 ? reinterpret_cast<float*>(workspace + at_spread) : x;
+  float* target = accumulate ? reinterpret_cast<float*>(workspace + at_sum) : dw;
+
+  Primitive convolve(dnnl::convolution_backward_weights(desc), d.stream);
+  convolve.argument(DNNL_ARG_SRC, memory(desc.src_desc(), d.engine, spread));
+  convolve.argument(DNNL_ARG_DIFF_WEIGHTS, memory(packed, d.engine, workspace + at_kernel));
+  convolve.argument(DNNL_ARG_DIFF_DST, memory(desc.diff_dst_desc(), d.engine, dy));
+  if (db) convolve.argument(DNNL_ARG_DIFF_BIAS, memory(bias, d.engine, db));
+  convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
+  const Primitive unpacking = reorder(d, packed, workspace + at_kernel, plain, target);
+  return [=, times = conv.times, size = args.dw.size()] {
+    if (times > 1) spread_channels(spread, x, n, times, threads);
+    convolve.run();
+    unpacking.run();
+    if (accumulate) parallel_add(dw, target, size, threads);
+  };
+}
+
+}  // namespace gradstep::cpu

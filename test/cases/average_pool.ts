@@ -1,0 +1,36 @@
+/** averagePool over two and three axes: padding is not counted; windows that overlap or leave gaps. */
+import { averagePool } from '../../lib/ops/average_pool.js';
+import type { PoolWindow } from '../../lib/ops/max_pool.js';
+import { POOL, pool } from './max_pool.js';
+import type { OpCase } from './op_case.js';
+
+function simple(name: string, shape: readonly number[], g: PoolWindow = POOL): OpCase {
+  return {
+    name,
+    inputs: { x: { shape } },
+    build: ({ x }) => ({ y: averagePool(x!, g) }),
+    reference: ({ x }) => ({ y: pool(x!, shape, g, (window) => window.reduce((s, v) => s + v, 0) / window.length) }),
+    terms: 9,
+  };
+}
+
+export const cases: OpCase[] = [
+  simple('2×2', [2, 4, 6, 3]),
+  simple('an odd row left over', [1, 5, 7, 2]),
+  simple('3×3 overlapping, padded on every side', [1, 5, 4, 2], {
+    poolH: 3,
+    poolW: 3,
+    padTop: 1,
+    padBottom: 1,
+    padLeft: 1,
+    padRight: 1,
+  }),
+  simple('stride larger than the window', [1, 7, 7, 2], { ...POOL, strideH: 3, strideW: 3 }),
+  simple('many channels', [1, 3, 3, 67], { ...POOL, poolH: 3, poolW: 3 }),
+  simple('one element', [1, 1, 1, 1], {}),
+  simple('three axes', [2, 4, 5, 6, 3], { ...POOL, poolD: 2, strideD: 3 }),
+  simple('three axes, overlapping, uneven padding', [1, 4, 3, 5, 2], {
+    ...{ poolD: 3, poolH: 2, poolW: 3, strideD: 2, strideW: 2 },
+    ...{ padFront: 1, padBack: 1, padTop: 1, padLeft: 1, padRight: 1 },
+  }),
+];

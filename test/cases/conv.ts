@@ -1,0 +1,201 @@
+/**
+ * conv and its gradients over two and three axes: kernel sizes, strides, dilation, uneven padding, groups, bias, relu,
+ * shared kernels and inputs.
+ */
+import { conv, convTranspose, type ConvWindow } from '../../lib/ops/conv.js';
+import { gradients } from '../../lib/ops/autodiff.js';
+import { elementwise } from '../../lib/ops/map.js';
+import { sizeOf } from '../../lib/graph/shape.js';
+import { windowOutput } from '../../lib/ops/window.js';
+import { flat, indices, type OpCase } from './op_case.js';
+
+type Numbers = readonly number[];
+
+/** One axis of a window. */
+interface Axis {
+  stride: number;
+  dilation: number;
+  before: number;
+  after: number;
+}
+
+function axesOf(g: ConvWindow, count: number): Axis[] {
+  return [
+    { stride: g.strideD ?? 1, dilation: g.dilationD ?? 1, before: g.padFront ?? 0, after: g.padBack ?? 0 },
+    { stride: g.strideH ?? 1, dilation: g.dilationH ?? 1, before: g.padTop ?? 0, after: g.padBottom ?? 0 },
+    { stride: g.strideW ?? 1, dilation: g.dilationW ?? 1, before: g.padLeft ?? 0, after: g.padRight ?? 0 },
+  ].slice(3 - count);
+}
+
+function outputShape(x: Numbers, w: Numbers, g: ConvWindow): number[] {
+  const axes = axesOf(g, x.length - 2);
+  const along = axes.map((a, i) => windowOutput(x[i + 1]!, w[i]!, a.stride, a.dilation, a.before + a.after));
+  return [x[0]!, ...along, w.at(-1)!];
+}
+
+/** Calls visit(position in x, in w, in y) for every product of the convolution. */
+function products(x: Numbers, w: Numbers, g: ConvWindow, visit: (x: number, w: number, y: number) => void): void {
+  const axes = axesOf(g, x.length - 2);
+  const y = outputShape(x, w, g);
+  const taps = [...indices(w.slice(0, -2))];
+  const [depth, filters] = [w.at(-2)!, w.at(-1)!];
+  const filtersOfGroup = filters / (g.groups ?? 1);
+  for (const [at, index] of [...indices(y)].entries()) {
+    const filter = index.at(-1)!;
+    const first = Math.floor(filter / filtersOfGroup) * depth;
+    for (const tap of taps) {
+      const position = axes.map((a, i) => index[i + 1]! * a.stride + tap[i]! * a.dilation - a.before);
+      if (position.some((p, i) => p < 0 || p >= x[i + 1]!)) continue;
+      const pixel = flat(x, [index[0]!, ...position, first]);
+      const weight = flat(w, [...tap, 0, filter]);
+      for (let c = 0; c < depth; c++) visit(pixel + c, weight + c * filters, at);
+    }
+  }
+}
+
+function convolve(x: Numbers, xShape: Numbers, w: Numbers, wShape: Numbers, g: ConvWindow): number[] {
+  const y = new Array<number>(sizeOf(outputShape(xShape, wShape, g))).fill(0);
+  products(xShape, wShape, g, (a, b, c) => (y[c]! += x[a]! * w[b]!));
+  return y;
+}
+
+export function convolution(name: string, x: Numbers, w: Numbers, g: ConvWindow = {}, bias = false, relu = false): OpCase {
+  const o = w.at(-1)!;
+  return {
+    name,
+    inputs: { x: { shape: x }, w: { shape: w }, ...(bias ? { bias: { shape: [o] } } : {}) },
+    build: (v) => {
+      const y = conv(v.x!, v.w!, g, v.bias);
+      return { y: relu ? elementwise('relu', y) : y };
+    },
+    reference: (v) => {
+      const y = convolve(v.x!, x, v.w!, w, g).map((s, i) => s + (bias ? v.bias![i % o]! : 0));
+      return { y: relu ? y.map((s) => Math.max(0, s)) : y };
+    },
+    terms: sizeOf(w) / o + sizeOf(x) / x.at(-1)!,
+  };
+}
+
+/**
+ * Σ g · (conv(x, w) + bias) with its gradients as results, so that larger shapes need no differences: several tiles and
+ * slices.
+ */
+function larger(name: string, x: Numbers, w: Numbers, window: ConvWindow = {}): OpCase {
+  const y = outputShape(x, w, window);
+  const o = w.at(-1)!;
+  return {
+    name,
+    inputs: { x: { shape: x }, w: { shape: w }, b: { shape: [o] }, g: { shape: y } },
+    build: (v) => {
+      const made = conv(v.x!, v.w!, window, v.b);
+      const [dx, dw, db] = gradients(elementwise('mul', made, v.g!), [v.x!, v.w!, v.b!]);
+      return { y: made, dx: dx!, dw: dw!, db: db! };
+    },
+    reference: (v) => {
+      const dx = new Array<number>(sizeOf(x)).fill(0);
+      const dw = new Array<number>(sizeOf(w)).fill(0);
+      const db = new Array<number>(o).fill(0);
+      const sums = v.g!.map((_, i) => v.b![i % o]!);
+      products(x, w, window, (a, b, c) => {
+        sums[c]! += v.x![a]! * v.w![b]!;
+        dx[a]! += v.g![c]! * v.w![b]!;
+        dw[b]! += v.g![c]! * v.x![a]!;
+      });
+      v.g!.forEach((slope, i) => (db[i % o]! += slope));
+      return { y: sums, dx, dw, db };
+    },
+    gradients: [],
+    terms: Math.max(sizeOf(w) / Math.min(w.at(-1)!, w.at(-2)!), sizeOf(y) / o),
+  };
+}
+
+/** The transposed convolution of dy to a value of shape x. */
+export function transposed(name: string, x: Numbers, w: Numbers, g: ConvWindow): OpCase {
+  const shape = outputShape(x, w, g);
+  return {
+    name,
+    inputs: { dy: { shape }, w: { shape: w } },
+    build: (v) => ({ y: convTranspose(v.dy!, v.w!, x, g) }),
+    reference: (v) => {
+      const dx = new Array<number>(sizeOf(x)).fill(0);
+      products(x, w, g, (a, b, c) => (dx[a]! += v.dy![c]! * v.w![b]!));
+      return { y: dx };
+    },
+    terms: sizeOf(w) + sizeOf(shape) / shape.at(-1)!,
+  };
+}
+
+const SAME = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
+const SAME_DEEP = { ...SAME, padFront: 1, padBack: 1 };
+const uneven = { padTop: 2, padBottom: 1, padRight: 1 };
+
+export const cases: OpCase[] = [
+  larger('many channels', [2, 20, 20, 36], [3, 3, 36, 40], SAME),
+  larger('many channels, odd', [1, 21, 20, 35], [2, 2, 35, 37]),
+  larger('20 to 28 channels, stride 2', [1, 24, 23, 20], [3, 3, 20, 28], { ...SAME, strideH: 2, strideW: 2 }),
+  larger('3 to 30 channels, dilation 2', [2, 11, 11, 3], [3, 3, 3, 30], { dilationH: 2, dilationW: 2 }),
+  larger('8 to 16 channels', [2, 13, 12, 8], [3, 3, 8, 16], SAME),
+  larger('three axes, 12 to 20 channels', [2, 6, 7, 8, 12], [3, 3, 3, 12, 20], SAME_DEEP),
+  larger('three axes, odd channels, stride 2', [1, 7, 6, 9, 5], [3, 2, 3, 5, 19], { strideD: 2, strideH: 2, strideW: 2 }),
+  larger('four groups of 16 channels', [2, 9, 10, 64], [3, 3, 16, 48], { ...SAME, groups: 4 }),
+  larger('two groups of 9 channels to 35', [1, 12, 11, 18], [3, 2, 9, 70], { groups: 2 }),
+  larger('depthwise', [2, 14, 19, 20], [3, 3, 1, 20], { ...SAME, groups: 20 }),
+  larger('depthwise, 5×5, strided', [2, 17, 14, 35], [5, 5, 1, 35], { ...uneven, strideH: 2, strideW: 2, groups: 35 }),
+  larger('depthwise, dilated', [1, 13, 16, 18], [3, 4, 1, 18], { ...SAME, dilationH: 2, dilationW: 3, groups: 18 }),
+  larger('depthwise, dilated and strided', [1, 13, 16, 16], [3, 3, 1, 16], {
+    ...{ strideH: 2, strideW: 3, dilationH: 2, dilationW: 2, groups: 16 },
+    ...uneven,
+  }),
+  larger('depthwise, three channels from each', [2, 9, 8, 6], [3, 3, 1, 18], { ...SAME, groups: 6 }),
+  larger('depthwise, two channels from each, 1×9', [2, 1, 30, 9], [1, 9, 1, 18], { padLeft: 8, groups: 9 }),
+  larger('depthwise over three axes', [1, 5, 6, 7, 8], [3, 2, 3, 1, 8], { ...SAME_DEEP, strideD: 2, groups: 8 }),
+  convolution('3×3', [2, 6, 5, 3], [3, 3, 3, 4]),
+  convolution('one channel in, 17 out', [2, 5, 7, 1], [3, 3, 1, 17], {}, true),
+  convolution('1×1', [3, 4, 3, 5], [1, 1, 5, 2]),
+  convolution('one of everything', [1, 1, 1, 1], [1, 1, 1, 1]),
+  convolution('5×2, uneven padding', [1, 6, 5, 2], [5, 2, 2, 3], uneven),
+  convolution('stride 2 that leaves a row over', [2, 8, 6, 2], [3, 3, 2, 3], { strideH: 2, strideW: 2 }),
+  convolution('stride 3, 2', [1, 9, 7, 2], [2, 3, 2, 3], { strideH: 3, strideW: 2, padLeft: 1, padRight: 1 }),
+  convolution('stride 3, 4, larger than the kernel', [2, 8, 10, 2], [2, 3, 2, 3], { strideH: 3, strideW: 4, padLeft: 1 }),
+  convolution('stride 4, 2 with dilation 2, 3', [1, 12, 9, 2], [3, 3, 2, 2], {
+    ...{ strideH: 4, strideW: 2, dilationH: 2, dilationW: 3 },
+    ...{ padTop: 1, padBottom: 2, padLeft: 2, padRight: 1 },
+  }),
+  convolution('dilation 2', [1, 8, 7, 2], [3, 2, 2, 3], { dilationH: 2, dilationW: 3, padTop: 1 }),
+  convolution('bias and relu', [2, 5, 5, 2], [3, 3, 2, 5], SAME, true, true),
+  convolution('relu, wide channels', [1, 4, 4, 18], [2, 2, 18, 33], {}, false, true),
+  convolution('groups, bias and relu', [2, 4, 5, 6], [2, 3, 2, 9], { ...SAME, groups: 3 }, true, true),
+  convolution('groups of 4, stride 2, dilation 2', [1, 7, 8, 8], [2, 2, 4, 8], { strideH: 2, dilationW: 2, groups: 2 }),
+  convolution('depthwise, bias and relu', [2, 4, 5, 3], [3, 2, 1, 3], { ...SAME, groups: 3 }, true, true),
+  convolution('depthwise, one row, two channels from each', [1, 1, 9, 2], [1, 3, 1, 4], { padLeft: 2, groups: 2 }, true),
+  convolution('three axes', [1, 4, 3, 5, 2], [2, 3, 2, 2, 3], { padFront: 1, padTop: 1, padRight: 1 }, true),
+  convolution('three axes, strides and dilations', [1, 7, 6, 5, 2], [2, 2, 2, 2, 2], {
+    ...{ strideD: 3, strideH: 2, strideW: 2, dilationD: 2, dilationH: 3, dilationW: 1 },
+    ...{ padFront: 1, padBack: 2, padTop: 2, padBottom: 1, padLeft: 1 },
+  }),
+  convolution('three axes, groups, relu', [2, 2, 3, 3, 4], [2, 2, 2, 2, 6], { padBack: 1, groups: 2 }, true, true),
+  transposed('transposed, stride 2 that leaves a row over', [1, 6, 5, 3], [3, 2, 3, 2], { strideH: 2, strideW: 2, padTop: 1 }),
+  transposed('transposed, grouped', [1, 5, 4, 4], [2, 3, 2, 6], { padLeft: 1, strideW: 2, groups: 2 }),
+  {
+    name: 'a kernel used twice and an input used twice: gradients accumulate',
+    inputs: { x: { shape: [2, 5, 5, 2] }, z: { shape: [1, 4, 5, 2] }, w: { shape: [3, 3, 2, 3] }, u: { shape: [2, 2, 2, 2] } },
+    build: ({ x, z, w, u }) => ({ a: conv(x!, w!, {}), b: conv(z!, w!, {}), c: conv(x!, u!, {}) }),
+    reference: ({ x, z, w, u }) => ({
+      a: convolve(x!, [2, 5, 5, 2], w!, [3, 3, 2, 3], {}),
+      b: convolve(z!, [1, 4, 5, 2], w!, [3, 3, 2, 3], {}),
+      c: convolve(x!, [2, 5, 5, 2], u!, [2, 2, 2, 2], {}),
+    }),
+    terms: 60,
+  },
+  ...[
+    { name: 'depthwise', x: [1, 5, 4, 17], w: [4, 3, 1, 17], g: { ...SAME, groups: 17 } },
+    { name: 'depthwise, two channels from each', x: [1, 4, 4, 9], w: [3, 3, 1, 18], g: { ...SAME, groups: 9 } },
+    { name: 'three axes, groups', x: [1, 3, 3, 4, 4], w: [2, 2, 2, 2, 4], g: { groups: 2 } },
+  ].map(({ name, x, w, g }): OpCase => ({
+    name: `${name}: gradients accumulate`,
+    inputs: { x: { shape: x }, w: { shape: w } },
+    build: (v) => ({ y: conv(v.x!, v.w!, g), twice: conv(v.x!, v.w!, g) }),
+    reference: (v) => ({ y: convolve(v.x!, x, v.w!, w, g), twice: convolve(v.x!, x, v.w!, w, g) }),
+    terms: 100,
+  })),
+];
