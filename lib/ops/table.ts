@@ -10,12 +10,12 @@ import { adamaxOp } from './adamax.js';
 import { affineSampleOp, affineSampleDxOp } from './affine_sample.js';
 import { argmaxOp } from './argmax.js';
 import { attentionOp, attentionDxOp } from './attention.js';
-import { averagePool2dOp, averagePool2dDxOp } from './average_pool2d.js';
+import { averagePoolOp, averagePoolDxOp } from './average_pool.js';
 import { batchMatmulOp } from './batch_matmul.js';
 import { channelNormOp, channelNormGradOp } from './channel_norm.js';
 import { columnSumsOp } from './column_sums.js';
 import { concatOp } from './concat.js';
-import { conv2dOp, conv2dDxOp, conv2dDwOp } from './conv2d.js';
+import { convOp, convDxOp, convDwOp } from './conv.js';
 import { cropOp, cropDxOp } from './crop.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
@@ -26,7 +26,7 @@ import { lionOp } from './lion.js';
 import { logSoftmaxOp } from './log_softmax.js';
 import { map } from './map.js';
 import { matmulOp } from './matmul.js';
-import { maxPool2dOp, maxPool2dDxOp } from './max_pool2d.js';
+import { maxPoolOp, maxPoolDxOp } from './max_pool.js';
 import { metricSumOp } from './metric_sum.js';
 import { movingAverageOp } from './moving_average.js';
 import { nadamOp } from './nadam.js';
@@ -58,16 +58,16 @@ export const OP_TABLE: readonly OpDef[] = [
   argmaxOp,
   attentionOp,
   attentionDxOp,
-  averagePool2dOp,
-  averagePool2dDxOp,
+  averagePoolOp,
+  averagePoolDxOp,
   batchMatmulOp,
   channelNormOp,
   channelNormGradOp,
   columnSumsOp,
   concatOp,
-  conv2dOp,
-  conv2dDxOp,
-  conv2dDwOp,
+  convOp,
+  convDxOp,
+  convDwOp,
   cropOp,
   cropDxOp,
   dropoutOp,
@@ -83,8 +83,8 @@ export const OP_TABLE: readonly OpDef[] = [
   logSoftmaxOp,
   map,
   matmulOp,
-  maxPool2dOp,
-  maxPool2dDxOp,
+  maxPoolOp,
+  maxPoolDxOp,
   metricSumOp,
   movingAverageOp,
   nadamOp,

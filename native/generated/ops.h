@@ -8,12 +8,12 @@
 #include "generated/args/affine_sample.h"
 #include "generated/args/argmax.h"
 #include "generated/args/attention.h"
-#include "generated/args/average_pool2d.h"
+#include "generated/args/average_pool.h"
 #include "generated/args/batch_matmul.h"
 #include "generated/args/channel_norm.h"
 #include "generated/args/column_sums.h"
 #include "generated/args/concat.h"
-#include "generated/args/conv2d.h"
+#include "generated/args/conv.h"
 #include "generated/args/crop.h"
 #include "generated/args/dropout.h"
 #include "generated/args/embedding.h"
@@ -24,7 +24,7 @@
 #include "generated/args/log_softmax.h"
 #include "generated/args/map.h"
 #include "generated/args/matmul.h"
-#include "generated/args/max_pool2d.h"
+#include "generated/args/max_pool.h"
 #include "generated/args/metric_sum.h"
 #include "generated/args/moving_average.h"
 #include "generated/args/nadam.h"
@@ -50,7 +50,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x8851a09b25d0056eull;
+constexpr uint64_t kOpTableHash = 0x6569251b0e645ad0ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -63,16 +63,16 @@ constexpr uint64_t kOpTableHash = 0x8851a09b25d0056eull;
   X(6, ArgmaxArgs, argmax) \
   X(7, AttentionArgs, attention) \
   X(8, AttentionDxArgs, attention_dx) \
-  X(9, AveragePool2dArgs, average_pool2d) \
-  X(10, AveragePool2dDxArgs, average_pool2d_dx) \
+  X(9, AveragePoolArgs, average_pool) \
+  X(10, AveragePoolDxArgs, average_pool_dx) \
   X(11, BatchMatmulArgs, batch_matmul) \
   X(12, ChannelNormArgs, channel_norm) \
   X(13, ChannelNormGradArgs, channel_norm_grad) \
   X(14, ColumnSumsArgs, column_sums) \
   X(15, ConcatArgs, concat) \
-  X(16, Conv2dArgs, conv2d) \
-  X(17, Conv2dDxArgs, conv2d_dx) \
-  X(18, Conv2dDwArgs, conv2d_dw) \
+  X(16, ConvArgs, conv) \
+  X(17, ConvDxArgs, conv_dx) \
+  X(18, ConvDwArgs, conv_dw) \
   X(19, CropArgs, crop) \
   X(20, CropDxArgs, crop_dx) \
   X(21, DropoutArgs, dropout) \
@@ -88,8 +88,8 @@ constexpr uint64_t kOpTableHash = 0x8851a09b25d0056eull;
   X(31, LogSoftmaxArgs, log_softmax) \
   X(32, MapArgs, map) \
   X(33, MatmulArgs, matmul) \
-  X(34, MaxPool2dArgs, max_pool2d) \
-  X(35, MaxPool2dDxArgs, max_pool2d_dx) \
+  X(34, MaxPoolArgs, max_pool) \
+  X(35, MaxPoolDxArgs, max_pool_dx) \
   X(36, MetricSumArgs, metric_sum) \
   X(37, MovingAverageArgs, moving_average) \
   X(38, NadamArgs, nadam) \

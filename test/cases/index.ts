@@ -10,12 +10,12 @@ import { cases as adamax } from './adamax.js';
 import { cases as affineSample } from './affine_sample.js';
 import { cases as argmax } from './argmax.js';
 import { cases as attention } from './attention.js';
-import { cases as averagePool2d } from './average_pool2d.js';
+import { cases as averagePool } from './average_pool.js';
 import { cases as batchMatmul } from './batch_matmul.js';
 import { cases as channelNorm } from './channel_norm.js';
 import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
-import { cases as conv2d } from './conv2d.js';
+import { cases as conv } from './conv.js';
 import { cases as crop } from './crop.js';
 import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
@@ -26,7 +26,7 @@ import { cases as lion } from './lion.js';
 import { cases as logSoftmax } from './log_softmax.js';
 import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
-import { cases as maxPool2d } from './max_pool2d.js';
+import { cases as maxPool } from './max_pool.js';
 import { cases as metricSum } from './metric_sum.js';
 import { cases as movingAverage } from './moving_average.js';
 import { cases as nadam } from './nadam.js';
@@ -57,12 +57,12 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   affineSample,
   argmax,
   attention,
-  averagePool2d,
+  averagePool,
   batchMatmul,
   channelNorm,
   columnSums,
   concat,
-  conv2d,
+  conv,
   crop,
   dropout,
   embedding,
@@ -73,7 +73,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   logSoftmax,
   map,
   matmul,
-  maxPool2d,
+  maxPool,
   metricSum,
   movingAverage,
   nadam,
