@@ -25,7 +25,7 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   constraints: OPS,
   layers: PARTS,
   losses: OPS,
-  metrics: OPS,
+  metrics: [...OPS, 'losses'],
   schedules: OPS,
   optimizers: [...OPS, 'schedules'],
   data: ['errors', 'options', 'random', 'graph'],

@@ -1,37 +1,107 @@
 /**
- * accuracy: the part of predictions that are right. What right means follows from the output and the loss, as in Keras:
- * one output or a binary cross-entropy: round(p) = y; class numbers: argmax p = y; distributions: argmax p = argmax y.
+ * Accuracies: the part of predictions that are right. What right means follows, for `accuracy`, from the output and the
+ * loss, as in Keras: one output or a binary cross-entropy: round(p) = y; class numbers: argmax p = y; distributions:
+ * argmax p = argmax y. The others say which.
  */
+import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { argmax } from '../ops/argmax.js';
 import { elementwise } from '../ops/map.js';
-import { softmaxOp } from '../ops/softmax.js';
-import { checkOptions } from '../options.js';
+import { targetRank } from '../ops/target_rank.js';
+import { checkOptions, integer, optional, type SchemaOf } from '../options.js';
+import { choice, numbersLike, ranked, THRESHOLD, trueClasses } from './labels.js';
+import { meanMetric } from './mean_metric.js';
 import type { Metric } from './metric.js';
+import { fraction, nameOption } from './options.js';
 
-/** Keras's threshold: p > 0.5 counts as 1. */
-const THRESHOLD = 0.5;
+/** Options of metrics that have none of their own. */
+export interface NamedOptions {
+  /** The key in histories. Default: the metric's name. */
+  name?: string;
+}
+
+export interface BinaryAccuracyOptions extends NamedOptions {
+  /** An output above it counts as 1. Default 0.5. */
+  threshold?: number;
+}
+
+export interface TopKOptions extends NamedOptions {
+  /** How many of the largest outputs count. Default 5. */
+  k?: number;
+}
 
 /** Losses that take each output for a decision of its own. */
 const BINARY: readonly (string | undefined)[] = ['binaryCrossentropy', 'binaryFocalCrossentropy'];
 
-/** argmax over the last axis; softmax keeps the order, so its input serves as well and the softmax need not be computed. */
-function choice(p: Value): Value {
-  return argmax(p.node?.op === softmaxOp ? p.node.inputs.x! : p);
+function binary(yTrue: Value, yPred: Value, threshold: number, where: string): Value {
+  return elementwise('equal', elementwise('greater', yPred, threshold), numbersLike(yTrue, yPred, where));
+}
+
+/** ERR_OPTION unless labels are of the kind that a metric is for. */
+function expectLabels(yTrue: Value, kind: 'int32' | 'float32', where: string, instead: string): void {
+  if (yTrue.dtype === kind) return;
+  const names = { int32: 'class numbers', float32: 'distributions' };
+  const given = yTrue.dtype === 'int32' ? 'int32' : 'float32';
+  throw new GradstepError(
+    'ERR_OPTION',
+    `Expected labels that are ${names[kind]} for metrics.${where} but they are ${names[given]}: use ${instead}`,
+  );
 }
 
 /** The part of predictions that are right, in [0, 1]. */
-export function accuracy(options?: Record<string, never>): Metric {
-  checkOptions('metrics.accuracy', options, {});
-  return {
-    name: 'accuracy',
-    named: true,
-    perElement(yTrue, yPred, { labels, loss }) {
-      if (labels === 'int32') return elementwise('equal', choice(yPred), yTrue);
-      if (yPred.shape.at(-1) === 1 || BINARY.includes(loss)) {
-        return elementwise('equal', elementwise('greater', yPred, THRESHOLD), yTrue);
-      }
-      return elementwise('equal', choice(yPred), argmax(yTrue));
-    },
-  };
+export function accuracy(options?: NamedOptions): Metric {
+  const config = checkOptions('metrics.accuracy', options, { name: nameOption('accuracy') });
+  return meanMetric('accuracy', config, (yTrue, yPred, { labels, loss }) => {
+    if (labels === 'int32') return elementwise('equal', choice(yPred), yTrue);
+    if (yPred.shape.at(-1) === 1 || BINARY.includes(loss)) return binary(yTrue, yPred, THRESHOLD, 'metrics.accuracy');
+    return elementwise('equal', choice(yPred), trueClasses(yTrue, yPred, 'metrics.accuracy'));
+  });
+}
+
+/** The part of outputs that are on the label's side of the threshold: (p > threshold) = y. */
+export function binaryAccuracy(options?: BinaryAccuracyOptions): Metric {
+  const config = checkOptions('metrics.binaryAccuracy', options, {
+    threshold: optional(fraction, THRESHOLD),
+    name: nameOption('binaryAccuracy'),
+  } satisfies SchemaOf<BinaryAccuracyOptions>);
+  return meanMetric('binaryAccuracy', config, (yTrue, yPred) => binary(yTrue, yPred, config.threshold, 'metrics.binaryAccuracy'));
+}
+
+/** argmax p = argmax y, labels as distributions. */
+export function categoricalAccuracy(options?: NamedOptions): Metric {
+  const config = checkOptions('metrics.categoricalAccuracy', options, { name: nameOption('categoricalAccuracy') });
+  return meanMetric('categoricalAccuracy', config, (yTrue, yPred) => {
+    expectLabels(yTrue, 'float32', 'categoricalAccuracy', 'sparseCategoricalAccuracy');
+    return elementwise('equal', choice(yPred), argmax(numbersLike(yTrue, yPred, 'metrics.categoricalAccuracy')));
+  });
+}
+
+/** argmax p = y, labels as class numbers. */
+export function sparseCategoricalAccuracy(options?: NamedOptions): Metric {
+  const config = checkOptions('metrics.sparseCategoricalAccuracy', options, { name: nameOption('sparseCategoricalAccuracy') });
+  return meanMetric('sparseCategoricalAccuracy', config, (yTrue, yPred) => {
+    expectLabels(yTrue, 'int32', 'sparseCategoricalAccuracy', 'categoricalAccuracy');
+    return elementwise('equal', choice(yPred), yTrue);
+  });
+}
+
+const topKSchema = (name: string) => ({ k: optional(integer(1), 5), name: nameOption(name) }) satisfies SchemaOf<TopKOptions>;
+
+/** The part of samples whose class is among the k largest outputs: fewer than k are larger. Labels as distributions. */
+export function topKCategoricalAccuracy(options?: TopKOptions): Metric {
+  const config = checkOptions('metrics.topKCategoricalAccuracy', options, topKSchema('topKCategoricalAccuracy'));
+  return meanMetric('topKCategoricalAccuracy', config, (yTrue, yPred) => {
+    expectLabels(yTrue, 'float32', 'topKCategoricalAccuracy', 'sparseTopKCategoricalAccuracy');
+    const target = argmax(numbersLike(yTrue, yPred, 'metrics.topKCategoricalAccuracy'));
+    return elementwise('less', targetRank(ranked(yPred), target), config.k);
+  });
+}
+
+/** The part of samples whose class is among the k largest outputs: fewer than k are larger. Labels as class numbers. */
+export function sparseTopKCategoricalAccuracy(options?: TopKOptions): Metric {
+  const config = checkOptions('metrics.sparseTopKCategoricalAccuracy', options, topKSchema('sparseTopKCategoricalAccuracy'));
+  return meanMetric('sparseTopKCategoricalAccuracy', config, (yTrue, yPred) => {
+    expectLabels(yTrue, 'int32', 'sparseTopKCategoricalAccuracy', 'topKCategoricalAccuracy');
+    return elementwise('less', targetRank(ranked(yPred), yTrue), config.k);
+  });
 }

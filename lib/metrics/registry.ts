@@ -1,36 +1,116 @@
 /** Metrics by name: what `compile` takes as strings, and what saved models name. */
 import { GradstepError, optionError } from '../errors.js';
 import { unknownName, type Check } from '../options.js';
-import { accuracy } from './accuracy.js';
+import * as all from './index.js';
+import { ownMetric } from './mean_metric.js';
 import type { Metric, MetricFunction } from './metric.js';
 
-const METRICS = { accuracy } as const;
+/** Those that a name alone can mean: all of their options have defaults. */
+const METRICS = {
+  accuracy: all.accuracy,
+  binaryAccuracy: all.binaryAccuracy,
+  categoricalAccuracy: all.categoricalAccuracy,
+  sparseCategoricalAccuracy: all.sparseCategoricalAccuracy,
+  topKCategoricalAccuracy: all.topKCategoricalAccuracy,
+  sparseTopKCategoricalAccuracy: all.sparseTopKCategoricalAccuracy,
+  precision: all.precision,
+  recall: all.recall,
+  f1Score: all.f1Score,
+  fBetaScore: all.fBetaScore,
+  truePositives: all.truePositives,
+  trueNegatives: all.trueNegatives,
+  falsePositives: all.falsePositives,
+  falseNegatives: all.falseNegatives,
+  auc: all.auc,
+  confusionMatrix: all.confusionMatrix,
+  meanIoU: all.meanIoU,
+  iou: all.iou,
+  binaryIoU: all.binaryIoU,
+  dice: all.dice,
+  meanSquaredError: all.meanSquaredError,
+  rootMeanSquaredError: all.rootMeanSquaredError,
+  meanAbsoluteError: all.meanAbsoluteError,
+  meanAbsolutePercentageError: all.meanAbsolutePercentageError,
+  meanSquaredLogarithmicError: all.meanSquaredLogarithmicError,
+  logCoshError: all.logCoshError,
+  cosineSimilarity: all.cosineSimilarity,
+  r2Score: all.r2Score,
+  binaryCrossentropy: all.binaryCrossentropy,
+  categoricalCrossentropy: all.categoricalCrossentropy,
+  sparseCategoricalCrossentropy: all.sparseCategoricalCrossentropy,
+  perplexity: all.perplexity,
+  kullbackLeiblerDivergence: all.kullbackLeiblerDivergence,
+  poisson: all.poisson,
+  hinge: all.hinge,
+  squaredHinge: all.squaredHinge,
+  categoricalHinge: all.categoricalHinge,
+} as const;
 
-export type MetricName = keyof typeof METRICS;
+/** Keras's short names; each is the key in histories as well. */
+const ALIASES = {
+  acc: all.accuracy,
+  mse: all.meanSquaredError,
+  mae: all.meanAbsoluteError,
+  mape: all.meanAbsolutePercentageError,
+  msle: all.meanSquaredLogarithmicError,
+  bce: all.binaryCrossentropy,
+} as const;
+
+export type MetricName = keyof typeof METRICS | keyof typeof ALIASES;
+
+/** Those that a saved model may name. */
+const SAVED = {
+  ...METRICS,
+  sensitivityAtSpecificity: all.sensitivityAtSpecificity,
+  specificityAtSensitivity: all.specificityAtSensitivity,
+  precisionAtRecall: all.precisionAtRecall,
+  recallAtPrecision: all.recallAtPrecision,
+} as const;
+
+function isMetric(value: unknown): value is Metric {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, size, update, result } = value as Partial<Metric>;
+  return typeof name === 'string' && [size, update, result].every((f) => typeof f === 'function');
+}
 
 function metricOf(value: unknown, name: string): Metric {
   if (typeof value === 'function') {
     if (!value.name) throw optionError(name, 'function with a name, which becomes its key in the history', value);
-    return { name: value.name, named: false, perElement: (yTrue, yPred) => (value as MetricFunction)(yTrue, yPred) };
+    return ownMetric(value as MetricFunction, value.name);
   }
-  if (typeof value === 'object' && value !== null && typeof (value as Partial<Metric>).perElement === 'function')
-    return value as Metric;
+  if (isMetric(value)) return value;
   if (typeof value !== 'string') throw optionError(name, 'name of a metric, a metric or a function', value);
-  if (!Object.hasOwn(METRICS, value)) throw unknownName('metric', value, name, Object.keys(METRICS));
-  return METRICS[value as MetricName]();
+  if (Object.hasOwn(ALIASES, value)) return ALIASES[value as keyof typeof ALIASES]({ name: value });
+  if (!Object.hasOwn(METRICS, value))
+    throw unknownName('metric', value, name, [...Object.keys(METRICS), ...Object.keys(ALIASES)]);
+  return METRICS[value as keyof typeof METRICS]();
+}
+
+/** The metric of a saved form: its name, or its factory's name and options. */
+export function restoreMetric(saved: unknown, where: string): Metric {
+  if (typeof saved !== 'object' || saved === null) return metricOf(saved, where);
+  const { name, config } = saved as Record<string, unknown>;
+  if (typeof name !== 'string') throw optionError(`${where}.name`, 'string', name);
+  if (!Object.hasOwn(SAVED, name)) throw unknownName('metric', name, where, Object.keys(SAVED));
+  return SAVED[name as keyof typeof SAVED](config as never);
 }
 
 /** Names that a history uses itself. */
 const TAKEN = ['epoch', 'loss', 'epochs', 'step', 'steps', 'samplesPerSecond', 'secondsLeft'];
 
+/** ERR_OPTION where one of `metrics`, from `first` on, has a name that histories or another use; `name` is what they are called. */
+export function checkNames(metrics: readonly Metric[], name: string, first = 0): void {
+  metrics.forEach((m, i) => {
+    if (TAKEN.includes(m.name) || metrics.findIndex((other) => other.name === m.name) !== i) {
+      throw new GradstepError('ERR_OPTION', `Expected a name of its own for ${name}[${i - first}] but "${m.name}" is taken`);
+    }
+  });
+}
+
 /** Reads a list of metrics given by name, made by factories, or written as functions. */
 export const metricsOption: Check<readonly Metric[]> = (value, name) => {
   if (!Array.isArray(value)) throw optionError(name, 'array of metrics', value);
   const metrics = value.map((m, i) => metricOf(m, `${name}[${i}]`));
-  metrics.forEach((m, i) => {
-    if (TAKEN.includes(m.name) || metrics.findIndex((other) => other.name === m.name) !== i) {
-      throw new GradstepError('ERR_OPTION', `Expected a name of its own for ${name}[${i}] but "${m.name}" is taken`);
-    }
-  });
+  checkNames(metrics, name);
   return metrics;
 };

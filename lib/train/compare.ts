@@ -4,6 +4,7 @@
  */
 import type { Value } from '../graph/graph.js';
 import { meanPerSample } from '../losses/loss.js';
+import type { Metric } from '../metrics/metric.js';
 import { broadcastTo, elementwise } from '../ops/map.js';
 import { metricSum } from '../ops/metric_sum.js';
 import { sum } from '../ops/reduce_sum.js';
@@ -29,6 +30,13 @@ const EPSILON = 1e-7;
 /** `factor` [rows, …] with axes of size 1 appended until it broadcasts to `x` [rows, …, …]. */
 function aligned(factor: Value, x: Value): Value {
   return reshape(factor, [...factor.shape, ...x.shape.slice(factor.shape.length).map(() => 1)]);
+}
+
+/** What each position counts for: its weight, and nothing where the mask says so. */
+function product(weights: Value | undefined, mask: Value | undefined): Value | undefined {
+  if (!weights || !mask) return weights ?? mask;
+  const [less, more] = weights.shape.length <= mask.shape.length ? [weights, mask] : [mask, weights];
+  return elementwise('mul', more, aligned(less, more));
 }
 
 /** Loss of each sample of one output, [rows]: as Keras, masked positions are left out of the batch's mean. */
@@ -63,11 +71,12 @@ export function compare(options: Compiled, report: ReportBlock, parts: readonly 
     if (penalty) total = elementwise('add', total, broadcastTo(reshape(penalty, [1]), total.shape));
     metricSum(total, nextTotal(), state, flag, options.onNaN === 'error');
     if (several) for (const loss of losses) metricSum(loss, nextTotal(), state, flag, false);
-    for (const { output, yTrue, yPred } of parts) {
-      const context = { labels: output.loss!.labels, loss: output.loss!.name };
-      for (const metric of output.metrics) {
-        graph.inScope(metric.name, () => metricSum(metric.perElement(yTrue, yPred, context), nextTotal(), state, flag, false));
-      }
+    for (const { output, yTrue, yPred, weights, mask } of parts) {
+      const context = { labels: output.loss!.labels, loss: output.loss!.name, state, flag };
+      const add = (metric: Metric, counted: Value | undefined) =>
+        graph.inScope(metric.name, () => metric.update(yTrue, yPred, { ...context, total: nextTotal(), weights: counted }));
+      for (const metric of output.metrics) add(metric, mask);
+      for (const metric of output.weightedMetrics) add(metric, product(weights, mask));
     }
     return total;
   });

@@ -1,9 +1,10 @@
 /** What `compile` takes, checked. */
 import { GradstepError, optionError } from '../errors.js';
+import type { Shape } from '../graph/shape.js';
 import type { Loss, LossFunction } from '../losses/loss.js';
 import { lossOption, type LossName } from '../losses/registry.js';
 import type { Metric, MetricFunction } from '../metrics/metric.js';
-import { metricsOption, type MetricName } from '../metrics/registry.js';
+import { checkNames, metricsOption, type MetricName } from '../metrics/registry.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { optimizerOption, type OptimizerName } from '../optimizers/registry.js';
 import {
@@ -17,6 +18,7 @@ import {
   type Checked,
   type SchemaOf,
 } from '../options.js';
+import { meanTotal, metricTotal, type Total } from './report.js';
 
 /** A device by the name that `devices()` gives it; `auto` takes CUDA where it works, else the processor; `cuda` the first GPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | (string & {});
@@ -33,8 +35,13 @@ export interface CompileOptions {
   loss: LossLike | PerOutput<LossLike | null>;
   /** With several outputs: the factor of each output's loss in the sum. Default 1. */
   lossWeights?: PerOutput<number>;
-  /** Shown beside the loss; with several outputs a list for each, or one list for all. Default none. */
+  /**
+   * Shown beside the loss; with several outputs a list for each, or one list for all. Weights of samples do not touch them.
+   * Default none.
+   */
   metrics?: readonly MetricLike[] | PerOutput<readonly MetricLike[]>;
+  /** Metrics in which samples count by their weights. Default none. */
+  weightedMetrics?: readonly MetricLike[] | PerOutput<readonly MetricLike[]>;
   /** Default `auto`. */
   device?: DeviceName;
   /** Arithmetic of the step. Default `float32`: strict IEEE float32. */
@@ -64,6 +71,7 @@ const schema = {
   loss: anything,
   lossWeights: anything,
   metrics: anything,
+  weightedMetrics: anything,
   device: optional(deviceOption, 'auto' as const),
   precision: optional(oneOf(['float32']), 'float32' as const),
   seed: optional(integer(0), undefined),
@@ -78,10 +86,11 @@ export interface CompiledOutput {
   readonly loss: Loss | undefined;
   readonly weight: number;
   readonly metrics: readonly Metric[];
+  readonly weightedMetrics: readonly Metric[];
 }
 
 /** Checked options: names are resolved, defaults filled. */
-export interface Compiled extends Omit<Checked<typeof schema>, 'loss' | 'lossWeights' | 'metrics'> {
+export interface Compiled extends Omit<Checked<typeof schema>, 'loss' | 'lossWeights' | 'metrics' | 'weightedMetrics'> {
   readonly outputs: readonly CompiledOutput[];
   /** The outputs that have a loss, in order: each has its labels in the data. */
   readonly compared: readonly CompiledOutput[];
@@ -118,7 +127,7 @@ const isOneLoss = (value: unknown): boolean =>
 
 /** @param names the model's outputs. */
 export function checkCompileOptions(options: unknown, names: readonly string[]): Compiled {
-  const { loss, lossWeights, metrics, ...rest } = checkOptions('compile', options, schema);
+  const { loss, lossWeights, metrics, weightedMetrics, ...rest } = checkOptions('compile', options, schema);
   const several = names.length > 1;
   const losses = perOutput(loss, names, 'compile.loss', isOneLoss, (v, where) =>
     several && (v === null || v === undefined) ? undefined : lossOption(v, where),
@@ -132,15 +141,36 @@ export function checkCompileOptions(options: unknown, names: readonly string[]):
     (v, where) => (v === undefined ? 1 : lossWeight(v, where)),
   );
   const isOneList = (v: unknown) => Array.isArray(v) && !(v.length > 0 && v.every((e) => Array.isArray(e)));
-  const lists = perOutput(metrics, names, 'compile.metrics', isOneList, (v, where) =>
-    v === undefined ? [] : metricsOption(v, where),
-  );
-  const outputs = names.map((name, i) => ({ name, loss: losses[i], weight: weights[i]!, metrics: losses[i] ? lists[i]! : [] }));
+  const listsOf = (given: unknown, where: string) =>
+    perOutput(given, names, where, isOneList, (v, at) => (v === undefined ? [] : metricsOption(v, at)));
+  const lists = listsOf(metrics, 'compile.metrics');
+  const weightedLists = listsOf(weightedMetrics, 'compile.weightedMetrics');
+  weightedLists.forEach((list, i) => checkNames([...lists[i]!, ...list], 'compile.weightedMetrics', lists[i]!.length));
+  const outputs = names.map((name, i) => ({
+    name,
+    loss: losses[i],
+    weight: weights[i]!,
+    metrics: losses[i] ? lists[i]! : [],
+    weightedMetrics: losses[i] ? weightedLists[i]! : [],
+  }));
   const compared = outputs.filter((o) => o.loss);
   const totals = [
     'loss',
     ...(several ? compared.map((o) => `${o.name}_loss`) : []),
-    ...compared.flatMap((o) => o.metrics.map((m) => (several ? `${o.name}_${m.name}` : m.name))),
+    ...compared.flatMap((o) => [...o.metrics, ...o.weightedMetrics].map((m) => (several ? `${o.name}_${m.name}` : m.name))),
   ];
   return { ...rest, outputs, compared, totals };
+}
+
+/** The totals of a pass, for outputs of the given shapes. ERR_OPTION where a metric does not fit its output. */
+export function totalsOf({ totals, outputs }: Compiled, shapes: readonly Shape[]): Total[] {
+  const metrics = outputs.flatMap((o, i) => {
+    const setting = { output: shapes[i]!, labels: o.loss?.labels ?? 'float32' };
+    return [...o.metrics, ...o.weightedMetrics].map((metric) => ({ metric, setting }));
+  });
+  const means = totals.length - metrics.length;
+  return totals.map((name, i) => {
+    const of = metrics[i - means];
+    return of ? metricTotal(name, of.metric, of.setting) : meanTotal(name);
+  });
 }

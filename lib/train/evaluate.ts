@@ -5,6 +5,7 @@ import type { Engine } from './engine.js';
 import { checkFlag } from './flags.js';
 import { logsOf, type Logs } from './history.js';
 import { trainingOf } from './programs.js';
+import type { Report } from './report.js';
 import { batchOf, withSamples } from './resident.js';
 
 /** Evaluates samples that lie in the slots of `purpose`. Call it while holding the engine's inference lock. */
@@ -24,12 +25,12 @@ export async function evaluateResident(
     const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
     const what = purpose === 'validation' ? 'validate' : purpose;
     const context = { what, firstStep: 0, batchSize, labelsPerRow };
-    let means: readonly number[] = [];
+    let values: Report['values'] = [];
     await engine.run(stretches, report, signal, (now) => {
       checkFlag(now.flag, context);
-      means = now.means;
+      values = now.values;
     });
-    return logsOf(means, trainingOf(memory).options.totals);
+    return logsOf(values, trainingOf(memory).options.totals);
   });
 }
 

@@ -158,7 +158,7 @@ class Training {
     const hear = (now: Report): void => {
       engine.step = now.step;
       checkFlag(now.flag, context);
-      logs = logsOf(now.means, options.totals);
+      logs = logsOf(now.values, options.totals);
       this.clock.report(epoch, now.cursor, logs);
     };
     let isFirst = true;

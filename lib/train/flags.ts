@@ -32,5 +32,11 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
       `The loss became NaN or infinite in step ${step} of the pass (${what}): lower the learning rate, check the data, or compile with onNaN: "continue"`,
     );
   }
+  if (flag.code === FLAG.metricRange) {
+    throw new GradstepError(
+      'ERR_OPTION',
+      `A metric received outputs outside its range in step ${step} of the pass (${what}): those that try many thresholds, like auc, expect probabilities from 0 to 1, or logits with fromLogits`,
+    );
+  }
   throw new GradstepError('ERR_INTERNAL', `A row outside the data was visited (${what}): flag ${flag.code}, row ${flag.index}`);
 }

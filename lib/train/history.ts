@@ -1,6 +1,10 @@
-/** What training tells: means per epoch, and reports on the way. */
+/** What training tells: values per epoch, and reports on the way. */
+import type { MetricValue } from '../metrics/metric.js';
 
-/** Means over one pass: `loss`, and each metric under its name. */
+/**
+ * What one pass comes to: `loss`, and each metric under its name. A metric whose value is a list or a matrix (confusionMatrix,
+ * precision at several thresholds) has its arrays here, although the type speaks of numbers, as they are the rule.
+ */
 export type Logs = { loss: number } & Record<string, number>;
 
 /** One number an epoch under each key: `loss`, metrics, and with validation data `val_loss` and so on. */
@@ -22,7 +26,7 @@ export interface Progress {
   [metric: string]: number;
 }
 
-/** Names the means of a report. */
-export function logsOf(means: readonly number[], names: readonly string[]): Logs {
-  return Object.fromEntries(names.map((name, i) => [name, means[i]!])) as Logs;
+/** Names the values of a report. */
+export function logsOf(values: readonly MetricValue[], names: readonly string[]): Logs {
+  return Object.fromEntries(names.map((name, i) => [name, values[i]!])) as Logs;
 }

@@ -11,6 +11,7 @@ import { layerName } from '../layers/layer_name.js';
 import { restoreLayer } from '../layers/registry.js';
 import { input, type InputOptions, type SymbolicTensor } from '../layers/symbolic.js';
 import { restoreLoss } from '../losses/registry.js';
+import { restoreMetric } from '../metrics/registry.js';
 import { restoreOptimizer } from '../optimizers/registry.js';
 import { checkOptions, integer, optional, shape as shapeOption, type SchemaOf } from '../options.js';
 import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
@@ -109,16 +110,28 @@ export function modelFromJson(json: unknown): Model {
   return restoreArchitecture(json as Json, 'model', 'auto');
 }
 
+/** Lists of metrics, one an output; what is no list is left to the checks of `compile`. */
+function restoreMetrics(saved: Json, key: string): unknown {
+  const where = `compile.${key}`;
+  const lists = saved[key];
+  if (!Array.isArray(lists)) return lists;
+  return lists.map((list: unknown, i) =>
+    Array.isArray(list) ? list.map((m, k) => restoreMetric(m, `${where}[${i}][${k}]`)) : list,
+  );
+}
+
 function restoreCompile(json: Json, device: string): CompileOptions | undefined {
   if (!Object.hasOwn(json, 'compile')) return undefined;
   const saved = objectAt(json, 'compile', METADATA_KEY);
-  const { metrics, lossWeights, precision, threads, onNaN } = saved;
+  const { lossWeights, precision, threads, onNaN } = saved;
+  const metrics = restoreMetrics(saved, 'metrics');
+  const weightedMetrics = restoreMetrics(saved, 'weightedMetrics');
   const optimizer = restoreOptimizer(nameAndConfig(saved, 'optimizer'), 'compile.optimizer');
   const losses = listAt(saved, 'loss', 'compile').map((l, i) =>
     l === null ? null : restoreLoss(nameAndConfig({ loss: l }, 'loss'), `compile.loss[${i}]`),
   );
   // What is wrong with these is found by the checks of `compile`.
-  return { optimizer, loss: losses, lossWeights, metrics, precision, threads, onNaN, device } as CompileOptions;
+  return { optimizer, loss: losses, lossWeights, metrics, weightedMetrics, precision, threads, onNaN, device } as CompileOptions;
 }
 
 function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: number } {

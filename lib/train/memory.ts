@@ -6,7 +6,7 @@
 import type { Variable } from '../graph/graph.js';
 import { Layout, type Block } from '../runtime/layout.js';
 import type { Range } from '../runtime/session.js';
-import type { Compiled } from './compile_options.js';
+import { totalsOf, type Compiled } from './compile_options.js';
 import type { Network, PlacedWeight } from './network.js';
 import { ReportBlock } from './report.js';
 import { homeOf, type WeightHome } from './weight_home.js';
@@ -58,7 +58,7 @@ export class ModelMemory {
       return [homeOf(w), rest < 0 ? this.params.members[i]! : this.others.members[rest]!] as const;
     });
     this.places = new Map(places);
-    const totals = options?.totals ?? [];
+    const totals = options ? totalsOf(options, network.outputs) : [];
     let snapshotBytes = this.layout.bytes;
     if (options) {
       const { optimizer } = options;

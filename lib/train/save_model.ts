@@ -5,9 +5,10 @@
 import { Tensor } from '../data/tensor.js';
 import { optionError } from '../errors.js';
 import { saveLayer, type SavedLayer } from '../layers/registry.js';
+import type { Metric } from '../metrics/metric.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { VERSION } from './version.js';
-import type { Compiled } from './compile_options.js';
+import type { Compiled, CompiledOutput } from './compile_options.js';
 import type { TrainingState } from './engine.js';
 import type { ModelCore } from './model_core.js';
 import type { Reference } from './network.js';
@@ -62,7 +63,8 @@ export interface SavedCompile {
   optimizer: Named;
   loss: (Named | null)[];
   lossWeights: number[];
-  metrics: string[][];
+  metrics: Named[][];
+  weightedMetrics: Named[][];
   precision: string;
   threads: number;
   onNaN: string;
@@ -72,12 +74,16 @@ const schema = { includeOptimizer: optional(boolean, true) } satisfies SchemaOf<
 
 /** Compile options in saved form; undefined where a loss or metric is a function of the user's own. */
 function saveCompile({ optimizer, outputs, precision, threads, onNaN }: Compiled): SavedCompile | undefined {
-  if (outputs.some((o) => (o.loss && o.loss.name === undefined) || o.metrics.some((m) => !m.named))) return undefined;
+  const isOwn = (m: Metric) => m.className === undefined;
+  const isUnnamed = (o: CompiledOutput) => o.loss?.name === undefined && o.loss !== undefined;
+  if (outputs.some((o) => isUnnamed(o) || [...o.metrics, ...o.weightedMetrics].some(isOwn))) return undefined;
+  const saved = (metrics: readonly Metric[]) => metrics.map(({ className, config }) => ({ name: className!, config }));
   return {
     optimizer: { name: optimizer.name, config: optimizer.config },
     loss: outputs.map(({ loss }) => (loss ? { name: loss.name!, config: loss.config } : null)),
     lossWeights: outputs.map((o) => o.weight),
-    metrics: outputs.map((o) => o.metrics.map((m) => m.name)),
+    metrics: outputs.map((o) => saved(o.metrics)),
+    weightedMetrics: outputs.map((o) => saved(o.weightedMetrics)),
     precision,
     threads,
     onNaN,

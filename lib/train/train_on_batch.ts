@@ -6,6 +6,7 @@ import { checkFlag } from './flags.js';
 import { logsOf, type Logs } from './history.js';
 import { samplesOf } from './inputs.js';
 import type { ModelCore } from './model_core.js';
+import type { Report } from './report.js';
 import { batchOf, withSamples } from './resident.js';
 import { weightingSchema, type DataLike, type FitOptions } from './run_options.js';
 
@@ -20,7 +21,7 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: DataLike, op
   const { session, memory, seed, step } = engine;
   const { report, options: compiled } = memory.training!;
   const batch = { kind: 'train', purpose: 'train', rows, shuffled: false, ...batchOf(samples) } as const;
-  let means: readonly number[] = [];
+  let values: Report['values'] = [];
   engine.claim();
   try {
     await withSamples(engine, samples, 'train', () =>
@@ -31,12 +32,12 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: DataLike, op
         await engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => {
           engine.step = now.step;
           checkFlag(now.flag, context);
-          means = now.means;
+          values = now.values;
         });
       }),
     );
   } finally {
     engine.claim();
   }
-  return logsOf(means, compiled.totals);
+  return logsOf(values, compiled.totals);
 }
