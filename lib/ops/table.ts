@@ -13,6 +13,8 @@ import { attentionOp, attentionDxOp } from './attention.js';
 import { averagePoolOp, averagePoolDxOp } from './average_pool.js';
 import { batchMatmulOp } from './batch_matmul.js';
 import { channelNormOp, channelNormGradOp } from './channel_norm.js';
+import { clipByNormOp } from './clip_by_norm.js';
+import { clipByValueOp } from './clip_by_value.js';
 import { columnSumsOp } from './column_sums.js';
 import { concatOp } from './concat.js';
 import { convOp, convDxOp, convDwOp } from './conv.js';
@@ -47,6 +49,7 @@ import { stepCountOp } from './step_count.js';
 import { targetRankOp } from './target_rank.js';
 import { topMaskOp } from './top_mask.js';
 import { transposeOp } from './transpose.js';
+import { weightDecayOp } from './weight_decay.js';
 
 export const OP_TABLE: readonly OpDef[] = [
   adadeltaOp,
@@ -63,6 +66,8 @@ export const OP_TABLE: readonly OpDef[] = [
   batchMatmulOp,
   channelNormOp,
   channelNormGradOp,
+  clipByNormOp,
+  clipByValueOp,
   columnSumsOp,
   concatOp,
   convOp,
@@ -108,4 +113,5 @@ export const OP_TABLE: readonly OpDef[] = [
   targetRankOp,
   topMaskOp,
   transposeOp,
+  weightDecayOp,
 ];

@@ -173,6 +173,16 @@ const std::vector<OpInfo>& op_table() {
         {"activation", FieldRole::kEnum, 444, 0, false, 2},
         {"withDx", FieldRole::kEnum, 448, 0, false, 2},
     }},
+    {"clipByNorm", 152, {
+        {"grads", FieldRole::kMutated, 0, 1, false, 0},
+        {"begins", FieldRole::kInput, 48, 2, true, 0},
+        {"norms", FieldRole::kOutput, 96, 1, false, 0},
+        {"limit", FieldRole::kFloat, 144, 0, false, 0},
+    }},
+    {"clipByValue", 56, {
+        {"grads", FieldRole::kMutated, 0, 1, false, 0},
+        {"limit", FieldRole::kFloat, 48, 0, false, 0},
+    }},
     {"columnSums", 200, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"times", FieldRole::kInput, 48, 1, true, 0},
@@ -627,6 +637,12 @@ const std::vector<OpInfo>& op_table() {
         {"x", FieldRole::kInput, 0, 3, false, 0},
         {"y", FieldRole::kOutput, 48, 3, false, 0},
         {"order", FieldRole::kDims, 96, 0, false, 0},
+    }},
+    {"weightDecay", 152, {
+        {"params", FieldRole::kMutated, 0, 1, false, 0},
+        {"learningRate", FieldRole::kInput, 48, 1, false, 0},
+        {"flag", FieldRole::kInput, 96, 2, false, 0},
+        {"decay", FieldRole::kFloat, 144, 0, false, 0},
     }},
   };
   return table;

@@ -11,6 +11,8 @@
 #include "generated/args/average_pool.h"
 #include "generated/args/batch_matmul.h"
 #include "generated/args/channel_norm.h"
+#include "generated/args/clip_by_norm.h"
+#include "generated/args/clip_by_value.h"
 #include "generated/args/column_sums.h"
 #include "generated/args/concat.h"
 #include "generated/args/conv.h"
@@ -45,12 +47,13 @@
 #include "generated/args/target_rank.h"
 #include "generated/args/top_mask.h"
 #include "generated/args/transpose.h"
+#include "generated/args/weight_decay.h"
 
 namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x6569251b0e645ad0ull;
+constexpr uint64_t kOpTableHash = 0xa8d312d8db3c130bull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -68,52 +71,55 @@ constexpr uint64_t kOpTableHash = 0x6569251b0e645ad0ull;
   X(11, BatchMatmulArgs, batch_matmul) \
   X(12, ChannelNormArgs, channel_norm) \
   X(13, ChannelNormGradArgs, channel_norm_grad) \
-  X(14, ColumnSumsArgs, column_sums) \
-  X(15, ConcatArgs, concat) \
-  X(16, ConvArgs, conv) \
-  X(17, ConvDxArgs, conv_dx) \
-  X(18, ConvDwArgs, conv_dw) \
-  X(19, CropArgs, crop) \
-  X(20, CropDxArgs, crop_dx) \
-  X(21, DropoutArgs, dropout) \
-  X(22, EmbeddingArgs, embedding) \
-  X(23, EmbeddingDxArgs, embedding_dx) \
-  X(24, GatherArgs, gather) \
-  X(25, ScatterArgs, scatter) \
-  X(26, AdvanceArgs, advance) \
-  X(27, HistogramArgs, histogram) \
-  X(28, LayerNormArgs, layer_norm) \
-  X(29, LayerNormGradArgs, layer_norm_grad) \
-  X(30, LionArgs, lion) \
-  X(31, LogSoftmaxArgs, log_softmax) \
-  X(32, MapArgs, map) \
-  X(33, MatmulArgs, matmul) \
-  X(34, MaxPoolArgs, max_pool) \
-  X(35, MaxPoolDxArgs, max_pool_dx) \
-  X(36, MetricSumArgs, metric_sum) \
-  X(37, MovingAverageArgs, moving_average) \
-  X(38, NadamArgs, nadam) \
-  X(39, NoiseArgs, noise) \
-  X(40, OneHotArgs, one_hot) \
-  X(41, PadArgs, pad) \
-  X(42, RandomArgs, random) \
-  X(43, RandomTransformArgs, random_transform) \
-  X(44, ReduceMaxArgs, reduce_max) \
-  X(45, ReduceMaxDxArgs, reduce_max_dx) \
-  X(46, ReduceSumArgs, reduce_sum) \
-  X(47, ResizeArgs, resize) \
-  X(48, ResizeDxArgs, resize_dx) \
-  X(49, RestartsArgs, restarts) \
-  X(50, RmspropArgs, rmsprop) \
-  X(51, SgdArgs, sgd) \
-  X(52, SoftmaxArgs, softmax) \
-  X(53, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(54, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(55, StepCountArgs, step_count) \
-  X(56, TargetRankArgs, target_rank) \
-  X(57, TopMaskArgs, top_mask) \
-  X(58, TransposeArgs, transpose)
+  X(14, ClipByNormArgs, clip_by_norm) \
+  X(15, ClipByValueArgs, clip_by_value) \
+  X(16, ColumnSumsArgs, column_sums) \
+  X(17, ConcatArgs, concat) \
+  X(18, ConvArgs, conv) \
+  X(19, ConvDxArgs, conv_dx) \
+  X(20, ConvDwArgs, conv_dw) \
+  X(21, CropArgs, crop) \
+  X(22, CropDxArgs, crop_dx) \
+  X(23, DropoutArgs, dropout) \
+  X(24, EmbeddingArgs, embedding) \
+  X(25, EmbeddingDxArgs, embedding_dx) \
+  X(26, GatherArgs, gather) \
+  X(27, ScatterArgs, scatter) \
+  X(28, AdvanceArgs, advance) \
+  X(29, HistogramArgs, histogram) \
+  X(30, LayerNormArgs, layer_norm) \
+  X(31, LayerNormGradArgs, layer_norm_grad) \
+  X(32, LionArgs, lion) \
+  X(33, LogSoftmaxArgs, log_softmax) \
+  X(34, MapArgs, map) \
+  X(35, MatmulArgs, matmul) \
+  X(36, MaxPoolArgs, max_pool) \
+  X(37, MaxPoolDxArgs, max_pool_dx) \
+  X(38, MetricSumArgs, metric_sum) \
+  X(39, MovingAverageArgs, moving_average) \
+  X(40, NadamArgs, nadam) \
+  X(41, NoiseArgs, noise) \
+  X(42, OneHotArgs, one_hot) \
+  X(43, PadArgs, pad) \
+  X(44, RandomArgs, random) \
+  X(45, RandomTransformArgs, random_transform) \
+  X(46, ReduceMaxArgs, reduce_max) \
+  X(47, ReduceMaxDxArgs, reduce_max_dx) \
+  X(48, ReduceSumArgs, reduce_sum) \
+  X(49, ResizeArgs, resize) \
+  X(50, ResizeDxArgs, resize_dx) \
+  X(51, RestartsArgs, restarts) \
+  X(52, RmspropArgs, rmsprop) \
+  X(53, SgdArgs, sgd) \
+  X(54, SoftmaxArgs, softmax) \
+  X(55, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(56, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(57, StepCountArgs, step_count) \
+  X(58, TargetRankArgs, target_rank) \
+  X(59, TopMaskArgs, top_mask) \
+  X(60, TransposeArgs, transpose) \
+  X(61, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 59;
+constexpr uint32_t kOpCount = 62;
 
 }  // namespace gradstep

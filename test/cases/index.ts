@@ -13,6 +13,8 @@ import { cases as attention } from './attention.js';
 import { cases as averagePool } from './average_pool.js';
 import { cases as batchMatmul } from './batch_matmul.js';
 import { cases as channelNorm } from './channel_norm.js';
+import { cases as clipByNorm } from './clip_by_norm.js';
+import { cases as clipByValue } from './clip_by_value.js';
 import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
 import { cases as conv } from './conv.js';
@@ -48,6 +50,7 @@ import { cases as stepCount } from './step_count.js';
 import { cases as targetRank } from './target_rank.js';
 import { cases as topMask } from './top_mask.js';
 import { cases as transpose } from './transpose.js';
+import { cases as weightDecay } from './weight_decay.js';
 
 export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   adadelta,
@@ -60,6 +63,8 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   averagePool,
   batchMatmul,
   channelNorm,
+  clipByNorm,
+  clipByValue,
   columnSums,
   concat,
   conv,
@@ -95,4 +100,5 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   targetRank,
   topMask,
   transpose,
+  weightDecay,
 };
