@@ -1,8 +1,16 @@
 /** `gs.data`: datasets, readers of files, and what is done to data before training. */
 export { classWeights } from './class_weights.js';
+export { csv } from './csv.js';
 export { dataset, Dataset, zip } from './dataset.js';
+export { idx } from './idx.js';
+export { npy, writeNpy } from './npy.js';
+export { npz, writeNpz } from './npz.js';
 export { split } from './split.js';
 
 export type { BatchOptions, Columns, ElementsOptions, MapOptions, Sample, ShuffleOptions } from './dataset.js';
+export type { FileSource } from './bytes.js';
+export type { CsvSource } from './csv.js';
+export type { CsvColumn, CsvOptions, CsvType } from './csv_options.js';
+export type { WriteNpzOptions } from './npz.js';
 export type { SplitOptions, SplitPart } from './split.js';
 export type { Structure, StructureLike, TensorsOf } from './structure.js';

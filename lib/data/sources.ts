@@ -1,4 +1,6 @@
 /** Where the elements of a dataset come from: resident rows, lists, iterables, and functions that make iterables. */
+import { Readable } from 'node:stream';
+import { ReadableStream } from 'node:stream/web';
 import { GradstepError, optionError, describeValue } from '../errors.js';
 import { unknownName } from '../options.js';
 import { RowsStage } from './rows_stage.js';
@@ -11,8 +13,8 @@ export type AnyIterable = Iterable<unknown> | AsyncIterable<unknown>;
 
 const COLUMNS = ['x', 'y', 'sampleWeight'];
 
-/** Elements that an iterator gives; `make` begins a pass. Failures name the element. */
-export function iterableStage(make: () => AnyIterator, size: number | undefined, what: string): Stage {
+/** Elements that an iterator gives; `make` begins a pass. Failures name the element of `what`, where it is given. */
+export function iterableStage(make: () => AnyIterator, size: number | undefined, what?: string): Stage {
   return {
     size,
     batched: false,
@@ -37,7 +39,7 @@ export function iterableStage(make: () => AnyIterator, size: number | undefined,
           } catch (error) {
             const isEnd = !(error instanceof GradstepError && error.code === 'ERR_ABORTED');
             if (isEnd) state = 'over';
-            throw placed(error, what, index);
+            throw what === undefined ? error : placed(error, what, index);
           }
           if (state === 'over') return;
           index++;
@@ -59,7 +61,7 @@ function listStage(elements: readonly unknown[]): Stage {
   return iterableStage(() => elements[Symbol.iterator](), elements.length, 'source of the dataset');
 }
 
-function isIterable(value: unknown): value is AnyIterable {
+export function isIterable(value: unknown): value is AnyIterable {
   return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
 }
 
@@ -69,8 +71,10 @@ export function iteratorOf(source: AnyIterable): AnyIterator {
 
 /** Begins passes over an iterable; one that is its own iterator (a stream, a running generator) can be read only once. */
 export function beginOf(source: AnyIterable): () => AnyIterator {
+  const isStream = source instanceof Readable || source instanceof ReadableStream;
   let isRead = false;
   return () => {
+    if (isRead && isStream) throw readTwice();
     const iterator = iteratorOf(source);
     if (isRead && (iterator as unknown) === source) throw readTwice();
     isRead = true;
@@ -78,7 +82,7 @@ export function beginOf(source: AnyIterable): () => AnyIterator {
   };
 }
 
-export function readTwice(): GradstepError {
+function readTwice(): GradstepError {
   const remedy = 'use cache() after it, or a function that makes it anew for each pass';
   return new GradstepError('ERR_DATA', `The source of the dataset can be read only once: ${remedy}`);
 }
