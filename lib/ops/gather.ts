@@ -1,7 +1,7 @@
 /**
  * gather: the next batch. y[i] = data[index[cursor + i]], rows of the data set in slot `slot`, cast to y's dtype (never
  * scaled); `indexSlot` −1 reads rows in order. The cursor is state[1]. scatter writes x's rows to slot `slot` at the
- * cursor. advance ends a step: state[0] (the step) += 1, state[1] += rows. A row outside the data sets flag {code 3, row}.
+ * cursor. advance ends a step: state[0] (the step) += steps, state[1] += rows, updates[0] += steps that moved the parameters. A row outside the data sets flag {code 3, row}.
  */
 import { defineOp } from '../graph/define_op.js';
 import type { DType } from '../graph/dtype.js';
@@ -33,9 +33,9 @@ export const scatterOp = defineOp({
 
 export const advanceOp = defineOp({
   name: 'advance',
-  inputs: { state: { dtypes: ['int32'], mutated: true } },
+  inputs: { state: { dtypes: ['int32'], mutated: true }, updates: { dtypes: ['int32'], mutated: true, optional: true } },
   outputs: {},
-  attrs: { steps: { type: 'i32' }, rows: { type: 'i32' } },
+  attrs: { steps: { type: 'i32' }, rows: { type: 'i32' }, moves: { type: 'i32', default: 0 } },
   infer: () => ({}),
 });
 
@@ -60,6 +60,7 @@ export function scatter(x: Value, slot: number, state: Value, flag: Value): void
   x.graph.add(scatterOp, { x, state, flag }, { slot });
 }
 
-export function advance(state: Value, steps: number, rows: number): void {
-  state.graph.add(advanceOp, { state }, { steps, rows });
+/** @param updates counts updates of the parameters, of which the step made `moves` */
+export function advance(state: Value, steps: number, rows: number, updates?: Value, moves = 0): void {
+  state.graph.add(advanceOp, { state, updates }, { steps, rows, moves });
 }

@@ -3,11 +3,12 @@
  * It lives from the first use of a model (or from `compile`) until the model is compiled again or disposed.
  */
 import { GradstepError } from '../errors.js';
+import type { Variable } from '../graph/graph.js';
 import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Range, type Stretch } from '../runtime/session.js';
 import type { Compiled } from './compile_options.js';
 import { Lock } from './lock.js';
-import { ModelMemory } from './memory.js';
+import { ACCUMULATED, ModelMemory } from './memory.js';
 import type { Network } from './network.js';
 import { buildProgram, programKey, type BatchSpec } from './programs.js';
 import type { Report, ReportBlock } from './report.js';
@@ -20,8 +21,10 @@ export interface TrainingState {
   readonly epochs: number;
   readonly learningRate: number;
   /** Where training stopped in the middle of an epoch: the step that the epoch began at, and the report so far. */
-  readonly unfinished?: { readonly epochStart: number; readonly report: Uint8Array };
-  /** Optimizer state by `slot/weight`. */
+  readonly unfinished?: { readonly epochStart: number; readonly updatesBefore: number; readonly report: Uint8Array };
+  /** Updates of the parameters: fewer than steps where several batches make one. */
+  readonly updates: number;
+  /** Optimizer state by `slot/weight`; also the moving average of the weights and gradients added up so far. */
   readonly slots: ReadonlyMap<string, Float32Array>;
 }
 
@@ -37,7 +40,10 @@ export class Engine implements WeightHolder {
   epochs = 0;
   /** The step that the last epoch began at, and whether it is still to be ended. */
   epochStart = 0;
+  updatesBefore = 0;
   unfinished = false;
+  /** Whether gradients of several batches are being added up. */
+  accumulates = false;
   learningRate = 0;
   /** Held by whoever uses the report and the slots of inference. */
   readonly inference = new Lock();
@@ -74,15 +80,9 @@ export class Engine implements WeightHolder {
         engine.step = earlier?.step ?? 0;
         engine.epochs = earlier?.epochs ?? 0;
         engine.epochStart = earlier?.unfinished?.epochStart ?? engine.step;
+        engine.updatesBefore = earlier?.unfinished?.updatesBefore ?? 0;
         engine.unfinished = earlier?.unfinished !== undefined;
-        for (const [slot, block] of training.slots) {
-          for (const [i, { name }] of memory.trained.entries()) {
-            const values = earlier?.slots.get(`${slot}/${name}`);
-            if (!values) continue;
-            const offset = memory.layout.offsetOf(block.members[i]!);
-            await session.writeRange(offset, values, `the optimizer state ${slot} of ${name}`);
-          }
-        }
+        await engine.restoreKept(earlier);
         const report = earlier?.unfinished?.report ?? training.report.fresh(engine.step, seed);
         await session.write(training.report.range.offset, report);
       }
@@ -136,9 +136,10 @@ export class Engine implements WeightHolder {
     await this.session.write(this.memory.layout.offsetOf(learningRate), new Float32Array([rate]));
   }
 
-  beginEpoch(): void {
+  beginEpoch(updates: number): void {
     this.epochs++;
     this.epochStart = this.step;
+    this.updatesBefore = updates;
     this.unfinished = true;
   }
 
@@ -159,15 +160,46 @@ export class Engine implements WeightHolder {
     const weights = this.homes.map((home) => floats(this.memory.placeOf(home)));
     if (!training) return { weights, training: undefined };
     const slots = new Map<string, Float32Array>();
-    for (const [slot, block] of training.slots) {
+    for (const [slot, block] of training.kept) {
+      if (slot === ACCUMULATED && !(this.unfinished && this.accumulates)) continue;
       this.memory.trained.forEach(({ name }, i) => slots.set(`${slot}/${name}`, floats(this.memory.rangeOf(block.members[i]!))));
     }
     const { range, state } = training.report;
-    const step = new Int32Array(bytes, layout.offsetOf(state), 1)[0]!;
-    const { epochs, learningRate, epochStart } = this;
+    const first = (v: Variable) => new Int32Array(bytes, layout.offsetOf(v), 1)[0]!;
+    const { epochs, learningRate, epochStart, updatesBefore } = this;
     const report = new Uint8Array(bytes.slice(range.offset, range.offset + range.bytes));
-    const unfinished = this.unfinished ? { unfinished: { epochStart, report } } : {};
-    return { weights, training: { step, epochs, learningRate, slots, ...unfinished } };
+    const unfinished = this.unfinished ? { unfinished: { epochStart, updatesBefore, report } } : {};
+    const updates = first(training.updates);
+    return { weights, training: { step: first(state), updates, epochs, learningRate, slots, ...unfinished } };
+  }
+
+  /** Updates of the parameters so far. */
+  async readUpdates(): Promise<number> {
+    const { updates } = this.memory.training!;
+    return new Int32Array(await this.session.read(this.memory.rangeOf(updates)))[0]!;
+  }
+
+  /** Fills in what earlier training left for each weight; moving averages otherwise begin at the weights. */
+  private async restoreKept(earlier: TrainingState | undefined): Promise<void> {
+    const { memory, session } = this;
+    const { kept, ema, updates } = memory.training!;
+    for (const [slot, block] of kept) {
+      for (const [i, weight] of memory.trained.entries()) {
+        const values = earlier?.slots.get(`${slot}/${weight.name}`) ?? (block === ema ? await homeOf(weight).read() : undefined);
+        if (values) await session.writeRange(memory.layout.offsetOf(block.members[i]!), values, `${slot} of ${weight.name}`);
+      }
+    }
+    const count = new Int32Array([earlier?.updates ?? 0, 0, 0, 0]);
+    await session.write(memory.layout.offsetOf(updates), count);
+  }
+
+  /** The parameters become their moving average, as Keras does it at the end of training. */
+  async adoptAverage(): Promise<void> {
+    const { session, memory } = this;
+    const { ema } = memory.training!;
+    if (!ema) return;
+    const average = new Float32Array(await session.read(memory.rangeOf(ema.whole)));
+    await session.writeRange(memory.layout.offsetOf(memory.params.whole), average, 'the moving average');
   }
 
   /** Brings weights that only this engine has back to the host, then gives its memory back. */

@@ -47,10 +47,13 @@ export async function fit(engine: Engine, run: FitRun): Promise<History> {
     engine.withPrograms(specs, (entries) => new Training(engine, run, plan, withEntries(plan, numbers, entries)).epochs());
   const withValidation = () => (validation ? withSamples(engine, validation, 'validation', train) : train());
   engine.claim();
+  engine.accumulates = plan.some((s) => s.kind === 'accumulate');
   try {
-    return await engine.abortable(run.signal, () =>
+    const history = await engine.abortable(run.signal, () =>
       withSamples(engine, samples, 'train', () => (run.shuffle ? withOrder(engine, samples, withValidation) : withValidation())),
     );
+    await engine.adoptAverage();
+    return history;
   } finally {
     engine.claim();
   }
@@ -146,10 +149,10 @@ class Training {
     let left: readonly Stretch[] = this.stretches;
     if (goesOn) {
       const now = report.parse(await session.read(report.range));
-      done = stepsDone(this.plan, now.cursor, now.step - engine.epochStart);
+      done = stepsDone(this.plan, now.cursor, (await engine.readUpdates()) - engine.updatesBefore);
       left = remaining(left, done);
     } else {
-      engine.beginEpoch();
+      engine.beginEpoch(engine.accumulates ? await engine.readUpdates() : 0);
       await session.write(report.range.offset, report.fresh(engine.step, seed));
     }
     const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));

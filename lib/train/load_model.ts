@@ -139,12 +139,22 @@ function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: num
   const count = (key: string, max?: number) => integer(0, max)(counters[key], `training.${key}`);
   const { learningRate } = counters;
   if (typeof learningRate !== 'number') throw optionError('training.learningRate', 'number', learningRate);
-  const state = { seed: count('seed'), step: count('step', 0x7fffffff), epochs: count('epochs'), learningRate };
+  const state = {
+    seed: count('seed'),
+    step: count('step', 0x7fffffff),
+    updates: count('updates', 0x7fffffff),
+    epochs: count('epochs'),
+    learningRate,
+  };
   if (!Object.hasOwn(counters, 'unfinished')) return state;
-  const { epochStart, report } = objectAt(counters, 'unfinished', 'training');
+  const { epochStart, updatesBefore, report } = objectAt(counters, 'unfinished', 'training');
   if (typeof report !== 'string') throw optionError('training.unfinished.report', 'string', report);
   const start = integer(0, 0x7fffffff)(epochStart, 'training.unfinished.epochStart');
-  return { ...state, unfinished: { epochStart: start, report: new Uint8Array(Buffer.from(report, 'base64')) } };
+  const before = integer(0, 0x7fffffff)(updatesBefore, 'training.unfinished.updatesBefore');
+  return {
+    ...state,
+    unfinished: { epochStart: start, updatesBefore: before, report: new Uint8Array(Buffer.from(report, 'base64')) },
+  };
 }
 
 /** The numbers of a tensor of the file; ERR_FILE unless it is there and has that shape. */
@@ -182,7 +192,7 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
   }
   const core = coreOf(model);
   const { weights } = core.network;
-  const slots = training ? core.slotNames : [];
+  const slots = training ? core.keptNames : [];
   const known = new Set([...weights.map((w) => w.name), ...slots.map((s) => `optimizer/${s.name}`)]);
   for (const name of header.tensors.keys()) {
     if (!known.has(name))
@@ -193,7 +203,10 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
   const state = new Map<string, Float32Array>();
   // A model saved before any training has no state of the optimizer yet.
   if (header.tensors.size > weights.length) {
-    for (const { name, shape } of slots) state.set(name, await readWeight(file, path, header, `optimizer/${name}`, shape));
+    for (const { name, shape, optional: mayLack } of slots) {
+      if (mayLack && !header.tensors.has(`optimizer/${name}`)) continue;
+      state.set(name, await readWeight(file, path, header, `optimizer/${name}`, shape));
+    }
   }
   core.restore({ weights: values, seed: training?.seed, training: training && { ...training, slots: state } });
   return model;

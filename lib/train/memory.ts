@@ -1,7 +1,7 @@
 /**
  * What a model keeps in its session's persistent region, in this order: parameters that training changes, other weights,
- * optimizer slots and the training report (together: what a checkpoint holds, one read), learning rate, gradients, the
- * report of inference. Without compile options there are only weights and the report of inference.
+ * optimizer slots, gradients, the count of updates and the training report (together: what a checkpoint holds, one read),
+ * learning rate, the report of inference. Without compile options there are only weights and the report of inference.
  */
 import type { Variable } from '../graph/graph.js';
 import { Layout, type Block } from '../runtime/layout.js';
@@ -10,6 +10,9 @@ import { totalsOf, type Compiled } from './compile_options.js';
 import type { Network, PlacedWeight } from './network.js';
 import { ReportBlock } from './report.js';
 import { homeOf, type WeightHome } from './weight_home.js';
+
+/** What gradients are saved under in the middle of an update's batches. */
+export const ACCUMULATED = 'accumulated';
 
 /** Parameters that lie side by side and learn at the same rate. */
 export interface ParameterGroup {
@@ -29,6 +32,12 @@ export interface TrainingMemory {
   readonly learningRate: Variable;
   readonly grads: Block;
   readonly groups: readonly ParameterGroup[];
+  /** The moving average of the parameters, where the optimizer keeps one. */
+  readonly ema: Block | undefined;
+  /** Updates of the parameters so far, int32 [4] of which the first counts: steps that only add up gradients are none. */
+  readonly updates: Variable;
+  /** Everything that has a tensor for each trained weight, by the name it is saved under. */
+  readonly kept: ReadonlyMap<string, Block>;
 }
 
 export class ModelMemory {
@@ -63,14 +72,18 @@ export class ModelMemory {
     if (options) {
       const { optimizer } = options;
       const slots = new Map(optimizer.slots.map((s) => [s, this.layout.block(`optimizer/${s}`, this.trained)]));
-      const report = new ReportBlock(this.layout, 'train', totals);
-      snapshotBytes = this.layout.bytes;
-      const learningRate = this.layout.variable('optimizer/learningRate', 'float32', [1]);
+      const ema = optimizer.common.useEma ? this.layout.block('ema', this.trained) : undefined;
       const grads = this.layout.block(
         'grads',
         this.trained.map(({ name, shape }) => ({ name: `grads/${name}`, shape })),
       );
-      this.training = { options, slots, report, learningRate, grads, groups: this.groupsOf(slots, grads) };
+      const updates = this.layout.variable('updates', 'int32', [4]);
+      const report = new ReportBlock(this.layout, 'train', totals);
+      snapshotBytes = this.layout.bytes;
+      const learningRate = this.layout.variable('optimizer/learningRate', 'float32', [1]);
+      const kept = new Map([...slots, ...(ema ? [['ema', ema] as const] : []), [ACCUMULATED, grads] as const]);
+      const groups = this.groupsOf(slots, grads);
+      this.training = { options, slots, report, learningRate, grads, groups, ema, updates, kept };
     }
     this.snapshot = { offset: 0, bytes: snapshotBytes };
     this.inference = new ReportBlock(this.layout, 'inference', totals);

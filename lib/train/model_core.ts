@@ -9,6 +9,7 @@ import { randomSeed } from '../random.js';
 import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine, type Snapshot, type TrainingState } from './engine.js';
 import { initialWeight } from './initial_weights.js';
+import { ACCUMULATED } from './memory.js';
 import type { Network } from './network.js';
 import type { DataLike } from './run_options.js';
 import { homeOf } from './weight_home.js';
@@ -60,7 +61,7 @@ export abstract class ModelCore {
 
   /** Batches that one update sees. */
   get batchesPerUpdate(): number {
-    return 1;
+    return this.compiled.optimizer.common.gradientAccumulationSteps;
   }
 
   get compiled(): Compiled {
@@ -73,11 +74,13 @@ export abstract class ModelCore {
     return rateAt(this.compiled.optimizer.learningRate, 0);
   }
 
-  /** State that the optimizer keeps, as `slot/weight`, with the shape of each. */
-  get slotNames(): { name: string; shape: Shape }[] {
+  /** What training keeps for each weight, as `slot/weight` with its shape; `optional` where a file may lack it. */
+  get keptNames(): { name: string; shape: Shape; optional: boolean }[] {
+    const { optimizer } = this.compiled;
     const trained = this.network.weights.filter((w) => w.trained);
-    return this.compiled.optimizer.slots.flatMap((slot) =>
-      trained.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape })),
+    const slots = [...optimizer.slots, ...(optimizer.common.useEma ? ['ema'] : []), ACCUMULATED];
+    return slots.flatMap((slot) =>
+      trained.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape, optional: slot === ACCUMULATED })),
     );
   }
 

@@ -119,7 +119,7 @@ function penaltyOf(graph: Graph, memory: ModelMemory): Value | undefined {
 }
 
 function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
-  const { options, report, grads } = trainingOf(memory);
+  const { options, report, grads, updates } = trainingOf(memory);
   const flow = forward(graph, memory, batch, report, true);
   const penalty = penaltyOf(graph, memory);
   const perSample = compare(options, report, comparedOf(graph, memory, batch, report, flow), penalty);
@@ -135,13 +135,14 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   const state = graph.read(report.state);
   if (batch.kind === 'train') updateParameters(graph, memory);
   if (batch.kind !== 'gradients') updateAverages(graph, report, flow);
-  graph.inScope('step', () => advance(state, batch.kind === 'accumulate' ? 0 : 1, batch.rows));
+  const moves = batch.kind === 'train' ? 1 : 0;
+  graph.inScope('step', () => advance(state, 1, batch.rows, graph.read(updates), moves));
 }
 
 function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMemory): void {
   updateParameters(graph, memory);
   clearGradients(graph, training);
-  graph.inScope('step', () => advance(graph.read(training.report.state), 1, 0));
+  graph.inScope('step', () => advance(graph.read(training.report.state), 0, 0, graph.read(training.updates), 1));
 }
 
 function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {

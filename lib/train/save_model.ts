@@ -48,10 +48,11 @@ export interface SavedModel {
 export interface SavedTraining {
   seed: number;
   step: number;
+  updates: number;
   epochs: number;
   learningRate: number;
   /** In the middle of an epoch: the step it began at, and the report in base64. */
-  unfinished?: { epochStart: number; report: string };
+  unfinished?: { epochStart: number; updatesBefore: number; report: string };
 }
 
 interface Named {
@@ -98,11 +99,11 @@ export function describeModel({ className, network }: ModelCore): SavedArchitect
   return { className, inputs, layers, ...network.describe() };
 }
 
-function saveTraining({ step, epochs, learningRate, unfinished }: TrainingState, seed: number): SavedTraining {
+function saveTraining({ slots: _, unfinished, ...counters }: TrainingState, seed: number): SavedTraining {
   const rest = unfinished && {
-    unfinished: { epochStart: unfinished.epochStart, report: Buffer.from(unfinished.report).toString('base64') },
+    unfinished: { ...unfinished, report: Buffer.from(unfinished.report).toString('base64') },
   };
-  return { seed, step, epochs, learningRate, ...rest };
+  return { seed, ...counters, ...rest };
 }
 
 export async function saveModel(core: ModelCore, path: string, options: SaveOptions | undefined): Promise<void> {
@@ -121,7 +122,13 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
       tensors.set(`optimizer/${name}`, new Tensor(values, weight.shape));
     }
   }
-  const fresh = { step: 0, epochs: 0, learningRate: core.isCompiled ? core.initialLearningRate : 0, slots: new Map() };
+  const fresh = {
+    step: 0,
+    updates: 0,
+    epochs: 0,
+    learningRate: core.isCompiled ? core.initialLearningRate : 0,
+    slots: new Map(),
+  };
   const saved: SavedModel = {
     format: FORMAT,
     version: VERSION,

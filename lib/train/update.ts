@@ -2,6 +2,7 @@
 import { assign } from '../compile/lower.js';
 import type { Graph } from '../graph/graph.js';
 import { constant, elementwise } from '../ops/map.js';
+import { stepCount } from '../ops/step_count.js';
 import { movingAverage } from '../ops/moving_average.js';
 import type { ModelMemory, TrainingMemory } from './memory.js';
 import type { Flow } from './network.js';
@@ -9,17 +10,19 @@ import type { ReportBlock } from './report.js';
 
 /** Moves the parameters by their gradients, then puts those that have constraints back to where they may be. */
 export function updateParameters(graph: Graph, memory: ModelMemory): void {
-  const { options, report, learningRate, groups } = memory.training!;
-  const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
+  const { options, report, learningRate, groups, updates, ema } = memory.training!;
+  const { optimizer } = options;
+  const [count, flag] = [graph.read(updates), graph.read(report.flag)];
   graph.inScope('optimizer', () => {
-    const rate = graph.read(learningRate);
+    const { learningRate: given } = optimizer;
+    const rate = typeof given === 'number' ? graph.read(learningRate) : given.rate(stepCount(count));
     for (const { multiplier, params, grads, slots } of groups) {
-      options.optimizer.apply({
+      optimizer.apply({
         params: graph.read(params),
         grads: graph.read(grads),
         slot: (name) => graph.read(slots.get(name)!),
         learningRate: multiplier === 1 ? rate : elementwise('mul', rate, multiplier),
-        state,
+        state: count,
         flag,
       });
     }
@@ -28,6 +31,10 @@ export function updateParameters(graph: Graph, memory: ModelMemory): void {
     if (!weight.constraint) continue;
     const variable = memory.variableOf(weight);
     graph.inScope(weight.name, () => assign(variable, weight.constraint!.apply(graph.read(variable))));
+  }
+  if (ema) {
+    const { emaMomentum } = optimizer.common;
+    graph.inScope('ema', () => movingAverage(graph.read(ema.whole), graph.read(memory.params.whole), emaMomentum, flag));
   }
 }
 

@@ -86,9 +86,11 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
 }
 
 Step advance(Prepare& prepare, const AdvanceArgs& args) {
-  return [steps = args.steps, rows = args.rows, state = prepare.at<int32_t>(args.state)] {
+  return [steps = args.steps, rows = args.rows, moves = args.moves, state = prepare.at<int32_t>(args.state),
+          updates = prepare.at<int32_t>(args.updates)] {
     state[kStateStep] += steps;
     state[kStateCursor] += rows;
+    if (updates) updates[kStateStep] += moves;
   };
 }
 

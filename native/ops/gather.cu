@@ -117,9 +117,10 @@ __global__ void __launch_bounds__(kThreads) scatter_kernel(Scatter s) {
   }
 }
 
-__global__ void advance_kernel(int32_t* state, int32_t steps, int32_t rows) {
+__global__ void advance_kernel(int32_t* state, int32_t steps, int32_t rows, int32_t* updates, int32_t moves) {
   state[kStateStep] += steps;
   state[kStateCursor] += rows;
+  if (updates) updates[kStateStep] += moves;
 }
 
 struct RowGrid {
@@ -164,8 +165,11 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
 
 Step advance(Prepare& prepare, const AdvanceArgs& args) {
   int32_t* state = prepare.at<int32_t>(args.state);
-  const int32_t steps = args.steps, rows = args.rows;
-  return [=](cudaStream_t stream) { launch(stream, advance_kernel, dim3(1), dim3(1), state, steps, rows); };
+  int32_t* updates = prepare.at<int32_t>(args.updates);
+  const int32_t steps = args.steps, rows = args.rows, moves = args.moves;
+  return [=](cudaStream_t stream) {
+    launch(stream, advance_kernel, dim3(1), dim3(1), state, steps, rows, updates, moves);
+  };
 }
 
 }  // namespace gradstep::cuda

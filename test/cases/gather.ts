@@ -70,6 +70,21 @@ export const cases: OpCase[] = [
     steps: 3,
   },
   {
+    name: 'advance counts updates apart from steps',
+    inputs: { state: { ...STATE, data: [10, 3, 5, 6] }, updates: { ...STATE, data: [4, 0, 0, 0] } },
+    build: ({ state, updates }) => (advance(state!, 1, 2, updates!, 1), {}),
+    reference: () => ({ state: [13, 9, 5, 6], updates: [7, 0, 0, 0] }),
+    gradients: [],
+    steps: 3,
+  },
+  {
+    name: 'advance without an update',
+    inputs: { state: { ...STATE, data: [10, 3, 5, 6] }, updates: { ...STATE, data: [4, 0, 0, 0] } },
+    build: ({ state, updates }) => (advance(state!, 0, 2, updates!), {}),
+    reference: () => ({ state: [10, 5, 5, 6], updates: [4, 0, 0, 0] }),
+    gradients: [],
+  },
+  {
     name: 'scatter past the end writes what fits and raises the flag',
     inputs: { x: { shape: [2, 2], data: [1, 2, 3, 4] }, state: { ...STATE, data: [0, 2, 0, 0] }, flag: FLAG },
     slots: { 4: { dtype: 'float32', rows: 3, data: new Array<number>(6).fill(-1) } },

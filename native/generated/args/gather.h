@@ -41,12 +41,16 @@ static_assert(sizeof(ScatterArgs) == 152, "layout");
 
 struct alignas(8) AdvanceArgs {
   Tensor state;
+  Tensor updates;
   int32_t steps;
   int32_t rows;
+  int32_t moves;
 };
 static_assert(offsetof(AdvanceArgs, state) == 0, "layout");
-static_assert(offsetof(AdvanceArgs, steps) == 48, "layout");
-static_assert(offsetof(AdvanceArgs, rows) == 52, "layout");
-static_assert(sizeof(AdvanceArgs) == 56, "layout");
+static_assert(offsetof(AdvanceArgs, updates) == 48, "layout");
+static_assert(offsetof(AdvanceArgs, steps) == 96, "layout");
+static_assert(offsetof(AdvanceArgs, rows) == 100, "layout");
+static_assert(offsetof(AdvanceArgs, moves) == 104, "layout");
+static_assert(sizeof(AdvanceArgs) == 112, "layout");
 
 }  // namespace gradstep
