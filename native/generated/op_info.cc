@@ -332,10 +332,12 @@ const std::vector<OpInfo>& op_table() {
         {"flag", FieldRole::kMutated, 96, 2, false, 0},
         {"slot", FieldRole::kInt, 144, 0, false, 0},
     }},
-    {"advance", 56, {
+    {"advance", 112, {
         {"state", FieldRole::kMutated, 0, 2, false, 0},
-        {"steps", FieldRole::kInt, 48, 0, false, 0},
-        {"rows", FieldRole::kInt, 52, 0, false, 0},
+        {"updates", FieldRole::kMutated, 48, 2, true, 0},
+        {"steps", FieldRole::kInt, 96, 0, false, 0},
+        {"rows", FieldRole::kInt, 100, 0, false, 0},
+        {"moves", FieldRole::kInt, 104, 0, false, 0},
     }},
     {"histogram", 304, {
         {"column", FieldRole::kInput, 0, 3, false, 0},

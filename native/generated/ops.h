@@ -53,7 +53,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xa8d312d8db3c130bull;
+constexpr uint64_t kOpTableHash = 0x7ebb84af366b372aull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
