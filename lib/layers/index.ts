@@ -1,10 +1,22 @@
 /** The namespace `gs.layers`. */
 export { activation, type ActivationOptions } from './activation.js';
 export { averagePooling2d, type AveragePooling2dOptions } from './average_pooling2d.js';
+export { categoryEncoding, type CategoryEncodingOptions } from './category_encoding.js';
+export { concatenate, type ConcatenateOptions } from './concatenate.js';
 export { conv2d, type Conv2dOptions } from './conv2d.js';
+export { cropping1d, cropping2d, cropping3d } from './cropping.js';
+export type { Cropping1dOptions, Cropping2dOptions, Cropping3dOptions } from './cropping.js';
 export type { Layer, LayerOptions } from './define_layer.js';
 export { dense, type DenseOptions } from './dense.js';
+export { dot, type DotOptions } from './dot.js';
 export { dropout, type DropoutOptions } from './dropout.js';
 export { flatten } from './flatten.js';
 export { maxPooling2d, type MaxPooling2dOptions } from './max_pooling2d.js';
+export { add, average, maximum, minimum, multiply, subtract } from './merge.js';
+export { permute, type PermuteOptions } from './permute.js';
+export { repeatVector, type RepeatVectorOptions } from './repeat_vector.js';
 export { rescaling, type RescalingOptions } from './rescaling.js';
+export { reshape, type ReshapeOptions } from './reshape.js';
+export { timeDistributed, type TimeDistributedOptions } from './time_distributed.js';
+export { zeroPadding1d, zeroPadding2d, zeroPadding3d } from './zero_padding.js';
+export type { ZeroPadding1dOptions, ZeroPadding2dOptions, ZeroPadding3dOptions } from './zero_padding.js';
