@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'ERR_DISPOSED'
   | 'ERR_DTYPE'
   | 'ERR_FILE'
+  | 'ERR_INDEX_RANGE'
   | 'ERR_INTERNAL'
   | 'ERR_LABEL_RANGE'
   | 'ERR_LOAD'

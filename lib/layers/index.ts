@@ -1,5 +1,18 @@
 /** The namespace `gs.layers`. */
 export { activation, type ActivationOptions } from './activation.js';
+export {
+  elu,
+  leakyReLU,
+  reLU,
+  softmax,
+  thresholdedReLU,
+  type ELUOptions,
+  type LeakyReLUOptions,
+  type ReLUOptions,
+  type SoftmaxOptions,
+  type ThresholdedReLUOptions,
+} from './activation_layers.js';
+export { attention, type AttentionOptions } from './attention.js';
 export { averagePooling2d, type AveragePooling2dOptions } from './average_pooling2d.js';
 export { categoryEncoding, type CategoryEncodingOptions } from './category_encoding.js';
 export { concatenate, type ConcatenateOptions } from './concatenate.js';
@@ -10,11 +23,15 @@ export type { Layer, LayerOptions } from './define_layer.js';
 export { dense, type DenseOptions } from './dense.js';
 export { dot, type DotOptions } from './dot.js';
 export { dropout, type DropoutOptions } from './dropout.js';
+export { embedding, type EmbeddingOptions } from './embedding.js';
 export { flatten } from './flatten.js';
+export { masking, type MaskingOptions } from './masking.js';
 export { maxPooling2d, type MaxPooling2dOptions } from './max_pooling2d.js';
 export { add, average, maximum, minimum, multiply, subtract } from './merge.js';
 export { permute, type PermuteOptions } from './permute.js';
 export { repeatVector, type RepeatVectorOptions } from './repeat_vector.js';
+export { multiHeadAttention, type MultiHeadAttentionOptions } from './multi_head_attention.js';
+export { prelu, type PReLUOptions } from './prelu.js';
 export { rescaling, type RescalingOptions } from './rescaling.js';
 export { reshape, type ReshapeOptions } from './reshape.js';
 export { timeDistributed, type TimeDistributedOptions } from './time_distributed.js';

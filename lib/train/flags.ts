@@ -1,5 +1,6 @@
 /** What an error flag left by a run means to the caller. */
 import { GradstepError } from '../errors.js';
+import { placeOf } from '../graph/places.js';
 import { FLAG, type Flag } from './report.js';
 
 export interface FlagContext {
@@ -14,6 +15,9 @@ export interface FlagContext {
   readonly order?: Int32Array;
 }
 
+/** Bits of a flag's code that tell what happened; those above them tell the place. */
+const CODE_BITS = 8;
+
 /** Throws the error that a flag stands for. */
 export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow, order }: FlagContext): void {
   if (flag.code === FLAG.none) return;
@@ -24,6 +28,16 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
     throw new GradstepError(
       'ERR_LABEL_RANGE',
       `Expected labels from 0 to the number of classes - 1 but received ${flag.value} in row ${row} of y`,
+    );
+  }
+  if ((flag.code & ((1 << CODE_BITS) - 1)) === FLAG.indexRange) {
+    const visited = step * batchSize + flag.index;
+    const row = order?.[visited] ?? visited;
+    const { layer, expected } = placeOf(flag.code >>> CODE_BITS) ?? { layer: undefined, expected: 'indices of the table' };
+    throw new GradstepError(
+      'ERR_INDEX_RANGE',
+      `Expected ${expected} but received ${flag.value} in row ${row} of x${layer === undefined ? '' : ` (in ${layer})`}`,
+      layer === undefined ? {} : { layer },
     );
   }
   if (flag.code === FLAG.notFinite) {
