@@ -116,7 +116,15 @@ export function binaryIoU(options?: BinaryIoUOptions): Metric {
     name: nameOption('binaryIoU'),
   } satisfies SchemaOf<BinaryIoUOptions>);
   const table = { where: 'metrics.binaryIoU', numClasses: 2, passes: 'greaterEqual', ...config } as const;
-  return overlapMetric('binaryIoU', config, table, intersectionOverUnion);
+  const metric = overlapMetric('binaryIoU', config, table, intersectionOverUnion);
+  return {
+    ...metric,
+    size(setting) {
+      const outputs = setting.output.at(-1) ?? 1;
+      if (outputs === 1) return metric.size(setting);
+      throw new GradstepError('ERR_OPTION', `metrics.binaryIoU expects a single output but the model has ${outputs}: use iou`);
+    },
+  };
 }
 
 /**

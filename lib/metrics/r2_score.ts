@@ -18,7 +18,7 @@ export interface R2ScoreOptions extends NamedOptions {
    * Default `uniformAverage`.
    */
   classAggregation?: 'uniformAverage' | 'varianceWeightedAverage' | null;
-  /** Independent variables, for the adjusted score 1 − (1 − R²)(n − 1)/(n − p − 1). Default 0: not adjusted. */
+  /** Independent variables, for the adjusted score 1 − (1 − R²)(n − 1)/(n − p − 1), n the samples, or the sum of their weights. Default 0: not adjusted. */
   numRegressors?: number;
 }
 

@@ -57,7 +57,7 @@ function bestAt(
     name: nameOption(className) as Check<unknown>,
   }) as Readonly<Record<string, unknown>> & { readonly name: string; readonly numThresholds: number };
   const least = config[option] as number;
-  // Keras: one threshold is 0.5; of more, the first is 0 and the last 1.
+  // Keras: one threshold is 0.5; of more, the first lets everything pass and the last nothing.
   const single = config.numThresholds === 1;
   const buckets = single ? 2 : Math.max(1, config.numThresholds - 1);
   return {
@@ -70,7 +70,8 @@ function bestAt(
       addBuckets(label, single ? bucketOf(yPred, [THRESHOLD]) : evenBucketOf(yPred, buckets + 1), 1, buckets, context);
     },
     result(sums) {
-      const counts = [allPositive(sums, buckets), ...countsOf(sums, buckets), allNegative(sums, buckets)];
+      const inner = countsOf(sums, buckets);
+      const counts = single ? inner : [allPositive(sums, buckets), ...inner, allNegative(sums, buckets)];
       return Math.max(0, ...counts.filter((c) => held(c) >= least).map(wanted));
     },
   };

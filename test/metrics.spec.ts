@@ -1,0 +1,191 @@
+/**
+ * Metrics over a pass of uneven batches: against Keras and scikit-learn (golden/metrics.json, which make_metric_fixtures.py
+ * writes) with and without weights, on the CPU and on the emulated GPU; sequences; what is degenerate; metrics in fit.
+ */
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import * as gs from '../lib/index.js';
+import type { Metric, MetricValue } from '../lib/metrics/metric.js';
+import { failure } from './helpers/failure.js';
+import { expectClose, measure } from './helpers/measure.js';
+
+interface Fixture {
+  weights: number[];
+  data: Record<string, { y: number[] | number[][]; p: number[][]; loss: gs.LossName }>;
+  cases: {
+    metric: string;
+    data: string;
+    options: Record<string, unknown>;
+    value: { plain: MetricValue; weighted?: MetricValue };
+  }[];
+}
+
+const fixture = JSON.parse(readFileSync(new URL('golden/metrics.json', import.meta.url), 'utf8')) as Fixture;
+const DEVICES = ['cpu', 'cuda-emulated'] as const;
+
+type Factory = (options?: Record<string, unknown>) => Metric;
+const factories = gs.metrics as unknown as Record<string, Factory>;
+
+for (const device of DEVICES) {
+  describe(`metrics against Keras and scikit-learn on ${device}`, () => {
+    for (const [source, { y, p, loss }] of Object.entries(fixture.data)) {
+      const cases = fixture.cases.filter((c) => c.data === source);
+      let plain: Record<string, MetricValue>;
+      let weighted: Record<string, MetricValue>;
+      before(async () => {
+        const made = () => cases.map((c, i) => factories[c.metric]!({ ...c.options, name: `case${i}` }));
+        const labels = source === 'classes' ? Int32Array.from(y as number[]) : gs.tensor(y as number[][]);
+        plain = await measure(p, labels, loss, made(), { device });
+        weighted = await measure(p, labels, loss, made(), { device, weights: fixture.weights });
+      });
+      cases.forEach(({ metric, options, value }, i) => {
+        it(`${metric} ${JSON.stringify(options)} of ${source}`, () => {
+          expectClose(plain[`case${i}`], value.plain, 'without weights');
+          if (value.weighted !== undefined) expectClose(weighted[`case${i}`], value.weighted, 'with weights');
+        });
+      });
+    }
+  });
+
+  describe(`metrics over a pass on ${device}`, () => {
+    const { y, p } = fixture.data.binary!;
+    const rows = p.length;
+
+    it('counts do not depend on how rows are cut into batches', async () => {
+      const metrics = ['auc', 'precision', 'confusionMatrix'] as const;
+      const results = await Promise.all(
+        [1, 7, rows].map((batchSize) => measure(p, gs.tensor(y), 'binaryCrossentropy', metrics, { batchSize, device })),
+      );
+      for (const { auc, precision, confusionMatrix } of results) {
+        expect({ auc, precision, confusionMatrix }).to.deep.equal({
+          auc: results[0]!.auc,
+          precision: results[0]!.precision,
+          confusionMatrix: results[0]!.confusionMatrix,
+        });
+      }
+    });
+
+    it('the root of a mean is not the mean of roots', async () => {
+      const metrics = ['rootMeanSquaredError', 'r2Score'] as const;
+      const found = await measure([[1], [2], [6]], [[0], [0], [0]], 'meanSquaredError', metrics, { batchSize: 2, device });
+      expectClose(found.rootMeanSquaredError, Math.sqrt((1 + 4 + 36) / 3), 'root');
+    });
+
+    it('r2Score keeps the digits of labels far from zero', async () => {
+      const labels = [4096.25, 4096.5, 4097, 4096.125].map((v) => [v]);
+      const outputs = [4096.5, 4096.5, 4096.75, 4096].map((v) => [v]);
+      const mean = labels.reduce((s, [v]) => s + v! / 4, 0);
+      const error = labels.reduce((s, [v], i) => s + (v! - outputs[i]![0]!) ** 2, 0);
+      const variation = labels.reduce((s, [v]) => s + (v! - mean) ** 2, 0);
+      const found = await measure(outputs, labels, 'meanSquaredError', ['r2Score'], { batchSize: 3, device });
+      expectClose(found.r2Score, 1 - error / variation, 'r2Score');
+    });
+
+    it('a function of one’s own, and one from sums', async () => {
+      const bias = (t: gs.Value, q: gs.Value) => gs.ops.sub(q, t);
+      const ratio = gs.metrics.fromSums({
+        name: 'ratio',
+        sums: { right: (t, q) => gs.ops.mul(t, q), all: (_t, q) => q },
+        result: ({ right, all }) => right! / all!,
+      });
+      const flat = (v: number[] | number[][]) => v.flat();
+      const [labels, outputs] = [flat(y), flat(p)];
+      const found = await measure(p, gs.tensor(y), 'meanSquaredError', [bias, ratio], { device });
+      const sum = (v: number[]) => v.reduce((a, b) => a + b, 0);
+      expectClose(found.bias, sum(outputs.map((v, i) => v - labels[i]!)) / rows, 'bias');
+      expectClose(found.ratio, sum(outputs.map((v, i) => v * labels[i]!)) / sum(outputs), 'ratio');
+      const weights = fixture.weights;
+      const weighted = await measure(p, gs.tensor(y), 'meanSquaredError', [bias, ratio], { device, weights });
+      expectClose(weighted.bias, sum(outputs.map((v, i) => weights[i]! * (v - labels[i]!))) / sum(weights), 'weighted bias');
+      const right = sum(outputs.map((v, i) => weights[i]! * v * labels[i]!));
+      expectClose(weighted.ratio, right / sum(outputs.map((v, i) => weights[i]! * v)), 'weighted ratio');
+    });
+
+    it('sequences: every position counts, with the weight of its sample', async () => {
+      const shape = [5, 3, 2];
+      const at = (i: number) => Math.fround(((i * 37) % 29) / 29);
+      const outputs = Array.from({ length: 5 }, (_, r) =>
+        Array.from({ length: 3 }, (_, t) => [at(r * 6 + t * 2), 1 - at(r * 6 + t * 2)]),
+      );
+      const labels = Array.from({ length: 15 }, (_, i) => (i * 7) % 2);
+      const y3 = gs.tensor(Int32Array.from(labels), shape.slice(0, 2));
+      const weights = [1, 2, 0, 0.5, 3];
+      const metrics = ['accuracy', 'confusionMatrix', 'f1Score'] as const;
+      const chosen = outputs.flat().map((q) => (q[1]! > q[0]! ? 1 : 0));
+      for (const given of [undefined, weights]) {
+        const found = await measure(outputs, y3, 'sparseCategoricalCrossentropy', metrics, {
+          batchSize: 2,
+          device,
+          weights: given,
+        });
+        const w = labels.map((_, i) => given?.[Math.floor(i / 3)] ?? 1);
+        const cell = (r: number, c: number) => labels.reduce((s, l, i) => s + (l === r && chosen[i] === c ? w[i]! : 0), 0);
+        const matrix = [0, 1].map((r) => [0, 1].map((c) => cell(r, c)));
+        expectClose(found.confusionMatrix, matrix, 'matrix');
+        expectClose(found.accuracy, (matrix[0]![0]! + matrix[1]![1]!) / w.reduce((a, b) => a + b), 'accuracy');
+        const f1 = [0, 1].map((c) => (2 * cell(c, c)) / (2 * cell(c, c) + cell(c, 1 - c) + cell(1 - c, c)));
+        expectClose(found.f1Score, f1, 'f1Score');
+      }
+    });
+
+    it('labels of one kind only, nothing positive, labels that do not vary', async () => {
+      const metrics = ['precision', 'recall', 'f1Score', 'auc', 'meanIoU', 'dice', 'truePositives'] as const;
+      const none = await measure([[0.1], [0.2], [0.3]], [[0], [0], [0]], 'binaryCrossentropy', metrics, { batchSize: 2, device });
+      const { loss: _loss, ...rest } = none;
+      expect(rest).to.deep.equal({ precision: 0, recall: 0, f1Score: 0, auc: 0, meanIoU: 1, dice: 0, truePositives: 0 });
+      const missed = await measure([[0.1], [0.2]], [[1], [1]], 'binaryCrossentropy', metrics, { device });
+      expect(missed).to.include({ precision: 0, recall: 0, f1Score: 0, meanIoU: 0 });
+      const flat = await measure([[2], [2]], [[2], [2]], 'meanSquaredError', ['r2Score'], { device });
+      expect(flat.r2Score).to.equal(1);
+      const off = await measure([[1], [3]], [[2], [2]], 'meanSquaredError', ['r2Score'], { device });
+      expect(off.r2Score).to.equal(0);
+    });
+
+    it('a label that is partly positive counts on both sides', async () => {
+      const found = await measure([[0.9], [0.2]], [[0.25], [0.5]], 'binaryCrossentropy', ['precision', 'falseNegatives'], {
+        device,
+      });
+      expect(found).to.include({ precision: 0.25, falseNegatives: 0.5 });
+    });
+
+    it('logits: auc with fromLogits, and outputs outside its range without', async () => {
+      const logits = [[-2], [3], [0.5], [-0.1]];
+      const labels = [[0], [1], [0], [1]];
+      const metrics = [gs.metrics.auc({ fromLogits: true })];
+      const found = await measure(logits, labels, 'meanSquaredError', metrics, { device });
+      expectClose(found.auc, 0.75, 'auc');
+      const error = await failure(() => measure(logits, labels, 'meanSquaredError', ['auc'], { device }));
+      expect(error.code).to.equal('ERR_OPTION');
+      expect(error.message).to.match(
+        /^A metric received outputs outside its range in step 0 of the pass \(evaluate\).*fromLogits/,
+      );
+    });
+
+    it('a label that is no class is told with its row', async () => {
+      const labels = [[0], [1], [2], [0]];
+      const run = () =>
+        measure([[0.1], [0.2], [0.7], [0.8]], labels, 'meanSquaredError', ['precision'], { batchSize: 2, device });
+      const error = await failure(run);
+      expect(error.code).to.equal('ERR_LABEL_RANGE');
+      expect(error.message).to.contain('received 2 in row 2 of y');
+    });
+
+    it('fit shows metrics and matrices per epoch, with validation', async () => {
+      using model = gs.sequential([gs.layers.dense({ units: 2, activation: 'softmax', inputShape: [1] })]);
+      const [precision, confusion] = [gs.metrics.precision({ classId: 1 }), gs.metrics.confusionMatrix({ name: 'table' })];
+      model.compile({ optimizer: 'sgd', loss: 'categoricalCrossentropy', metrics: [precision, confusion], device, seed: 1 });
+      const x = gs.tensor([[1], [-1], [2], [-2], [0.5]]);
+      const labels = gs.tensor([1, 0, 1, 0, 1].map((c) => [1 - c, c]));
+      const history = await model.fit(x, labels, { epochs: 2, batchSize: 2, validationData: [x, labels], shuffle: false });
+      const table = history.val_table as unknown as number[][][];
+      expect(table).to.have.length(2);
+      expect(table.map((m) => m.flat().reduce((a, b) => a + b))).to.deep.equal([5, 5]);
+      const [[, falsePositive], [, truePositive]] = table[1] as [[number, number], [number, number]];
+      expectClose(
+        history.val_precision!.at(-1),
+        truePositive === 0 ? 0 : truePositive / (truePositive + falsePositive),
+        'precision',
+      );
+    });
+  });
+}
