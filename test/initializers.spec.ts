@@ -173,6 +173,41 @@ describe('initializers', () => {
     expect(mirrors / n).to.be.closeTo(0.5, 4.5 * Math.sqrt(0.25 / n));
   });
 
+  it('orthogonal: traces have the moments of evenly distributed rotations', () => {
+    // Of those in n > 2 dimensions: E tr Q = 0, E (tr Q)² = 1, E (tr Q)⁴ = 3, E tr Q² = 1, E (tr Q²)² = 3 (Diaconis & Shahshahani 1994).
+    const [n, draws] = [11, 1500];
+    const moments = [0, 0, 0];
+    for (let seed = 0; seed < draws; seed++) {
+      const draw = initializers.orthogonal().sampler([n, n]);
+      const random = new RandomStream(seed, streamOf('layer/kernel'));
+      const q = Array.from({ length: n * n }, () => draw(random));
+      const trace = q.reduce((sum, v, i) => (i % (n + 1) === 0 ? sum + v : sum), 0);
+      const ofSquare = q.reduce((sum, v, i) => sum + v * q[(i % n) * n + Math.floor(i / n)]!, 0);
+      [trace, trace ** 2, ofSquare].forEach((v, i) => (moments[i]! += v / draws));
+    }
+    const deviation = (variance: number): number => 4.5 * Math.sqrt(variance / draws);
+    expect(moments[0], 'tr Q').to.be.closeTo(0, deviation(1));
+    expect(moments[1], '(tr Q)²').to.be.closeTo(1, deviation(2));
+    expect(moments[2], 'tr Q²').to.be.closeTo(1, deviation(2));
+  });
+
+  it('orthogonal: work done ahead changes no number', async () => {
+    for (const shape of [
+      [9, 21],
+      [21, 9],
+    ]) {
+      const numbers = async (ahead: boolean): Promise<number[]> => {
+        const draw = initializers.orthogonal().sampler(shape);
+        const random = new RandomStream(5, streamOf('layer/kernel'));
+        let pauses = 0;
+        if (ahead) await draw.prepare!(random, () => Promise.resolve(void pauses++));
+        expect(pauses).to.equal(ahead ? 3 : 0);
+        return Array.from({ length: 9 * 21 }, () => draw(random));
+      };
+      expect(await numbers(true)).to.deep.equal(await numbers(false));
+    }
+  });
+
   const names = Object.keys(initializers) as gs.InitializerName[];
 
   it('by name: what the factory makes without options', async () => {

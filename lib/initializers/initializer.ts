@@ -16,7 +16,11 @@ export interface Initializer {
 }
 
 /** Draws the next element of a weight. */
-export type Sampler = (random: RandomStream) => number;
+export interface Sampler {
+  (random: RandomStream): number;
+  /** Does ahead what would take long at once, with a pause every few milliseconds; the numbers are the same without it. */
+  prepare?: (random: RandomStream, pause: () => Promise<void>) => Promise<void>;
+}
 
 /** How many inputs and outputs each unit of a weight has: dense [in, out], convolution [h, w, in, out], bias [n]. */
 export function fans(shape: Shape): { fanIn: number; fanOut: number } {

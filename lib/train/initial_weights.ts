@@ -12,6 +12,7 @@ export async function initialWeight(weight: WeightSpec & { readonly name: string
   const values = new Float32Array(sizeOf(shape));
   const random = new RandomStream(seed, streamOf(name));
   const sample = initializer.sampler(shape);
+  await sample.prepare?.(random, () => setImmediate());
   for (let k = 0; k < values.length; k++) {
     values[k] = sample(random);
     if (k % SLICE === SLICE - 1) await setImmediate();
