@@ -37,3 +37,8 @@ export { reshape, type ReshapeOptions } from './reshape.js';
 export { timeDistributed, type TimeDistributedOptions } from './time_distributed.js';
 export { zeroPadding1d, zeroPadding2d, zeroPadding3d } from './zero_padding.js';
 export type { ZeroPadding1dOptions, ZeroPadding2dOptions, ZeroPadding3dOptions } from './zero_padding.js';
+export { batchNormalization, type BatchNormalizationOptions } from './batch_normalization.js';
+export { groupNormalization, type GroupNormalizationOptions } from './group_normalization.js';
+export { layerNormalization, type LayerNormalizationOptions } from './layer_normalization.js';
+export { rmsNormalization, type RmsNormalizationOptions } from './rms_normalization.js';
+export { unitNormalization, type UnitNormalizationOptions } from './unit_normalization.js';
