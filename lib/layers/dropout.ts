@@ -1,15 +1,21 @@
 /** dropout (Srivastava et al. 2014): while training, elements are zeroed at random and the rest scaled up. */
-import { dropout as drop } from '../ops/dropout.js';
-import { number, type SchemaOf } from '../options.js';
+import { optional, type SchemaOf } from '../options.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
+import { checkNoiseShape, dropShared, noiseShapeOption, rateOption, type NoiseShape } from './drop_options.js';
 
 export interface DropoutOptions extends LayerOptions {
   /** Probability of each element to be zeroed, in [0, 1). */
   rate: number;
+  /**
+   * Shape in which is drawn, the batch first, null as in the input: elements along an axis of size 1 are zeroed together.
+   * `[null, 1, null]` zeroes features of [rows, time, features] for all time. Default: each element is drawn.
+   */
+  noiseShape?: NoiseShape;
 }
 
 const options = {
-  rate: number('number in [0, 1)', (v) => v >= 0 && v < 1),
+  rate: rateOption,
+  noiseShape: optional(noiseShapeOption, undefined),
 } satisfies SchemaOf<Omit<DropoutOptions, keyof LayerOptions>>;
 
 const make = defineLayer({
@@ -18,9 +24,13 @@ const make = defineLayer({
   baseName: 'dropout',
   options,
   mask: 'pass',
-  outputShape: (_options, input) => input,
-  call({ rate }, x, { training, state, stream }) {
-    return training && rate > 0 ? drop(x, state, rate, stream('dropout')) : x;
+  outputShape({ noiseShape }, input) {
+    checkNoiseShape(noiseShape, input);
+    return input;
+  },
+  call({ rate, noiseShape }, x, { training, state, stream }) {
+    if (!training || rate === 0) return x;
+    return dropShared(x, state, { rate, factor: 1 / (1 - rate), offset: 0, dropped: 0, stream: stream('dropout') }, noiseShape);
   },
 });
 

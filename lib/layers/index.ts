@@ -42,3 +42,25 @@ export { groupNormalization, type GroupNormalizationOptions } from './group_norm
 export { layerNormalization, type LayerNormalizationOptions } from './layer_normalization.js';
 export { rmsNormalization, type RmsNormalizationOptions } from './rms_normalization.js';
 export { unitNormalization, type UnitNormalizationOptions } from './unit_normalization.js';
+export { alphaDropout, type AlphaDropoutOptions } from './alpha_dropout.js';
+export { centerCrop, type CenterCropOptions } from './center_crop.js';
+export { gaussianDropout, type GaussianDropoutOptions } from './gaussian_dropout.js';
+export { gaussianNoise, type GaussianNoiseOptions } from './gaussian_noise.js';
+export { normalization, type NormalizationOptions } from './normalization.js';
+export { randomBrightness, type RandomBrightnessOptions } from './random_brightness.js';
+export { randomContrast, type RandomContrastOptions } from './random_contrast.js';
+export { randomCrop, type RandomCropOptions } from './random_crop.js';
+export { randomFlip, type RandomFlipOptions } from './random_flip.js';
+export { randomRotation, type RandomRotationOptions } from './random_rotation.js';
+export { randomTranslation, type RandomTranslationOptions } from './random_translation.js';
+export { randomZoom, type RandomZoomOptions } from './random_zoom.js';
+export { resizing, type ResizingOptions } from './resizing.js';
+export { spatialDropout1d, spatialDropout2d, spatialDropout3d, type SpatialDropoutOptions } from './spatial_dropout.js';
+export {
+  upSampling1d,
+  upSampling2d,
+  upSampling3d,
+  type UpSampling1dOptions,
+  type UpSampling2dOptions,
+  type UpSampling3dOptions,
+} from './up_sampling.js';
