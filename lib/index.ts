@@ -31,7 +31,7 @@ export { Layer } from './layers/layer.js';
 export { input, SymbolicTensor, type InputOptions } from './layers/symbolic.js';
 export type { Loss, LossFunction } from './losses/loss.js';
 export type { LossName } from './losses/registry.js';
-export type { Metric, MetricFunction } from './metrics/metric.js';
+export type { Metric, MetricFunction, MetricValue } from './metrics/metric.js';
 export type { MetricName } from './metrics/registry.js';
 export type { Optimizer } from './optimizers/optimizer.js';
 export type { OptimizerName } from './optimizers/registry.js';

@@ -128,6 +128,84 @@ for (const device of DEVICES) {
       }
     });
 
+    it('positions that a mask leaves out do not count, whatever the weight of their sample', async () => {
+      const x = gs.tensor([
+        [
+          [0.2, 0.8],
+          [0.7, 0.3],
+          [9, 9],
+        ],
+        [
+          [9, 9],
+          [0.4, 0.6],
+          [0.1, 0.9],
+        ],
+      ]);
+      const y = gs.tensor(Int32Array.of(1, 1, 0, 1, 0, 1), [2, 3]);
+      using model = gs.sequential([gs.layers.masking({ maskValue: 9, inputShape: [3, 2] })]);
+      const table = gs.metrics.confusionMatrix({ name: 'weighted' });
+      const metrics = ['accuracy', 'confusionMatrix', 'sparseCategoricalCrossentropy'] as const;
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy', metrics, weightedMetrics: [table], device });
+      const found = await model.evaluate(x, y, { batchSize: 1, sampleWeight: Float32Array.of(1, 3) });
+      expect(found.accuracy).to.equal(0.5);
+      expectClose(
+        found.confusionMatrix,
+        [
+          [0, 1],
+          [1, 2],
+        ],
+        'matrix',
+      );
+      expectClose(
+        found.weighted,
+        [
+          [0, 3],
+          [1, 4],
+        ],
+        'weighted matrix',
+      );
+      const mean = -(Math.log(0.8) + Math.log(0.3) + Math.log(0.4) + Math.log(0.9)) / 4;
+      expectClose(found.sparseCategoricalCrossentropy, mean, 'crossentropy');
+    });
+
+    it('several outputs: a list for each, by the output’s name', async () => {
+      const a = gs.input({ shape: [1], name: 'a' });
+      const b = gs.input({ shape: [1], name: 'b' });
+      const pass = (name: string) => gs.layers.activation({ activation: 'linear', name });
+      using model = gs.model({ inputs: [a, b], outputs: [pass('left').apply(a), pass('right').apply(b)] });
+      model.compile({
+        optimizer: 'sgd',
+        loss: 'meanSquaredError',
+        metrics: { left: ['mae'], right: ['confusionMatrix'] },
+        weightedMetrics: { right: [gs.metrics.precision({ thresholds: 0.25 })] },
+        device,
+      });
+      const x = [
+        [[1], [2], [4]],
+        [[0.3], [0.7], [0.9]],
+      ];
+      const y = [
+        [[0], [0], [0]],
+        [[0], [1], [1]],
+      ];
+      const sampleWeight = [Float32Array.of(1, 1, 1), Float32Array.of(2, 1, 1)];
+      const found = await model.evaluate(
+        x.map((v) => gs.tensor(v)),
+        y.map((v) => gs.tensor(v)),
+        { batchSize: 2, sampleWeight },
+      );
+      expectClose(found.left_mae, 7 / 3, 'mae');
+      expectClose(
+        found.right_confusionMatrix,
+        [
+          [1, 0],
+          [0, 2],
+        ],
+        'matrix',
+      );
+      expectClose(found.right_precision, 0.5, 'precision');
+    });
+
     it('labels of one kind only, nothing positive, labels that do not vary', async () => {
       const metrics = ['precision', 'recall', 'f1Score', 'auc', 'meanIoU', 'dice', 'truePositives'] as const;
       const none = await measure([[0.1], [0.2], [0.3]], [[0], [0], [0]], 'binaryCrossentropy', metrics, { batchSize: 2, device });

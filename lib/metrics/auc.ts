@@ -7,7 +7,7 @@ import { GradstepError } from '../errors.js';
 import { elementwise } from '../ops/map.js';
 import { boolean, checkOptions, integer, number, oneOf, optional, type SchemaOf } from '../options.js';
 import type { NamedOptions } from './accuracy.js';
-import { addBuckets, allNegative, allPositive, bucketOf, countsOf, divide, evenBucketOf, type Counts } from './confusion.js';
+import { addBuckets, bucketOf, curveOf, divide, evenBucketOf, type Counts } from './confusion.js';
 import { numbersLike } from './labels.js';
 import type { Metric } from './metric.js';
 import { fraction, listOf, nameOption } from './options.js';
@@ -93,7 +93,7 @@ export function auc(options?: AucOptions): Metric {
     },
     result(sums) {
       const areas = Array.from({ length: sums.length / (2 * buckets) }, (_, g) => {
-        const counts = [allPositive(sums, buckets, g), ...countsOf(sums, buckets, g), allNegative(sums, buckets, g)];
+        const counts = curveOf(sums, buckets, g);
         if (curve === 'PR' && summationMethod === 'interpolation') return interpolatedPr(counts);
         return area(counts, HEIGHTS[summationMethod], curve === 'ROC');
       });

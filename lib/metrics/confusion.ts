@@ -39,9 +39,6 @@ export function evenBucketOf(p: Value, count: number): Value {
   return elementwise('where', elementwise('lessEqual', p, 1 + SLACK), elementwise('minimum', bucket, count - 2), bucket);
 }
 
-/** Thresholds inside [0, 1] of which an even division has `count`, ends included. */
-export const evenThresholds = (count: number): number[] => Array.from({ length: count - 2 }, (_, i) => (i + 1) / (count - 1));
-
 /** Adds a batch to the table; `label` and `bucket` have the same shape, [rows, …, groups] where there are groups. */
 export function addBuckets(label: Value, bucket: Value, groups: number, buckets: number, context: MetricContext): void {
   const weights = weightsFor(label.shape, context.weights);
@@ -54,23 +51,27 @@ export function countsOf(sums: Float64Array, buckets: number, group = 0): Counts
   const at = group * 2 * buckets;
   const negative = sums.subarray(at, at + buckets);
   const positive = sums.subarray(at + buckets, at + 2 * buckets);
-  const add = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
-  return Array.from({ length: buckets - 1 }, (_, k) => ({
-    tp: add(positive.subarray(k + 1)),
-    fp: add(negative.subarray(k + 1)),
-    fn: add(positive.subarray(0, k + 1)),
-    tn: add(negative.subarray(0, k + 1)),
-  }));
+  // Running sums from both ends: each count adds up what it counts, so a count of nothing is exactly 0.
+  const above = (values: Float64Array): Float64Array => {
+    const sums = Float64Array.from(values);
+    for (let b = buckets - 2; b >= 0; b--) sums[b]! += sums[b + 1]!;
+    return sums;
+  };
+  const below = (values: Float64Array): Float64Array => {
+    const sums = Float64Array.from(values);
+    for (let b = 1; b < buckets; b++) sums[b]! += sums[b - 1]!;
+    return sums;
+  };
+  const [tp, fp, fn, tn] = [above(positive), above(negative), below(positive), below(negative)];
+  return Array.from({ length: buckets - 1 }, (_, k) => ({ tp: tp[k + 1]!, fp: fp[k + 1]!, fn: fn[k]!, tn: tn[k]! }));
 }
 
-/** Counts where every output passes: what a threshold below 0 gives. */
-export function allPositive(sums: Float64Array, buckets: number, group = 0): Counts {
-  const [first] = countsOf(sums, buckets, group);
-  return first ? { tp: first.tp + first.fn, fp: first.fp + first.tn, fn: 0, tn: 0 } : { tp: 0, fp: 0, fn: 0, tn: 0 };
-}
-
-/** Counts where no output passes: what a threshold above 1 gives. */
-export function allNegative(sums: Float64Array, buckets: number, group = 0): Counts {
-  const { tp, fp } = allPositive(sums, buckets, group);
-  return { tp: 0, fp: 0, fn: tp, tn: fp };
+/** Counts at the ends of a curve as well: first where every output passes, last where none does. */
+export function curveOf(sums: Float64Array, buckets: number, group = 0): Counts[] {
+  const inner = countsOf(sums, buckets, group);
+  const at = group * 2 * buckets;
+  const all = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
+  const fp = all(sums.subarray(at, at + buckets));
+  const tp = all(sums.subarray(at + buckets, at + 2 * buckets));
+  return [{ tp, fp, fn: 0, tn: 0 }, ...inner, { tp: 0, fp: 0, fn: tp, tn: fp }];
 }

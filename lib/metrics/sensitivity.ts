@@ -5,7 +5,7 @@
 import { optionError } from '../errors.js';
 import { checkOptions, integer, optional, type Check } from '../options.js';
 import type { NamedOptions } from './accuracy.js';
-import { addBuckets, allNegative, allPositive, bucketOf, countsOf, divide, evenBucketOf, type Counts } from './confusion.js';
+import { addBuckets, bucketOf, countsOf, curveOf, divide, evenBucketOf, type Counts } from './confusion.js';
 import { numbersLike, THRESHOLD } from './labels.js';
 import type { Metric } from './metric.js';
 import { fraction, nameOption } from './options.js';
@@ -70,9 +70,8 @@ function bestAt(
       addBuckets(label, single ? bucketOf(yPred, [THRESHOLD]) : evenBucketOf(yPred, buckets + 1), 1, buckets, context);
     },
     result(sums) {
-      const inner = countsOf(sums, buckets);
-      const counts = single ? inner : [allPositive(sums, buckets), ...inner, allNegative(sums, buckets)];
-      return Math.max(0, ...counts.filter((c) => held(c) >= least).map(wanted));
+      const counts = single ? countsOf(sums, buckets) : curveOf(sums, buckets);
+      return counts.filter((c) => held(c) >= least).reduce((best, c) => Math.max(best, wanted(c)), 0);
     },
   };
 }
