@@ -64,6 +64,14 @@ export class Layout {
     return { whole, members: variables, offsets };
   }
 
+  /** A block of one variable that has its place already. */
+  blockAt(variable: Variable): Block {
+    const bytes = align(bytesOf('float32', variable.shape));
+    const whole: Variable = { name: variable.name, dtype: 'float32', shape: [bytes / 4] };
+    this.offsets.set(whole, this.offsetOf(variable));
+    return { whole, members: [variable], offsets: [0] };
+  }
+
   /** Members `first` to `last` of a block as one vector, gaps included; the whole of it where that is all. */
   part(block: Block, first: number, last: number): Variable {
     const { whole, members } = block;

@@ -107,6 +107,11 @@ export class Session {
     }
   }
 
+  /** Prepares a program that stays as long as the session. */
+  loadProgram(program: Program): Promise<number> {
+    return this.load(() => program);
+  }
+
   private dropUnused(): void {
     for (const [key, program] of this.programs) {
       if (this.programs.size <= PROGRAMS) return;
@@ -115,6 +120,11 @@ export class Session {
       // Queued behind what runs; when the session is disposed meanwhile, the program is gone anyway.
       program.entry.then((entry) => this.call((n) => n.unload(entry))).catch(() => undefined);
     }
+  }
+
+  /** Grows the persistent region to this many bytes; what is there stays. */
+  reserve(bytes: number): Promise<void> {
+    return this.call((n) => n.reserve(bytes));
   }
 
   /** Runs stretches one after the other, for about 100 ms, then reads `report`; fewer steps than asked for is no error. */

@@ -4,6 +4,7 @@
  */
 import { GradstepError } from '../errors.js';
 import type { Variable } from '../graph/graph.js';
+import { blockBegins } from '../ops/clip_by_norm.js';
 import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Range, type Stretch } from '../runtime/session.js';
 import type { Compiled } from './compile_options.js';
@@ -83,6 +84,8 @@ export class Engine implements WeightHolder {
         engine.updatesBefore = earlier?.unfinished?.updatesBefore ?? 0;
         engine.unfinished = earlier?.unfinished !== undefined;
         await engine.restoreKept(earlier);
+        const { begins, grads } = training;
+        if (begins) await session.write(memory.layout.offsetOf(begins), blockBegins(grads.offsets));
         const report = earlier?.unfinished?.report ?? training.report.fresh(engine.step, seed);
         await session.write(training.report.range.offset, report);
       }

@@ -36,6 +36,8 @@ export interface TrainingMemory {
   readonly ema: Block | undefined;
   /** Updates of the parameters so far, int32 [4] of which the first counts: steps that only add up gradients are none. */
   readonly updates: Variable;
+  /** Where each gradient begins in its block, for clipping one by one. */
+  readonly begins: Variable | undefined;
   /** Everything that has a tensor for each trained weight, by the name it is saved under. */
   readonly kept: ReadonlyMap<string, Block>;
 }
@@ -81,9 +83,11 @@ export class ModelMemory {
       const report = new ReportBlock(this.layout, 'train', totals);
       snapshotBytes = this.layout.bytes;
       const learningRate = this.layout.variable('optimizer/learningRate', 'float32', [1]);
+      const clipsEach = optimizer.common.clipNorm !== undefined && this.trained.length > 0;
+      const begins = clipsEach ? this.layout.variable('grads/begins', 'int32', [this.trained.length]) : undefined;
       const kept = new Map([...slots, ...(ema ? [['ema', ema] as const] : []), [ACCUMULATED, grads] as const]);
       const groups = this.groupsOf(slots, grads);
-      this.training = { options, slots, report, learningRate, grads, groups, ema, updates, kept };
+      this.training = { options, slots, report, learningRate, grads, groups, ema, updates, begins, kept };
     }
     this.snapshot = { offset: 0, bytes: snapshotBytes };
     this.inference = new ReportBlock(this.layout, 'inference', totals);

@@ -2,9 +2,11 @@
 import { rowsOf } from '../data/samples.js';
 import type { Tensor, TensorLike } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
+import { Value } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import { Layer } from '../layers/layer.js';
-import { checkOptions, func, optional, unknownName } from '../options.js';
+import { boolean, checkOptions, func, optional, unknownName, type SchemaOf } from '../options.js';
+import { callModel } from './call_model.js';
 import type { CompileOptions } from './compile_options.js';
 import { evaluate } from './evaluate.js';
 import { fit } from './fit.js';
@@ -26,11 +28,17 @@ import {
 import { describeModel, saveModel, type SavedArchitecture, type SaveOptions } from './save_model.js';
 import { summarize } from './summary.js';
 import { trainOnBatch, type BatchOptions } from './train_on_batch.js';
+import type { VariableHandle } from './variable.js';
 import { weightTensors, weightValues } from './weights.js';
 
 export interface SummaryOptions {
   /** Receives the table line by line. Default: the standard output. */
   printFn?: (line: string) => void;
+}
+
+export interface CallOptions {
+  /** Default true. */
+  training?: boolean;
 }
 
 /** A weight as `model.weights` lists it. */
@@ -75,6 +83,27 @@ export class Model extends Layer {
       shape,
       trainable: this.trainable && trained,
     }));
+  }
+
+  /** The weights that training changes, for `gs.grad` and `gs.applyGradients` in functions of your own. */
+  get trainableVariables(): readonly VariableHandle[] {
+    return this.trainable
+      ? coreOf(this)
+          .variables.filter((v) => v.weight.trained)
+          .map((v) => v.handle)
+      : [];
+  }
+
+  /**
+   * The model's output for a value, inside a function that `gs.compile` describes: `training` says whether dropout drops
+   * and batch statistics are used (default true). With several inputs or outputs: arrays, in their order.
+   */
+  call(x: Value, options?: CallOptions): Value;
+  call(x: readonly Value[], options?: CallOptions): readonly Value[];
+  call(x: Value | readonly Value[], options?: CallOptions): Value | readonly Value[] {
+    const { training } = checkOptions('call', options, { training: optional(boolean, true) } satisfies SchemaOf<CallOptions>);
+    const outputs = callModel(coreOf(this), x instanceof Value ? [x] : x, training, this.trainable);
+    return x instanceof Value && outputs.length === 1 ? outputs[0]! : outputs;
   }
 
   /** The layer of that name; ERR_OPTION when there is none. */

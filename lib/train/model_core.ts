@@ -10,8 +10,9 @@ import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine, type Snapshot, type TrainingState } from './engine.js';
 import { initialWeight } from './initial_weights.js';
 import { ACCUMULATED } from './memory.js';
-import type { Network } from './network.js';
+import type { Network, PlacedWeight } from './network.js';
 import type { DataLike } from './run_options.js';
+import { VariableHandle } from './variable.js';
 import { homeOf } from './weight_home.js';
 
 /** What a saved model brings along. */
@@ -32,6 +33,7 @@ export abstract class ModelCore {
   private busy = false;
   private disposed = false;
   private attached = false;
+  private handles: { network: Network; list: { weight: PlacedWeight; handle: VariableHandle }[] } | undefined;
 
   /** @param device where the model runs until `compile` says otherwise. */
   constructor(private readonly device: string) {}
@@ -177,6 +179,20 @@ export abstract class ModelCore {
       if (home.isEmpty) home.set(initialWeight(weight, seed));
     }
     this.attached = true;
+  }
+
+  /** The weights as variables of functions of the user's own. */
+  get variables(): readonly { readonly weight: PlacedWeight; readonly handle: VariableHandle }[] {
+    const { network } = this;
+    if (this.handles?.network !== network) {
+      const fill = () => this.fillWeights();
+      const list = network.weights.map((weight) => ({
+        weight,
+        handle: new VariableHandle(weight.name, weight.shape, homeOf(weight), fill),
+      }));
+      this.handles = { network, list };
+    }
+    return this.handles.list;
   }
 
   /** Weights and state of training, wherever they are. */

@@ -1,32 +1,65 @@
 /** The end of a training step: what the gradients do to the parameters, and what else changes with them. */
 import { assign } from '../compile/lower.js';
-import type { Graph } from '../graph/graph.js';
+import type { Graph, Value, Variable } from '../graph/graph.js';
+import { clipByGlobalNorm, clipByNorm } from '../ops/clip_by_norm.js';
+import { clipByValue } from '../ops/clip_by_value.js';
 import { constant, elementwise } from '../ops/map.js';
 import { stepCount } from '../ops/step_count.js';
 import { movingAverage } from '../ops/moving_average.js';
-import type { ModelMemory, TrainingMemory } from './memory.js';
+import { weightDecay } from '../ops/weight_decay.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { ModelMemory, ParameterGroup, TrainingMemory } from './memory.js';
 import type { Flow } from './network.js';
 import type { ReportBlock } from './report.js';
 
-/** Moves the parameters by their gradients, then puts those that have constraints back to where they may be. */
-export function updateParameters(graph: Graph, memory: ModelMemory): void {
-  const { options, report, learningRate, groups, updates, ema } = memory.training!;
-  const { optimizer } = options;
-  const [count, flag] = [graph.read(updates), graph.read(report.flag)];
+/** What an optimizer moves, and what it keeps for that. */
+export interface Movement {
+  readonly optimizer: Optimizer;
+  /** Parts of the parameter block that learn at one rate each. */
+  readonly groups: readonly ParameterGroup[];
+  /** The gradient block, and where each gradient begins in it if they are clipped one by one. */
+  readonly grads: Variable;
+  readonly begins: Variable | undefined;
+  /** Updates so far, int32 [4] of which the first counts. */
+  readonly updates: Variable;
+  /** float32 [1]: the rate where the optimizer has no schedule. */
+  readonly learningRate: Value;
+  readonly flag: Value;
+}
+
+/** Adds an update to the step: clipping, decay, the optimizer's own formula, one kernel each for all parameters. */
+export function move(graph: Graph, { optimizer, groups, grads, begins, updates, learningRate, flag }: Movement): void {
+  if (groups.length === 0) return;
+  const { learningRate: given, common } = optimizer;
+  const count = graph.read(updates);
   graph.inScope('optimizer', () => {
-    const { learningRate: given } = optimizer;
-    const rate = typeof given === 'number' ? graph.read(learningRate) : given.rate(stepCount(count));
-    for (const { multiplier, params, grads, slots } of groups) {
+    const block = graph.read(grads);
+    if (common.clipValue !== undefined) clipByValue(block, common.clipValue);
+    if (common.clipNorm !== undefined) clipByNorm(block, graph.read(begins!), common.clipNorm);
+    if (common.globalClipNorm !== undefined) clipByGlobalNorm(block, common.globalClipNorm);
+    const rate = typeof given === 'number' ? learningRate : given.rate(stepCount(count));
+    for (const group of groups) {
+      const groupRate = group.multiplier === 1 ? rate : elementwise('mul', rate, group.multiplier);
+      const params = graph.read(group.params);
+      if (common.weightDecay > 0) weightDecay(params, groupRate, common.weightDecay, flag);
       optimizer.apply({
-        params: graph.read(params),
-        grads: graph.read(grads),
-        slot: (name) => graph.read(slots.get(name)!),
-        learningRate: multiplier === 1 ? rate : elementwise('mul', rate, multiplier),
+        params,
+        grads: graph.read(group.grads),
+        slot: (name) => graph.read(group.slots.get(name)!),
+        learningRate: groupRate,
         state: count,
         flag,
       });
     }
   });
+}
+
+/** Moves the parameters by their gradients, then puts those that have constraints back to where they may be. */
+export function updateParameters(graph: Graph, memory: ModelMemory): void {
+  const { options, report, learningRate, groups, grads, begins, updates, ema } = memory.training!;
+  const { optimizer } = options;
+  const flag = graph.read(report.flag);
+  move(graph, { optimizer, groups, grads: grads.whole, begins, updates, learningRate: graph.read(learningRate), flag });
   for (const weight of memory.trained) {
     if (!weight.constraint) continue;
     const variable = memory.variableOf(weight);

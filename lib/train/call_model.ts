@@ -1,0 +1,33 @@
+/** A model inside a function that `gs.compile` describes. */
+import { GradstepError } from '../errors.js';
+import type { Value } from '../graph/graph.js';
+import type { ModelCore } from './model_core.js';
+import { currentTrace } from './trace.js';
+
+/** The model's outputs for values [rows, ...shape]. */
+export function callModel(core: ModelCore, xs: readonly Value[], training: boolean, trainable: boolean): readonly Value[] {
+  const trace = currentTrace('model.call');
+  const { graph, store } = trace;
+  const network = core.networkFor(xs.map((x) => x.shape.slice(1)));
+  const { variables } = core;
+  // Weights that are trained lie together, so that one kernel can move all of them.
+  store.blocksOf(variables.filter((v) => v.weight.trained).map((v) => v.handle));
+  const handleOf = (name: string) => variables.find((v) => v.weight.name === name)!.handle;
+  const flow = network.forward(graph, xs, {
+    state: trace.state,
+    flag: trace.flag,
+    training,
+    trainable,
+    variableOf(weight) {
+      const handle = handleOf(weight.name);
+      const value = trace.read(handle);
+      if (!value.variable) throw new GradstepError('ERR_OPTION', `${weight.name} was assigned before the model was called`);
+      return value.variable;
+    },
+  });
+  for (const { variable, value, momentum } of flow.updates) {
+    const { handle } = variables.find((v) => store.placeOf(v.handle) === variable)!;
+    trace.averages.push({ variable: handle, value, momentum });
+  }
+  return flow.outputs;
+}

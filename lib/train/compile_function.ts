@@ -1,0 +1,292 @@
+/**
+ * gs.compile: a training step, or any computation, of the user's own as one program. The function describes it once with
+ * `gs.ops`, `gs.grad` and `gs.applyGradients`; what it makes is compiled, and then called with data.
+ */
+import { assign, lower } from '../compile/lower.js';
+import type { TensorLike } from '../data/tensor.js';
+import { Tensor, tensor } from '../data/tensor.js';
+import { GradstepError, optionError } from '../errors.js';
+import { Value, type Variable } from '../graph/graph.js';
+import { formatShape, sameShape, sizeOf, type Shape } from '../graph/shape.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { gradients } from '../ops/autodiff.js';
+import { advance } from '../ops/gather.js';
+import { constant, elementwise } from '../ops/map.js';
+import { movingAverage } from '../ops/moving_average.js';
+import { checkOptions, integer, oneOf, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
+import { randomSeed, seedWords } from '../random.js';
+import { deviceOption, type DeviceName } from './compile_options.js';
+import { checkFlag } from './flags.js';
+import { acquireStore, releaseStore, type FunctionStore } from './function_store.js';
+import { Trace, currentTrace, tracing } from './trace.js';
+import { move } from './update.js';
+import { VariableHandle } from './variable.js';
+
+/** What a function is given for each input. */
+export interface InputSpec {
+  /** The whole shape, with the batch. */
+  shape: readonly number[];
+  /** Default `float32`. */
+  dtype?: 'float32' | 'int32';
+}
+
+export interface CompileFunctionOptions<I extends Record<string, InputSpec>> {
+  /** Shapes and types of the inputs, by name. Default none. */
+  inputs?: I;
+  /** Default `auto`. */
+  device?: DeviceName;
+  /** Threads on the processor. Default 0: as many as the process may use. */
+  threads?: number;
+  /** Fixes random numbers; integer >= 0, random by default. */
+  seed?: number;
+}
+
+/** What a function may return: a value, or values by name. */
+export type Described = Value | Readonly<Record<string, Value>> | void;
+
+/** The numbers of what a function returned. */
+export type Computed<R> = R extends Value
+  ? Tensor<Float32Array>
+  : R extends Readonly<Record<string, Value>>
+    ? { [K in keyof R]: Tensor<Float32Array> }
+    : undefined;
+
+/** A compiled function: call it with data for its inputs. */
+export interface CompiledFunction<I extends Record<string, InputSpec>, R> {
+  /** Runs the step; `steps` times one after the other on the same inputs where that is given, and returns the last results. */
+  (inputs?: { readonly [K in keyof I]: TensorLike }, options?: { steps?: number }): Promise<Computed<R>>;
+  /** Gives its memory back; variables keep their numbers. */
+  dispose(): Promise<void>;
+  [Symbol.dispose](): void;
+}
+
+interface Prepared {
+  readonly store: FunctionStore;
+  readonly trace: Trace;
+  readonly entry: number;
+  readonly inputs: ReadonlyMap<string, Variable>;
+  readonly report: { readonly offset: number; readonly bytes: number };
+  readonly flagOffset: number;
+  readonly results: readonly { readonly name: string; readonly shape: Shape; readonly offset: number }[];
+  readonly isSingle: boolean;
+}
+
+let functions = 0;
+
+/** Gradients of a scalar (or of the sum of a value's elements) with respect to variables or values; inside `gs.compile`. */
+export function grad(loss: Value, wrt: readonly (VariableHandle | Value)[]): Value[] {
+  const trace = currentTrace('gs.grad');
+  if (!(loss instanceof Value)) throw optionError('gs.grad loss', 'value', loss);
+  if (!Array.isArray(wrt)) throw optionError('gs.grad wrt', 'array of variables or values', wrt);
+  const values = wrt.map((w: unknown, i) => {
+    if (w instanceof VariableHandle) return trace.read(w);
+    if (w instanceof Value) return w;
+    throw optionError(`gs.grad wrt[${i}]`, 'variable or value', w);
+  });
+  return gradients(loss, values);
+}
+
+/** At the end of the step the optimizer moves the variables against the gradients; inside `gs.compile`. */
+export function applyGradients(optimizer: Optimizer, grads: readonly Value[], variables: readonly VariableHandle[]): void {
+  const trace = currentTrace('gs.applyGradients');
+  if (grads.length !== variables.length || grads.length === 0) {
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected as many gradients as variables but received ${grads.length} and ${variables.length}`,
+    );
+  }
+  grads.forEach((g, i) => {
+    const { name, shape } = variables[i]!;
+    if (!sameShape(g.shape, shape)) {
+      throw new GradstepError(
+        'ERR_SHAPE',
+        `Expected a gradient of shape ${formatShape(shape)} for ${name} but received ${formatShape(g.shape)}`,
+      );
+    }
+  });
+  for (const v of variables) trace.used.add(v);
+  trace.updates.push({ optimizer, variables, gradients: grads });
+}
+
+const inputSpecs: Check<Readonly<Record<string, InputSpec>>> = (value, name) => {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionError(name, 'object of inputs', value);
+  const schema = { shape: shapeOption, dtype: optional(oneOf(['float32', 'int32']), 'float32' as const) };
+  return Object.fromEntries(Object.entries(value).map(([key, spec]) => [key, checkOptions(`${name}.${key}`, spec, schema)]));
+};
+
+/**
+ * Compiles a function of values. It is called once, to describe the step; the result is called with data, as often as
+ * wanted, and runs in native code. Variables that it changes have their new numbers when the promise resolves.
+ * ERR_OPTION, ERR_SHAPE for a description that does not fit together (when first called).
+ */
+export function compile<const I extends Record<string, InputSpec>, R extends Described>(
+  describe: (inputs: { readonly [K in keyof I]: Value }) => R,
+  options?: CompileFunctionOptions<I>,
+): CompiledFunction<I, R> {
+  if (typeof describe !== 'function') throw optionError('gs.compile', 'function', describe);
+  const schema = {
+    inputs: inputSpecs,
+    device: optional(deviceOption, 'auto' as const),
+    threads: optional(integer(0, 1024), 0),
+    seed: optional(integer(0), undefined),
+  } satisfies SchemaOf<CompileFunctionOptions<I>>;
+  const { inputs, device, threads, seed } = checkOptions('gs.compile', options, schema);
+  let preparing: Promise<Prepared> | undefined;
+  let disposed = false;
+
+  const call = async (given?: Readonly<Record<string, TensorLike>>, run?: { steps?: number }): Promise<unknown> => {
+    if (disposed) throw new GradstepError('ERR_DISPOSED', 'The function has been disposed: its memory is gone');
+    const { steps } = checkOptions('step options', run, { steps: optional(integer(1, 0x7fffffff), 1) });
+    const data = readInputs(inputs, given ?? {});
+    const opening = (preparing ??= prepare(describe as never, inputs, device, threads, seed ?? randomSeed()));
+    opening.catch(() => (preparing = undefined));
+    const prepared = await opening;
+    return prepared.store.lock.run(() => execute(prepared, data, steps));
+  };
+  const dispose = async (): Promise<void> => {
+    if (disposed) return;
+    disposed = true;
+    const prepared = await preparing?.catch(() => undefined);
+    if (prepared) await prepared.store.lock.run(() => releaseStore(prepared.store));
+  };
+  return Object.assign(call, { dispose, [Symbol.dispose]: () => void dispose() }) as unknown as CompiledFunction<I, R>;
+}
+
+function readInputs(
+  specs: Readonly<Record<string, InputSpec>>,
+  given: Readonly<Record<string, TensorLike>>,
+): Map<string, Tensor> {
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(specs, name)) throw new GradstepError('ERR_OPTION', `The function has no input ${JSON.stringify(name)}`);
+  }
+  return new Map(
+    Object.entries(specs).map(([name, { shape, dtype }]) => {
+      const value = given[name];
+      if (value === undefined) throw optionError(`input ${name}`, 'tensor', value);
+      let t = value instanceof Tensor ? value : tensor(value as Float32Array);
+      if (t.data.length === sizeOf(shape) && t.shape.length === 1) t = new Tensor(t.data, shape);
+      if (!sameShape(t.shape, shape)) {
+        throw new GradstepError(
+          'ERR_SHAPE',
+          `Expected shape ${formatShape(shape)} for input ${name} but received ${formatShape(t.shape)}`,
+        );
+      }
+      const data = dtype === 'int32' ? Int32Array.from(t.data) : Float32Array.from(t.data);
+      return [name, new Tensor(data, shape)];
+    }),
+  );
+}
+
+async function prepare(
+  describe: (inputs: Record<string, Value>) => Described,
+  specs: Readonly<Record<string, InputSpec>>,
+  device: string,
+  threads: number,
+  seed: number,
+): Promise<Prepared> {
+  const store = await acquireStore(device, threads);
+  try {
+    return await store.lock.run(async () => {
+      const name = `function ${functions++}`;
+      const { layout, session } = store;
+      const { low, high } = seedWords(seed);
+      const state = store.counters(`${name}/state`, Uint32Array.of(0, 0, low, high));
+      const inputs = new Map(Object.entries(specs).map(([n, { shape, dtype }]) => [n, layout.variable(n, dtype!, shape)]));
+      const flag = store.counters(`${name}/flag`, new Uint32Array(4));
+      const trace = new Trace(store, { state, flag });
+      const { graph } = trace;
+      const returned = tracing(trace, () =>
+        describe(Object.fromEntries([...inputs].map(([n, variable]) => [n, graph.read(variable)]))),
+      );
+      const values: [string, Value][] =
+        returned instanceof Value ? [['result', returned]] : Object.entries((returned ?? {}) as Record<string, Value>);
+      const results = values.map(([n, value]) => {
+        if (!(value instanceof Value) || value.graph !== graph)
+          throw optionError(`result ${n}`, 'value made by the function', value);
+        const asFloat = elementwise('identity', value);
+        const variable = layout.variable(n, 'float32', value.shape);
+        assign(variable, asFloat);
+        return { name: n, shape: value.shape, offset: layout.offsetOf(variable) };
+      });
+      const end = layout.bytes;
+      finish(trace);
+      advance(trace.state, 1, 0);
+      const program = lower(graph, {
+        name,
+        backend: session.backend,
+        offsetOf: (v) => layout.offsetOf(v),
+        persistentBytes: () => layout.bytes,
+      });
+      await store.prepare(trace.used);
+      const entry = await session.loadProgram(program);
+      const flagOffset = layout.offsetOf(flag);
+      return {
+        store,
+        trace,
+        entry,
+        inputs,
+        report: { offset: flagOffset, bytes: end - flagOffset },
+        flagOffset,
+        results,
+        isSingle: returned instanceof Value,
+      };
+    });
+  } catch (error) {
+    await releaseStore(store);
+    throw error;
+  }
+}
+
+/** What changes at the end of the step. */
+function finish(trace: Trace): void {
+  const { graph, store } = trace;
+  for (const { optimizer, variables, gradients: grads } of trace.updates) {
+    const byHandle = new Map(variables.map((v, i) => [v, grads[i]!]));
+    for (const { block, handles } of store.blocksOf(variables)) {
+      const state = store.stateOf(optimizer, block);
+      handles.forEach((h, i) => assign(state.grads.members[i]!, elementwise('identity', byHandle.get(h)!)));
+      const slots = new Map([...state.slots].map(([n, b]) => [n, b.whole]));
+      const { learningRate } = optimizer;
+      move(graph, {
+        optimizer,
+        groups: [{ multiplier: 1, params: block.whole, grads: state.grads.whole, slots }],
+        grads: state.grads.whole,
+        begins: state.begins,
+        updates: state.updates,
+        learningRate: constant(graph, typeof learningRate === 'number' ? learningRate : 0, [1]),
+        flag: trace.flag,
+      });
+      advance(trace.state, 0, 0, graph.read(state.updates), 1);
+    }
+  }
+  for (const { variable, value, momentum } of trace.averages) {
+    movingAverage(graph.read(store.placeOf(variable)), value, momentum, trace.flag);
+  }
+  for (const [variable, value] of trace.assigned) assign(store.placeOf(variable), elementwise('identity', value));
+}
+
+async function execute(prepared: Prepared, data: ReadonlyMap<string, Tensor>, steps: number): Promise<unknown> {
+  const { store, trace, entry, inputs, report, flagOffset, results, isSingle } = prepared;
+  const { session, layout } = store;
+  await store.prepare(trace.used);
+  const writes = [...data].map(([name, t]) => session.writeRange(layout.offsetOf(inputs.get(name)!), t.data, name));
+  const clear = session.write(flagOffset, new Uint32Array(4));
+  let bytes = new ArrayBuffer(0);
+  store.claim(trace.changed);
+  for (let done = 0; done < steps;) {
+    const result = await session.run([{ entry, steps: steps - done }], report);
+    done += result.steps;
+    bytes = result.report;
+  }
+  await Promise.all([...writes, clear]);
+  store.claim(trace.changed);
+  const [code, index, value, step] = new Int32Array(bytes, 0, 4) as unknown as [number, number, number, number];
+  checkFlag({ code, index, value, step }, { what: 'gs.compile', firstStep: 0, batchSize: 1, labelsPerRow: 1 });
+  const tensors = results.map(({ name, shape, offset }): [string, Tensor] => [
+    name,
+    new Tensor(new Float32Array(bytes, offset - report.offset, sizeOf(shape)).slice(), shape),
+  ]);
+  if (isSingle) return tensors[0]![1];
+  return results.length === 0 ? undefined : Object.fromEntries(tensors);
+}

@@ -1,0 +1,69 @@
+/** What is being described while `gs.compile` calls the user's function: the graph, and what changes at the step's end. */
+import { GradstepError } from '../errors.js';
+import { Graph, type Value, type Variable } from '../graph/graph.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { FunctionStore } from './function_store.js';
+import type { VariableHandle } from './variable.js';
+
+/** An update that was asked for. */
+export interface PendingUpdate {
+  readonly optimizer: Optimizer;
+  readonly variables: readonly VariableHandle[];
+  readonly gradients: readonly Value[];
+}
+
+/**
+ * Within a step every variable keeps the value it began with, or was assigned: changes happen together at its end, so the
+ * order in which a function reads and changes does not matter.
+ */
+export class Trace {
+  readonly graph = new Graph();
+  readonly used = new Set<VariableHandle>();
+  readonly assigned = new Map<VariableHandle, Value>();
+  readonly averages: { readonly variable: VariableHandle; readonly value: Value; readonly momentum: number }[] = [];
+  readonly updates: PendingUpdate[] = [];
+
+  constructor(
+    readonly store: FunctionStore,
+    private readonly counters: { readonly state: Variable; readonly flag: Variable },
+  ) {}
+
+  /** The step's counters, which random ops are keyed by. */
+  get state(): Value {
+    return this.graph.read(this.counters.state);
+  }
+
+  /** The error flag. */
+  get flag(): Value {
+    return this.graph.read(this.counters.flag);
+  }
+
+  read(variable: VariableHandle): Value {
+    this.used.add(variable);
+    return this.assigned.get(variable) ?? this.graph.read(this.store.placeOf(variable));
+  }
+
+  /** Variables that the step changes. */
+  get changed(): VariableHandle[] {
+    return [...this.assigned.keys(), ...this.averages.map((a) => a.variable), ...this.updates.flatMap((u) => u.variables)];
+  }
+}
+
+let current: Trace | undefined;
+
+/** The trace under way; ERR_OPTION outside of `gs.compile`. */
+export function currentTrace(what: string): Trace {
+  if (!current) throw new GradstepError('ERR_OPTION', `${what} can only be used inside a function that gs.compile describes`);
+  return current;
+}
+
+/** Runs `body` with a trace. */
+export function tracing<T>(trace: Trace, body: () => T): T {
+  if (current) throw new GradstepError('ERR_OPTION', 'A function that gs.compile describes cannot describe another one');
+  current = trace;
+  try {
+    return body();
+  } finally {
+    current = undefined;
+  }
+}

@@ -1,0 +1,93 @@
+/** Variables of a user's own: what functions made by `gs.compile` read, differentiate by and change. */
+import { Tensor, tensor, type TensorLike } from '../data/tensor.js';
+import { GradstepError } from '../errors.js';
+import type { Value } from '../graph/graph.js';
+import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import type { Initializer } from '../initializers/initializer.js';
+import { initializerOption, type InitializerName } from '../initializers/registry.js';
+import { layerName } from '../layers/layer_name.js';
+import { checkOptions, integer, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
+import { randomSeed } from '../random.js';
+import { initialWeight } from './initial_weights.js';
+import { currentTrace } from './trace.js';
+import { WeightHome } from './weight_home.js';
+import { weightValue } from './weights.js';
+
+export interface VariableOptions {
+  /** First values, with their shape; or `shape` and `initializer`. */
+  value?: TensorLike;
+  shape?: readonly number[];
+  /** Default `zeros`. */
+  initializer?: InitializerName | Initializer;
+  /** Its name in errors, and what its random first values follow from, with the seed. Default `variable`. */
+  name?: string;
+  /** Integer >= 0; random by default. */
+  seed?: number;
+}
+
+/** Memory of floats that outlives a step. `gs.variable` makes one; a model's are in `model.trainableVariables`. */
+export class VariableHandle {
+  /** @internal */
+  constructor(
+    readonly name: string,
+    readonly shape: Shape,
+    /** @internal */
+    readonly home: WeightHome,
+    /** @internal Makes sure that there are first values. */
+    readonly fill: () => void = () => undefined,
+  ) {}
+
+  /** Its value as the step began, or as it was assigned; inside a function that `gs.compile` describes. */
+  read(): Value {
+    return currentTrace('variable.read').read(this);
+  }
+
+  /** At the end of the step it holds `value`, of the same shape; inside a function that `gs.compile` describes. */
+  assign(value: Value): void {
+    const trace = currentTrace('variable.assign');
+    if (!sameShape(value.shape, this.shape)) {
+      throw new GradstepError(
+        'ERR_SHAPE',
+        `Cannot assign ${formatShape(value.shape)} to ${this.name} ${formatShape(this.shape)}`,
+      );
+    }
+    trace.used.add(this);
+    trace.assigned.set(this, value);
+  }
+
+  /** Its numbers at this moment. */
+  async value(): Promise<Tensor<Float32Array>> {
+    this.fill();
+    return new Tensor((await this.home.read()).slice(), this.shape);
+  }
+
+  /** Replaces its numbers. ERR_SHAPE or ERR_DTYPE where they do not fit. */
+  set(value: TensorLike): void {
+    this.home.set(Promise.resolve(weightValue(this, value)));
+  }
+}
+
+const anyValue: Check<TensorLike | undefined> = (value) => value as TensorLike | undefined;
+
+/** A variable: from first values, or from a shape and an initializer. */
+export function variable(options: VariableOptions): VariableHandle {
+  const schema = {
+    value: anyValue,
+    shape: optional(shapeOption, undefined),
+    initializer: optional(initializerOption, undefined),
+    name: optional(layerName, 'variable'),
+    seed: optional(integer(0), undefined),
+  } satisfies SchemaOf<VariableOptions>;
+  const { value, shape, initializer, name, seed } = checkOptions('variable', options, schema);
+  const home = new WeightHome();
+  if (value !== undefined) {
+    if (initializer) throw new GradstepError('ERR_OPTION', 'Expected variable.value or variable.initializer but received both');
+    const given = value instanceof Tensor ? value : tensor(value, shape);
+    home.set(Promise.resolve(Float32Array.from(given.data)));
+    return new VariableHandle(name, shape ?? given.shape, home);
+  }
+  if (!shape) throw new GradstepError('ERR_OPTION', 'Expected variable.value or variable.shape but received neither');
+  const first = initializer ?? initializerOption('zeros', 'variable.initializer');
+  home.set(initialWeight({ name, role: name, shape, initializer: first }, seed ?? randomSeed()));
+  return new VariableHandle(name, shape, home);
+}
