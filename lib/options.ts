@@ -98,13 +98,23 @@ export function oneOf<const T extends string>(values: readonly T[]): Check<T> {
   };
 }
 
-/** A positive integer for both axes, or [height, width]. */
-export const pair: Check<readonly [number, number]> = (value, name) => {
-  const both = Array.isArray(value) ? value : [value, value];
-  const valid = both.length === 2 && both.every((v) => typeof v === 'number' && Number.isInteger(v) && v > 0);
-  if (!valid) throw optionError(name, 'integer > 0 or a pair of them', value);
-  return [both[0] as number, both[1] as number];
-};
+/** How many axes a window slides over. */
+export type Axes = 1 | 2 | 3;
+
+/** One number for all axes, or one for each. */
+export type PerAxis<A extends Axes> =
+  number | { 1: readonly [number]; 2: readonly [number, number]; 3: readonly [number, number, number] }[A];
+
+/** An integer from `min` on for each of `axes` axes: one for all of them, or an array. */
+export function perAxis(axes: Axes, min: 0 | 1 = 1): Check<readonly number[]> {
+  const several = { 1: 'an array of one', 2: 'a pair of them', 3: 'an array of three' }[axes];
+  return (value, name) => {
+    const all: readonly unknown[] = Array.isArray(value) ? value : Array.from({ length: axes }, () => value as unknown);
+    const valid = all.length === axes && all.every((v) => typeof v === 'number' && Number.isInteger(v) && v >= min);
+    if (!valid) throw optionError(name, `integer ${min === 1 ? '> 0' : '>= 0'} or ${several}`, value);
+    return all as readonly number[];
+  };
+}
 
 /** Positive sizes: the shape of one sample, without the batch. */
 export const shape: Check<readonly number[]> = (value, name) => {

@@ -109,11 +109,6 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
     () => layers.conv2d(wrong({ filters: 1, kernelSize: 3, padding: 1 })),
   ],
   [
-    'strides with dilation',
-    /strides or layers.conv2d.dilationRate to be 1/,
-    () => layers.conv2d({ filters: 1, kernelSize: 3, strides: 2, dilationRate: 2 }),
-  ],
-  [
     'a dropout of everything',
     'Expected number in [0, 1) for layers.dropout.rate but received 1 of type number',
     () => layers.dropout({ rate: 1 }),
