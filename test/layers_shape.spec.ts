@@ -426,6 +426,15 @@ describe('layers that move elements: options', () => {
     expect(String(error)).to.include('Expected int32 inputs but received float32');
   });
 
+  it('categoryEncoding names a number that is no class', async () => {
+    const x = gs.input({ shape: [3], dtype: 'int32' });
+    using model = gs.model({ inputs: x, outputs: L.categoryEncoding({ numTokens: 4, name: 'kinds' }).apply(x) });
+    let error: unknown;
+    await model.predict(gs.tensor(Int32Array.of(0, 1, 2, 3, 4, 0), [2, 3])).catch((e: unknown) => (error = e));
+    expect(error).to.have.property('code', 'ERR_INDEX_RANGE');
+    expect(error).to.have.property('message', 'Expected integers from 0 to 3 but received 4 in row 1 of x (in kinds)');
+  });
+
   it('integers may be moved as well', async () => {
     const x = gs.input({ shape: [2, 3], dtype: 'int32' });
     const moved = L.cropping1d({ cropping: [0, 1] }).apply(L.permute({ dims: [2, 1] }).apply(x));

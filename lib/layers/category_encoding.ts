@@ -1,4 +1,5 @@
 /** categoryEncoding: class numbers as rows of zeros and ones, or of counts. */
+import { placeNumber } from '../graph/places.js';
 import type { Shape } from '../graph/shape.js';
 import { classCounts, oneHot } from '../ops/one_hot.js';
 import { reshape } from '../ops/reshape.js';
@@ -33,7 +34,8 @@ const make = defineLayer({
   inputDtype: 'int32',
   outputShape: ({ numTokens, outputMode }, input) => [...lead(input, outputMode === 'oneHot'), numTokens],
   call({ numTokens, outputMode }, x, { state, flag }) {
-    const check = { state, flag };
+    const place = placeNumber({ layer: x.graph.scope, expected: `integers from 0 to ${numTokens - 1}` });
+    const check = { state, flag, place };
     const [rows, ...sample] = x.shape;
     if (outputMode !== 'oneHot') {
       const numbers = sample.length === 0 ? reshape(x, [rows!, 1]) : x;
@@ -43,7 +45,10 @@ const make = defineLayer({
   },
 });
 
-/** Class numbers (an input of dtype `int32`) as rows of numTokens zeros and ones: [rows, length] → [rows, numTokens]. */
+/**
+ * Class numbers (an input of dtype `int32`) as rows of numTokens zeros and ones: [rows, length] → [rows, numTokens].
+ * A number outside 0 … numTokens − 1 ends a run with ERR_INDEX_RANGE, which names the layer, the number and its row.
+ */
 export function categoryEncoding(options: CategoryEncodingOptions): Layer {
   return make(options);
 }

@@ -5,15 +5,23 @@
 import type { Value } from '../../lib/graph/graph.js';
 import { gradients } from '../../lib/ops/autodiff.js';
 import { averagePool } from '../../lib/ops/average_pool.js';
+import { multiply } from '../../lib/ops/batch_matmul.js';
+import { concat } from '../../lib/ops/concat.js';
 import { conv } from '../../lib/ops/conv.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { matmul } from '../../lib/ops/matmul.js';
+import { pad } from '../../lib/ops/pad.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { ScalarName } from '../../lib/ops/scalar_table.js';
+import { transpose } from '../../lib/ops/transpose.js';
 import { cases as average } from './average_pool.js';
+import { products } from './batch_matmul.js';
+import { joined } from './concat.js';
 import { convolution } from './conv.js';
 import { POOL } from './max_pool.js';
 import type { Numbers, OpCase } from './op_case.js';
+import { padded } from './pad.js';
+import { transposed } from './transpose.js';
 
 const squares = (y: Value): Value => sum(elementwise('square', y));
 
@@ -65,6 +73,33 @@ const product: OpCase = {
   terms: 3,
 };
 
+/** A batch of products of values that were moved before: [2, 3, 4] cut and joined, times [2, 3, 4] with two axes swapped. */
+const moved = ({ a, b }: Record<string, Value>): Value =>
+  multiply(concat([a!, pad(a!, [0, 0, 1], [0, -2, -1])], 1), transpose(b!, [0, 2, 1]));
+const movedProducts: OpCase = {
+  name: 'moved products',
+  inputs: { a: { shape: [2, 3, 4] }, b: { shape: [2, 3, 4] } },
+  build: (v) => ({ y: moved(v) }),
+  reference({ a, b }) {
+    const cut = padded(a!, [2, 3, 4], [0, 0, 1], [0, -2, -1]);
+    const left = joined(
+      [a!, cut],
+      [
+        [2, 3, 4],
+        [2, 1, 4],
+      ],
+      1,
+    );
+    return {
+      y: products(left, transposed(b!, [2, 3, 4], [0, 2, 1]), [
+        [2, 4, 4],
+        [2, 4, 3],
+      ]),
+    };
+  },
+  terms: 4,
+};
+
 export const cases: OpCase[] = [
   ...Object.entries(SLOPES).map(([fn, slope]): OpCase => ({
     name: fn,
@@ -74,6 +109,8 @@ export const cases: OpCase[] = [
     terms: 16,
   })),
   ofSquares('matmul by a', product, 'a', (v) => matmul(v.a!, v.b!)),
+  ofSquares('moved products by a', movedProducts, 'a', moved),
+  ofSquares('moved products by b', movedProducts, 'b', moved),
   ofSquares('matmul by b', product, 'b', (v) => matmul(v.a!, v.b!)),
   ofSquares('conv by its input', strided, 'x', convolve),
   ofSquares('conv by its kernel', strided, 'w', convolve),
