@@ -116,6 +116,9 @@ export function perAxis(axes: Axes, min: 0 | 1 = 1): Check<readonly number[]> {
   };
 }
 
+/** A positive integer for both axes, or [height, width]. */
+export const pair = perAxis(2) as Check<readonly [number, number]>;
+
 /** Positive sizes: the shape of one sample, without the batch. */
 export const shape: Check<readonly number[]> = (value, name) => {
   const valid = Array.isArray(value) && value.every((v) => typeof v === 'number' && Number.isInteger(v) && v > 0);
