@@ -7,6 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mkdtempSync, rmSync } from 'node:fs';
 import * as gs from '../lib/index.js';
+import { Graph } from '../lib/graph/graph.js';
+import { attention as attend, type AttentionOptions } from '../lib/ops/attention.js';
+import { gradients } from '../lib/ops/autodiff.js';
+import { embedding } from '../lib/ops/embedding.js';
 import { backends } from './helpers/backends.js';
 import { expectFailure, wrong } from './helpers/failure.js';
 import { philox4x32 } from './helpers/philox.js';
@@ -246,6 +250,38 @@ describe('attention layers', () => {
       /\[4, 3\] and \[5, 2\]/,
     ],
   ];
+  const graph = new Graph();
+  const value = (...shape: number[]): gs.Value => graph.read({ name: `v${shape.join('x')}`, shape, dtype: 'float32' });
+  const state = graph.read({ name: 'state', shape: [4], dtype: 'int32' });
+  const q = value(2, 5, 3, 4);
+  const k = value(2, 7, 3, 4);
+  const scores = value(2, 1, 5, 7);
+  const op = (...[v, options]: [gs.Value, AttentionOptions?]) => attend(q, k, v, state, options);
+  refused.push(
+    ['values of other heads (the op)', () => op(value(2, 7, 1, 4)), 'ERR_SHAPE', /Cannot attend with queries \[2, 5, 3, 4\]/],
+    ['values of another length (the op)', () => op(value(2, 6, 3, 4)), 'ERR_SHAPE', /and values \[2, 6, 3, 4\]/],
+    ['keys of another depth (the op)', () => attend(q, value(2, 7, 3, 5), k, state), 'ERR_SHAPE', /to keys \[2, 7, 3, 5\]/],
+    ['a mask of the queries (the op)', () => op(k, { mask: value(2, 5) }), 'ERR_SHAPE', /shape \[2, 7\] but received \[2, 5\]/],
+    ['a bias of another shape (the op)', () => op(k, { bias: value(2, 2, 5, 7) }), 'ERR_SHAPE', /received \[2, 2, 5, 7\]/],
+    [
+      'a gradient by the bias (the op)',
+      () => gradients(op(k, { bias: scores }), [scores]),
+      'ERR_NOT_DIFFERENTIABLE',
+      /no gradient with respect to its mask and bias/,
+    ],
+    [
+      'a gradient of the denominators (the op)',
+      () => gradients(op(k).node!.outputs.lse!, [q]),
+      'ERR_NOT_DIFFERENTIABLE',
+      /no gradient through its softmax's denominators/,
+    ],
+    [
+      'a table of one axis (embedding, the op)',
+      () => embedding(value(5), state, state, state),
+      'ERR_SHAPE',
+      /table \[vocabulary, width\] but received \[5\]/,
+    ],
+  );
   for (const [what, make, code, message] of refused) {
     it(`refuse ${what}`, async () => {
       await expectFailure(make, code, message);
