@@ -31,6 +31,13 @@ export function layers(): void {
   // @ts-expect-error a misspelled constraint
   gs.layers.dense({ units: 3, biasConstraint: 'nonNegative' });
   gs.layers.flatten();
+  gs.layers.embedding({ inputDim: 10, outputDim: 4, maskZero: true, embeddingsInitializer: 'randomUniform' });
+  gs.layers.multiHeadAttention({ numHeads: 2, keyDim: 8, outputShape: [4, 4], useCausalMask: true, kernelRegularizer: 'l2' });
+  gs.layers.prelu({ sharedAxes: [1, 2] });
+  // @ts-expect-error Keras gives it when the layer is called
+  gs.layers.multiHeadAttention({ numHeads: 2, keyDim: 8, attentionMask: true });
+  // @ts-expect-error how many words there are is missing
+  gs.layers.embedding({ outputDim: 4 });
   // @ts-expect-error a misspelled option
   gs.layers.dense({ unit: 3 });
   // @ts-expect-error a missing option
