@@ -201,21 +201,17 @@ for (const backend of backends()) {
 
     it('follow the counter of the step', async () => {
       const schedule = schedules.cosineDecayRestarts({ initialLearningRate: 0.5, firstDecaySteps: 5 });
-      for (const [done, every] of [
-        [1, 1],
-        [13, 1],
-        [14, 4],
-      ] as const) {
+      for (const done of [1, 13, 14]) {
         await compareCase(session, backend.kind, {
           name: `${done} steps`,
           inputs: { state: STATE },
           build({ state }) {
-            const rate = schedule.rate(stepCount(state!, every));
+            const rate = schedule.rate(stepCount(state!));
             expect(rate.shape).to.deep.equal([1]);
             advance(state!, 1, 0);
             return { rate };
           },
-          reference: () => ({ rate: [torch.restarts_double![Math.floor((done - 1) / every)]!] }),
+          reference: () => ({ rate: [torch.restarts_double![done - 1]!] }),
           gradients: [],
           steps: done,
         });

@@ -620,10 +620,9 @@ const std::vector<OpInfo>& op_table() {
         {"dloss", FieldRole::kInput, 96, 1, false, 0},
         {"dx", FieldRole::kOutput, 144, 1, false, 1},
     }},
-    {"stepCount", 104, {
-        {"state", FieldRole::kInput, 0, 2, false, 0},
+    {"stepCount", 96, {
+        {"count", FieldRole::kInput, 0, 2, false, 0},
         {"y", FieldRole::kOutput, 48, 1, false, 0},
-        {"every", FieldRole::kInt, 96, 0, false, 0},
     }},
     {"targetRank", 144, {
         {"x", FieldRole::kInput, 0, 1, false, 0},

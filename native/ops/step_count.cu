@@ -1,5 +1,4 @@
 // step_count on CUDA: one thread, one number.
-#include "core/state.h"
 #include "cuda/launch.h"
 #include "cuda/prepare.h"
 #include "generated/args/step_count.h"
@@ -7,18 +6,16 @@
 namespace gradstep::cuda {
 namespace {
 
-__global__ void __launch_bounds__(1) step_count_kernel(const int32_t* state, float* y, int32_t every) {
-  *y = static_cast<float>(state[kStateStep] / every);
+__global__ void __launch_bounds__(1) step_count_kernel(const int32_t* count, float* y) {
+  *y = static_cast<float>(count[0]);
 }
 
 }  // namespace
 
 Step step_count(Prepare& prepare, const StepCountArgs& args) {
-  const int32_t* state = prepare.at<int32_t>(args.state);
+  const int32_t* count = prepare.at<int32_t>(args.count);
   float* y = prepare.at(args.y);
-  return [=, every = args.every](cudaStream_t stream) {
-    launch(stream, step_count_kernel, dim3(1), dim3(1), state, y, every);
-  };
+  return [=](cudaStream_t stream) { launch(stream, step_count_kernel, dim3(1), dim3(1), count, y); };
 }
 
 }  // namespace gradstep::cuda

@@ -6,13 +6,11 @@
 namespace gradstep {
 
 struct alignas(8) StepCountArgs {
-  Tensor state;
+  Tensor count;
   Tensor y;
-  int32_t every;
 };
-static_assert(offsetof(StepCountArgs, state) == 0, "layout");
+static_assert(offsetof(StepCountArgs, count) == 0, "layout");
 static_assert(offsetof(StepCountArgs, y) == 48, "layout");
-static_assert(offsetof(StepCountArgs, every) == 96, "layout");
-static_assert(sizeof(StepCountArgs) == 104, "layout");
+static_assert(sizeof(StepCountArgs) == 96, "layout");
 
 }  // namespace gradstep
