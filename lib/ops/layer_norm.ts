@@ -1,7 +1,7 @@
 /**
  * layerNorm: x viewed as [rows, length], each row normalised: y = (x − mean)/√(variance + epsilon)·gamma + beta (Ba, Kiros
  * & Hinton 2016), or as `rms` y = x/√(mean of x² + epsilon)·gamma (Zhang & Sennrich 2019). layerNormGrad is its
- * derivative; it reads x and dy once on the CPU, twice on CUDA.
+ * derivative; it reads x and dy once, or twice on CUDA where rows are longer than a block's registers hold (4,096) or odd.
  */
 import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';

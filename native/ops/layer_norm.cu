@@ -1,6 +1,7 @@
 // layer_norm and its gradient on CUDA: a warp a row, or a block where rows are long; passes over a row that stays in
-// the caches. The variance is taken around a first mean and corrected by what that was off. dgamma and dbeta are sums
-// down the columns, in slices that a last launch adds up.
+// the caches. The variance is taken around a first mean and corrected by what that was off. Where a team's registers
+// hold a row, one pass makes dx and the team's shares of dgamma and dbeta; elsewhere these are sums down the columns.
+// A last launch adds up the shares, in order.
 #include "cuda/prepare.h"
 #include "generated/args/layer_norm.h"
 #include "ops/column_sums.cuh"
@@ -111,6 +112,98 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_dx_kernel(RowNormGrad 
   }
 }
 
+constexpr int kMostPacks = 4;  // packs of a row that a thread of the fused kernel holds
+
+// dx, and partial[block] = {dgamma, dbeta}[length] of the block's rows, kTeam threads a row. length divides by 4.
+template <int kTeam, int kPacks>
+__global__ void __launch_bounds__(kRowThreads) layer_norm_grad_kernel(RowNormGrad n, float* partial) {
+  constexpr int kTeams = kRowThreads / kTeam;
+  const int32_t member = Team<kTeam>::member();
+  const float share = 1.f / static_cast<float>(n.length);
+  Pack<float, 4> weight[kPacks], scale[kPacks], shift[kPacks];
+#pragma unroll
+  for (int p = 0; p < kPacks; p++) {
+    const int32_t column = (p * kTeam + member) * 4;
+    weight[p] = column < n.length ? load_or<4>(n.gamma, column, 1.f) : Pack<float, 4>{};
+    scale[p] = shift[p] = Pack<float, 4>{};
+  }
+  for (int64_t row = Team<kTeam>::row(); row < n.rows; row += static_cast<int64_t>(gridDim.x) * kTeams) {
+    const int64_t at = row * n.length;
+    const float mean = n.mean ? n.mean[row] : 0.f, rstd = n.rstd[row];
+    Pack<float, 4> centred[kPacks], d[kPacks];
+    float first = 0.f, second = 0.f;
+#pragma unroll
+    for (int p = 0; p < kPacks; p++) {
+      const int32_t column = (p * kTeam + member) * 4;
+      const bool inside = column < n.length;
+      centred[p] = inside ? load_pack<4>(n.x + at + column) : Pack<float, 4>{};
+      d[p] = inside ? load_pack<4>(n.dy + at + column) : Pack<float, 4>{};
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        centred[p].v[k] -= mean;
+        const float g = weight[p].v[k] * d[p].v[k];
+        first += g;
+        second += g * centred[p].v[k];
+      }
+    }
+    first = Team<kTeam>::reduce(first, Sum{}, 0.f);
+    second = Team<kTeam>::reduce(second, Sum{}, 0.f);
+    const float slope = -rstd * rstd * rstd * second * share, offset = n.mean ? -rstd * first * share : 0.f;
+#pragma unroll
+    for (int p = 0; p < kPacks; p++) {
+      const int32_t column = (p * kTeam + member) * 4;
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        const float dy = d[p].v[k];
+        scale[p].v[k] += dy * (centred[p].v[k] * rstd);
+        shift[p].v[k] += dy;
+        d[p].v[k] = rstd * weight[p].v[k] * dy + (slope * centred[p].v[k] + offset);
+      }
+      if (column < n.length) store_pack(n.dx + at + column, d[p]);
+    }
+  }
+  // Teams take turns at the block's share.
+  constexpr int kColumns = kTeams == 1 ? 1 : kTeam * kPacks;
+  __shared__ Pack<float, 4> sums[2][kColumns];
+  for (int turn = 0; turn + 1 < kTeams; turn++) {
+    if (static_cast<int>(threadIdx.x) / kTeam == turn) {
+#pragma unroll
+      for (int p = 0; p < kPacks; p++) {
+        const int32_t column = p * kTeam + member;
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+          sums[0][column].v[k] = scale[p].v[k] + (turn == 0 ? 0.f : sums[0][column].v[k]);
+          sums[1][column].v[k] = shift[p].v[k] + (turn == 0 ? 0.f : sums[1][column].v[k]);
+        }
+      }
+    }
+    __syncthreads();
+  }
+  if (static_cast<int>(threadIdx.x) / kTeam != kTeams - 1) return;
+  float* to = partial + static_cast<int64_t>(blockIdx.x) * 2 * n.length;
+#pragma unroll
+  for (int p = 0; p < kPacks; p++) {
+    const int32_t column = (p * kTeam + member) * 4;
+    if (column >= n.length) continue;
+    if constexpr (kTeams > 1) {
+#pragma unroll
+      for (int k = 0; k < 4; k++) {
+        scale[p].v[k] += sums[0][column / 4].v[k];
+        shift[p].v[k] += sums[1][column / 4].v[k];
+      }
+    }
+    store_pack(to + column, scale[p]);
+    store_pack(to + n.length + column, shift[p]);
+  }
+}
+
+template <int kTeam>
+auto fused_kernel(int32_t length) {
+  const int packs = (length + 4 * kTeam - 1) / (4 * kTeam);
+  return packs == 1 ? layer_norm_grad_kernel<kTeam, 1>
+                    : (packs == 2 ? layer_norm_grad_kernel<kTeam, 2> : layer_norm_grad_kernel<kTeam, kMostPacks>);
+}
+
 // dgamma's and dbeta's terms.
 struct RowProducts {
   const float *x, *dy, *mean, *rstd;
@@ -182,19 +275,36 @@ Step layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args) {
                       args.length};
   float *dgamma = prepare.at(args.dgamma), *dbeta = prepare.at(args.dbeta);
   const RowLayout layout(rows, args.length);
-  const auto kernel = choose(layout, layer_norm_dx_kernel<kWarp, 1>, layer_norm_dx_kernel<kWarp, 4>,
-                             layer_norm_dx_kernel<kRowThreads, 1>, layer_norm_dx_kernel<kRowThreads, 4>);
-  const ColumnGrid columns = plan_columns(1, rows, args.length, prepare.multiprocessors(), 64);
-  const Workspace workspace = prepare.workspace(dgamma ? columns.sums() * sizeof(float) : 0);
-  const dim3 warps = blocks_for(args.length, kColumnThreads / kWarp);
-  return [=](cudaStream_t stream) {
-    if (dgamma) {  // first: dx may take over x or dy
+  const auto dx_kernel = choose(layout, layer_norm_dx_kernel<kWarp, 1>, layer_norm_dx_kernel<kWarp, 4>,
+                                layer_norm_dx_kernel<kRowThreads, 1>, layer_norm_dx_kernel<kRowThreads, 4>);
+  if (!dgamma) {
+    return [=](cudaStream_t stream) { launch_cooperating(stream, dx_kernel, layout.grid, dim3(kRowThreads), 0, n); };
+  }
+  const int64_t length = args.length;
+  const dim3 warps = blocks_for(length, kColumnThreads / kWarp);
+  if (length % 4 == 0 && length <= 4 * kRowThreads * kMostPacks) {
+    const bool warp = length <= 4 * kWarp * kMostPacks;
+    const auto kernel = warp ? fused_kernel<kWarp>(args.length) : fused_kernel<kRowThreads>(args.length);
+    // At least eight rows a team, so that the shares stay small beside x.
+    const int64_t wanted = rows / (warp ? 8 * kRowThreads / kWarp : 8);
+    const int64_t blocks = std::clamp<int64_t>(wanted, 1, int64_t{prepare.multiprocessors()} * 4);
+    const Workspace workspace = prepare.workspace(blocks * 2 * length * sizeof(float));
+    return [=](cudaStream_t stream) {
       float* partial = static_cast<float*>(workspace.data());
-      launch_column_sums(stream, columns, RowProducts{n.x, n.dy, n.mean, n.rstd, n.length}, partial);
-      launch_cooperating(stream, add_slices_kernel, warps, dim3(kColumnThreads), 0, columns.slices, columns.channels,
-                         partial, dgamma, dbeta);
-    }
-    launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, n);
+      launch_cooperating(stream, kernel, blocks_for(blocks, 1), dim3(kRowThreads), 0, n, partial);
+      launch_cooperating(stream, add_slices_kernel, warps, dim3(kColumnThreads), 0, blocks, length, partial, dgamma,
+                         dbeta);
+    };
+  }
+  const ColumnGrid columns = plan_columns(1, rows, length, prepare.multiprocessors(), 64);
+  const Workspace workspace = prepare.workspace(columns.sums() * sizeof(float));
+  return [=](cudaStream_t stream) {
+    float* partial = static_cast<float*>(workspace.data());
+    // First of all: dx may take over x or dy.
+    launch_column_sums(stream, columns, RowProducts{n.x, n.dy, n.mean, n.rstd, n.length}, partial);
+    launch_cooperating(stream, add_slices_kernel, warps, dim3(kColumnThreads), 0, columns.slices, length, partial,
+                       dgamma, dbeta);
+    launch_cooperating(stream, dx_kernel, layout.grid, dim3(kRowThreads), 0, n);
   };
 }
 
