@@ -89,7 +89,14 @@ export function auc(options?: AucOptions): Metric {
       const label = numbersLike(yTrue, yPred, 'metrics.auc');
       const p = fromLogits ? elementwise('sigmoid', yPred) : yPred;
       const bucket = own ? bucketOf(p, own) : evenBucketOf(p, numThresholds);
-      addBuckets(label, bucket, multiLabel ? yPred.shape.at(-1)! : 1, buckets, context);
+      addBuckets(
+        label,
+        bucket,
+        multiLabel ? yPred.shape.at(-1)! : 1,
+        buckets,
+        context,
+        'outputs from 0 to 1 for metrics.auc, or logits with fromLogits,',
+      );
     },
     result(sums) {
       const areas = Array.from({ length: sums.length / (2 * buckets) }, (_, g) => {

@@ -4,6 +4,7 @@
  * follow from sums over buckets. A label between 0 and 1 counts for both sides, each with its share.
  */
 import type { Value } from '../graph/graph.js';
+import { placeNumber } from '../graph/places.js';
 import { histogram } from '../ops/histogram.js';
 import { elementwise } from '../ops/map.js';
 import { weightsFor } from './mean_metric.js';
@@ -39,11 +40,22 @@ export function evenBucketOf(p: Value, count: number): Value {
   return elementwise('where', elementwise('lessEqual', p, 1 + SLACK), elementwise('minimum', bucket, count - 2), bucket);
 }
 
-/** Adds a batch to the table; `label` and `bucket` have the same shape, [rows, …, groups] where there are groups. */
-export function addBuckets(label: Value, bucket: Value, groups: number, buckets: number, context: MetricContext): void {
+/**
+ * Adds a batch to the table; `label` and `bucket` have the same shape, [rows, …, groups] where there are groups. `expected`
+ * says what outputs should be where a bucket may lie outside the table.
+ */
+export function addBuckets(
+  label: Value,
+  bucket: Value,
+  groups: number,
+  buckets: number,
+  context: MetricContext,
+  expected?: string,
+): void {
   const weights = weightsFor(label.shape, context.weights);
   const { total, state, flag } = context;
-  histogram({ row: label, column: bucket, weights, groups, rows: 2, columns: buckets }, total, state, flag);
+  const place = expected === undefined ? 0 : placeNumber({ layer: label.graph.scope, expected });
+  histogram({ row: label, column: bucket, weights, groups, rows: 2, columns: buckets, place }, total, state, flag);
 }
 
 /** Counts at each boundary between buckets, `first` to the last, of one group: an output in bucket b exceeds boundaries 0 … b − 1. */

@@ -67,7 +67,8 @@ function bestAt(
     size: () => 2 * buckets,
     update(yTrue, yPred, context) {
       const label = numbersLike(yTrue, yPred, `metrics.${className}`);
-      addBuckets(label, single ? bucketOf(yPred, [THRESHOLD]) : evenBucketOf(yPred, buckets + 1), 1, buckets, context);
+      const bucket = single ? bucketOf(yPred, [THRESHOLD]) : evenBucketOf(yPred, buckets + 1);
+      addBuckets(label, bucket, 1, buckets, context, `outputs from 0 to 1 for metrics.${className}`);
     },
     result(sums) {
       const counts = single ? countsOf(sums, buckets) : curveOf(sums, buckets);

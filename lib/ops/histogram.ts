@@ -2,8 +2,8 @@
  * histogram: element i adds its weight to one cell of a table of float64 counts [groups, rows, columns] that begins at
  * total[at]: group i mod groups, row[i] (0 without rows), column[i] without its fraction. A row between two whole numbers
  * divides the weight between both (a label of 0.3 is 0.7 negative, 0.3 positive). Weight w[i / (n / size w)], else 1. A
- * column that is NaN counts as 0. Cells outside are left out and set the flag: {code 1, i, row, step} for a row, {code 5,
- * i, 0, step} for a column. The order of additions depends on the shapes and the device only.
+ * column that is NaN counts as 0. Cells outside are left out and set the flag: {code 1, i, row, step} for a row, {code
+ * 5 + 256·place, i, 0, step} for a column; `place` tells metrics apart. The order of additions depends on the shapes and the device only.
  */
 import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';
@@ -27,6 +27,7 @@ export const histogramOp = defineOp({
     rows: { type: 'i32', default: 1 },
     columns: { type: 'i32' },
     at: { type: 'i32', default: 0 },
+    place: { type: 'u32', default: 0 },
   },
   infer({ column, row, weights, total }, attrs) {
     const { groups, rows, columns, at } = attrs as Record<string, number>;
@@ -54,9 +55,11 @@ export interface HistogramOptions {
   readonly columns: number;
   /** Position of the first cell in the total. Default 0. */
   readonly at?: number;
+  /** The number of the place that the flag tells where a column lies outside. Default 0: no place. */
+  readonly place?: number;
 }
 
 export function histogram(options: HistogramOptions, total: Value, state: Value, flag: Value): void {
-  const { column, row, weights, groups = 1, rows = 1, columns, at = 0 } = options;
-  column.graph.add(histogramOp, { column, row, weights, state, total, flag }, { groups, rows, columns, at });
+  const { column, row, weights, groups = 1, rows = 1, columns, at = 0, place = 0 } = options;
+  column.graph.add(histogramOp, { column, row, weights, state, total, flag }, { groups, rows, columns, at, place });
 }

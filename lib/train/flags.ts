@@ -30,10 +30,11 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
       `Expected labels from 0 to the number of classes - 1 but received ${flag.value} in row ${row} of y`,
     );
   }
-  if ((flag.code & ((1 << CODE_BITS) - 1)) === FLAG.indexRange) {
+  const [kind, place] = [flag.code & ((1 << CODE_BITS) - 1), flag.code >>> CODE_BITS];
+  if (kind === FLAG.indexRange) {
     const visited = step * batchSize + flag.index;
     const row = order?.[visited] ?? visited;
-    const { layer, expected } = placeOf(flag.code >>> CODE_BITS) ?? { layer: undefined, expected: 'indices of the table' };
+    const { layer, expected } = placeOf(place) ?? { layer: undefined, expected: 'indices of the table' };
     throw new GradstepError(
       'ERR_INDEX_RANGE',
       `Expected ${expected} but received ${flag.value} in row ${row} of x${layer === undefined ? '' : ` (in ${layer})`}`,
@@ -46,11 +47,9 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
       `The loss became NaN or infinite in step ${step} of the pass (${what}): lower the learning rate, check the data, or compile with onNaN: "continue"`,
     );
   }
-  if (flag.code === FLAG.metricRange) {
-    throw new GradstepError(
-      'ERR_OPTION',
-      `A metric received outputs outside its range in step ${step} of the pass (${what}): those that try many thresholds, like auc, expect probabilities from 0 to 1, or logits with fromLogits`,
-    );
+  if (kind === FLAG.metricRange) {
+    const { expected } = placeOf(place) ?? { expected: "outputs in a metric's range" };
+    throw new GradstepError('ERR_OPTION', `Expected ${expected} but received others in step ${step} of the pass (${what})`);
   }
   throw new GradstepError('ERR_INTERNAL', `A row outside the data was visited (${what}): flag ${flag.code}, row ${flag.index}`);
 }

@@ -35,7 +35,8 @@ Step histogram_step(Prepare& prepare, const HistogramArgs& args) {
                                  args.weights.present() ? n / args.weights.size() : 1,
                                  args.groups,
                                  args.rows,
-                                 args.columns};
+                                 args.columns,
+                                 args.place};
   const int64_t cells = h.cells();
   const int parts = parts_of(n, prepare.threads(), std::max(kGrain, 2 * cells));
   double* total = prepare.at<double>(args.total) + args.at;

@@ -84,7 +84,8 @@ Step histogram_step(Prepare& prepare, const HistogramArgs& args) {
                                  args.weights.present() ? n / args.weights.size() : 1,
                                  args.groups,
                                  args.rows,
-                                 args.columns};
+                                 args.columns,
+                                 args.place};
   const int32_t* state = prepare.at<int32_t>(args.state);
   int32_t* flag = prepare.at<int32_t>(args.flag);
   double* total = prepare.at<double>(args.total) + args.at;

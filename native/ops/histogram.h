@@ -16,6 +16,7 @@ struct Histogram {
   const float* weights;  // null: all 1
   int64_t n, per_weight;
   int32_t groups, rows, columns;
+  uint32_t place;  // what the flag tells where a column lies outside
 
   struct Entry {
     int32_t problem;  // kFlagNone, or why it counts nowhere
@@ -47,7 +48,7 @@ struct Histogram {
     flag[1] = static_cast<int32_t>(i);
     flag[2] = value > -2e9f && value < 2e9f ? static_cast<int32_t>(value) : -1;
     flag[3] = state[kStateStep];
-    flag[0] = problem;
+    flag[0] = problem == kFlagMetricRange ? static_cast<int32_t>(kFlagMetricRange | place << kFlagCodeBits) : problem;
   }
 };
 

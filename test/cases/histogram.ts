@@ -10,6 +10,7 @@ interface Table {
   rows?: number;
   columns: number;
   at?: number;
+  place?: number;
 }
 
 function simple(
@@ -18,7 +19,7 @@ function simple(
   inputs: { column: CaseInput; row?: CaseInput; weights?: CaseInput },
   more: Partial<OpCase> = {},
 ): OpCase {
-  const { groups = 1, rows = 1, columns, at = 0 } = table;
+  const { groups = 1, rows = 1, columns, at = 0, place = 0 } = table;
   const size = at + groups * rows * columns;
   return {
     name,
@@ -40,7 +41,7 @@ function simple(
         const r = row?.[i] ?? 0;
         const c = Number.isNaN(value) ? 0 : Math.trunc(value);
         if (!(r >= 0 && r <= rows - 1)) return raise(1, i, Number.isNaN(r) ? -1 : Math.trunc(r));
-        if (value < 0 || c >= columns) return raise(5, i, 0);
+        if (value < 0 || c >= columns) return raise(5 + 256 * place, i, 0);
         const w = weights?.[Math.floor((i * weights.length) / column!.length)] ?? 1;
         const cell = at + ((i % groups) * rows + Math.floor(r)) * columns + c;
         cells[cell]! += w * (1 - (r % 1));
@@ -104,7 +105,7 @@ export const cases: OpCase[] = [
   ),
   simple(
     'columns outside, of many elements',
-    { columns: 3 },
+    { columns: 3, place: 9 },
     {
       column: { shape: [20000], data: Array.from({ length: 20000 }, (_, i) => (i === 12345 ? 3 : i === 777 ? -0.25 : i % 3)) },
     },

@@ -16,6 +16,7 @@ struct alignas(8) HistogramArgs {
   int32_t rows;
   int32_t columns;
   int32_t at;
+  uint32_t place;
 };
 static_assert(offsetof(HistogramArgs, column) == 0, "layout");
 static_assert(offsetof(HistogramArgs, row) == 48, "layout");
@@ -27,6 +28,7 @@ static_assert(offsetof(HistogramArgs, groups) == 288, "layout");
 static_assert(offsetof(HistogramArgs, rows) == 292, "layout");
 static_assert(offsetof(HistogramArgs, columns) == 296, "layout");
 static_assert(offsetof(HistogramArgs, at) == 300, "layout");
-static_assert(sizeof(HistogramArgs) == 304, "layout");
+static_assert(offsetof(HistogramArgs, place) == 304, "layout");
+static_assert(sizeof(HistogramArgs) == 312, "layout");
 
 }  // namespace gradstep
