@@ -339,7 +339,7 @@ const std::vector<OpInfo>& op_table() {
         {"rows", FieldRole::kInt, 100, 0, false, 0},
         {"moves", FieldRole::kInt, 104, 0, false, 0},
     }},
-    {"histogram", 304, {
+    {"histogram", 312, {
         {"column", FieldRole::kInput, 0, 3, false, 0},
         {"row", FieldRole::kInput, 48, 3, true, 0},
         {"weights", FieldRole::kInput, 96, 1, true, 0},
@@ -350,6 +350,7 @@ const std::vector<OpInfo>& op_table() {
         {"rows", FieldRole::kInt, 292, 0, false, 0},
         {"columns", FieldRole::kInt, 296, 0, false, 0},
         {"at", FieldRole::kInt, 300, 0, false, 0},
+        {"place", FieldRole::kInt, 304, 0, false, 0},
     }},
     {"layerNorm", 304, {
         {"x", FieldRole::kInput, 0, 1, false, 0},

@@ -53,7 +53,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x4e0b818dc88bc073ull;
+constexpr uint64_t kOpTableHash = 0xe22d146aa62f91ffull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
