@@ -82,8 +82,11 @@ const make = defineMergeLayer({
   call(o, inputs) {
     const samples = inputs.map((x) => x.shape.slice(1));
     const at = sampleAxes(o.axes, samples);
-    const [a, b] = inputs.map((x, i) => matrices(o.normalize ? normalized(x, at[i]! + 1) : x, at[i]! + 1));
-    const y = multiply(a!.value, b!.value, a!.summedFirst, !b!.summedFirst);
+    const [p, q] = inputs.map((x, i) => (o.normalize ? normalized(x, at[i]! + 1) : x)) as [Value, Value];
+    // Vectors: one pass over both, not a batch of products of one row and one column.
+    if (samples.every((s) => s.length === 1)) return sum(elementwise('mul', p, q), [1], true);
+    const [a, b] = [matrices(p, at[0] + 1), matrices(q, at[1] + 1)];
+    const y = multiply(a.value, b.value, a.summedFirst, !b.summedFirst);
     return reshape(y, [inputs[0]!.shape[0]!, ...resultShape(o.axes, samples)]);
   },
 });
