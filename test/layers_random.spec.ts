@@ -221,7 +221,7 @@ describe('random layers', () => {
     expectNothingAtInference(spatialDropout3d({ rate: 0.5 }), [5, 3, 2, 2, 2]);
   });
 
-  const learn = async (seed: number): Promise<number[]> => {
+  const learn = async (seed: number, device: string): Promise<number[]> => {
     using model = gs.sequential([
       gs.layers.randomFlip({ inputShape: [6, 6, 1] }),
       gs.layers.randomTranslation({ heightFactor: 0.2, widthFactor: 0.2 }),
@@ -240,7 +240,7 @@ describe('random layers', () => {
       dropout({ rate: 0.2, noiseShape: [1, null] }),
       gs.layers.dense({ units: 1 }),
     ]);
-    model.compile({ optimizer: 'adam', loss: 'meanSquaredError', device: 'cpu', seed });
+    model.compile({ optimizer: 'adam', loss: 'meanSquaredError', device, seed });
     const x = gs.tensor(
       Float32Array.from({ length: 32 * 36 }, (_, i) => Math.sin(i)),
       [32, 6, 6, 1],
@@ -252,11 +252,12 @@ describe('random layers', () => {
     return loss!;
   };
 
-  it('make training repeatable by seed', async () => {
-    const first = await learn(4);
-    expect(first.every(Number.isFinite)).to.equal(true);
-    expect(await learn(4)).to.deep.equal(first);
-    expect(await learn(5)).not.to.deep.equal(first);
+  it('make training repeatable by seed, and draw the same on every device', async () => {
+    const [first, ...others] = await Promise.all(['cpu', 'cuda-emulated'].map((device) => learn(4, device)));
+    expect(first!.every(Number.isFinite)).to.equal(true);
+    expect(await learn(4, 'cpu')).to.deep.equal(first);
+    expect(await learn(5, 'cpu')).not.to.deep.equal(first);
+    for (const other of others) other.forEach((loss, i) => expect(loss).to.be.closeTo(first![i]!, 1e-4 * Math.abs(first![i]!)));
   });
 
   it('come back from their saved form', () => {

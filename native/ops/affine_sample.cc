@@ -33,11 +33,15 @@ struct Run {
   float outside[kRun];
 };
 
+constexpr int whole_lanes(int n) { return (n + 15) & ~15; }
+
 template <FillMode kFill, bool kBilinear>
 inline __attribute__((always_inline)) void find(const Sampling& s, const float* t, float p, float q, int n, Run& run) {
   const float rows = static_cast<float>(s.rows), columns = static_cast<float>(s.columns);
   const int32_t channels = static_cast<int32_t>(s.channels), row = s.columns * channels;
-  for (int i = 0; i < n; i++) {
+  const int whole = whole_lanes(n);  // there is room, and no remainder to take one by one
+#pragma GCC ivdep
+  for (int i = 0; i < whole; i++) {
     const float column = q + static_cast<float>(i);
     const AxisTaps x = axis_taps(source_place(t, column, p), columns, kFill, kBilinear);
     const AxisTaps y = axis_taps(source_place(t + 3, column, p), rows, kFill, kBilinear);
@@ -69,7 +73,7 @@ GRADSTEP_VECTORISED void find_run(const Sampling& s, const float* t, float p, fl
   }
 }
 
-// kChannels: 1 or 3, known when compiled, or 0.
+// kChannels: 3, known when compiled, or 0.
 template <int kChannels>
 inline __attribute__((always_inline)) void blend(const Sampling& s, const float* __restrict x, float* __restrict y,
                                                  int n, const Run& run) {
@@ -84,24 +88,44 @@ inline __attribute__((always_inline)) void blend(const Sampling& s, const float*
   }
 }
 
+// Images of one channel: a tap of sixteen pixels at a time.
+inline __attribute__((always_inline)) void blend_grey(const Sampling& s, const float* __restrict x, float* __restrict y,
+                                                      int n, const Run& run) {
+  float blended[kRun];
+  const int whole = whole_lanes(n);
+  const float fill = s.fill == kFillConstant ? s.fill_value : 0.f;
+#pragma GCC ivdep
+  for (int i = 0; i < whole; i++) {
+    blended[i] = run.outside[i] * fill + run.share[0][i] * x[run.at[0][i]] + run.share[1][i] * x[run.at[1][i]] +
+                 run.share[2][i] * x[run.at[2][i]] + run.share[3][i] * x[run.at[3][i]];
+  }
+  std::memcpy(y, blended, n * sizeof(float));
+}
+
 GRADSTEP_VECTORISED void blend_run(const Sampling& s, const float* x, float* y, int n, const Run& run) {
   if (s.channels == 1)
-    blend<1>(s, x, y, n, run);
+    blend_grey(s, x, y, n, run);
   else if (s.channels == 3)
     blend<3>(s, x, y, n, run);
   else
     blend<0>(s, x, y, n, run);
 }
 
-void copy_run(const Sampling& s, const float* x, float* y, int n, const Run& run) {
+GRADSTEP_VECTORISED void copy_run(const Sampling& s, const float* __restrict x, float* __restrict y, int n,
+                                  const Run& run) {
+  if (s.channels == 1) {
+    float copied[kRun];
+    const int whole = whole_lanes(n);
+    const float fill = s.fill_value;
+#pragma GCC ivdep
+    for (int i = 0; i < whole; i++) copied[i] = run.share[0][i] != 0.f ? x[run.at[0][i]] : fill;
+    std::memcpy(y, copied, n * sizeof(float));
+    return;
+  }
   for (int i = 0; i < n; i++) {
-    float* to = y + i * s.channels;
     const float* from = x + run.at[0][i];
-    if (run.share[0][i] == 0.f) {
-      for (int64_t k = 0; k < s.channels; k++) to[k] = s.fill_value;
-    } else {
-      for (int64_t k = 0; k < s.channels; k++) to[k] = from[k];
-    }
+    const bool inside = run.share[0][i] != 0.f;
+    for (int64_t k = 0; k < s.channels; k++) y[i * s.channels + k] = inside ? from[k] : s.fill_value;
   }
 }
 

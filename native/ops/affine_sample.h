@@ -23,10 +23,15 @@ GRADSTEP_HD inline float source_place(const float* t, float q, float p) {
 GRADSTEP_HD inline float fold_position(float v, float size, FillMode fill) {
   if (fill == kFillConstant || fill == kFillNearest) return v > 0.f ? (v < size ? v : size - 1.f) : 0.f;
   const float period = fill == kFillWrap ? size : 2.f * size;
-  float r = v - period * scalar::floor(v / period);
-  r = r < 0.f ? r + period : r;  // a quotient that was rounded to a whole number may be one off
+  float r = v - period * scalar::floor(v * (1.f / period));
+  r = r < 0.f ? r + period : r;  // a quotient that was rounded may be one off
   r = r >= period ? r - period : r;
   return fill == kFillReflect && r >= size ? period - 1.f - r : r;
+}
+
+// 1 for positions that hold a pixel, 0 where the fill value stands. In factors, so that loops vectorise.
+GRADSTEP_HD inline float counted(float v, float size, FillMode fill) {
+  return fill == kFillConstant ? (v >= 0.f ? 1.f : 0.f) * (v < size ? 1.f : 0.f) : 1.f;
 }
 
 // Two positions along an axis and their shares; 0 for what lies beyond the edge with kFillConstant.
@@ -38,9 +43,8 @@ struct AxisTaps {
 GRADSTEP_HD inline AxisTaps axis_taps(float place, float size, FillMode fill, bool bilinear) {
   const float low = scalar::floor(bilinear ? place : place + 0.5f), high = low + 1.f;
   const float rest = bilinear ? place - low : 0.f;
-  const bool all = fill != kFillConstant;
   return {static_cast<int32_t>(fold_position(low, size, fill)), static_cast<int32_t>(fold_position(high, size, fill)),
-          all || (low >= 0.f && low < size) ? 1.f - rest : 0.f, all || (high >= 0.f && high < size) ? rest : 0.f};
+          (1.f - rest) * counted(low, size, fill), rest * counted(high, size, fill)};
 }
 
 }  // namespace gradstep
