@@ -171,6 +171,7 @@ export const cases: OpCase[] = [
   large('more keys than a block, odd sizes', { tq: 70, tk: 133, h: 2, d: 18, e: 7 }),
   large('fewer keys than queries', { b: 2, tq: 67, tk: 3, d: 16 }),
   large('causal over several blocks', { tq: 150, h: 3, d: 32, causal: true }),
+  large('causal, one head: threads split its keys', { tq: 100, d: 16, causal: true }),
   large('causal, keys that no query sees', { tq: 5, tk: 140, d: 8, causal: true }),
   large('wide heads: two slices of columns', { tq: 40, tk: 66, d: 100, e: 72 }),
   large('wider heads: two groups of slices', { tq: 9, tk: 6, d: 20, e: 200 }),
