@@ -6,6 +6,7 @@
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
 import { backends } from './helpers/backends.js';
+import { failure } from './helpers/failure.js';
 import { random } from './helpers/op_run.js';
 
 const [ROWS, INPUTS, UNITS, STEPS] = [8, 3, 2, 6];
@@ -165,6 +166,19 @@ for (const { device, name: on } of backends().filter((b) => (b.order ?? 0) === 0
         );
       });
     }
+
+    it('nothing moves once the loss is not finite', async () => {
+      const options = { kernelConstraint: 'unitNorm', biasConstraint: constraints.minMaxNorm({ rate: 0.5 }) } as const;
+      const optimizer = sgd({ weightDecay: 0.5, globalClipNorm: 1 });
+      using model = gs.sequential([gs.layers.dense({ units: UNITS, inputShape: [INPUTS], ...options })]);
+      const before = [gs.tensor(Float32Array.from(KERNEL), [INPUTS, UNITS]), gs.tensor(Float32Array.from(BIAS), [UNITS])];
+      await model.setWeights(before);
+      model.compile({ optimizer, loss: 'meanSquaredError', device });
+      const x = gs.tensor(new Float32Array(ROWS * INPUTS).fill(NaN), [ROWS, INPUTS]);
+      const y = gs.tensor(Float32Array.from(Y), [ROWS, UNITS]);
+      expect((await failure(model.fit(x, y, { epochs: 1, batchSize: 2 }))).code).to.equal('ERR_NAN');
+      (await model.getWeights()).forEach((w, i) => expect(w.data).to.deep.equal(before[i]!.data));
+    });
 
     it('every case differs from plain training', () => {
       const plain = JSON.stringify(train({}));

@@ -63,7 +63,11 @@ export function updateParameters(graph: Graph, memory: ModelMemory): void {
   for (const weight of memory.trained) {
     if (!weight.constraint) continue;
     const variable = memory.variableOf(weight);
-    graph.inScope(weight.name, () => assign(variable, weight.constraint!.apply(graph.read(variable))));
+    // A moving average that forgets at once: it takes the value, unless a flag is set.
+    graph.inScope(weight.name, () => {
+      const before = graph.read(variable);
+      movingAverage(before, weight.constraint!.apply(before), 0, flag);
+    });
   }
   if (ema) {
     const { emaMomentum } = optimizer.common;
