@@ -3,7 +3,8 @@
  * Plain Node without dependencies, because it runs before there are any.
  *
  *   node scripts/setup.mjs addon     what the demo and the bench need: the native addon
- *   node scripts/setup.mjs test      also the C++ tests, the emulated CUDA plugin, and the CUDA plugin with its toolkit
+ *   node scripts/setup.mjs test      also the C++ tests, the emulated CUDA plugin, the CUDA plugin with its toolkit, and the
+ *                                    part of TensorBoard that reads event files
  *   node scripts/setup.mjs check     what `npm run check` needs: npm packages and clang-format
  *   node scripts/setup.mjs           all of it
  */
@@ -14,6 +15,7 @@ import { availableParallelism } from 'node:os';
 import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cudaToolkit } from './cuda_toolkit.mjs';
+import { tensorboard } from './tensorboard.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -236,6 +238,7 @@ export function setup(groups) {
   installPackages(groups);
   installDependencies();
   for (const entry of BUILDS) if (entry.groups.some((group) => groups.includes(group))) build(entry);
+  if (groups.includes('test')) tensorboard();
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
