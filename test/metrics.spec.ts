@@ -239,6 +239,69 @@ for (const device of DEVICES) {
       );
     });
 
+    it('crossentropies and perplexity from logits', async () => {
+      const z = [
+        [1, 2, -1],
+        [0.5, 0.25, 3],
+        [-2, 0, 0.25],
+      ];
+      const classes = [1, 0, 2];
+      const total = (row: number[]) => row.reduce((a, v) => a + Math.exp(v), 0);
+      const mean = classes.reduce((a, c, r) => a + (Math.log(total(z[r]!)) - z[r]![c]!) / 3, 0);
+      const oneHot = classes.map((c) => [0, 1, 2].map((k) => (k === c ? 1 : 0)));
+      const binary = z.flatMap((row, r) => row.map((v, k) => Math.log1p(Math.exp(v)) - v * oneHot[r]![k]!));
+      const logits = { fromLogits: true } as const;
+      const { sparseCategoricalCrossentropy, categoricalCrossentropy, binaryCrossentropy, perplexity } = gs.metrics;
+      const sparse = [sparseCategoricalCrossentropy(logits), perplexity(logits)];
+      const dense = [categoricalCrossentropy(logits), binaryCrossentropy(logits), perplexity(logits)];
+      const one = await measure(z, Int32Array.from(classes), 'sparseCategoricalCrossentropy', sparse, { batchSize: 2, device });
+      const two = await measure(z, oneHot, 'categoricalCrossentropy', dense, { batchSize: 2, device });
+      for (const found of [one, two]) expectClose(found.perplexity, Math.exp(mean), 'perplexity');
+      expectClose(one.sparseCategoricalCrossentropy, mean, 'sparse');
+      expectClose(two.categoricalCrossentropy, mean, 'dense');
+      expectClose(two.binaryCrossentropy, binary.reduce((a, b) => a + b) / 9, 'binary');
+    });
+
+    it('matrices and overlaps with more classes, another threshold and a class that does not count', async () => {
+      const p = [
+        [0.1, 0.7, 0.2],
+        [0.6, 0.3, 0.1],
+        [0.2, 0.3, 0.5],
+        [0.8, 0.1, 0.1],
+      ];
+      const y = Int32Array.of(1, 3, 2, 2); // predicted: 1, 0, 2, 0
+      const { confusionMatrix, iou, meanIoU, dice } = gs.metrics;
+      const more = { numClasses: 4 } as const;
+      const list = [confusionMatrix(more), meanIoU({ ...more, ignoreClass: 3 }), iou(more), dice({ ...more, ignoreClass: 3 })];
+      // A loss of one's own, since a sparse cross-entropy knows no fourth class of three outputs.
+      const own = (_t: gs.Value, q: gs.Value) => gs.ops.square(q);
+      const found = await measure(p, gs.tensor(Float32Array.from(y), [4]), own, list, { batchSize: 3, device });
+      expectClose(
+        found.confusionMatrix,
+        [
+          [0, 0, 0, 0],
+          [0, 1, 0, 0],
+          [1, 0, 1, 0],
+          [1, 0, 0, 0],
+        ],
+        'matrix',
+      );
+      expectClose(found.meanIoU, (0 + 1 + 1 / 2) / 3, 'meanIoU');
+      expectClose(found.iou, (0 + 1 + 1 / 2 + 0) / 4, 'iou');
+      expectClose(found.dice, (0 + 1 + 2 / 3) / 3, 'dice');
+      const low = [confusionMatrix({ threshold: 0.2 }), dice({ threshold: 0.2, targetClassIds: [0, 1] })];
+      const one = await measure([[0.1], [0.3], [0.9]], [[0], [0], [1]], 'binaryCrossentropy', low, { batchSize: 2, device });
+      expectClose(
+        one.confusionMatrix,
+        [
+          [1, 1],
+          [0, 1],
+        ],
+        'low threshold',
+      );
+      expectClose(one.dice, (2 / 3 + 2 / 3) / 2, 'dice of both');
+    });
+
     it('a label that is no class is told with its row', async () => {
       const labels = [[0], [1], [2], [0]];
       const run = () =>
