@@ -9,6 +9,7 @@ import type { Shape } from '../lib/graph/shape.js';
 import type { DType } from '../lib/graph/dtype.js';
 import { transposed } from './cases/transpose.js';
 import { joined } from './cases/concat.js';
+import { cumulated } from './cases/cumulative_sum.js';
 import { padded } from './cases/pad.js';
 import { products } from './cases/batch_matmul.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
@@ -57,6 +58,7 @@ describe('data movement in gs.ops', () => {
     expect(ops.oneHot(input([2, 3], 'int32'), 5).shape).to.deep.equal([2, 3, 5]);
     expect(ops.max(x, { axis: [0, -1] }).shape).to.deep.equal([3]);
     expect(ops.min(x, { axis: 1, keepDims: true }).shape).to.deep.equal([2, 1, 4]);
+    expect(ops.cumsum(x, -1, { exclusive: true, reverse: true }).shape).to.deep.equal([2, 3, 4]);
     expect(ops.max(x).shape).to.deep.equal([]);
     expect(ops.matmul(x, input([4, 5])).shape).to.deep.equal([2, 3, 5]);
     expect(ops.matmul(x, input([2, 3, 5]), { transposeA: true }).shape).to.deep.equal([2, 4, 5]);
@@ -103,6 +105,8 @@ describe('data movement in gs.ops', () => {
     expectError(() => ops.squeeze(input([]), 0), 'ERR_OPTION', 'Expected no axis, the value is a scalar, for ops.squeeze axes');
     expectError(() => ops.oneHot(x, 3), 'ERR_DTYPE', 'Expected int32 numbers for ops.oneHot but received float32');
     expectError(() => ops.oneHot(input([2], 'int32'), 0), 'ERR_OPTION', 'Expected integer > 0 for ops.oneHot depth');
+    expectError(() => ops.cumsum(x, 3), 'ERR_OPTION', 'Expected integer from -3 to 2 for ops.cumsum axis');
+    expectError(() => ops.cumsum(x, 0, { reverse: bad('yes') }), 'ERR_OPTION', 'Expected boolean for ops.cumsum.reverse');
     expectError(() => ops.max(x, { axis: 3 }), 'ERR_SHAPE', 'Axis 3 is outside a value of rank 3');
     expectError(() => ops.matmul(x, x), 'ERR_SHAPE', 'Cannot multiply [2, 3, 4] by [2, 3, 4]');
     expectError(() => ops.matmul(x, input([4])), 'ERR_SHAPE', 'Cannot multiply [2, 3, 4] by [4]');
@@ -116,11 +120,12 @@ describe('data movement in gs.ops', () => {
 /** Values, through the public functions. */
 const cases: OpCase[] = [
   {
-    name: 'transpose, slice, pad',
+    name: 'transpose, slice, pad, cumsum',
     inputs: { x: { shape: [2, 3, 4] } },
     build: ({ x }) => ({
       a: ops.transpose(x!, [1, -1, 0]),
       b: ops.slice(x!, [1, 0, 2], [1, 2, -1]),
+      d: ops.cumsum(x!, -2, { exclusive: true, reverse: true }),
       c: ops.pad(x!, [
         [0, 1],
         [0, 0],
@@ -130,6 +135,7 @@ const cases: OpCase[] = [
     reference: ({ x }) => ({
       a: transposed(x!, [2, 3, 4], [1, 2, 0]),
       b: padded(x!, [2, 3, 4], [-1, 0, -2], [0, -1, 0]),
+      d: cumulated(x!, [2, 3, 4], 1, true, true),
       c: padded(x!, [2, 3, 4], [0, 0, 2], [1, 0, 0]),
     }),
   },

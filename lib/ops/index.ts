@@ -16,7 +16,7 @@ import type { ScalarName } from './scalar_table.js';
 import { softmax as softmaxOf } from './softmax.js';
 
 export type { Value } from '../graph/graph.js';
-export { concat, expandDims, oneHot, pad, slice, split, squeeze, stack, transpose } from './movement.js';
+export { concat, cumsum, expandDims, oneHot, pad, slice, split, squeeze, stack, transpose } from './movement.js';
 
 /** A value or a number. */
 export type Operand = Value | number;

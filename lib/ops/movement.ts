@@ -7,6 +7,7 @@ import { GradstepError, optionError } from '../errors.js';
 import { Value } from '../graph/graph.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
 import { concat as concatOf } from './concat.js';
+import { cumulativeSum } from './cumulative_sum.js';
 import { oneHot as oneHotOf } from './one_hot.js';
 import { pad as padOf, slice as sliceOf, sliceAxis } from './pad.js';
 import { reshape } from './reshape.js';
@@ -156,4 +157,20 @@ export function oneHot(x: Value, depth: number): Value {
   if (typeof depth !== 'number' || !Number.isInteger(depth) || depth < 1)
     throw optionError('ops.oneHot depth', 'integer > 0', depth);
   return oneHotOf(numbers, depth);
+}
+
+/** Options of running sums. */
+export interface CumsumOptions {
+  /** Whether an element's own value is left out of its sum. Default false. */
+  exclusive?: boolean;
+  /** Whether sums run from the axis' end. Default false. */
+  reverse?: boolean;
+}
+
+/** Running sums along an axis: y[i] = Σ x[j] over j <= i. */
+export function cumsum(x: Value, axis = 0, { exclusive = false, reverse = false }: CumsumOptions = {}): Value {
+  for (const [name, flag] of Object.entries({ exclusive, reverse })) {
+    if (typeof flag !== 'boolean') throw optionError(`ops.cumsum.${name}`, 'boolean', flag);
+  }
+  return cumulativeSum(value('ops.cumsum x', x), axisOf('ops.cumsum axis', axis, x.shape.length), exclusive, reverse);
 }

@@ -19,6 +19,7 @@ import { columnSumsOp } from './column_sums.js';
 import { concatOp } from './concat.js';
 import { convOp, convDxOp, convDwOp } from './conv.js';
 import { cropOp, cropDxOp } from './crop.js';
+import { cumulativeSumOp } from './cumulative_sum.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
@@ -75,6 +76,7 @@ export const OP_TABLE: readonly OpDef[] = [
   convDwOp,
   cropOp,
   cropDxOp,
+  cumulativeSumOp,
   dropoutOp,
   embeddingOp,
   embeddingDxOp,

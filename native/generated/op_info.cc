@@ -291,6 +291,12 @@ const std::vector<OpInfo>& op_table() {
         {"stream", FieldRole::kInt, 172, 0, false, 0},
         {"shape", FieldRole::kDims, 176, 0, false, 0},
     }},
+    {"cumulativeSum", 104, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, false, 1},
+        {"exclusive", FieldRole::kEnum, 96, 0, false, 2},
+        {"reverse", FieldRole::kEnum, 100, 0, false, 2},
+    }},
     {"dropout", 168, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"state", FieldRole::kInput, 48, 2, false, 0},

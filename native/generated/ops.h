@@ -17,6 +17,7 @@
 #include "generated/args/concat.h"
 #include "generated/args/conv.h"
 #include "generated/args/crop.h"
+#include "generated/args/cumulative_sum.h"
 #include "generated/args/dropout.h"
 #include "generated/args/embedding.h"
 #include "generated/args/gather.h"
@@ -53,7 +54,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xe22d146aa62f91ffull;
+constexpr uint64_t kOpTableHash = 0xddee5ecbb59c8868ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -80,46 +81,47 @@ constexpr uint64_t kOpTableHash = 0xe22d146aa62f91ffull;
   X(20, ConvDwArgs, conv_dw) \
   X(21, CropArgs, crop) \
   X(22, CropDxArgs, crop_dx) \
-  X(23, DropoutArgs, dropout) \
-  X(24, EmbeddingArgs, embedding) \
-  X(25, EmbeddingDxArgs, embedding_dx) \
-  X(26, GatherArgs, gather) \
-  X(27, ScatterArgs, scatter) \
-  X(28, AdvanceArgs, advance) \
-  X(29, HistogramArgs, histogram) \
-  X(30, LayerNormArgs, layer_norm) \
-  X(31, LayerNormGradArgs, layer_norm_grad) \
-  X(32, LionArgs, lion) \
-  X(33, LogSoftmaxArgs, log_softmax) \
-  X(34, MapArgs, map) \
-  X(35, MatmulArgs, matmul) \
-  X(36, MaxPoolArgs, max_pool) \
-  X(37, MaxPoolDxArgs, max_pool_dx) \
-  X(38, MetricSumArgs, metric_sum) \
-  X(39, MovingAverageArgs, moving_average) \
-  X(40, NadamArgs, nadam) \
-  X(41, NoiseArgs, noise) \
-  X(42, OneHotArgs, one_hot) \
-  X(43, PadArgs, pad) \
-  X(44, RandomArgs, random) \
-  X(45, RandomTransformArgs, random_transform) \
-  X(46, ReduceMaxArgs, reduce_max) \
-  X(47, ReduceMaxDxArgs, reduce_max_dx) \
-  X(48, ReduceSumArgs, reduce_sum) \
-  X(49, ResizeArgs, resize) \
-  X(50, ResizeDxArgs, resize_dx) \
-  X(51, RestartsArgs, restarts) \
-  X(52, RmspropArgs, rmsprop) \
-  X(53, SgdArgs, sgd) \
-  X(54, SoftmaxArgs, softmax) \
-  X(55, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(56, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(57, StepCountArgs, step_count) \
-  X(58, TargetRankArgs, target_rank) \
-  X(59, TopMaskArgs, top_mask) \
-  X(60, TransposeArgs, transpose) \
-  X(61, WeightDecayArgs, weight_decay)
+  X(23, CumulativeSumArgs, cumulative_sum) \
+  X(24, DropoutArgs, dropout) \
+  X(25, EmbeddingArgs, embedding) \
+  X(26, EmbeddingDxArgs, embedding_dx) \
+  X(27, GatherArgs, gather) \
+  X(28, ScatterArgs, scatter) \
+  X(29, AdvanceArgs, advance) \
+  X(30, HistogramArgs, histogram) \
+  X(31, LayerNormArgs, layer_norm) \
+  X(32, LayerNormGradArgs, layer_norm_grad) \
+  X(33, LionArgs, lion) \
+  X(34, LogSoftmaxArgs, log_softmax) \
+  X(35, MapArgs, map) \
+  X(36, MatmulArgs, matmul) \
+  X(37, MaxPoolArgs, max_pool) \
+  X(38, MaxPoolDxArgs, max_pool_dx) \
+  X(39, MetricSumArgs, metric_sum) \
+  X(40, MovingAverageArgs, moving_average) \
+  X(41, NadamArgs, nadam) \
+  X(42, NoiseArgs, noise) \
+  X(43, OneHotArgs, one_hot) \
+  X(44, PadArgs, pad) \
+  X(45, RandomArgs, random) \
+  X(46, RandomTransformArgs, random_transform) \
+  X(47, ReduceMaxArgs, reduce_max) \
+  X(48, ReduceMaxDxArgs, reduce_max_dx) \
+  X(49, ReduceSumArgs, reduce_sum) \
+  X(50, ResizeArgs, resize) \
+  X(51, ResizeDxArgs, resize_dx) \
+  X(52, RestartsArgs, restarts) \
+  X(53, RmspropArgs, rmsprop) \
+  X(54, SgdArgs, sgd) \
+  X(55, SoftmaxArgs, softmax) \
+  X(56, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(57, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(58, StepCountArgs, step_count) \
+  X(59, TargetRankArgs, target_rank) \
+  X(60, TopMaskArgs, top_mask) \
+  X(61, TransposeArgs, transpose) \
+  X(62, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 62;
+constexpr uint32_t kOpCount = 63;
 
 }  // namespace gradstep

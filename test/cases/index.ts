@@ -19,6 +19,7 @@ import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
 import { cases as conv } from './conv.js';
 import { cases as crop } from './crop.js';
+import { cases as cumulativeSum } from './cumulative_sum.js';
 import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
 import { cases as gather } from './gather.js';
@@ -69,6 +70,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   concat,
   conv,
   crop,
+  cumulativeSum,
   dropout,
   embedding,
   gather,
