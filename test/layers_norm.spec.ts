@@ -8,8 +8,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gs from '../lib/index.js';
+import { Graph } from '../lib/graph/graph.js';
 import { defineLayer } from '../lib/layers/define_layer.js';
 import { saveLayer } from '../lib/layers/registry.js';
+import { gradients } from '../lib/ops/autodiff.js';
+import { batchNorm, groupNorm } from '../lib/ops/channel_norm.js';
+import { layerNorm, rmsNorm } from '../lib/ops/layer_norm.js';
+import { movingAverage } from '../lib/ops/moving_average.js';
 import { computeGradients } from '../lib/train/gradients.js';
 import { describeProgram } from '../lib/train/inspect.js';
 import { backends } from './helpers/backends.js';
@@ -343,4 +348,35 @@ describe('normalisation layers', () => {
   for (const [what, layer, shape, message] of wrongShapes) {
     it(`refuse ${what}`, () => expectFailure(() => layer.apply(gs.input({ shape })), 'ERR_SHAPE', message));
   }
+
+  describe('their ops', () => {
+    const value = (shape: number[]) => (graph: Graph) => graph.read({ name: `of ${shape.join('x')}`, shape, dtype: 'float32' });
+    const [x, three, four] = [value([2, 4]), value([3]), value([4])];
+    const wrongValues: [string, (g: Graph) => unknown, string, RegExp][] = [
+      ['batchNorm: gamma', (g) => batchNorm(x(g), three(g), four(g), 1), 'ERR_SHAPE', /gamma of shape \[4\] but received \[3\]/],
+      ['batchNorm: beta', (g) => batchNorm(x(g), four(g), three(g), 1), 'ERR_SHAPE', /beta of shape \[4\] but received \[3\]/],
+      ['batchNorm: one axis', (g) => batchNorm(four(g), four(g), four(g), 1), 'ERR_SHAPE', /Cannot normalise \[4\]/],
+      ['groupNorm: groups', (g) => groupNorm(x(g), four(g), four(g), 3, 1), 'ERR_SHAPE', /\[2, 4\] in 3 groups/],
+      ['layerNorm: gamma', (g) => layerNorm(x(g), three(g), four(g), 1), 'ERR_SHAPE', /gamma of 4 elements .* \[3\]/],
+      ['rmsNorm: gamma', (g) => rmsNorm(x(g), four(g), 1, { axes: 2 }), 'ERR_SHAPE', /gamma of 8 elements .* \[4\]/],
+      [
+        'movingAverage: sizes',
+        (g) => movingAverage(three(g), four(g), 0.5, g.read({ name: 'flag', shape: [4], dtype: 'int32' })),
+        'ERR_SHAPE',
+        /values of shape \[4\] in one of shape \[3\]/,
+      ],
+      [
+        'batchNorm: the gradient of its mean',
+        (g) => {
+          const given = x(g);
+          return gradients(batchNorm(given, undefined, undefined, 1).mean, [given]);
+        },
+        'ERR_NOT_DIFFERENTIABLE',
+        /statistics/,
+      ],
+    ];
+    for (const [what, run, code, message] of wrongValues) {
+      it(`refuse ${what}`, () => expectFailure(() => run(new Graph()), code as gs.ErrorCode, message));
+    }
+  });
 });
