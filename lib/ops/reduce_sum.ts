@@ -19,10 +19,17 @@ export const reduceSum = defineOp({
   },
   infer: (_inputs, attrs) => ({ y: { dtype: 'float32', shape: attrs.shape as number[] } }),
   backward({ node, grads }) {
-    const { outer, length, inner, scale } = node.attrs as Record<string, number>;
-    const x = node.inputs.x!;
-    const g = broadcastTo(reshape(grads.y!, [outer!, 1, inner!]), [outer!, length!, inner!]);
-    return { x: reshape(scale === 1 ? g : elementwise('mul', g, scale!), x.shape) };
+    const { outer, length, scale } = node.attrs as Record<string, number>;
+    const { shape } = node.inputs.x!;
+    const begin = shape.findIndex((_, i) => sizeOf(shape.slice(0, i)) === outer);
+    let end = begin;
+    while (sizeOf(shape.slice(begin, end)) < length!) end++;
+    // Over x's own axes, so that what comes next can take it into its own pass.
+    const g = reshape(
+      grads.y!,
+      shape.map((d, i) => (i >= begin && i < end ? 1 : d)),
+    );
+    return { x: broadcastTo(scale === 1 ? g : elementwise('mul', g, scale!), shape) };
   },
 });
 
