@@ -289,6 +289,20 @@ describe('random layers', () => {
     }
   });
 
+  it('normalization holds its statistics as weights that training leaves alone', async () => {
+    using model = gs.sequential([
+      gs.layers.normalization({ mean: [2, -1], variance: [4, 0.25], inputShape: [2] }),
+      gs.layers.dense({ units: 1, kernelInitializer: 'ones' }),
+    ]);
+    const x = gs.tensor(Float32Array.of(4, 0, 2, -1, 0, -2), [3, 2]);
+    expect([...(await model.predict(x)).data]).to.deep.equal([1 + 2, 0, -1 - 2]);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu', seed: 1 });
+    await model.fit(x, Float32Array.of(1, 2, 3), { epochs: 2 });
+    const [mean, variance, kernel] = await model.getWeights();
+    expect([...mean!.data, ...variance!.data]).to.deep.equal([2, -1, 4, 0.25]);
+    expect([...kernel!.data]).not.to.deep.equal([1, 1]);
+  });
+
   const l = gs.layers as unknown as Record<string, (options: unknown) => gs.Layer>;
   const wrongOptions: [factory: string, options: object, message: RegExp][] = [
     ...['dropout', 'alphaDropout', 'gaussianDropout', 'spatialDropout1d', 'spatialDropout2d', 'spatialDropout3d'].flatMap(
