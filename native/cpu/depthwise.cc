@@ -12,18 +12,37 @@ namespace {
 constexpr int32_t kLanes = kDepthwiseLanes;
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-GRADSTEP_VECTORISED void spread(float* __restrict to, const float* __restrict from, int64_t n, int64_t times) {
+// kTimes: known when compiled, so that the loops become shuffles of whole vectors; 0: not.
+template <int kTimes>
+[[gnu::always_inline]] inline void spread_by(float* __restrict to, const float* __restrict from, int64_t n,
+                                             int64_t times) {
+  const int64_t each = kTimes > 0 ? kTimes : times;
   for (int64_t i = 0; i < n; i++) {
-    for (int64_t m = 0; m < times; m++) to[i * times + m] = from[i];
+    for (int64_t m = 0; m < each; m++) to[i * each + m] = from[i];
+  }
+}
+
+GRADSTEP_VECTORISED void spread(float* __restrict to, const float* __restrict from, int64_t n, int64_t times) {
+  if (times == 2) return spread_by<2>(to, from, n, times);
+  if (times == 4) return spread_by<4>(to, from, n, times);
+  spread_by<0>(to, from, n, times);
+}
+
+template <int kTimes>
+[[gnu::always_inline]] inline void fold_by(float* __restrict to, const float* __restrict from, int64_t n, int64_t times,
+                                           bool add) {
+  const int64_t each = kTimes > 0 ? kTimes : times;
+  for (int64_t i = 0; i < n; i++) {
+    float sum = 0.f;
+    for (int64_t m = 0; m < each; m++) sum += from[i * each + m];
+    to[i] = add ? to[i] + sum : sum;
   }
 }
 
 GRADSTEP_VECTORISED void fold(float* __restrict to, const float* __restrict from, int64_t n, int64_t times, bool add) {
-  for (int64_t i = 0; i < n; i++) {
-    float sum = add ? to[i] : 0.f;
-    for (int64_t m = 0; m < times; m++) sum += from[i * times + m];
-    to[i] = sum;
-  }
+  if (times == 2) return fold_by<2>(to, from, n, times, add);
+  if (times == 4) return fold_by<4>(to, from, n, times, add);
+  fold_by<0>(to, from, n, times, add);
 }
 
 // Windows of one row for which a tap at `offset` (from the window's beginning) is inside the row.
