@@ -58,10 +58,6 @@ export function saveLayer(layer: Layer, name: string | undefined): SavedLayer {
   return { className: layer.className, config };
 }
 
-function isSavedLayer(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'className' in value && 'config' in value;
-}
-
 /** The layer of a saved form; ERR_OPTION when the form is not one. */
 export function restoreLayer(saved: unknown, where: string): Layer {
   const { className, config } = (typeof saved === 'object' && saved !== null ? saved : {}) as Partial<SavedLayer>;

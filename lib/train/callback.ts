@@ -6,9 +6,10 @@ import type { Snapshot } from './engine.js';
 export interface TrainingContext {
   /** The model that is trained. */
   readonly model: object;
-  /** Epochs that the run ends at, and steps in each. */
+  /** Epochs that the run ends at. */
   readonly epochs: number;
-  readonly steps: number;
+  /** Steps in each; undefined where only the data's end will tell. */
+  readonly steps: number | undefined;
   /** Ends training after the step under way. */
   stop(): void;
   /** The factor of the update, which a schedule multiplies further. */

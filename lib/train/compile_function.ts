@@ -42,7 +42,7 @@ export interface CompileFunctionOptions<I extends Record<string, InputSpec>> {
 }
 
 /** What a function may return: a value, or values by name. */
-export type Described = Value | Readonly<Record<string, Value>> | void;
+export type Described = Value | Readonly<Record<string, Value>> | undefined;
 
 /** The numbers of what a function returned. */
 export type Computed<R> = R extends Value

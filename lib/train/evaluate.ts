@@ -1,27 +1,30 @@
 /** Evaluation: loss and metrics over rows, without dropout and without updates. Also validation inside `fit`. */
+import type { Dataset } from '../data/dataset.js';
 import { rowsOf, type Samples } from '../data/samples.js';
+import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Engine } from './engine.js';
 import { checkFlag } from './flags.js';
 import { logsOf, type Logs } from './history.js';
 import { trainingOf } from './programs.js';
 import type { Report } from './report.js';
-import { batchOf, withSamples } from './resident.js';
+import { batchOf, rewind, SampleSlots, withSamples } from './resident.js';
+import { batched, chunksOf } from './stream.js';
 
-/** Evaluates samples that lie in the slots of `purpose`. Call it while holding the engine's inference lock. */
-export async function evaluateResident(
+type EvaluationPurpose = 'evaluate' | 'validation';
+
+/** Adds up what samples in the slots of a purpose come to, beside what was added before. */
+async function evaluatePart(
   engine: Engine,
-  purpose: 'evaluate' | 'validation',
+  purpose: EvaluationPurpose,
   samples: Samples,
   batchSize: number,
   signal: AbortSignal | undefined,
-): Promise<Logs> {
-  const { memory, session, seed } = engine;
-  const report = memory.inference;
+): Promise<Report['values']> {
+  const report = engine.memory.inference;
   const rows = rowsOf(samples);
   const batch = { kind: 'evaluate', purpose, shuffled: false, ...batchOf(samples) } as const;
   return engine.withStretches(rows, Math.min(batchSize, rows), batch, async (stretches) => {
-    await session.write(report.range.offset, report.fresh(0, seed));
     const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
     const what = purpose === 'validation' ? 'validate' : purpose;
     const context = { what, firstStep: 0, batchSize, labelsPerRow };
@@ -30,14 +33,61 @@ export async function evaluateResident(
       checkFlag(now.flag, context);
       values = now.values;
     });
-    return logsOf(values, trainingOf(memory).options.totals);
+    return values;
   });
 }
 
-export function evaluate(engine: Engine, samples: Samples, batchSize: number, signal: AbortSignal | undefined): Promise<Logs> {
-  return engine.inference.run(() =>
-    engine.abortable(signal, () =>
-      withSamples(engine, samples, 'evaluate', () => evaluateResident(engine, 'evaluate', samples, batchSize, signal)),
-    ),
-  );
+/** Evaluates samples that lie in the slots of `purpose`. Call it while holding the engine's inference lock. */
+export async function evaluateResident(
+  engine: Engine,
+  purpose: EvaluationPurpose,
+  samples: Samples,
+  batchSize: number,
+  signal: AbortSignal | undefined,
+): Promise<Logs> {
+  const { memory, session, seed } = engine;
+  const { range } = memory.inference;
+  await session.write(range.offset, memory.inference.fresh(0, seed));
+  const values = await evaluatePart(engine, purpose, samples, batchSize, signal);
+  return logsOf(values, trainingOf(memory).options.totals);
+}
+
+/** Evaluates one pass of a dataset. Call it while holding the engine's inference lock. */
+export async function evaluateStream(
+  engine: Engine,
+  purpose: EvaluationPurpose,
+  dataset: Dataset,
+  read: (element: unknown) => Samples,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<Logs> {
+  const { memory, session, seed } = engine;
+  const report = memory.inference;
+  const slots = new SampleSlots(session, purpose);
+  let values: Report['values'] | undefined;
+  try {
+    await session.write(report.range.offset, report.fresh(0, seed));
+    for await (const { samples, batchSize } of chunksOf(batched(dataset, size), read, { signal })) {
+      await slots.fill(samples);
+      await rewind(engine, report);
+      values = await evaluatePart(engine, purpose, samples, batchSize, signal);
+    }
+  } finally {
+    await slots.release();
+  }
+  if (!values) throw new GradstepError('ERR_DATA', 'Expected at least one batch to evaluate but the dataset is empty');
+  return logsOf(values, trainingOf(memory).options.totals);
+}
+
+export function evaluate(
+  engine: Engine,
+  data: Samples | { readonly dataset: Dataset; readonly read: (element: unknown) => Samples },
+  batchSize: number,
+  signal: AbortSignal | undefined,
+): Promise<Logs> {
+  const run = () =>
+    'dataset' in data
+      ? evaluateStream(engine, 'evaluate', data.dataset, data.read, batchSize, signal)
+      : withSamples(engine, data, 'evaluate', () => evaluateResident(engine, 'evaluate', data, batchSize, signal));
+  return engine.inference.run(() => engine.abortable(signal, run));
 }

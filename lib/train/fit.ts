@@ -1,29 +1,23 @@
 /**
- * The training loop. Data and labels become resident in data slots; each epoch writes its order of rows and runs its
- * steps in native code that comes back about ten times a second to report.
+ * The training loop: epochs of steps that run in native code, which comes back about ten times a second to report.
  */
-import { RowOrders } from '../data/row_order.js';
-import { rowsOf, type Samples } from '../data/samples.js';
-import { Tensor } from '../data/tensor.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Stretch } from '../runtime/session.js';
 import type { Callback, TrainingContext } from './callback.js';
 import { remaining, type Engine } from './engine.js';
-import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
-import { evaluateResident } from './evaluate.js';
+import type { Done, EpochSource, Piece } from './epoch_source.js';
 import { checkFlag } from './flags.js';
 import { logsOf, type History, type Logs, type Progress } from './history.js';
 import type { Report } from './report.js';
-import { batchOf, samplesSlots, withSamples } from './resident.js';
 
 /** Least milliseconds between two calls of onProgress. */
 const PROGRESS_MS = 100;
 
-export interface FitRun extends EpochShape {
+export interface FitRun {
   readonly model: object;
-  readonly samples: Samples;
-  readonly validation: Samples | undefined;
-  readonly validationBatchSize: number;
+  readonly source: EpochSource;
+  /** Loss and metrics of validation data, if there are any. */
+  readonly validate: (() => Promise<Logs>) | undefined;
   /** Epochs between two validations. */
   readonly validationFreq: number;
   /** The first epoch's number, and the number after the last. */
@@ -31,7 +25,6 @@ export interface FitRun extends EpochShape {
   readonly epochs: number;
   /** Goes on where training stopped, in the middle of an epoch if it stopped there. */
   readonly resume: boolean;
-  readonly shuffle: boolean;
   /** Steps between two calls of onBatchEnd. */
   readonly stepsPerExecution: number;
   readonly callbacks: readonly Callback[];
@@ -40,18 +33,10 @@ export interface FitRun extends EpochShape {
 }
 
 export async function fit(engine: Engine, run: FitRun): Promise<History> {
-  const { samples, validation } = run;
-  const plan = planEpoch(run);
-  const { specs, numbers } = programsOf(plan, { purpose: 'train', shuffled: run.shuffle, ...batchOf(samples) });
-  const train = () =>
-    engine.withPrograms(specs, (entries) => new Training(engine, run, plan, withEntries(plan, numbers, entries)).epochs());
-  const withValidation = () => (validation ? withSamples(engine, validation, 'validation', train) : train());
   engine.claim();
-  engine.accumulates = plan.some((s) => s.kind === 'accumulate');
+  engine.accumulates = run.source.accumulates;
   try {
-    const history = await engine.abortable(run.signal, () =>
-      withSamples(engine, samples, 'train', () => (run.shuffle ? withOrder(engine, samples, withValidation) : withValidation())),
-    );
+    const history = await engine.abortable(run.signal, () => run.source.whileOpen(() => new Training(engine, run).epochs()));
     await engine.adoptAverage();
     return history;
   } finally {
@@ -59,26 +44,10 @@ export async function fit(engine: Engine, run: FitRun): Promise<History> {
   }
 }
 
-function withEntries(plan: readonly PlannedStretch[], numbers: readonly number[], entries: readonly number[]): Stretch[] {
-  return plan.map(({ steps }, i) => ({ entry: entries[numbers[i]!]!, steps }));
-}
-
-/** Keeps a slot for the order of rows while `body` runs. */
-async function withOrder<T>({ session }: Engine, samples: Samples, body: () => Promise<T>): Promise<T> {
-  const slot = samplesSlots(samples, 'train').index;
-  try {
-    await session.allocateSlot(slot, { dtype: 'int32', shape: [rowsOf(samples)] });
-    return await body();
-  } finally {
-    await Promise.allSettled([session.releaseSlot(slot)]);
-  }
-}
-
-/** One call of `fit`, with its data in place and its programs prepared. */
+/** One call of `fit`, with its data in place. */
 class Training {
   private readonly history: History = { epoch: [], loss: [] };
   private readonly clock: Clock;
-  private readonly orders: RowOrders | undefined;
   private readonly context: TrainingContext;
   private readonly hearsBatches: boolean;
   private stopped = false;
@@ -86,19 +55,14 @@ class Training {
   constructor(
     private readonly engine: Engine,
     private readonly run: FitRun,
-    private readonly plan: readonly PlannedStretch[],
-    private readonly stretches: readonly Stretch[],
   ) {
-    const { callbacks, samples, shuffle } = run;
-    const total = engine.epochs + run.epochs - run.initialEpoch;
-    this.orders = shuffle ? new RowOrders(rowsOf(samples), engine.seed, total) : undefined;
+    const { callbacks, source } = run;
     this.hearsBatches = callbacks.some((c) => c.onBatchBegin ?? c.onBatchEnd);
-    const steps = Math.ceil(run.rows / run.batchSize);
-    this.clock = new Clock(run, steps);
+    this.clock = new Clock(run);
     this.context = {
       model: run.model,
       epochs: run.epochs,
-      steps,
+      steps: source.steps,
       stop: () => (this.stopped = true),
       readLearningRate: () => engine.learningRate,
       setLearningRate: (rate) => engine.setLearningRate(rate),
@@ -116,7 +80,9 @@ class Training {
       for (const c of run.callbacks) await c.onEpochBegin?.(epoch, context);
       logs = await this.epoch(epoch, run.resume && epoch === first && engine.unfinished);
       const isDue = (epoch + 1 - run.initialEpoch) % run.validationFreq === 0;
-      if (run.validation && isDue) Object.assign(logs, await this.validate(run.validation));
+      if (run.validate && isDue) {
+        for (const [name, value] of Object.entries(await run.validate())) logs[`val_${name}`] = value;
+      }
       for (const c of run.callbacks) await c.onEpochEnd?.(epoch, logs, context);
       this.history.epoch.push(epoch);
       for (const [name, value] of Object.entries(logs)) (this.history[name] ??= []).push(value);
@@ -125,63 +91,63 @@ class Training {
     return this.history;
   }
 
-  private async validate(validation: Samples): Promise<Logs> {
-    const { engine, run } = this;
-    const found = await engine.inference.run(() =>
-      evaluateResident(engine, 'validation', validation, run.validationBatchSize, run.signal),
-    );
-    return Object.fromEntries(Object.entries(found).map(([name, value]) => [`val_${name}`, value])) as Logs;
+  /** What was done of the epoch that goes on. */
+  private async doneSoFar(): Promise<Done> {
+    const { engine } = this;
+    const { report } = engine.memory.training!;
+    const { step, cursor } = report.parse(await engine.session.read(report.range));
+    const updates = (await engine.readUpdates()) - engine.updatesBefore;
+    return { steps: step - engine.epochStart, rows: cursor, updates };
   }
 
   /** One pass over the rows, or what is left of one. */
   private async epoch(epoch: number, goesOn: boolean): Promise<Logs> {
-    const { engine, run, orders } = this;
-    const { session, seed } = engine;
-    const { report, options } = engine.memory.training!;
-    const { samples } = run;
+    const { engine, run } = this;
+    const { report } = engine.memory.training!;
     const key = engine.epochs - (goesOn ? 1 : 0);
-    const order = await orders?.take(key);
-    if (order) {
-      const slot = samplesSlots(samples, 'train').index;
-      await session.writeSlot(slot, new Tensor(order, [order.length]), 'the order of rows');
-    }
-    let done = 0;
-    let left: readonly Stretch[] = this.stretches;
-    if (goesOn) {
-      const now = report.parse(await session.read(report.range));
-      done = stepsDone(this.plan, now.cursor, (await engine.readUpdates()) - engine.updatesBefore);
-      left = remaining(left, done);
-    } else {
+    const done = goesOn ? await this.doneSoFar() : undefined;
+    if (!goesOn) {
       engine.beginEpoch(engine.accumulates ? await engine.readUpdates() : 0);
-      await session.write(report.range.offset, report.fresh(engine.step, seed));
+      await engine.session.write(report.range.offset, report.fresh(engine.step, engine.seed));
     }
-    const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
-    const context = { what: 'fit', firstStep: engine.epochStart, batchSize: run.batchSize, labelsPerRow, order };
     let logs: Logs = { loss: NaN };
+    const isDone = await run.source.epoch(key, done, async (piece) => {
+      logs = await this.piece(epoch, piece, logs);
+      return !this.stopped;
+    });
+    if (isDone) engine.endEpoch();
+    return logs;
+  }
+
+  /** Runs a piece of an epoch; returns the logs so far. */
+  private async piece(epoch: number, piece: Piece, before: Logs): Promise<Logs> {
+    const { engine, run, context, hearsBatches } = this;
+    const { report, options } = engine.memory.training!;
+    const labelsPerRow = sizeOf(piece.samples.y[0]!.shape.slice(1));
+    const flags = { what: 'fit', firstStep: engine.epochStart, batchSize: piece.batchSize, labelsPerRow, order: piece.order };
+    let logs = before;
     const hear = (now: Report): void => {
       engine.step = now.step;
-      checkFlag(now.flag, context);
+      checkFlag(now.flag, flags);
       logs = logsOf(now.values, options.totals);
-      this.clock.report(epoch, now.cursor, logs);
+      this.clock.report(epoch, piece.rowsBefore + now.cursor, now.step - engine.epochStart, logs);
     };
+    let left = piece.stretches;
     let isFirst = true;
     while (left.length > 0 && !this.stopped) {
-      const piece = this.hearsBatches ? take(left, run.stepsPerExecution) : left;
-      const batch = done;
-      if (this.hearsBatches) for (const c of run.callbacks) await c.onBatchBegin?.(batch, this.context);
+      const now = hearsBatches ? take(left, run.stepsPerExecution) : left;
+      if (hearsBatches) for (const c of run.callbacks) await c.onBatchBegin?.(engine.step - engine.epochStart, context);
       let steps = 0;
-      const running = engine.run(piece, report, run.signal, (now, stepsSoFar) => {
+      const running = engine.run(now, report, run.signal, (found, stepsSoFar) => {
         steps = stepsSoFar;
-        hear(now);
+        hear(found);
       });
-      if (isFirst) orders?.prepare(engine.epochs);
+      if (isFirst) piece.onStart();
       isFirst = false;
       await running;
-      done += steps;
       left = remaining(left, steps);
-      if (this.hearsBatches) for (const c of run.callbacks) await c.onBatchEnd?.(done - 1, logs, this.context);
+      if (hearsBatches) for (const c of run.callbacks) await c.onBatchEnd?.(engine.step - engine.epochStart - 1, logs, context);
     }
-    if (left.length === 0) engine.endEpoch();
     return logs;
   }
 }
@@ -200,23 +166,26 @@ function take(stretches: readonly Stretch[], steps: number): readonly Stretch[] 
 class Clock {
   private readonly begin = performance.now();
   private last = -Infinity;
+  private epoch = -1;
+  private rowsBefore = 0;
+  private rows = 0;
 
-  constructor(
-    private readonly run: FitRun,
-    private readonly steps: number,
-  ) {}
+  constructor(private readonly run: FitRun) {}
 
-  /** @param cursor rows visited in this epoch */
-  report(epoch: number, cursor: number, logs: Logs): void {
-    const { onProgress, epochs, initialEpoch, batchSize, rows } = this.run;
+  /** @param rows visited in this epoch @param step done in this epoch */
+  report(epoch: number, rows: number, step: number, logs: Logs): void {
+    const { onProgress, epochs, initialEpoch, source } = this.run;
+    if (epoch !== this.epoch) this.rowsBefore += this.rows;
+    this.epoch = epoch;
+    this.rows = rows;
     const now = performance.now();
-    const isEnd = epoch === epochs - 1 && cursor === rows;
+    const isEnd = epoch === epochs - 1 && (rows === source.rows || step === source.steps);
     if (!onProgress || (!isEnd && now - this.last < PROGRESS_MS)) return;
     this.last = now;
-    const done = (epoch - initialEpoch) * rows + cursor;
-    const samplesPerSecond = (1000 * done) / (now - this.begin);
-    const secondsLeft = ((epochs - initialEpoch) * rows - done) / samplesPerSecond;
-    const step = Math.ceil(cursor / batchSize);
-    onProgress({ ...logs, epoch, epochs, step, steps: this.steps, samplesPerSecond, secondsLeft });
+    const elapsed = (now - this.begin) / 1000;
+    const steps = source.steps ?? NaN;
+    const done = (epoch - initialEpoch) * steps + step;
+    const secondsLeft = (((epochs - initialEpoch) * steps - done) * elapsed) / done;
+    onProgress({ ...logs, epoch, epochs, step, steps, samplesPerSecond: (this.rowsBefore + rows) / elapsed, secondsLeft });
   }
 }

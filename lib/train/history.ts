@@ -15,7 +15,7 @@ export interface Progress {
   /** The epoch's number, from 0. */
   epoch: number;
   epochs: number;
-  /** Steps done in this epoch, of `steps`. */
+  /** Steps done in this epoch, of `steps`; NaN where only the data's end will tell, and then `secondsLeft` too. */
   step: number;
   steps: number;
   /** Running mean of the loss in this epoch. */

@@ -1,7 +1,6 @@
 /** A model's programs as text and as bytes, without running them: for snapshots and for tests of the native core. */
 import { encodeProgram } from '../compile/encode.js';
 import { printProgram, type Program } from '../compile/program.js';
-import { rateAt } from '../optimizers/optimizer.js';
 import { initialWeight } from './initial_weights.js';
 import { ModelMemory } from './memory.js';
 import type { Model } from './model.js';

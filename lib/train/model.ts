@@ -1,5 +1,5 @@
 /** Models and everything one does with them: the public face of lib/train. */
-import { rowsOf } from '../data/samples.js';
+import { Dataset } from '../data/dataset.js';
 import type { Tensor, TensorLike } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import { Value } from '../graph/graph.js';
@@ -9,16 +9,14 @@ import { boolean, checkOptions, func, optional, unknownName, type SchemaOf } fro
 import { callModel } from './call_model.js';
 import type { CompileOptions } from './compile_options.js';
 import { evaluate } from './evaluate.js';
-import { fit } from './fit.js';
 import type { History, Logs } from './history.js';
-import { inputsOf, samplesOf, splitSamples } from './inputs.js';
+import { inputsOf, samplesOf } from './inputs.js';
 import { loadWeights, type LoadWeightsOptions, type LoadedWeights } from './load_weights.js';
 import { coreOf, setCore, type ModelCore } from './model_core.js';
 import { partsOf } from './nested.js';
-import { predict } from './predict.js';
+import { predict, predictStream } from './predict.js';
 import {
   checkEvaluateOptions,
-  checkFitOptions,
   checkPredictOptions,
   type DataLike,
   type EvaluateOptions,
@@ -26,6 +24,8 @@ import {
   type PredictOptions,
 } from './run_options.js';
 import { describeModel, saveModel, type SavedArchitecture, type SaveOptions } from './save_model.js';
+import { startFit } from './start_fit.js';
+import { inputReader, sampleReader } from './stream.js';
 import { summarize } from './summary.js';
 import { trainOnBatch, type BatchOptions } from './train_on_batch.js';
 import type { VariableHandle } from './variable.js';
@@ -49,9 +49,6 @@ export interface WeightInfo {
   /** Whether training changes it. */
   readonly trainable: boolean;
 }
-
-/** Rows of the chunks in which `batchSize: 'full'` adds up its gradient. */
-const CHUNK_ROWS = 256;
 
 /** A model: layers that lead from inputs to outputs. It is a layer itself, so it can stand in other models. */
 export class Model extends Layer {
@@ -148,39 +145,13 @@ export class Model extends Layer {
    * ERR_SHAPE, ERR_DTYPE, ERR_OPTION before anything runs; ERR_LABEL_RANGE, ERR_NAN, ERR_ABORTED, ERR_DISPOSED, ERR_OOM
    * during the run: the model then holds the weights of the last step that went well. ERR_BUSY while another `fit` runs.
    */
-  async fit(x: DataLike, y: DataLike, options?: FitOptions): Promise<History> {
+  fit(x: DataLike, y: DataLike, options?: FitOptions): Promise<History>;
+  /** Trains on batches { x, y, sampleWeight } of a dataset, one pass an epoch; samples are put into batches of `batchSize`. */
+  fit(dataset: Dataset, options?: FitOptions): Promise<History>;
+  async fit(x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<History> {
     const core = coreOf(this);
-    return core.whileBusy('fit', async () => {
-      const checked = checkFitOptions(options);
-      const { validationData, validationSplit, batchSize: size, onEpochEnd, stepsPerEpoch } = checked;
-      if (checked.initialEpoch >= checked.epochs) {
-        const { initialEpoch, epochs } = checked;
-        throw new GradstepError(
-          'ERR_OPTION',
-          `Expected fit.epochs to be larger than initialEpoch ${initialEpoch} but received ${epochs}`,
-        );
-      }
-      core.prepareFor(x);
-      const given = samplesOf(core, x, y, checked);
-      let samples = given;
-      let validation =
-        validationData && samplesOf(core, validationData[0], validationData[1], { sampleWeight: validationData[2] });
-      if (!validation && validationSplit > 0) [samples, validation] = splitSamples(given, validationSplit);
-      const all = rowsOf(samples);
-      const batchSize = Math.min(size === 'full' ? CHUNK_ROWS : size, all);
-      const { batchesPerUpdate } = core;
-      return fit(await core.engine(), {
-        ...checked,
-        model: this,
-        samples,
-        validation,
-        validationBatchSize: checked.validationBatchSize ?? batchSize,
-        rows: Math.min(all, (stepsPerEpoch ?? Infinity) * batchSize),
-        batchSize,
-        batchesPerUpdate: size === 'full' ? 'all' : batchesPerUpdate,
-        callbacks: onEpochEnd ? [...checked.callbacks, { onEpochEnd }] : checked.callbacks,
-      });
-    });
+    const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
+    return core.whileBusy('fit', () => startFit(this, core, x, y as DataLike, options as FitOptions));
   }
 
   /** One step of training on all rows given; resolves with their loss and metrics, of before the update. Errors as for `fit`. */
@@ -190,12 +161,18 @@ export class Model extends Layer {
   }
 
   /** Loss and metrics over rows of data, without training. Arguments and errors as for `fit`. */
-  async evaluate(x: DataLike, y: DataLike, options?: EvaluateOptions): Promise<Logs> {
+  evaluate(x: DataLike, y: DataLike, options?: EvaluateOptions): Promise<Logs>;
+  /** Loss and metrics over one pass of a dataset. */
+  evaluate(dataset: Dataset, options?: EvaluateOptions): Promise<Logs>;
+  async evaluate(x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<Logs> {
     const core = coreOf(this);
     core.checkUsable();
+    const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
     const { batchSize, signal, sampleWeight } = checkEvaluateOptions(options);
+    if (x instanceof Dataset)
+      return evaluate(await core.engine(), { dataset: x, read: sampleReader(core, {}) }, batchSize, signal);
     core.prepareFor(x);
-    const samples = samplesOf(core, x, y, { sampleWeight });
+    const samples = samplesOf(core, x, y as DataLike, { sampleWeight });
     return evaluate(await core.engine(), samples, batchSize, signal);
   }
 
@@ -208,17 +185,18 @@ export class Model extends Layer {
    * The model's output for each row: [rows, ...outputShape]. During `fit` it uses the weights of the step just done.
    * ERR_OPTION for a model of several outputs: see predictAll.
    */
-  async predict(x: DataLike, options?: PredictOptions): Promise<Tensor<Float32Array>> {
+  async predict(x: DataLike | Dataset, options?: PredictOptions): Promise<Tensor<Float32Array>> {
     const outputs = await this.predictAll(x, options);
     if (outputs.length === 1) return outputs[0]!;
     throw new GradstepError('ERR_OPTION', `Expected a model of one output but it has ${outputs.length}: use predictAll`);
   }
 
-  /** The model's outputs for each row, in the order of `outputNames`. */
-  async predictAll(x: DataLike, options?: PredictOptions): Promise<Tensor<Float32Array>[]> {
+  /** The model's outputs for each row, or for each row of a dataset's pass, in the order of `outputNames`. */
+  async predictAll(x: DataLike | Dataset, options?: PredictOptions): Promise<Tensor<Float32Array>[]> {
     const core = coreOf(this);
     core.checkUsable();
     const { batchSize, signal } = checkPredictOptions(options);
+    if (x instanceof Dataset) return predictStream(await core.engine(), x, inputReader(core), batchSize, signal);
     core.prepareFor(x);
     const inputs = inputsOf(core, x);
     return predict(await core.engine(), inputs, batchSize, signal);

@@ -45,6 +45,10 @@ export abstract class ModelCore {
 
   abstract get outputNames(): readonly string[];
 
+  get isBuilt(): boolean {
+    return true;
+  }
+
   /** Lets data say what shape the inputs have, where nothing else did. */
   prepareFor(_x: DataLike): void {
     // The inputs say it themselves.

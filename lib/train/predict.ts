@@ -1,9 +1,13 @@
 /** Prediction: the model's outputs for each row. */
+import type { Dataset } from '../data/dataset.js';
+import type { Samples } from '../data/samples.js';
 import { Tensor } from '../data/tensor.js';
+import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Engine } from './engine.js';
 import { checkFlag } from './flags.js';
 import { slotsOf } from './slots.js';
+import { batched, chunksOf, concatenated } from './stream.js';
 
 export function predict(
   engine: Engine,
@@ -40,4 +44,20 @@ async function predictRows(engine: Engine, x: readonly Tensor[], batchSize: numb
   } finally {
     await Promise.allSettled([...slots.x, ...slots.y].map((slot) => session.releaseSlot(slot)));
   }
+}
+
+/** The model's outputs for each row of one pass of a dataset. */
+export async function predictStream(
+  engine: Engine,
+  dataset: Dataset,
+  read: (element: unknown) => Samples,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<Tensor<Float32Array>[]> {
+  const parts: Tensor<Float32Array>[][] = [];
+  for await (const { samples, batchSize } of chunksOf(batched(dataset, size), read, { signal })) {
+    parts.push(await predict(engine, samples.x, batchSize, signal));
+  }
+  if (parts.length === 0) throw new GradstepError('ERR_DATA', 'Expected at least one batch to predict but the dataset is empty');
+  return engine.memory.network.outputs.map((_, i) => concatenated(parts.map((p) => p[i]!)) as Tensor<Float32Array>);
 }

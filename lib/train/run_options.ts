@@ -1,4 +1,5 @@
 /** What `fit`, `evaluate` and `predict` take, checked. */
+import { Dataset } from '../data/dataset.js';
 import type { Several } from '../data/samples.js';
 import type { TensorLike } from '../data/tensor.js';
 import { optionError } from '../errors.js';
@@ -50,8 +51,8 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
    * before, the result has the same bits as if it had not stopped. `epochs` then counts from the model's first. Default false.
    */
   resume?: boolean;
-  /** Rows and labels to evaluate after each epoch. */
-  validationData?: DataWithLabels;
+  /** Rows and labels, or a dataset, to evaluate after each epoch. */
+  validationData?: DataWithLabels | Dataset;
   /** Part of the rows, in (0, 1), taken from the end for that. */
   validationSplit?: number;
   /** Rows of validation computed at once. Default: `batchSize`. */
@@ -74,7 +75,8 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   onEpochEnd?: (epoch: number, logs: Logs) => void | Promise<void>;
 }
 
-const validationPair: Check<DataWithLabels> = (value, name) => {
+const validationPair: Check<DataWithLabels | Dataset> = (value, name) => {
+  if (value instanceof Dataset) return value;
   if (!Array.isArray(value) || value.length < 2 || value.length > 3) throw optionError(name, 'pair [x, y]', value);
   return value as unknown as DataWithLabels;
 };

@@ -40,6 +40,10 @@ class SequentialCore extends ModelCore {
     return [this.names.at(-1)!];
   }
 
+  override get isBuilt(): boolean {
+    return this.built !== undefined;
+  }
+
   override prepareFor(x: DataLike): void {
     const row = this.built ? undefined : rowShapeOf(x as TensorLike);
     if (row) this.build(row);

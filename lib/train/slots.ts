@@ -7,9 +7,8 @@ import { GradstepError } from '../errors.js';
 /** Slots that each purpose has; native/core/backend.h has a table of all. */
 const RANGE = 32;
 
-export const PURPOSES = ['train', 'validation', 'evaluate', 'predict', 'ahead'] as const;
+export const PURPOSES = ['train', 'validation', 'evaluate', 'predict'] as const;
 
-/** `ahead`: what streamed data is written to while the steps before run from `train`. */
 export type Purpose = (typeof PURPOSES)[number];
 
 export interface Slots {

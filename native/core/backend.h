@@ -11,7 +11,7 @@
 
 namespace gradstep {
 
-constexpr int kSlots = 160;
+constexpr int kSlots = 128;
 
 // A data set: rows of equal size. The table of slots is what gather and scatter read.
 struct Slot {

@@ -1,0 +1,174 @@
+/**
+ * Where the steps of an epoch get their data: rows that lie on the device and are visited in a shuffled order, or chunks
+ * of a stream that follow one another there.
+ */
+import type { Dataset } from '../data/dataset.js';
+import { RowOrders } from '../data/row_order.js';
+import { rowsOf, type Samples } from '../data/samples.js';
+import { Tensor } from '../data/tensor.js';
+import type { Stretch } from '../runtime/session.js';
+import { remaining, type Engine } from './engine.js';
+import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
+import { batchOf, rewind, samplesSlots, SampleSlots, withSamples } from './resident.js';
+import { batched, chunksOf } from './stream.js';
+
+/** Stretches that can run without a break. */
+export interface Piece {
+  readonly stretches: readonly Stretch[];
+  /** Rows of the epoch before the first of this piece. */
+  readonly rowsBefore: number;
+  readonly batchSize: number;
+  readonly samples: Samples;
+  /** The order in which rows are visited; as they lie when absent. */
+  readonly order: Int32Array | undefined;
+  /** Called when the first step is under way: time to prepare what comes next. */
+  onStart(): void;
+}
+
+/** What was done of an epoch that goes on. */
+export interface Done {
+  readonly steps: number;
+  readonly rows: number;
+  readonly updates: number;
+}
+
+export interface EpochSource {
+  /** Rows and steps of an epoch, where that is known. */
+  readonly rows: number | undefined;
+  readonly steps: number | undefined;
+  readonly accumulates: boolean;
+  /** Has the data in place while `body` runs. */
+  whileOpen<T>(body: () => Promise<T>): Promise<T>;
+  /** Calls `run` with the pieces of an epoch until it returns false; whether it ran to the end. */
+  epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean>;
+}
+
+export interface ResidentOptions extends EpochShape {
+  readonly shuffle: boolean;
+  /** Epochs that will be asked for at most, counted as keys. */
+  readonly lastKey: number;
+}
+
+function withEntries(plan: readonly PlannedStretch[], numbers: readonly number[], entries: readonly number[]): Stretch[] {
+  return plan.map(({ steps }, i) => ({ entry: entries[numbers[i]!]!, steps }));
+}
+
+/** Rows on the device. */
+export class ResidentSource implements EpochSource {
+  readonly rows: number;
+  readonly steps: number;
+  readonly accumulates: boolean;
+  private readonly plan: readonly PlannedStretch[];
+  private readonly orders: RowOrders | undefined;
+  private stretches: readonly Stretch[] = [];
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly samples: Samples,
+    private readonly options: ResidentOptions,
+  ) {
+    this.plan = planEpoch(options);
+    this.rows = options.rows;
+    this.steps = Math.ceil(options.rows / options.batchSize);
+    this.accumulates = this.plan.some((s) => s.kind === 'accumulate');
+    this.orders = options.shuffle ? new RowOrders(rowsOf(samples), engine.seed, options.lastKey) : undefined;
+  }
+
+  async whileOpen<T>(body: () => Promise<T>): Promise<T> {
+    const { engine, samples, orders, plan } = this;
+    const batch = { purpose: 'train', shuffled: orders !== undefined, ...batchOf(samples) } as const;
+    const { specs, numbers } = programsOf(plan, batch);
+    const run = () =>
+      engine.withPrograms(specs, (entries) => {
+        this.stretches = withEntries(plan, numbers, entries);
+        return body();
+      });
+    return withSamples(engine, samples, 'train', () => (orders ? this.withOrderSlot(run) : run()));
+  }
+
+  /** Keeps a slot for the order of rows while `body` runs. */
+  private async withOrderSlot<T>(body: () => Promise<T>): Promise<T> {
+    const { session } = this.engine;
+    const slot = samplesSlots(this.samples, 'train').index;
+    try {
+      await session.allocateSlot(slot, { dtype: 'int32', shape: [rowsOf(this.samples)] });
+      return await body();
+    } finally {
+      await Promise.allSettled([session.releaseSlot(slot)]);
+    }
+  }
+
+  async epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
+    const { orders, samples, stretches, options } = this;
+    const order = await orders?.take(key);
+    if (order) {
+      const slot = samplesSlots(samples, 'train').index;
+      await this.engine.session.writeSlot(slot, new Tensor(order, [order.length]), 'the order of rows');
+    }
+    const skip = done ? stepsDone(this.plan, done.rows, done.updates) : 0;
+    const onStart = () => orders?.prepare(key + 1);
+    const left = remaining(stretches, skip);
+    if (left.length === 0) return true;
+    return run({ stretches: left, rowsBefore: 0, batchSize: options.batchSize, samples, order, onStart });
+  }
+}
+
+export interface StreamedOptions {
+  readonly batchSize: number;
+  readonly stepsPerEpoch: number | undefined;
+  readonly batchesPerUpdate: number;
+  readonly read: (element: unknown) => Samples;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Batches of a dataset. */
+export class StreamedSource implements EpochSource {
+  readonly rows = undefined;
+  readonly steps: number | undefined;
+  readonly accumulates: boolean;
+  private readonly dataset: Dataset;
+  private readonly slots: SampleSlots;
+
+  constructor(
+    private readonly engine: Engine,
+    dataset: Dataset,
+    private readonly options: StreamedOptions,
+  ) {
+    this.dataset = batched(dataset, options.batchSize);
+    const size = this.dataset.size;
+    this.steps = options.stepsPerEpoch ?? (size === Infinity ? undefined : size);
+    this.accumulates = options.batchesPerUpdate > 1;
+    this.slots = new SampleSlots(engine.session, 'train');
+  }
+
+  async whileOpen<T>(body: () => Promise<T>): Promise<T> {
+    try {
+      return await body();
+    } finally {
+      await this.slots.release();
+    }
+  }
+
+  async epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
+    const { engine, options, dataset, slots } = this;
+    const { signal, stepsPerEpoch, batchesPerUpdate } = options;
+    const skip = done?.steps ?? 0;
+    const batches = stepsPerEpoch === undefined ? undefined : stepsPerEpoch - skip;
+    let rowsBefore = done?.rows ?? 0;
+    const pass = { epoch: key, signal, skip, batches, group: batchesPerUpdate };
+    for await (const { samples, batchSize } of chunksOf(dataset, options.read, pass)) {
+      const rows = rowsOf(samples);
+      const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
+      const { specs, numbers } = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
+      await slots.fill(samples);
+      await rewind(engine, engine.memory.training!.report);
+      const goesOn = await engine.withPrograms(specs, (entries) => {
+        const stretches = withEntries(plan, numbers, entries);
+        return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => undefined });
+      });
+      if (!goesOn) return false;
+      rowsBefore += rows;
+    }
+    return true;
+  }
+}

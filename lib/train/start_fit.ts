@@ -1,0 +1,115 @@
+/** From the arguments of `fit` to a run of it: checks, data, validation. */
+import { Dataset } from '../data/dataset.js';
+import { rowsOf, type Samples } from '../data/samples.js';
+import { GradstepError, optionError } from '../errors.js';
+import type { Engine } from './engine.js';
+import { ResidentSource, StreamedSource, type EpochSource } from './epoch_source.js';
+import { evaluateResident, evaluateStream } from './evaluate.js';
+import { fit } from './fit.js';
+import type { History, Logs } from './history.js';
+import { samplesOf, splitSamples } from './inputs.js';
+import type { ModelCore } from './model_core.js';
+import { withSamples } from './resident.js';
+import { checkFitOptions, type DataLike, type FitOptions } from './run_options.js';
+import { sampleReader } from './stream.js';
+
+/** Rows of the chunks in which `batchSize: 'full'` adds up its gradient. */
+const CHUNK_ROWS = 256;
+
+type Checked = ReturnType<typeof checkFitOptions>;
+
+export async function startFit(
+  model: object,
+  core: ModelCore,
+  x: DataLike | Dataset,
+  y: DataLike | undefined,
+  options: FitOptions | undefined,
+): Promise<History> {
+  const checked = checkFitOptions(options);
+  const { initialEpoch, epochs, onEpochEnd } = checked;
+  if (initialEpoch >= epochs) {
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected fit.epochs to be larger than initialEpoch ${initialEpoch} but received ${epochs}`,
+    );
+  }
+  const given = x instanceof Dataset ? undefined : residentData(core, x, y, checked);
+  const open = async (engine: Engine): Promise<History> => {
+    const source = given
+      ? residentSource(engine, core, given.samples, checked)
+      : streamedSource(engine, core, x as Dataset, y, checked);
+    const callbacks = onEpochEnd ? [...checked.callbacks, { onEpochEnd }] : checked.callbacks;
+    return withValidation(engine, core, given?.validation, checked, (validate) =>
+      fit(engine, { ...checked, model, source, validate, callbacks }),
+    );
+  };
+  if (!given) await shapeFrom(core, x as Dataset);
+  return open(await core.engine());
+}
+
+function residentData(core: ModelCore, x: DataLike, y: DataLike | undefined, checked: Checked) {
+  if (y === undefined) throw optionError('fit.y', 'labels', y);
+  core.prepareFor(x);
+  const all = samplesOf(core, x, y, checked);
+  const { validationData, validationSplit } = checked;
+  if (validationData || validationSplit === 0) return { samples: all, validation: undefined };
+  const [samples, validation] = splitSamples(all, validationSplit);
+  return { samples, validation };
+}
+
+function residentSource(engine: Engine, core: ModelCore, samples: Samples, checked: Checked): EpochSource {
+  const { batchSize: size, stepsPerEpoch, shuffle, epochs, initialEpoch } = checked;
+  const all = rowsOf(samples);
+  const batchSize = Math.min(size === 'full' ? CHUNK_ROWS : size, all);
+  return new ResidentSource(engine, samples, {
+    rows: Math.min(all, (stepsPerEpoch ?? Infinity) * batchSize),
+    batchSize,
+    batchesPerUpdate: size === 'full' ? 'all' : core.batchesPerUpdate,
+    shuffle,
+    lastKey: engine.epochs + epochs - initialEpoch,
+  });
+}
+
+function streamedSource(
+  engine: Engine,
+  core: ModelCore,
+  dataset: Dataset,
+  y: DataLike | undefined,
+  checked: Checked,
+): EpochSource {
+  const { batchSize, stepsPerEpoch, signal, validationSplit } = checked;
+  if (y !== undefined) throw optionError('fit.y', 'undefined where x is a dataset', y);
+  if (batchSize === 'full') throw optionError('fit.batchSize', 'number where x is a dataset', batchSize);
+  if (validationSplit > 0) throw optionError('fit.validationSplit', '0 where x is a dataset', validationSplit);
+  const read = sampleReader(core, checked);
+  return new StreamedSource(engine, dataset, { batchSize, stepsPerEpoch, batchesPerUpdate: core.batchesPerUpdate, read, signal });
+}
+
+/** Lets the first element say what shape the inputs have, where nothing else did. */
+async function shapeFrom(core: ModelCore, dataset: Dataset): Promise<void> {
+  if (core.isBuilt) return;
+  const batches = dataset.batched ? dataset : dataset.batch(1);
+  for await (const element of batches.take(1).elements({ epoch: 0 })) sampleReader(core, {})(element);
+}
+
+/** Has validation data in place while `body` runs. */
+function withValidation<T>(
+  engine: Engine,
+  core: ModelCore,
+  split: Samples | undefined,
+  checked: Checked,
+  body: (validate: (() => Promise<Logs>) | undefined) => Promise<T>,
+): Promise<T> {
+  const { validationData, validationBatchSize, batchSize: size, signal } = checked;
+  const batchSize = validationBatchSize ?? (size === 'full' ? CHUNK_ROWS : size);
+  if (validationData instanceof Dataset) {
+    const read = sampleReader(core, {});
+    return body(() => engine.inference.run(() => evaluateStream(engine, 'validation', validationData, read, batchSize, signal)));
+  }
+  const samples =
+    split ?? (validationData && samplesOf(core, validationData[0], validationData[1], { sampleWeight: validationData[2] }));
+  if (!samples) return body(undefined);
+  return withSamples(engine, samples, 'validation', () =>
+    body(() => engine.inference.run(() => evaluateResident(engine, 'validation', samples, batchSize, signal))),
+  );
+}

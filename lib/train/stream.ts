@@ -1,0 +1,163 @@
+/**
+ * Streamed data: batches of a dataset, collected into chunks that are copied to the device together. While a chunk is
+ * computed the next one is made.
+ */
+import { Dataset } from '../data/dataset.js';
+import { rowsOf, type Samples } from '../data/samples.js';
+import type { Structure } from '../data/structure.js';
+import { Tensor, type TensorData } from '../data/tensor.js';
+import { GradstepError, optionError } from '../errors.js';
+import { sameShape } from '../graph/shape.js';
+import { inputsOf, samplesOf, type Weighting } from './inputs.js';
+import type { ModelCore } from './model_core.js';
+import type { DataLike } from './run_options.js';
+
+/** A chunk ends when it has so many bytes or batches. */
+const CHUNK_BYTES = 8 << 20;
+const CHUNK_BATCHES = 64;
+
+/** Batches one after the other; all have `batchSize` rows but the last, which may have fewer. */
+export interface Chunk {
+  readonly samples: Samples;
+  readonly batchSize: number;
+}
+
+export interface StreamOptions {
+  /** Which pass this is: what shuffling depends on. */
+  readonly epoch?: number;
+  readonly signal: AbortSignal | undefined;
+  /** Batches to leave out at the beginning. */
+  readonly skip?: number;
+  /** Batches to take at most. */
+  readonly batches?: number | undefined;
+  /** Chunks hold a multiple of so many batches, but for the last. */
+  readonly group?: number;
+}
+
+/** A dataset of batches: as it is, or cut into batches of so many rows. */
+export function batched(dataset: Dataset, batchSize: number): Dataset {
+  return dataset.batched ? dataset : dataset.batch(batchSize);
+}
+
+/** Reads what a dataset yields for training or evaluation. */
+export function sampleReader(core: ModelCore, weighting: Weighting): (element: unknown) => Samples {
+  return (element) => {
+    const { x, y, sampleWeight } = partsOf(element);
+    if (y === undefined) throw optionError('dataset element', 'batch with x and y', element);
+    core.prepareFor(x);
+    return samplesOf(core, x, y, { ...weighting, sampleWeight: sampleWeight ?? weighting.sampleWeight });
+  };
+}
+
+/** Reads what a dataset yields for prediction. */
+export function inputReader(core: ModelCore): (element: unknown) => Samples {
+  return (element) => {
+    const { x } = partsOf(element);
+    core.prepareFor(x);
+    return { x: inputsOf(core, x), y: [], weights: [] };
+  };
+}
+
+function partsOf(element: unknown): { x: DataLike; y?: DataLike; sampleWeight?: DataLike } {
+  if (element instanceof Tensor) return { x: element };
+  if (Array.isArray(element)) {
+    const [x, y, sampleWeight] = element as DataLike[];
+    return { x: x!, ...(y !== undefined && { y }), ...(sampleWeight !== undefined && { sampleWeight }) };
+  }
+  if (typeof element !== 'object' || element === null || !('x' in element)) {
+    throw optionError('dataset element', 'batch { x, y } or [x, y]', element);
+  }
+  return element as { x: DataLike; y?: DataLike; sampleWeight?: DataLike };
+}
+
+/** The chunks of a pass, each made while the caller works on the one before. */
+export async function* chunksOf(
+  dataset: Dataset<unknown>,
+  read: (element: unknown) => Samples,
+  { epoch, signal, skip = 0, batches = Infinity, group = 1 }: StreamOptions,
+): AsyncGenerator<Chunk, void, undefined> {
+  const source = (skip > 0 ? dataset.skip(skip) : dataset).elements({
+    ...(signal && { signal }),
+    ...(epoch !== undefined && { epoch }),
+  });
+  let pending: Samples | undefined;
+  let left = batches;
+  const next = async (): Promise<Samples | undefined> => {
+    if (left <= 0) return undefined;
+    const { done, value } = await source.next();
+    if (done) return undefined;
+    left--;
+    return read(value as Structure);
+  };
+  const collect = async (): Promise<Chunk | undefined> => {
+    const first = pending ?? (await next());
+    pending = undefined;
+    if (!first) return undefined;
+    const batchSize = rowsOf(first);
+    const parts = [first];
+    const limit = Math.max(1, Math.min(CHUNK_BATCHES, Math.floor(CHUNK_BYTES / Math.max(1, bytesOf(first)))));
+    const most = Math.ceil(limit / group) * group;
+    while (parts.length < most) {
+      const batch = await next();
+      if (!batch) break;
+      checkAlike(first, batch);
+      const rows = rowsOf(batch);
+      if (rows > batchSize) {
+        pending = batch;
+        break;
+      }
+      parts.push(batch);
+      if (rows < batchSize) break;
+    }
+    return { samples: join(parts), batchSize };
+  };
+  try {
+    let ahead = collect();
+    for (let chunk = await ahead; chunk; chunk = await ahead) {
+      ahead = collect();
+      // A failure is met when its chunk's turn comes.
+      ahead.catch(() => undefined);
+      yield chunk;
+    }
+  } finally {
+    await source.return?.();
+  }
+}
+
+function bytesOf({ x, y, weights }: Samples): number {
+  return [...x, ...y, ...weights].reduce((n, t) => n + (t?.data.byteLength ?? 0), 0);
+}
+
+/** Batches of one pass have the same types and shapes. */
+function checkAlike(first: Samples, batch: Samples): void {
+  const list = ({ x, y, weights }: Samples) => [...x, ...y, ...weights];
+  const same = list(first).every((a, i) => {
+    const b = list(batch)[i];
+    return a === undefined || b === undefined ? a === b : a.dtype === b.dtype && sameShape(a.shape.slice(1), b.shape.slice(1));
+  });
+  if (!same) throw new GradstepError('ERR_SHAPE', 'Expected batches of the same shapes and types throughout the dataset');
+}
+
+function join(parts: readonly Samples[]): Samples {
+  if (parts.length === 1) return parts[0]!;
+  const [first] = parts;
+  return {
+    x: first!.x.map((_, i) => concatenated(parts.map((p) => p.x[i]!))),
+    y: first!.y.map((_, i) => concatenated(parts.map((p) => p.y[i]!))),
+    weights: first!.weights.map((w, i) => w && concatenated(parts.map((p) => p.weights[i]!))),
+  };
+}
+
+/** The rows of several tensors as one. */
+export function concatenated(tensors: readonly Tensor[]): Tensor {
+  const [first] = tensors;
+  const rows = tensors.reduce((n, t) => n + t.shape[0]!, 0);
+  const make = first!.data.constructor as new (length: number) => TensorData;
+  const data = new make(tensors.reduce((n, t) => n + t.data.length, 0));
+  let at = 0;
+  for (const t of tensors) {
+    data.set(t.data, at);
+    at += t.data.length;
+  }
+  return new Tensor(data, [rows, ...first!.shape.slice(1)]);
+}
