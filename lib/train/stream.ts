@@ -2,7 +2,7 @@
  * Streamed data: batches of a dataset, collected into chunks that are copied to the device together. While a chunk is
  * computed the next one is made.
  */
-import { Dataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import { rowsOf, type Samples } from '../data/samples.js';
 import type { Structure } from '../data/structure.js';
 import { Tensor, type TensorData } from '../data/tensor.js';
