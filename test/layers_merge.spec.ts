@@ -189,6 +189,13 @@ const CASES: OpCase[] = [
   dot([1, 1], [1, 1], [2, 3], [2, 3, 4]),
   dot([2, -2], [2, 2], [2, 2, 3, 4], [2, 2, 3, 5]),
   dot([2, 2], [2, 2], [2, 2, 3, 4], [2, 2, 3, 5], true),
+  layerCase({
+    name: 'dot of a vector of zeros, and of one shorter than the epsilon, normalized',
+    layer: L.dot({ axes: 1, normalize: true }),
+    inputs: { a: { shape: [3, 2], data: [0, 0, 3e-8, 4e-8, 3, 4] }, b: { shape: [3, 2], data: [1, 0, 1, 0, 1, 0] } },
+    reference: () => ({ y: [0, 0.3, 0.6] }),
+    gradients: [],
+  }),
   ...MERGES.map(([name, make, of]) =>
     layerCase({
       name: `${name}: a step counts where it does in any input`,
@@ -272,6 +279,20 @@ function expectError(body: () => unknown, code: string, message: string): void {
 describe('merge layers', () => {
   const bad = (v: unknown) => v as never;
   const at = (...shape: number[]) => gs.input({ shape });
+
+  it('shapes', () => {
+    const shape = (layer: gs.Layer, ...inputs: number[][]) => layer.apply(inputs.map((s) => at(...s))).shape;
+    expect(shape(L.add(), [3, 4], [4])).to.deep.equal([3, 4]);
+    expect(shape(L.subtract(), [3, 1], [1, 4])).to.deep.equal([3, 4]);
+    expect(shape(L.maximum(), [3])).to.deep.equal([3]);
+    expect(shape(L.concatenate(), [3, 4], [3, 2])).to.deep.equal([3, 6]);
+    expect(shape(L.concatenate({ axis: 1 }), [3, 4], [2, 4])).to.deep.equal([5, 4]);
+    expect(shape(L.concatenate({ axis: -2 }), [3, 4], [2, 4])).to.deep.equal([5, 4]);
+    expect(shape(L.dot({ axes: 1 }), [4], [4])).to.deep.equal([1]);
+    expect(shape(L.dot({ axes: 1 }), [4, 2], [4, 3])).to.deep.equal([2, 3]);
+    expect(shape(L.dot({ axes: [2, 1] }), [3, 4], [4])).to.deep.equal([3]);
+    expect(shape(L.dot({ axes: [2, -1] }), [2, 4, 3], [5, 4])).to.deep.equal([2, 3, 5]);
+  });
 
   it('wrong options and shapes are named', () => {
     expectError(() => L.add(bad({ axis: 1 })), 'ERR_OPTION', 'Unknown option "axis" for layers.add');

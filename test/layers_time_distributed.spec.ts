@@ -180,6 +180,14 @@ describe('timeDistributed in models', () => {
     ]);
   });
 
+  it('shapes', () => {
+    const shape = (layer: gs.Layer, input: number[]) => L.timeDistributed({ layer }).apply(gs.input({ shape: input })).shape;
+    expect(shape(L.dense({ units: 5 }), [3, 4])).to.deep.equal([3, 5]);
+    expect(shape(L.flatten(), [3, 4, 2])).to.deep.equal([3, 8]);
+    expect(shape(L.conv2d({ filters: 6, kernelSize: 3 }), [2, 8, 7, 1])).to.deep.equal([2, 6, 5, 6]);
+    expect(shape(nested(), [3, 4])).to.deep.equal([3, 2]);
+  });
+
   it('a nested model computes what its layers do, and comes back from a file', async () => {
     using model = gs.sequential([L.timeDistributed({ layer: nested(), inputShape: [3, 4] }), L.flatten()]);
     const x = wave([2, 3, 4]);
@@ -222,6 +230,13 @@ describe('timeDistributed in models', () => {
       running!.data,
       mean.map((m) => m * (1 - 0.75 ** 2)),
     );
+  });
+
+  it('a layer frozen inside keeps its running mean', async () => {
+    using model = gs.sequential([L.timeDistributed({ layer: centre({ trainable: false }), inputShape: [3, 2] })]);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device });
+    await model.fit(wave([4, 3, 2]), new Float32Array(24), { epochs: 1 });
+    expect([...(await model.getWeights())[0]!.data]).to.deep.equal([0, 0]);
   });
 
   it('a layer frozen inside is not trained, and one that is not is', async () => {
