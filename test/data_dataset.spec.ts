@@ -419,6 +419,15 @@ describe('data.dataset: shuffling', () => {
       expect(batches.flatMap(({ y }) => Array.from(y.data))).to.deep.equal(expected);
       const middle = await ds.skip(5).take(20).toArray({ epoch: 2 });
       expect(middle.map(({ x }) => x.data[0])).to.deep.equal(expected.slice(5, 25));
+      const rest = await ds.skip(0).take(40).shuffle(buffer, { seed: 1 }).toArray({ epoch: 2 });
+      expect(sorted(rest.map(({ x }) => x.data[0]!))).to.deep.equal(upTo(40));
+      const late = await dataset({ x: upTo(40) })
+        .skip(9)
+        .shuffle(buffer, { seed: 6 })
+        .batch(50)
+        .toArray({ epoch: 0 });
+      const lateStreamed = await counted(40).skip(9).shuffle(buffer, { seed: 6 }).toArray({ epoch: 0 });
+      expect(Array.from(late[0]!.x.data)).to.deep.equal(lateStreamed);
       const twice = await ds.shuffle(buffer, { seed: 4 }).toArray({ epoch: 0 });
       const streamed = await counted(40).shuffle(buffer, { seed: 11 }).shuffle(buffer, { seed: 4 }).toArray({ epoch: 0 });
       expect(twice.map(({ x }) => x.data[0])).to.deep.equal(streamed);
@@ -473,6 +482,21 @@ describe('data.dataset: passes', () => {
       break;
     }
     expect([a.open, a.closed, b.open, b.closed]).to.deep.equal([1, 1, 1, 1]);
+  });
+
+  it('waits until a source that can be closed is closed', async () => {
+    let isClosed = false;
+    const source = async function* (): AsyncGenerator<number> {
+      try {
+        yield 1;
+        yield 2;
+      } finally {
+        await sleep(20);
+        isClosed = true;
+      }
+    };
+    for await (const _ of dataset(source).map((n) => n)) break;
+    expect(isClosed).to.equal(true);
   });
 
   it('leaves although its source hangs', async () => {
