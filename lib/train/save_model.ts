@@ -80,7 +80,7 @@ function saveCompile({ optimizer, outputs, precision, threads, onNaN }: Compiled
   if (outputs.some((o) => isUnnamed(o) || [...o.metrics, ...o.weightedMetrics].some(isOwn))) return undefined;
   const saved = (metrics: readonly Metric[]) => metrics.map(({ className, config }) => ({ name: className!, config }));
   return {
-    optimizer: { name: optimizer.name, config: optimizer.config },
+    optimizer: saveOptimizer(optimizer, 'optimizer'),
     loss: outputs.map(({ loss }) => (loss ? { name: loss.name!, config: loss.config } : null)),
     lossWeights: outputs.map((o) => o.weight),
     metrics: outputs.map((o) => saved(o.metrics)),
