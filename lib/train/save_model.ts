@@ -6,6 +6,7 @@ import { Tensor } from '../data/tensor.js';
 import { optionError } from '../errors.js';
 import { saveLayer, type SavedLayer } from '../layers/registry.js';
 import type { Metric } from '../metrics/metric.js';
+import { saveOptimizer, type SavedOptimizer } from '../optimizers/registry.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { VERSION } from './version.js';
 import type { Compiled, CompiledOutput } from './compile_options.js';
@@ -61,7 +62,7 @@ interface Named {
 }
 
 export interface SavedCompile {
-  optimizer: Named;
+  optimizer: SavedOptimizer;
   loss: (Named | null)[];
   lossWeights: number[];
   metrics: Named[][];
