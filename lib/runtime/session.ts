@@ -112,6 +112,10 @@ export class Session {
     return this.load(() => program);
   }
 
+  unloadProgram(entry: number): Promise<void> {
+    return this.call((n) => n.unload(entry));
+  }
+
   private dropUnused(): void {
     for (const [key, program] of this.programs) {
       if (this.programs.size <= PROGRAMS) return;

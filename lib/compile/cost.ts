@@ -1,0 +1,38 @@
+/**
+ * What an instruction costs at least: the bytes it must read and write once, and its floating-point operations where
+ * those decide (products and convolutions). Rooflines are drawn with these.
+ */
+import { sizeOf, type Shape } from '../graph/shape.js';
+import { bytesOf, type Instruction, type Operand } from './program.js';
+
+export interface Cost {
+  readonly bytes: number;
+  /** Multiplications and additions counted apart; 0 where memory decides. */
+  readonly flops: number;
+}
+
+type ShapeOf = (name: string) => Shape;
+
+function productFlops(of: ShapeOf, { transposeA }: Instruction['attrs']): number {
+  return 2 * sizeOf(of('y')) * of('a').at(transposeA === 'yes' ? -2 : -1)!;
+}
+
+/** Operations of products, by op; each has its operands by the op's names. */
+const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) => number>> = {
+  matmul: productFlops,
+  batchMatmul: productFlops,
+  conv: (of) => (2 * sizeOf(of('y')) * sizeOf(of('w'))) / of('w').at(-1)!,
+  convDx: (of) => (2 * sizeOf(of('dy')) * sizeOf(of('w'))) / of('w').at(-1)!,
+  convDw: (of) => (2 * sizeOf(of('dy')) * sizeOf(of('dw'))) / of('dw').at(-1)!,
+  // Two products forward; backward the scores once more and four products.
+  attention: (of) => 4 * sizeOf(of('q')) * of('k')[1]!,
+  attentionDx: (of) => 10 * sizeOf(of('q')) * of('k')[1]!,
+};
+
+export function costOf({ op, inputs, outputs, attrs, accumulate }: Instruction): Cost {
+  const size = ({ dtype, shape }: Operand): number => bytesOf(dtype, shape);
+  const read = Object.entries(inputs).map(([name, o]) => (op.inputs[name]!.mutated ? 2 : 1) * size(o));
+  const written = Object.entries(outputs).map(([name, o]) => (accumulate.includes(name) ? 2 : 1) * size(o));
+  const of = (name: string): Shape => (inputs[name] ?? outputs[name])!.shape;
+  return { bytes: [...read, ...written].reduce((a, b) => a + b, 0), flops: FLOPS[op.name]?.(of, attrs) ?? 0 };
+}
