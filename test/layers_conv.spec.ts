@@ -7,11 +7,13 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as gs from '../lib/index.js';
-import type { Value } from '../lib/graph/graph.js';
+import { Graph, type Value } from '../lib/graph/graph.js';
 import type { CallContext } from '../lib/layers/layer.js';
 import { restoreLayer, saveLayer } from '../lib/layers/registry.js';
 import { gradients } from '../lib/ops/autodiff.js';
+import { conv, convTranspose } from '../lib/ops/conv.js';
 import { elementwise } from '../lib/ops/map.js';
+import { maxPool } from '../lib/ops/max_pool.js';
 import type { OpCase } from './cases/op_case.js';
 import { backends, openSession } from './helpers/backends.js';
 import { compareCase } from './helpers/op_compare.js';
@@ -288,5 +290,52 @@ describe('wrong options of convolution and pooling layers', () => {
   for (const [factory, options, input, message] of shapes) {
     it(`${factory} ${JSON.stringify(options)} on [${input.join(', ')}]`, () =>
       expectFailure(() => makerOf(factory)(options).parts.outputShapes([input]), 'ERR_SHAPE', message));
+  }
+});
+
+describe('convolution and pooling ops', () => {
+  const values = (...shapes: number[][]): Value[] => {
+    const graph = new Graph();
+    return shapes.map((shape, i) => graph.read({ name: `v${i}`, shape, dtype: 'float32' }));
+  };
+  const errors: [string, string, () => unknown][] = [
+    [
+      "channels that are not the kernel's",
+      'Cannot convolve [1, 4, 4, 3] with a kernel [2, 2, 2, 5]',
+      () => ((v) => conv(v[0]!, v[1]!, {}))(values([1, 4, 4, 3], [2, 2, 2, 5])),
+    ],
+    [
+      'filters that groups do not divide',
+      'Cannot convolve [1, 4, 4, 6] with a kernel [2, 2, 2, 5] in 3 groups',
+      () => ((v) => conv(v[0]!, v[1]!, { groups: 3 }))(values([1, 4, 4, 6], [2, 2, 2, 5])),
+    ],
+    [
+      'a kernel of another rank',
+      'Cannot convolve [1, 4, 4, 4, 2] with a kernel [2, 2, 2, 5]',
+      () => ((v) => conv(v[0]!, v[1]!, {}))(values([1, 4, 4, 4, 2], [2, 2, 2, 5])),
+    ],
+    [
+      'a bias of another length',
+      'Expected a bias of shape [5] but received [4]',
+      () => ((v) => conv(v[0]!, v[1]!, {}, v[2]))(values([1, 4, 4, 2], [2, 2, 2, 5], [4])),
+    ],
+    [
+      'a transposed convolution to a shape that no window makes',
+      'A transposed convolution of [1, 3, 3, 5] with this window does not make [1, 6, 6, 2]',
+      () => ((v) => convTranspose(v[0]!, v[1]!, [1, 6, 6, 2], {}))(values([1, 3, 3, 5], [2, 2, 2, 5])),
+    ],
+    [
+      'pooling over one axis',
+      'Cannot slide a window of [2, 2] over a value of shape [1, 4, 2]',
+      () => maxPool(values([1, 4, 2])[0]!, { poolH: 2, poolW: 2 }),
+    ],
+    [
+      'a window larger than the value',
+      'conv would make a value of shape [1, 0, 3, 5]',
+      () => ((v) => conv(v[0]!, v[1]!, {}))(values([1, 2, 4, 2], [3, 2, 2, 5])),
+    ],
+  ];
+  for (const [name, message, run] of errors) {
+    it(name, () => expectFailure(run, 'ERR_SHAPE', message));
   }
 });
