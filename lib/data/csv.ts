@@ -28,6 +28,11 @@ async function* bytesOf(pieces: AsyncIterable<string | Uint8Array>): AsyncGenera
   for await (const piece of pieces) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
 }
 
+/** The bytes of a file, opened when the first are asked for, so that no failure comes when nobody listens. */
+async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: 1 << 18 }) as AsyncIterable<Uint8Array>;
+}
+
 /** The records of a file, in blocks. */
 async function* recordBlocks(pieces: AsyncIterable<Uint8Array>, options: CheckedCsv, file: string): AsyncGenerator<string[][]> {
   const { parse } = await import('csv-parse');
@@ -95,7 +100,7 @@ export function csv(source: CsvSource, options?: CsvOptions): Dataset<never> {
   const pieces = source instanceof Uint8Array ? [source] : source;
   const begin = isPath ? undefined : beginOf(pieces as AnyIterable);
   const open = (): AsyncIterable<Uint8Array> => {
-    if (!begin) return createReadStream(file, { highWaterMark: 1 << 18 });
+    if (!begin) return fileChunks(file);
     const iterator = begin() as AsyncIterator<string | Uint8Array>;
     return bytesOf({ [Symbol.asyncIterator]: () => iterator });
   };
