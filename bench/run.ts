@@ -9,10 +9,12 @@ import { writeFile } from 'node:fs/promises';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import * as gs from '../lib/index.js';
+import { benchOps, printOps } from './ops.js';
 import { fastest, PEERS, runPeer, type Peer, type Row } from './peers.js';
 import { makeData, WORKLOADS, type Workload } from './workloads.js';
 
 interface BenchOptions {
+  ops?: true | string[];
   only?: string[];
   device: string;
   precision: string;
@@ -111,6 +113,7 @@ const program = new Command('npm run bench --')
   .addOption(new Option('--peers <peer...>', 'run these libraries too').choices(PEERS))
   .addOption(new Option('--precision <precision>', 'precision of the computation').choices(['float32']).default('float32'))
   .option('--device <device>', 'cpu or cuda:0', 'cpu')
+  .option('--ops [names...]', 'time every op against its roofline instead, or the cases whose names contain these')
   .option('--seconds <seconds>', 'time spent on each workload', '3')
   .option('--json <file>', 'write the rows to this file')
   .parse();
@@ -118,6 +121,12 @@ const program = new Command('npm run bench --')
 const options = program.opts<BenchOptions>();
 if (!(Number(options.seconds) > 0)) program.error(`Expected a number > 0 for --seconds but received ${options.seconds}`);
 try {
+  if (options.ops) {
+    const found = await benchOps(options.device, options.ops === true ? undefined : options.ops);
+    process.stdout.write(printOps(found));
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
+    process.exit();
+  }
   const rows: Row[] = [];
   for (const workload of WORKLOADS.filter((w) => options.only?.includes(w.name) ?? true)) {
     rows.push(await measure(workload, options));

@@ -29,10 +29,14 @@ const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) 
   attentionDx: (of) => 10 * sizeOf(of('q')) * of('k')[1]!,
 };
 
+/** Ops that read no more of their first input than they write. */
+const SPARSE: readonly string[] = ['embedding'];
+
 export function costOf({ op, inputs, outputs, attrs, accumulate }: Instruction): Cost {
   const size = ({ dtype, shape }: Operand): number => bytesOf(dtype, shape);
   const read = Object.entries(inputs).map(([name, o]) => (op.inputs[name]!.mutated ? 2 : 1) * size(o));
   const written = Object.entries(outputs).map(([name, o]) => (accumulate.includes(name) ? 2 : 1) * size(o));
   const of = (name: string): Shape => (inputs[name] ?? outputs[name])!.shape;
-  return { bytes: [...read, ...written].reduce((a, b) => a + b, 0), flops: FLOPS[op.name]?.(of, attrs) ?? 0 };
+  const bytes = SPARSE.includes(op.name) ? 2 * size(outputs.y!) : [...read, ...written].reduce((a, b) => a + b, 0);
+  return { bytes, flops: FLOPS[op.name]?.(of, attrs) ?? 0 };
 }

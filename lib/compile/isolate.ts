@@ -26,7 +26,11 @@ export function isolate(program: Program): Isolated {
   };
   const operands = (all: Readonly<Record<string, Operand>>): Record<string, Operand> =>
     Object.fromEntries(Object.entries(all).map(([name, o]) => [name, { ...o, buffer: place(o.buffer) }]));
-  const instructions = program.instructions.map((i): Instruction => ({ ...i, inputs: operands(i.inputs), outputs: operands(i.outputs) }));
+  const instructions = program.instructions.map((i): Instruction => ({
+    ...i,
+    inputs: operands(i.inputs),
+    outputs: operands(i.outputs),
+  }));
   const make = (name: string, list: readonly Instruction[]): Program => ({
     name,
     instructions: list,
