@@ -27,12 +27,12 @@ void refused(const char* file, int line, Args args, const char* op, const char* 
 #define REFUSED(args, op, field, fault, change) \
   refused(__FILE__, __LINE__, args, op, field, fault, [](auto& a) { change; })
 
-Conv2dDwArgs valid_conv_dw() {
-  Conv2dDwArgs args{};
+ConvDwArgs valid_conv_dw() {
+  ConvDwArgs args{};
   args.x = tensor(Region::kScratch, DType::kFloat32, 0, {1, 4, 4, 2});
   args.dy = tensor(Region::kScratch, DType::kFloat32, 128, {1, 2, 2, 3});
   args.dw = tensor(Region::kScratch, DType::kFloat32, 512, {3, 3, 2, 3});
-  args.stride_h = args.stride_w = args.dilation_h = args.dilation_w = 1;
+  args.stride_h = args.stride_w = args.dilation_h = args.dilation_w = args.groups = 1;
   args.shape = {4, {3, 3, 2, 3}};
   return args;
 }
