@@ -275,12 +275,12 @@ export class Engine implements WeightHolder {
 }
 
 /** What is left of stretches after so many steps. */
-export function remaining(stretches: readonly Stretch[], steps: number): readonly Stretch[] {
+export function remaining<S extends Stretch>(stretches: readonly S[], steps: number): readonly S[] {
   let skip = steps;
-  return stretches.flatMap(({ entry, steps: length }) => {
-    const left = Math.max(0, length - skip);
-    skip = Math.max(0, skip - length);
-    return left > 0 ? [{ entry, steps: left }] : [];
+  return stretches.flatMap((stretch) => {
+    const left = Math.max(0, stretch.steps - skip);
+    skip = Math.max(0, skip - stretch.steps);
+    return left > 0 ? [{ ...stretch, steps: left }] : [];
   });
 }
 

@@ -9,12 +9,18 @@ import { Tensor } from '../data/tensor.js';
 import type { Stretch } from '../runtime/session.js';
 import { remaining, type Engine } from './engine.js';
 import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
+import type { BatchSpec } from './programs.js';
 import { batchOf, rewind, samplesSlots, SampleSlots, withSamples } from './resident.js';
 import { batched, chunksOf } from './stream.js';
 
+/** A stretch with what its program does. */
+export interface PlacedStretch extends Stretch {
+  readonly spec: BatchSpec;
+}
+
 /** Stretches that can run without a break. */
 export interface Piece {
-  readonly stretches: readonly Stretch[];
+  readonly stretches: readonly PlacedStretch[];
   /** Rows of the epoch before the first of this piece. */
   readonly rowsBefore: number;
   readonly batchSize: number;
@@ -49,8 +55,12 @@ export interface ResidentOptions extends EpochShape {
   readonly lastKey: number;
 }
 
-function withEntries(plan: readonly PlannedStretch[], numbers: readonly number[], entries: readonly number[]): Stretch[] {
-  return plan.map(({ steps }, i) => ({ entry: entries[numbers[i]!]!, steps }));
+function withEntries(
+  plan: readonly PlannedStretch[],
+  { specs, numbers }: ReturnType<typeof programsOf>,
+  entries: readonly number[],
+): PlacedStretch[] {
+  return plan.map(({ steps }, i) => ({ entry: entries[numbers[i]!]!, spec: specs[numbers[i]!]!, steps }));
 }
 
 /** Rows on the device. */
@@ -60,7 +70,7 @@ export class ResidentSource implements EpochSource {
   readonly accumulates: boolean;
   private readonly plan: readonly PlannedStretch[];
   private readonly orders: RowOrders | undefined;
-  private stretches: readonly Stretch[] = [];
+  private stretches: readonly PlacedStretch[] = [];
 
   constructor(
     private readonly engine: Engine,
@@ -77,10 +87,10 @@ export class ResidentSource implements EpochSource {
   async whileOpen<T>(body: () => Promise<T>): Promise<T> {
     const { engine, samples, orders, plan } = this;
     const batch = { purpose: 'train', shuffled: orders !== undefined, ...batchOf(samples) } as const;
-    const { specs, numbers } = programsOf(plan, batch);
+    const programs = programsOf(plan, batch);
     const run = () =>
-      engine.withPrograms(specs, (entries) => {
-        this.stretches = withEntries(plan, numbers, entries);
+      engine.withPrograms(programs.specs, (entries) => {
+        this.stretches = withEntries(plan, programs, entries);
         return body();
       });
     return withSamples(engine, samples, 'train', () => (orders ? this.withOrderSlot(run) : run()));
@@ -159,11 +169,11 @@ export class StreamedSource implements EpochSource {
     for await (const { samples, batchSize } of chunksOf(dataset, options.read, pass)) {
       const rows = rowsOf(samples);
       const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
-      const { specs, numbers } = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
+      const programs = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
       await slots.fill(samples);
       await rewind(engine, engine.memory.training!.report);
-      const goesOn = await engine.withPrograms(specs, (entries) => {
-        const stretches = withEntries(plan, numbers, entries);
+      const goesOn = await engine.withPrograms(programs.specs, (entries) => {
+        const stretches = withEntries(plan, programs, entries);
         return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => undefined });
       });
       if (!goesOn) return false;

@@ -4,6 +4,7 @@
 import { sizeOf } from '../graph/shape.js';
 import type { Stretch } from '../runtime/session.js';
 import type { Callback, TrainingContext } from './callback.js';
+import { Watch } from './diagnostics/watch.js';
 import { remaining, type Engine } from './engine.js';
 import type { Done, EpochSource, Piece } from './epoch_source.js';
 import { checkFlag } from './flags.js';
@@ -50,6 +51,7 @@ class Training {
   private readonly clock: Clock;
   private readonly context: TrainingContext;
   private readonly hearsBatches: boolean;
+  private readonly watch: Watch | undefined;
   private stopped = false;
 
   constructor(
@@ -58,6 +60,7 @@ class Training {
   ) {
     const { callbacks, source } = run;
     this.hearsBatches = callbacks.some((c) => c.onBatchBegin ?? c.onBatchEnd);
+    this.watch = Watch.of(engine, callbacks);
     this.clock = new Clock(run);
     this.context = {
       model: run.model,
@@ -121,7 +124,7 @@ class Training {
 
   /** Runs a piece of an epoch; returns the logs so far. */
   private async piece(epoch: number, piece: Piece, before: Logs): Promise<Logs> {
-    const { engine, run, context, hearsBatches } = this;
+    const { engine, run, context, hearsBatches, watch } = this;
     const { report, options } = engine.memory.training!;
     const labelsPerRow = sizeOf(piece.samples.y[0]!.shape.slice(1));
     const flags = { what: 'fit', firstStep: engine.epochStart, batchSize: piece.batchSize, labelsPerRow, order: piece.order };
@@ -134,17 +137,20 @@ class Training {
     };
     let left = piece.stretches;
     let isFirst = true;
+    await watch?.begin();
     while (left.length > 0 && !this.stopped) {
-      const now = hearsBatches ? take(left, run.stepsPerExecution) : left;
+      const { now: free, diagnosed } = watch?.next(left) ?? { now: left, diagnosed: false };
+      const now = hearsBatches ? take(free, run.stepsPerExecution) : free;
       if (hearsBatches) for (const c of run.callbacks) await c.onBatchBegin?.(engine.step - engine.epochStart, context);
       let steps = 0;
-      const running = engine.run(now, report, run.signal, (found, stepsSoFar) => {
+      const onReport = (found: Report, stepsSoFar: number): void => {
         steps = stepsSoFar;
         hear(found);
-      });
+      };
+      const running = diagnosed ? watch!.diagnose(now[0]!, run.signal, onReport) : engine.run(now, report, run.signal, onReport);
       if (isFirst) piece.onStart();
       isFirst = false;
-      await running;
+      await (watch ? watch.explained(piece, running) : running);
       left = remaining(left, steps);
       if (hearsBatches) for (const c of run.callbacks) await c.onBatchEnd?.(engine.step - engine.epochStart - 1, logs, context);
     }
@@ -153,12 +159,12 @@ class Training {
 }
 
 /** The first steps of stretches. */
-function take(stretches: readonly Stretch[], steps: number): readonly Stretch[] {
+function take<S extends Stretch>(stretches: readonly S[], steps: number): readonly S[] {
   let left = steps;
-  return stretches.flatMap(({ entry, steps: length }) => {
-    const now = Math.min(left, length);
+  return stretches.flatMap((stretch) => {
+    const now = Math.min(left, stretch.steps);
     left -= now;
-    return now > 0 ? [{ entry, steps: now }] : [];
+    return now > 0 ? [{ ...stretch, steps: now }] : [];
   });
 }
 

@@ -7,6 +7,7 @@ import type { Variable } from '../graph/graph.js';
 import { Layout, type Block } from '../runtime/layout.js';
 import type { Range } from '../runtime/session.js';
 import { totalsOf, type Compiled } from './compile_options.js';
+import { ReadingMemory } from './diagnostics/readings.js';
 import type { Network, PlacedWeight } from './network.js';
 import { ReportBlock } from './report.js';
 import { homeOf, type WeightHome } from './weight_home.js';
@@ -51,6 +52,8 @@ export class ModelMemory {
   readonly others: Block;
   readonly training: TrainingMemory | undefined;
   readonly inference: ReportBlock;
+  /** What diagnosed steps leave; it takes memory when there is one. */
+  readonly readings: ReadingMemory;
   /** Everything that a checkpoint holds. */
   readonly snapshot: Range;
   private readonly places: ReadonlyMap<WeightHome, Variable>;
@@ -91,6 +94,7 @@ export class ModelMemory {
     }
     this.snapshot = { offset: 0, bytes: snapshotBytes };
     this.inference = new ReportBlock(this.layout, 'inference', totals);
+    this.readings = new ReadingMemory(this.layout, this.trained);
   }
 
   private groupsOf(slots: ReadonlyMap<string, Block>, grads: Block): ParameterGroup[] {

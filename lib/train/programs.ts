@@ -13,6 +13,8 @@ import { advance, gather, scatter } from '../ops/gather.js';
 import { elementwise } from '../ops/map.js';
 import { mean } from '../ops/reduce_sum.js';
 import { compare, type Compared } from './compare.js';
+import { describeCounts } from './diagnostics/locate.js';
+import { Probe } from './diagnostics/probe.js';
 import type { ModelMemory, TrainingMemory } from './memory.js';
 import type { Flow } from './network.js';
 import type { ReportBlock } from './report.js';
@@ -47,12 +49,17 @@ export interface BatchSpec {
   readonly shuffled: boolean;
   /** accumulate: this batch's part of the rows that one update sees. */
   readonly share?: number;
+  /**
+   * diagnose: the same step, which also leaves readings of how training goes, in the block of its kind. locate: forward and
+   * backward pass only, which count what is not finite.
+   */
+  readonly watch?: 'diagnose' | 'locate';
 }
 
 /** The key under which a program is kept. */
-export function programKey({ kind, purpose, rows, x, y, shuffled, share }: BatchSpec): string {
+export function programKey({ kind, purpose, rows, x, y, shuffled, share, watch }: BatchSpec): string {
   const labels = y.map((l) => [l.dtype, formatShape(l.row), l.weights && formatShape(l.weights)].join(':'));
-  return [kind, purpose, rows, x.join(), labels.join(';'), shuffled, share].join(' ');
+  return [kind, purpose, rows, x.join(), labels.join(';'), shuffled, share, watch].join(' ');
 }
 
 /** Describes and lowers a program. */
@@ -60,10 +67,11 @@ export function buildProgram(memory: ModelMemory, batch: BatchSpec, backend: 'cp
   const graph = new Graph();
   if (batch.kind === 'predict') describePrediction(graph, memory, batch);
   else if (batch.kind === 'evaluate') describeEvaluation(graph, memory, batch);
-  else if (batch.kind === 'update') describeUpdate(graph, trainingOf(memory), memory);
+  else if (batch.kind === 'update') describeUpdate(graph, trainingOf(memory), memory, batch);
   else describeTraining(graph, memory, batch);
   return lower(graph, {
-    name: `${batch.kind} ${batch.rows}`,
+    name: `${batch.watch ?? batch.kind} ${batch.rows}`,
+    fusion: batch.watch !== 'locate',
     backend,
     offsetOf: (v) => memory.layout.offsetOf(v),
     persistentBytes: () => memory.layout.bytes,
@@ -120,27 +128,45 @@ function penaltyOf(graph: Graph, memory: ModelMemory): Value | undefined {
 
 function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
   const { options, report, grads, updates } = trainingOf(memory);
+  const probe = batch.watch === 'diagnose' ? new Probe(graph, memory) : undefined;
   const flow = forward(graph, memory, batch, report, true);
+  probe?.activations(flow.outputs);
   const penalty = penaltyOf(graph, memory);
   const perSample = compare(options, report, comparedOf(graph, memory, batch, report, flow), penalty);
   const objective = graph.inScope('loss', () => {
     const loss = mean(perSample);
+    probe?.loss(loss);
     return batch.share === undefined ? loss : elementwise('mul', loss, batch.share);
   });
   const wanted = memory.params.members.map((v) => graph.read(v));
-  gradients(objective, wanted).forEach((g, i) => {
+  const nodesForward = graph.nodes.length;
+  const found = gradients(objective, wanted);
+  if (batch.watch === 'locate') {
+    describeCounts(graph, memory, nodesForward, [objective, ...found]);
+    return;
+  }
+  found.forEach((g, i) => {
     const member = grads.members[i]!;
     assign(member, batch.kind === 'accumulate' ? elementwise('add', graph.read(member), g) : g);
   });
   const state = graph.read(report.state);
-  if (batch.kind === 'train') updateParameters(graph, memory);
+  if (batch.kind === 'train') updateWatched(graph, memory, probe);
   if (batch.kind !== 'gradients') updateAverages(graph, report, flow);
+  probe?.finish(batch.kind);
   const moves = batch.kind === 'train' ? 1 : 0;
   graph.inScope('step', () => advance(state, 1, batch.rows, graph.read(updates), moves));
 }
 
-function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMemory): void {
+function updateWatched(graph: Graph, memory: ModelMemory, probe: Probe | undefined): void {
+  probe?.beforeUpdate();
   updateParameters(graph, memory);
+  probe?.afterUpdate();
+}
+
+function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMemory, { watch }: BatchSpec): void {
+  const probe = watch === 'diagnose' ? new Probe(graph, memory) : undefined;
+  updateWatched(graph, memory, probe);
+  probe?.finish('update');
   clearGradients(graph, training);
   graph.inScope('step', () => advance(graph.read(training.report.state), 0, 0, graph.read(training.updates), 1));
 }
