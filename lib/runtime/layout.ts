@@ -45,10 +45,20 @@ export class Layout {
 
   /** Places a variable at the end. */
   variable(name: string, dtype: DType, shape: Shape): Variable {
-    const variable: Variable = { name, dtype, shape };
-    this.offsets.set(variable, this.size);
-    this.size += align(bytesOf(dtype, shape));
+    const variable = this.declare(name, dtype, shape);
+    this.place(variable);
     return variable;
+  }
+
+  /** A variable that is used already and gets its place later. */
+  declare(name: string, dtype: DType, shape: Shape): Variable {
+    return { name, dtype, shape };
+  }
+
+  /** Places a declared variable at the end. */
+  place(variable: Variable): void {
+    this.offsets.set(variable, this.size);
+    this.size += align(bytesOf(variable.dtype, variable.shape));
   }
 
   /** Places a block of float32 tensors at the end. */
@@ -62,14 +72,6 @@ export class Layout {
       return variable;
     });
     return { whole, members: variables, offsets };
-  }
-
-  /** A block of one variable that has its place already. */
-  blockAt(variable: Variable): Block {
-    const bytes = align(bytesOf('float32', variable.shape));
-    const whole: Variable = { name: variable.name, dtype: 'float32', shape: [bytes / 4] };
-    this.offsets.set(whole, this.offsetOf(variable));
-    return { whole, members: [variable], offsets: [0] };
   }
 
   /** Members `first` to `last` of a block as one vector, gaps included; the whole of it where that is all. */

@@ -1,6 +1,7 @@
 /** A model inside a function that `gs.compile` describes. */
-import { GradstepError } from '../errors.js';
-import type { Value } from '../graph/graph.js';
+import { GradstepError, optionError } from '../errors.js';
+import { Value } from '../graph/graph.js';
+import { streamOf } from '../random.js';
 import type { ModelCore } from './model_core.js';
 import { currentTrace } from './trace.js';
 
@@ -8,16 +9,22 @@ import { currentTrace } from './trace.js';
 export function callModel(core: ModelCore, xs: readonly Value[], training: boolean, trainable: boolean): readonly Value[] {
   const trace = currentTrace('model.call');
   const { graph, store } = trace;
+  if (!Array.isArray(xs) || xs.length === 0) throw optionError('model.call', 'value or array of values', xs);
+  xs.forEach((x: unknown, i) => {
+    if (!(x instanceof Value) || x.graph !== graph) throw optionError(`model.call input ${i}`, 'value made by the function', x);
+  });
+  const nth = trace.calls++;
   const network = core.networkFor(xs.map((x) => x.shape.slice(1)));
   const { variables } = core;
   // Weights that are trained lie together, so that one kernel can move all of them.
-  store.blocksOf(variables.filter((v) => v.weight.trained).map((v) => v.handle));
+  store.placeTogether(variables.filter((v) => v.weight.trained).map((v) => v.handle));
   const handleOf = (name: string) => variables.find((v) => v.weight.name === name)!.handle;
   const flow = network.forward(graph, xs, {
     state: trace.state,
     flag: trace.flag,
     training,
     trainable,
+    stream: (path) => streamOf(nth === 0 ? path : `${nth}/${path}`),
     variableOf(weight) {
       const handle = handleOf(weight.name);
       const value = trace.read(handle);

@@ -19,8 +19,9 @@ import { deviceOption, type DeviceName } from './compile_options.js';
 import { checkFlag } from './flags.js';
 import { acquireStore, releaseStore, type FunctionStore } from './function_store.js';
 import { Trace, currentTrace, tracing } from './trace.js';
-import { move } from './update.js';
+import { constrain, move } from './update.js';
 import { VariableHandle } from './variable.js';
+import { whileChanging } from './weight_home.js';
 
 /** What a function is given for each input. */
 export interface InputSpec {
@@ -76,19 +77,36 @@ let functions = 0;
 /** Gradients of a scalar (or of the sum of a value's elements) with respect to variables or values; inside `gs.compile`. */
 export function grad(loss: Value, wrt: readonly (VariableHandle | Value)[]): Value[] {
   const trace = currentTrace('gs.grad');
-  if (!(loss instanceof Value)) throw optionError('gs.grad loss', 'value', loss);
   if (!Array.isArray(wrt)) throw optionError('gs.grad wrt', 'array of variables or values', wrt);
+  const total = trace.own(loss, 'gs.grad loss');
   const values = wrt.map((w: unknown, i) => {
     if (w instanceof VariableHandle) return trace.read(w);
-    if (w instanceof Value) return w;
-    throw optionError(`gs.grad wrt[${i}]`, 'variable or value', w);
+    return trace.own(w, `gs.grad wrt[${i}]`);
   });
-  return gradients(loss, values);
+  return gradients(total, values);
 }
 
-/** At the end of the step the optimizer moves the variables against the gradients; inside `gs.compile`. */
+/**
+ * At the end of the step the optimizer moves the variables against the gradients, all together: by its cuts of gradients,
+ * its decay, its own formula; then constraints of layers hold. Functions that give the same optimizer the same variables
+ * share its state. Inside `gs.compile`.
+ *
+ * ERR_OPTION for an optimizer with useEma or gradientAccumulationSteps, which `fit` alone has; ERR_SHAPE where a gradient
+ * does not have its variable's shape.
+ */
 export function applyGradients(optimizer: Optimizer, grads: readonly Value[], variables: readonly VariableHandle[]): void {
   const trace = currentTrace('gs.applyGradients');
+  if (typeof (optimizer as Partial<Optimizer>)?.apply !== 'function') {
+    throw optionError('gs.applyGradients optimizer', 'optimizer of gs.optimizers', optimizer);
+  }
+  const { useEma, gradientAccumulationSteps } = optimizer.common;
+  if (useEma || gradientAccumulationSteps > 1) {
+    const what = useEma ? 'useEma' : 'gradientAccumulationSteps';
+    throw new GradstepError('ERR_OPTION', `Expected an optimizer without ${what} for gs.applyGradients: that is for fit`);
+  }
+  for (const [name, list] of Object.entries({ gradients: grads, variables })) {
+    if (!Array.isArray(list)) throw optionError(`gs.applyGradients ${name}`, 'array', list);
+  }
   if (grads.length !== variables.length || grads.length === 0) {
     throw new GradstepError(
       'ERR_OPTION',
@@ -96,7 +114,11 @@ export function applyGradients(optimizer: Optimizer, grads: readonly Value[], va
     );
   }
   grads.forEach((g, i) => {
-    const { name, shape } = variables[i]!;
+    const variable: unknown = variables[i];
+    if (!(variable instanceof VariableHandle)) throw optionError(`gs.applyGradients variables[${i}]`, 'variable', variable);
+    const { name, shape } = variable;
+    if (variables.indexOf(variable) !== i) throw optionError(`gs.applyGradients variables[${i}]`, 'variable of its own', name);
+    trace.own(g, `the gradient of ${name}`);
     if (!sameShape(g.shape, shape)) {
       throw new GradstepError(
         'ERR_SHAPE',
@@ -193,15 +215,15 @@ async function prepare(
       const { low, high } = seedWords(seed);
       const state = store.counters(`${name}/state`, Uint32Array.of(0, 0, low, high));
       const inputs = new Map(Object.entries(specs).map(([n, { shape, dtype }]) => [n, layout.variable(n, dtype!, shape)]));
-      const flag = store.counters(`${name}/flag`, new Uint32Array(4));
+      const flag = layout.declare(`${name}/flag`, 'int32', [4]);
       const trace = new Trace(store, { state, flag });
       const { graph } = trace;
       const returned = tracing(trace, () =>
         describe(Object.fromEntries([...inputs].map(([n, variable]) => [n, graph.read(variable)]))),
       );
-      const values: [string, Value][] =
-        returned instanceof Value ? [['result', returned]] : Object.entries((returned ?? {}) as Record<string, Value>);
-      const results = values.map(([n, value]) => {
+      // Side by side with the results, so that one short read after a run gives everything.
+      layout.place(flag);
+      const results = valuesOf(returned).map(([n, value]) => {
         if (!(value instanceof Value) || value.graph !== graph)
           throw optionError(`result ${n}`, 'value made by the function', value);
         const asFloat = elementwise('identity', value);
@@ -238,51 +260,69 @@ async function prepare(
   }
 }
 
+/** What the function returned, by name. */
+function valuesOf(returned: unknown): [string, unknown][] {
+  if (returned === undefined) return [];
+  if (returned instanceof Value) return [['result', returned]];
+  const prototype: unknown = typeof returned === 'object' && returned !== null ? Object.getPrototypeOf(returned) : undefined;
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw optionError('the result of the function', 'value, object of values or undefined', returned);
+  }
+  return Object.entries(returned as object);
+}
+
+/** A value that stays as it is while variables change: what only looks at a variable is copied. */
+function held(value: Value): Value {
+  let root = value;
+  while (root.node?.op.view) root = root.node.inputs.x!;
+  return root.variable ? elementwise('identity', value) : value;
+}
+
 /** What changes at the end of the step. */
 function finish(trace: Trace): void {
-  const { graph, store } = trace;
-  for (const { optimizer, variables, gradients: grads } of trace.updates) {
-    const byHandle = new Map(variables.map((v, i) => [v, grads[i]!]));
-    for (const { block, handles } of store.blocksOf(variables)) {
-      const state = store.stateOf(optimizer, block);
-      handles.forEach((h, i) => assign(state.grads.members[i]!, elementwise('identity', byHandle.get(h)!)));
-      const slots = new Map([...state.slots].map(([n, b]) => [n, b.whole]));
-      const { learningRate } = optimizer;
-      move(graph, {
-        optimizer,
-        groups: [{ multiplier: 1, params: block.whole, grads: state.grads.whole, slots }],
-        grads: state.grads.whole,
-        begins: state.begins,
-        updates: state.updates,
-        learningRate: constant(graph, typeof learningRate === 'number' ? learningRate : 0, [1]),
-        flag: trace.flag,
-      });
-      advance(trace.state, 0, 0, graph.read(state.updates), 1);
+  const { graph, store, flag } = trace;
+  const updates = trace.updates.map((u) => ({ ...u, gradients: u.gradients.map(held) }));
+  const assigned = [...trace.assigned].map(([variable, value]) => ({ variable, value: held(value) }));
+  for (const { optimizer, variables, gradients: grads } of updates) {
+    const state = store.stateOf(optimizer, variables);
+    grads.forEach((g, i) => assign(state.grads.members[i]!, elementwise('identity', g)));
+    const { learningRate } = optimizer;
+    const rate = constant(graph, typeof learningRate === 'number' ? learningRate : 0, [1]);
+    move(graph, { ...state, optimizer, grads: state.grads.whole, learningRate: rate, flag });
+    for (const variable of variables) {
+      const { constraint } = variable.traits;
+      if (constraint) constrain(graph, store.placeOf(variable), constraint, flag);
     }
+    advance(trace.state, 0, 0, graph.read(state.updates), 1);
   }
   for (const { variable, value, momentum } of trace.averages) {
     movingAverage(graph.read(store.placeOf(variable)), value, momentum, trace.flag);
   }
-  for (const [variable, value] of trace.assigned) assign(store.placeOf(variable), elementwise('identity', value));
+  for (const { variable, value } of assigned) assign(store.placeOf(variable), elementwise('identity', value));
 }
 
 async function execute(prepared: Prepared, data: ReadonlyMap<string, Tensor>, steps: number): Promise<unknown> {
   const { store, trace, entry, inputs, report, flagOffset, results, isSingle } = prepared;
   const { session, layout } = store;
   await store.prepare(trace.used);
-  const writes = [...data].map(([name, t]) => session.writeRange(layout.offsetOf(inputs.get(name)!), t.data, name));
-  const clear = session.write(flagOffset, new Uint32Array(4));
-  let bytes = new ArrayBuffer(0);
-  store.claim(trace.changed);
-  for (let done = 0; done < steps;) {
-    const result = await session.run([{ entry, steps: steps - done }], report);
-    done += result.steps;
-    bytes = result.report;
-  }
-  await Promise.all([...writes, clear]);
-  store.claim(trace.changed);
-  const [code, index, value, step] = new Int32Array(bytes, 0, 4) as unknown as [number, number, number, number];
-  checkFlag({ code, index, value, step }, { what: 'gs.compile', firstStep: 0, batchSize: 1, labelsPerRow: 1 });
+  const { changed } = trace;
+  const homes = changed.map((v) => v.home);
+  const bytes = await whileChanging(homes, store, 'the function', async () => {
+    for (const [name, t] of data) await session.writeRange(layout.offsetOf(inputs.get(name)!), t.data, name);
+    await session.write(flagOffset, new Uint32Array(4));
+    store.claim(changed);
+    try {
+      for (let done = 0; ;) {
+        const result = await session.run([{ entry, steps: steps - done }], report);
+        done += result.steps;
+        const [code, index, value, step] = new Int32Array(result.report, 0, 4) as unknown as [number, number, number, number];
+        checkFlag({ code, index, value, step }, { what: 'gs.compile', firstStep: 0, batchSize: 1, labelsPerRow: 1 });
+        if (done >= steps) return result.report;
+      }
+    } finally {
+      store.claim(changed);
+    }
+  });
   const tensors = results.map(({ name, shape, offset }): [string, Tensor] => [
     name,
     new Tensor(new Float32Array(bytes, offset - report.offset, sizeOf(shape)).slice(), shape),

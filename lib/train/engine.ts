@@ -9,11 +9,11 @@ import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Range, type Stretch } from '../runtime/session.js';
 import type { Compiled } from './compile_options.js';
 import { Lock } from './lock.js';
-import { ACCUMULATED, ModelMemory } from './memory.js';
+import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
 import type { Network } from './network.js';
 import { buildProgram, programKey, type BatchSpec } from './programs.js';
 import type { Report, ReportBlock } from './report.js';
-import { homeOf, type WeightHolder, type WeightHome } from './weight_home.js';
+import { homeOf, whileChanging, type WeightHolder, type WeightHome } from './weight_home.js';
 
 /** What training has come to, apart from the weights: what a checkpoint restores. */
 export interface TrainingState {
@@ -69,8 +69,9 @@ export class Engine implements WeightHolder {
     device: string,
     seed: number,
     earlier: TrainingState | undefined,
+    trainables: Trainables,
   ): Promise<Engine> {
-    const memory = new ModelMemory(network, options);
+    const memory = new ModelMemory(network, options, trainables);
     const session = await Session.open(device, options?.threads ?? 0, memory.layout.bytes);
     const engine = new Engine(memory, session, seed);
     try {
@@ -91,13 +92,16 @@ export class Engine implements WeightHolder {
       }
       return engine;
     } catch (error) {
-      await session.dispose();
+      await engine.retire();
       throw error;
     }
   }
 
-  /** Fetches the weights that others changed; the engine then has the newest of all. */
+  /** Fetches the weights that others changed, or are changing; the engine then has the newest of all. */
   async sync(): Promise<void> {
+    this.homes.forEach((home, i) => {
+      if (home.isChanging(this) && !home.isHeldBy(this)) this.seen[i] = -1;
+    });
     while (this.homes.some((home, i) => home.version !== this.seen[i])) {
       await (this.syncing ??= this.fetch().finally(() => (this.syncing = undefined)));
     }
@@ -117,12 +121,29 @@ export class Engine implements WeightHolder {
     }
   }
 
-  /** Says that the weights change here from now on: other models fetch them before they run. */
-  claim(): void {
-    this.homes.forEach((home, i) => {
-      home.take(this, true);
-      this.seen[i] = home.version;
+  /**
+   * Trains: the weights change here while `body` runs, and other models fetch them before they run. ERR_BUSY when weights
+   * that would change are being changed elsewhere.
+   */
+  async whileTraining<T>(what: string, body: () => Promise<T>): Promise<T> {
+    const { network, trained } = this.memory;
+    const changed = network.weights.filter((w) => w.trainable === false || trained.includes(w)).map(homeOf);
+    return whileChanging(changed, this, what, async () => {
+      this.claim(changed);
+      try {
+        return await body();
+      } finally {
+        this.claim(changed);
+      }
     });
+  }
+
+  /** Says that this engine has new numbers for these weights. */
+  private claim(changed: readonly WeightHome[]): void {
+    for (const home of changed) {
+      home.take(this, true);
+      this.seen[this.homes.indexOf(home)] = home.version;
+    }
   }
 
   /** Replaces weights, in the network's order. */
@@ -130,7 +151,7 @@ export class Engine implements WeightHolder {
     for (const [i, { name }] of this.memory.network.weights.entries()) {
       await this.session.writeRange(this.memory.placeOf(this.homes[i]!).offset, values[i]!, name);
     }
-    this.claim();
+    this.claim(this.homes);
   }
 
   async setLearningRate(rate: number): Promise<void> {
@@ -208,9 +229,12 @@ export class Engine implements WeightHolder {
   /** Brings weights that only this engine has back to the host, then gives its memory back. */
   async retire(): Promise<void> {
     const held = this.homes.filter((home) => home.isHeldBy(this));
-    const values = await Promise.all(held.map((home) => this.readWeight(home)));
-    held.forEach((home, i) => home.isHeldBy(this) && home.keep(values[i]!));
-    await this.session.dispose();
+    try {
+      const values = await Promise.all(held.map((home) => this.readWeight(home)));
+      held.forEach((home, i) => home.isHeldBy(this) && home.keep(values[i]!));
+    } finally {
+      await this.session.dispose();
+    }
   }
 
   /** Calls `body` with the entries of programs; they are prepared and stay so meanwhile. */

@@ -34,15 +34,12 @@ export interface FitRun {
 }
 
 export async function fit(engine: Engine, run: FitRun): Promise<History> {
-  engine.claim();
   engine.accumulates = run.source.accumulates;
-  try {
+  return engine.whileTraining('fit', async () => {
     const history = await engine.abortable(run.signal, () => run.source.whileOpen(() => new Training(engine, run).epochs()));
     await engine.adoptAverage();
     return history;
-  } finally {
-    engine.claim();
-  }
+  });
 }
 
 /** One call of `fit`, with its data in place. */

@@ -6,35 +6,38 @@ import { GradstepError } from '../errors.js';
 import type { Variable } from '../graph/graph.js';
 import { blockBegins } from '../ops/clip_by_norm.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { resolveDevice } from '../runtime/devices.js';
 import { Layout, type Block } from '../runtime/layout.js';
 import { Session } from '../runtime/session.js';
 import { Lock } from './lock.js';
+import type { ParameterGroup } from './memory.js';
 import type { VariableHandle } from './variable.js';
 import type { WeightHolder, WeightHome } from './weight_home.js';
 
-/** What an optimizer keeps for a block of variables. */
+/** What an optimizer keeps for a list of variables. */
 export interface OptimizerState {
   readonly grads: Block;
-  readonly slots: ReadonlyMap<string, Block>;
+  /** Runs of variables that lie side by side and learn at one rate. */
+  readonly groups: readonly ParameterGroup[];
   /** int32 [4], of which the first counts. */
   readonly updates: Variable;
+  /** Where each gradient begins, for clipping one by one. */
   readonly begins: Variable | undefined;
 }
 
-/** A variable's place, and the version of its numbers there. */
+/** A variable's place, as a member of a block, and the version of its numbers there. */
 interface Place {
   readonly variable: Variable;
+  readonly block: Block;
+  readonly index: number;
   seen: number;
 }
 
 export class FunctionStore implements WeightHolder {
   readonly layout = new Layout();
   readonly lock = new Lock();
-  /** Functions that are in use. */
-  users = 0;
   private readonly places = new Map<WeightHome, Place>();
-  private readonly blocks: { readonly homes: readonly WeightHome[]; readonly block: Block }[] = [];
-  private readonly states = new Map<Optimizer, Map<Block, OptimizerState>>();
+  private readonly states = new Map<Optimizer, { readonly homes: readonly WeightHome[]; readonly state: OptimizerState }[]>();
   /** What must be written before the next run. */
   private readonly initial: { readonly variable: Variable; readonly data: Int32Array | Uint32Array }[] = [];
   private reserved = 0;
@@ -53,49 +56,62 @@ export class FunctionStore implements WeightHolder {
   }
 
   placeOf(handle: VariableHandle): Variable {
-    const known = this.places.get(handle.home);
-    if (known) return known.variable;
-    return this.placeTogether([handle]).members[0]!;
+    this.placeTogether([handle]);
+    return this.places.get(handle.home)!.variable;
   }
 
-  /** A block of these variables in this order; ERR_OPTION when some of them lie elsewhere already. */
-  private placeTogether(handles: readonly VariableHandle[]): Block {
+  /** Lets variables that have no place yet lie side by side, in this order, so that one kernel can move them. */
+  placeTogether(handles: readonly VariableHandle[]): void {
+    const fresh = handles.filter((h) => !this.places.has(h.home));
+    if (fresh.length === 0) return;
+    const block = this.layout.block(fresh.length === 1 ? fresh[0]!.name : 'params', fresh);
+    fresh.forEach(({ home }, index) => this.places.set(home, { variable: block.members[index]!, block, index, seen: -1 }));
+  }
+
+  /** What an optimizer keeps for these variables; functions that give the same list share it. */
+  stateOf(optimizer: Optimizer, handles: readonly VariableHandle[]): OptimizerState {
     const homes = handles.map((h) => h.home);
-    const block = this.layout.block(handles.length === 1 ? handles[0]!.name : 'params', handles);
-    this.blocks.push({ homes, block });
-    homes.forEach((home, i) => this.places.set(home, { variable: block.members[i]!, seen: -1 }));
-    return block;
-  }
-
-  /** The blocks in which these variables lie: one for all of them where they can still be put together. */
-  blocksOf(handles: readonly VariableHandle[]): { readonly block: Block; readonly handles: readonly VariableHandle[] }[] {
-    if (handles.length === 0) return [];
-    const same = this.blocks.find((b) => b.homes.length === handles.length && b.homes.every((h, i) => h === handles[i]!.home));
-    if (same) return [{ block: same.block, handles }];
-    if (handles.every((h) => !this.places.has(h.home))) return [{ block: this.placeTogether(handles), handles }];
-    return handles.map((handle) => {
-      const variable = this.placeOf(handle);
-      const alone = this.blocks.find((b) => b.homes.length === 1 && b.homes[0] === handle.home);
-      return { block: alone?.block ?? this.layout.blockAt(variable), handles: [handle] };
-    });
-  }
-
-  stateOf(optimizer: Optimizer, block: Block): OptimizerState {
     let states = this.states.get(optimizer);
-    if (!states) this.states.set(optimizer, (states = new Map()));
-    let state = states.get(block);
-    if (!state) {
-      const slots = new Map(optimizer.slots.map((s) => [s, this.layout.block(`optimizer/${s}`, block.members)]));
-      const grads = this.layout.block('grads', block.members);
-      const updates = this.layout.variable('updates', 'int32', [4]);
-      let begins: Variable | undefined;
-      if (optimizer.common.clipNorm !== undefined) {
-        begins = this.layout.variable('grads/begins', 'int32', [block.members.length]);
-        this.initial.push({ variable: begins, data: blockBegins(block.offsets) });
-      }
-      states.set(block, (state = { grads, slots, updates, begins }));
+    if (!states) this.states.set(optimizer, (states = []));
+    const known = states.find((s) => s.homes.length === homes.length && s.homes.every((h, i) => h === homes[i]));
+    if (known) return known.state;
+    this.placeTogether(handles);
+    const { layout } = this;
+    const slots = new Map(optimizer.slots.map((s) => [s, layout.block(`optimizer/${s}`, handles)]));
+    const grads = layout.block('grads', handles);
+    const updates = layout.variable('updates', 'int32', [4]);
+    let begins: Variable | undefined;
+    if (optimizer.common.clipNorm !== undefined) {
+      begins = layout.variable('grads/begins', 'int32', [handles.length]);
+      this.initial.push({ variable: begins, data: blockBegins(grads.offsets) });
     }
+    const groups = this.runsOf(handles).map(({ first, last }): ParameterGroup => {
+      const [from, to] = [this.places.get(homes[first]!)!, this.places.get(homes[last]!)!];
+      return {
+        multiplier: handles[first]!.traits.learningRateMultiplier,
+        params: layout.part(from.block, from.index, to.index),
+        grads: layout.part(grads, first, last),
+        slots: new Map([...slots].map(([name, block]) => [name, layout.part(block, first, last)])),
+      };
+    });
+    const state = { grads, groups, updates, begins };
+    states.push({ homes, state });
     return state;
+  }
+
+  /** Cuts a list of variables where neighbours in it do not lie side by side, or learn at other rates. */
+  private runsOf(handles: readonly VariableHandle[]): { first: number; last: number }[] {
+    const runs: { first: number; last: number }[] = [];
+    handles.forEach(({ home, traits }, i) => {
+      const run = runs.at(-1);
+      const before = run && this.places.get(handles[run.last]!.home)!;
+      const here = this.places.get(home)!;
+      const follows = before?.block === here.block && before.index + 1 === here.index;
+      const sameRate = run && handles[run.last]!.traits.learningRateMultiplier === traits.learningRateMultiplier;
+      if (run && follows && sameRate) run.last = i;
+      else runs.push({ first: i, last: i });
+    });
+    return runs;
   }
 
   /** Makes room for what was placed, and fetches numbers that others changed. */
@@ -112,7 +128,7 @@ export class FunctionStore implements WeightHolder {
       const { home } = handle;
       const place = this.places.get(home);
       if (!place) throw new GradstepError('ERR_INTERNAL', `${handle.name} has no place`);
-      if (place.seen === home.version) continue;
+      if (place.seen === home.version && (!home.isChanging(this) || home.isHeldBy(this))) continue;
       const { version } = home;
       await this.session.writeRange(this.layout.offsetOf(place.variable), await home.read(), handle.name);
       place.seen = version;
@@ -136,35 +152,47 @@ export class FunctionStore implements WeightHolder {
 
   /** Brings what only this store has back to the host, then gives the memory back. */
   async dispose(): Promise<void> {
-    for (const home of this.places.keys()) {
-      if (!home.isHeldBy(this)) continue;
-      const values = await this.readWeight(home);
-      if (home.isHeldBy(this)) home.keep(values);
+    try {
+      for (const home of this.places.keys()) {
+        if (!home.isHeldBy(this)) continue;
+        const values = await this.readWeight(home);
+        if (home.isHeldBy(this)) home.keep(values);
+      }
+    } finally {
+      await this.session.dispose();
     }
-    await this.session.dispose();
   }
 }
 
-const stores = new Map<string, Promise<FunctionStore>>();
+interface Shared {
+  readonly opening: Promise<FunctionStore>;
+  /** Functions that use it. */
+  users: number;
+}
 
-/** The store of a device, opened when there is none; `release` it afterwards. */
+const stores = new Map<string, Shared>();
+
+/** The store of a device, opened when there is none; release it afterwards. */
 export async function acquireStore(device: string, threads: number): Promise<FunctionStore> {
-  const key = `${device} ${threads}`;
-  let opening = stores.get(key);
-  if (!opening) stores.set(key, (opening = FunctionStore.open(device, threads)));
+  const key = `${resolveDevice(device).name} ${threads}`;
+  let shared = stores.get(key);
+  if (!shared) stores.set(key, (shared = { opening: FunctionStore.open(device, threads), users: 0 }));
+  shared.users++;
   try {
-    const store = await opening;
-    store.users++;
-    return store;
+    return await shared.opening;
   } catch (error) {
-    stores.delete(key);
+    if (stores.get(key) === shared) stores.delete(key);
     throw error;
   }
 }
 
 /** Lets go of a store; the last one to do so disposes it. */
 export async function releaseStore(store: FunctionStore): Promise<void> {
-  if (--store.users > 0) return;
-  for (const [key, opening] of stores) if ((await opening) === store) stores.delete(key);
-  await store.dispose();
+  for (const [key, shared] of stores) {
+    if ((await shared.opening.catch(() => undefined)) !== store) continue;
+    if (--shared.users > 0) return;
+    stores.delete(key);
+    await store.dispose();
+    return;
+  }
 }

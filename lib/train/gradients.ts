@@ -30,7 +30,7 @@ export async function computeGradients(model: Model, x: DataLike, y: DataLike): 
         await session.write(report.range.offset, report.fresh(step, seed));
       }),
     );
-    const trained = memory.network.weights.filter((w) => w.trained);
+    const trained = memory.network.weights.filter((w) => memory.trained.includes(w));
     const members = trained.map((w) => grads.members[memory.trained.indexOf(w)]!);
     const values = await Promise.all(members.map((v) => session.read(memory.rangeOf(v))));
     return weightTensors(

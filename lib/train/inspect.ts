@@ -15,7 +15,7 @@ function programOf(model: Model, batch: InspectBatch, backend: 'cpu' | 'cuda') {
   const core = coreOf(model);
   const { network } = core;
   const options = core.isCompiled ? core.compiled : undefined;
-  const memory = new ModelMemory(network, options);
+  const memory = new ModelMemory(network, options, core.trainables);
   const labels = (options?.compared ?? []).map(({ name, loss }) => {
     const output = network.outputs[network.outputNames.indexOf(name)]!;
     return { dtype: loss!.labels, row: loss!.labelShape(output) ?? output, weights: undefined };

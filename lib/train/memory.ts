@@ -15,6 +15,13 @@ import { homeOf, type WeightHome } from './weight_home.js';
 /** What gradients are saved under in the middle of an update's batches. */
 export const ACCUMULATED = 'accumulated';
 
+/** What may be trained. */
+export interface Trainables {
+  readonly isTrained: (weight: PlacedWeight) => boolean;
+  /** Whether the model as a whole is: layers that keep statistics leave them as they are otherwise. */
+  readonly trainable: boolean;
+}
+
 /** Parameters that lie side by side and learn at the same rate. */
 export interface ParameterGroup {
   /** What the learning rate is multiplied by. */
@@ -61,10 +68,12 @@ export class ModelMemory {
   constructor(
     readonly network: Network,
     options: Compiled | undefined,
+    readonly trainables: Trainables,
   ) {
     const { weights } = network;
-    this.trained = weights.filter((w) => w.trained).sort((a, b) => a.learningRateMultiplier - b.learningRateMultiplier);
-    const others = weights.filter((w) => !w.trained);
+    const { isTrained } = trainables;
+    this.trained = weights.filter(isTrained).sort((a, b) => a.learningRateMultiplier - b.learningRateMultiplier);
+    const others = weights.filter((w) => !isTrained(w));
     this.params = this.layout.block('params', this.trained);
     this.others = this.layout.block('weights', others);
     const places = [...this.trained, ...others].map((w, i) => {

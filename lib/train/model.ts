@@ -56,6 +56,7 @@ export class Model extends Layer {
   constructor(core: ModelCore, common: { readonly name: string | undefined; readonly inputShape: Shape | undefined }) {
     super(partsOf(core), { ...common, trainable: true, learningRateMultiplier: 1 });
     setCore(this, core);
+    core.isTrainable = () => this.trainable;
   }
 
   /** The layers, each once; in a sequential model in their order, otherwise each after those it needs. */

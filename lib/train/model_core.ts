@@ -9,7 +9,7 @@ import { randomSeed } from '../random.js';
 import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine, type Snapshot, type TrainingState } from './engine.js';
 import { initialWeight } from './initial_weights.js';
-import { ACCUMULATED } from './memory.js';
+import { ACCUMULATED, type Trainables } from './memory.js';
 import type { Network, PlacedWeight } from './network.js';
 import type { DataLike } from './run_options.js';
 import { VariableHandle } from './variable.js';
@@ -28,11 +28,13 @@ export abstract class ModelCore {
   /** State of earlier training, until an engine takes it. */
   private earlier: TrainingState | undefined;
   private current: Promise<Engine> | undefined;
-  /** The engine of before the last `compile`, until its weights are taken over. */
-  private previous: Promise<Engine> | undefined;
+  /** Engines of before the last `compile`, until their weights are taken over. */
+  private readonly previous: Promise<Engine>[] = [];
   private busy = false;
   private disposed = false;
-  private attached = false;
+  private trainedThen: ReadonlySet<PlacedWeight> | undefined;
+  /** Whether the model as a whole may be trained. */
+  isTrainable: () => boolean = () => true;
   private handles: { network: Network; list: { weight: PlacedWeight; handle: VariableHandle }[] } | undefined;
 
   /** @param device where the model runs until `compile` says otherwise. */
@@ -83,7 +85,7 @@ export abstract class ModelCore {
   /** What training keeps for each weight, as `slot/weight` with its shape; `optional` where a file may lack it. */
   get keptNames(): { name: string; shape: Shape; optional: boolean }[] {
     const { optimizer } = this.compiled;
-    const trained = this.network.weights.filter((w) => w.trained);
+    const trained = this.network.weights.filter(this.isTrained);
     const slots = [...optimizer.slots, ...(optimizer.common.useEma ? ['ema'] : []), ACCUMULATED];
     return slots.flatMap((slot) =>
       trained.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape, optional: slot === ACCUMULATED })),
@@ -104,7 +106,8 @@ export abstract class ModelCore {
     this.options = checked;
     this.seedNumber = checked.seed ?? this.seedNumber;
     this.earlier = undefined;
-    this.previous ??= this.current;
+    this.rememberTrained();
+    if (this.current) this.previous.push(this.current);
     this.current = undefined;
   }
 
@@ -113,6 +116,18 @@ export abstract class ModelCore {
     this.seedNumber = seed ?? this.seedNumber;
     this.network.weights.forEach((w, i) => homeOf(w).set(Promise.resolve(weights[i]!)));
     this.earlier = training;
+  }
+
+  /** What `trainable` says now is what counts until the model is compiled again. */
+  protected rememberTrained(): void {
+    this.trainedThen = this.isBuilt ? new Set(this.network.weights.filter((w) => w.trained && this.isTrainable())) : undefined;
+  }
+
+  /** Whether training changes a weight: as it was said when the model was compiled. */
+  readonly isTrained = (weight: PlacedWeight): boolean => this.trainedThen?.has(weight) ?? (weight.trained && this.isTrainable());
+
+  get trainables(): Trainables {
+    return { isTrained: this.isTrained, trainable: this.isTrainable() };
   }
 
   checkUsable(): void {
@@ -154,7 +169,7 @@ export abstract class ModelCore {
     const { network, options, seed } = this;
     await this.retirePrevious();
     this.fillWeights();
-    const engine = await Engine.open(network, options, options?.device ?? this.device, seed, this.earlier);
+    const engine = await Engine.open(network, options, options?.device ?? this.device, seed, this.earlier, this.trainables);
     if (this.disposed) {
       await engine.retire();
       this.checkUsable();
@@ -163,15 +178,17 @@ export abstract class ModelCore {
     return engine;
   }
 
-  /** Brings the weights of the engine before the last `compile` back to the host. */
+  /** Brings the weights of engines of before the last `compile` back to the host. */
   private async retirePrevious(): Promise<void> {
-    const engine = await this.previous?.catch(() => undefined);
-    if (!engine || !this.previous) return;
-    await engine.inference.run(async () => {
-      if (!this.previous) return;
-      this.previous = undefined;
-      await engine.retire();
-    });
+    for (let opening = this.previous[0]; opening; opening = this.previous[0]) {
+      const engine = await opening.catch(() => undefined);
+      const retire = async (): Promise<void> => {
+        if (this.previous[0] !== opening) return;
+        void this.previous.shift();
+        await engine?.retire();
+      };
+      await (engine ? engine.inference.run(retire) : retire());
+    }
   }
 
   /** Weights that have no numbers yet get their first. */
@@ -179,10 +196,8 @@ export abstract class ModelCore {
     const { network, seed } = this;
     for (const weight of network.weights) {
       const home = homeOf(weight);
-      if (!this.attached) home.users++;
       if (home.isEmpty) home.set(initialWeight(weight, seed));
     }
-    this.attached = true;
   }
 
   /** The weights as variables of functions of the user's own. */
@@ -192,7 +207,7 @@ export abstract class ModelCore {
       const fill = () => this.fillWeights();
       const list = network.weights.map((weight) => ({
         weight,
-        handle: new VariableHandle(weight.name, weight.shape, homeOf(weight), fill),
+        handle: new VariableHandle(weight.name, weight.shape, homeOf(weight), fill, weight),
       }));
       this.handles = { network, list };
     }
@@ -214,20 +229,22 @@ export abstract class ModelCore {
     this.checkFree('setWeights');
     await this.retirePrevious();
     this.fillWeights();
-    this.network.weights.forEach((w, i) => {
-      const value = values[i];
-      if (value) homeOf(w).set(Promise.resolve(value));
-    });
+    const changed = this.network.weights.map((w, i) => ({ home: homeOf(w), value: values[i] })).filter((c) => c.value);
+    for (const { home } of changed) home.checkFree(this, 'setWeights');
+    for (const { home, value } of changed) home.set(Promise.resolve(value!));
   }
 
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
-    const engines = [this.current, this.previous];
-    this.current = this.previous = undefined;
-    const shared = this.attached && this.network.weights.map(homeOf).filter((home) => --home.users > 0).length > 0;
-    for (const engine of engines) {
-      await engine?.then((e) => (shared ? e.retire() : e.session.dispose())).catch(() => undefined);
+    const engines = [...this.previous, this.current];
+    this.current = undefined;
+    this.previous.length = 0;
+    // The weights belong to the layers, which may stand in other models.
+    for (const opening of engines) {
+      const engine = await opening?.catch(() => undefined);
+      engine?.session.stop();
+      await engine?.retire().catch(() => undefined);
     }
   }
 }

@@ -92,11 +92,12 @@ function reader(graph: Graph, { shuffled, rows }: BatchSpec, indexSlot: number, 
 }
 
 function forward(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: ReportBlock, training: boolean): Flow {
-  const { network, variableOf } = memory;
+  const { network, variableOf, trainables } = memory;
   const slots = slotsOf(batch.purpose, network.inputs.length, batch.y.length);
   const read = reader(graph, batch, slots.index, report);
   const xs = network.inputs.map(({ dtype, shape }, i) => read(slots.x[i]!, batch.x[i]!, dtype, shape));
-  return network.forward(graph, xs, { state: graph.read(report.state), flag: graph.read(report.flag), training, variableOf });
+  const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
+  return network.forward(graph, xs, { state, flag, training, trainable: trainables.trainable, variableOf });
 }
 
 /** The outputs that have a loss, with their labels, weights and masks. */

@@ -119,7 +119,7 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
   network.weights.forEach(({ name, shape }, i) => tensors.set(name, new Tensor(weights[i]!, shape)));
   if (compile && training) {
     for (const [name, values] of training.slots) {
-      const weight = network.weights.find((w) => name.endsWith(`/${w.name}`))!;
+      const weight = network.weights.find((w) => w.name === name.slice(name.indexOf('/') + 1))!;
       tensors.set(`optimizer/${name}`, new Tensor(values, weight.shape));
     }
   }

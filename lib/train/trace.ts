@@ -1,6 +1,6 @@
 /** What is being described while `gs.compile` calls the user's function: the graph, and what changes at the step's end. */
-import { GradstepError } from '../errors.js';
-import { Graph, type Value, type Variable } from '../graph/graph.js';
+import { GradstepError, optionError } from '../errors.js';
+import { Graph, Value, type Variable } from '../graph/graph.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { FunctionStore } from './function_store.js';
 import type { VariableHandle } from './variable.js';
@@ -22,6 +22,8 @@ export class Trace {
   readonly assigned = new Map<VariableHandle, Value>();
   readonly averages: { readonly variable: VariableHandle; readonly value: Value; readonly momentum: number }[] = [];
   readonly updates: PendingUpdate[] = [];
+  /** Calls of models so far: each has random numbers of its own. */
+  calls = 0;
 
   constructor(
     readonly store: FunctionStore,
@@ -41,6 +43,16 @@ export class Trace {
   read(variable: VariableHandle): Value {
     this.used.add(variable);
     return this.assigned.get(variable) ?? this.graph.read(this.store.placeOf(variable));
+  }
+
+  /** The value, if the function that is being described made it of floats; ERR_OPTION or ERR_DTYPE otherwise. */
+  own(value: unknown, what: string): Value {
+    if (!(value instanceof Value) || value.graph !== this.graph) {
+      throw optionError(what, 'value made by the function', value instanceof Value ? 'a value of another one' : value);
+    }
+    if (value.dtype !== 'float32')
+      throw new GradstepError('ERR_DTYPE', `Expected float32 for ${what} but received ${value.dtype}`);
+    return value;
   }
 
   /** Variables that the step changes. */

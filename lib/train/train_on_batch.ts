@@ -22,22 +22,19 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: DataLike, op
   const { report, options: compiled } = memory.training!;
   const batch = { kind: 'train', purpose: 'train', rows, shuffled: false, ...batchOf(samples) } as const;
   let values: Report['values'] = [];
-  engine.claim();
-  try {
-    await withSamples(engine, samples, 'train', () =>
-      engine.withPrograms([batch], async ([entry]) => {
-        await session.write(report.range.offset, report.fresh(step, seed));
-        const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
-        const context = { what: 'trainOnBatch', firstStep: step, batchSize: rows, labelsPerRow };
-        await engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => {
-          engine.step = now.step;
-          checkFlag(now.flag, context);
-          values = now.values;
-        });
-      }),
-    );
-  } finally {
-    engine.claim();
-  }
+  // The report of an epoch that was not finished is overwritten: it cannot be resumed after this.
+  engine.endEpoch();
+  const train = () =>
+    engine.withPrograms([batch], async ([entry]) => {
+      await session.write(report.range.offset, report.fresh(step, seed));
+      const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
+      const context = { what: 'trainOnBatch', firstStep: step, batchSize: rows, labelsPerRow };
+      await engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => {
+        engine.step = now.step;
+        checkFlag(now.flag, context);
+        values = now.values;
+      });
+    });
+  await engine.whileTraining('trainOnBatch', () => withSamples(engine, samples, 'train', train));
   return logsOf(values, compiled.totals);
 }

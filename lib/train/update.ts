@@ -1,5 +1,6 @@
 /** The end of a training step: what the gradients do to the parameters, and what else changes with them. */
 import { assign } from '../compile/lower.js';
+import type { Constraint } from '../constraints/constraint.js';
 import type { Graph, Value, Variable } from '../graph/graph.js';
 import { clipByGlobalNorm, clipByNorm } from '../ops/clip_by_norm.js';
 import { clipByValue } from '../ops/clip_by_value.js';
@@ -54,6 +55,15 @@ export function move(graph: Graph, { optimizer, groups, grads, begins, updates, 
   });
 }
 
+/** Puts a parameter back to where it may be. */
+export function constrain(graph: Graph, variable: Variable, constraint: Constraint, flag: Value): void {
+  // A moving average that forgets at once: it takes the value, unless a flag is set.
+  graph.inScope(variable.name, () => {
+    const before = graph.read(variable);
+    movingAverage(before, constraint.apply(before), 0, flag);
+  });
+}
+
 /** Moves the parameters by their gradients, then puts those that have constraints back to where they may be. */
 export function updateParameters(graph: Graph, memory: ModelMemory): void {
   const { options, report, learningRate, groups, grads, begins, updates, ema } = memory.training!;
@@ -62,12 +72,7 @@ export function updateParameters(graph: Graph, memory: ModelMemory): void {
   move(graph, { optimizer, groups, grads: grads.whole, begins, updates, learningRate: graph.read(learningRate), flag });
   for (const weight of memory.trained) {
     if (!weight.constraint) continue;
-    const variable = memory.variableOf(weight);
-    // A moving average that forgets at once: it takes the value, unless a flag is set.
-    graph.inScope(weight.name, () => {
-      const before = graph.read(variable);
-      movingAverage(before, weight.constraint!.apply(before), 0, flag);
-    });
+    constrain(graph, memory.variableOf(weight), weight.constraint, flag);
   }
   if (ema) {
     const { emaMomentum } = optimizer.common;

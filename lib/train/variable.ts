@@ -1,4 +1,5 @@
 /** Variables of a user's own: what functions made by `gs.compile` read, differentiate by and change. */
+import type { Constraint } from '../constraints/constraint.js';
 import { Tensor, tensor, type TensorLike } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
@@ -25,6 +26,12 @@ export interface VariableOptions {
   seed?: number;
 }
 
+/** What the step does with a variable besides its update. */
+export interface VariableTraits {
+  readonly learningRateMultiplier: number;
+  readonly constraint?: Constraint | undefined;
+}
+
 /** Memory of floats that outlives a step. `gs.variable` makes one; a model's are in `model.trainableVariables`. */
 export class VariableHandle {
   /** @internal */
@@ -35,6 +42,8 @@ export class VariableHandle {
     readonly home: WeightHome,
     /** @internal Makes sure that there are first values. */
     readonly fill: () => void = () => undefined,
+    /** @internal */
+    readonly traits: VariableTraits = { learningRateMultiplier: 1 },
   ) {}
 
   /** Its value as the step began, or as it was assigned; inside a function that `gs.compile` describes. */
@@ -45,6 +54,7 @@ export class VariableHandle {
   /** At the end of the step it holds `value`, of the same shape; inside a function that `gs.compile` describes. */
   assign(value: Value): void {
     const trace = currentTrace('variable.assign');
+    trace.own(value, `the value assigned to ${this.name}`);
     if (!sameShape(value.shape, this.shape)) {
       throw new GradstepError(
         'ERR_SHAPE',
@@ -61,8 +71,9 @@ export class VariableHandle {
     return new Tensor((await this.home.read()).slice(), this.shape);
   }
 
-  /** Replaces its numbers. ERR_SHAPE or ERR_DTYPE where they do not fit. */
+  /** Replaces its numbers. ERR_SHAPE or ERR_DTYPE where they do not fit; ERR_BUSY while they are being trained. */
   set(value: TensorLike): void {
+    this.home.checkFree(this, 'set');
     this.home.set(Promise.resolve(weightValue(this, value)));
   }
 }
@@ -83,8 +94,12 @@ export function variable(options: VariableOptions): VariableHandle {
   if (value !== undefined) {
     if (initializer) throw new GradstepError('ERR_OPTION', 'Expected variable.value or variable.initializer but received both');
     const given = value instanceof Tensor ? value : tensor(value, shape);
+    if (shape && !sameShape(given.shape, shape)) {
+      const shapes = `${formatShape(shape)} for ${name} but received ${formatShape(given.shape)}`;
+      throw new GradstepError('ERR_SHAPE', `Expected shape ${shapes}`);
+    }
     home.set(Promise.resolve(Float32Array.from(given.data)));
-    return new VariableHandle(name, shape ?? given.shape, home);
+    return new VariableHandle(name, given.shape, home);
   }
   if (!shape) throw new GradstepError('ERR_OPTION', 'Expected variable.value or variable.shape but received neither');
   const first = initializer ?? initializerOption('zeros', 'variable.initializer');
