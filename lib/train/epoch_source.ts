@@ -13,26 +13,15 @@ import type { BatchSpec } from './programs.js';
 import { batchOf, rewind, samplesSlots, SampleSlots, withSamples } from './resident.js';
 import { batched, chunksOf } from './stream.js';
 
-<<<<<<< HEAD
 /** A stretch with what its program does. */
 export interface PlacedStretch extends Stretch {
   readonly spec: BatchSpec;
-=======
-/** A stretch, and what its program does: an update after batches that were accumulated is no step of its own. */
-export interface PieceStretch extends Stretch {
-  readonly kind: PlannedStretch['kind'];
->>>>>>> fd8c5cd (Callbacks, model.train, and training that resumes within an epoch, a chunk and an update with the same bits)
 }
 
 /** Stretches that can run without a break. */
 export interface Piece {
-<<<<<<< HEAD
   readonly stretches: readonly PlacedStretch[];
   /** Rows of the epoch before the first of this piece. */
-=======
-  readonly stretches: readonly PieceStretch[];
-  /** Rows that this run has visited in the epoch, less the cursor that the piece begins at. */
->>>>>>> fd8c5cd (Callbacks, model.train, and training that resumes within an epoch, a chunk and an update with the same bits)
   readonly rowsBefore: number;
   readonly batchSize: number;
   readonly samples: Samples;
@@ -45,7 +34,6 @@ export interface Piece {
 /** What was done of an epoch that goes on. */
 export interface Done {
   readonly steps: number;
-  /** Rows visited: of the epoch, or in a stream of the chunk that the run was in. */
   readonly rows: number;
   readonly updates: number;
 }
@@ -67,17 +55,12 @@ export interface ResidentOptions extends EpochShape {
   readonly lastKey: number;
 }
 
-<<<<<<< HEAD
 function withEntries(
   plan: readonly PlannedStretch[],
   { specs, numbers }: ReturnType<typeof programsOf>,
   entries: readonly number[],
 ): PlacedStretch[] {
   return plan.map(({ steps }, i) => ({ entry: entries[numbers[i]!]!, spec: specs[numbers[i]!]!, steps }));
-=======
-function withEntries(plan: readonly PlannedStretch[], numbers: readonly number[], entries: readonly number[]): PieceStretch[] {
-  return plan.map(({ kind, steps }, i) => ({ kind, entry: entries[numbers[i]!]!, steps }));
->>>>>>> fd8c5cd (Callbacks, model.train, and training that resumes within an epoch, a chunk and an update with the same bits)
 }
 
 /** Rows on the device. */
@@ -87,11 +70,7 @@ export class ResidentSource implements EpochSource {
   readonly accumulates: boolean;
   private readonly plan: readonly PlannedStretch[];
   private readonly orders: RowOrders | undefined;
-<<<<<<< HEAD
   private stretches: readonly PlacedStretch[] = [];
-=======
-  private stretches: readonly PieceStretch[] = [];
->>>>>>> fd8c5cd (Callbacks, model.train, and training that resumes within an epoch, a chunk and an update with the same bits)
 
   constructor(
     private readonly engine: Engine,
@@ -140,7 +119,7 @@ export class ResidentSource implements EpochSource {
     const onStart = () => orders?.prepare(key + 1);
     const left = remaining(stretches, skip);
     if (left.length === 0) return true;
-    return run({ stretches: left, rowsBefore: -(done?.rows ?? 0), batchSize: options.batchSize, samples, order, onStart });
+    return run({ stretches: left, rowsBefore: 0, batchSize: options.batchSize, samples, order, onStart });
   }
 }
 
@@ -181,38 +160,20 @@ export class StreamedSource implements EpochSource {
   }
 
   async epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
-    const { engine, options, dataset, slots, accumulates } = this;
+    const { engine, options, dataset, slots } = this;
     const { signal, stepsPerEpoch, batchesPerUpdate } = options;
-    // Batches that share an update are cut from the beginning of the epoch: those before are read again, though not run.
-    let earlier = accumulates ? done : undefined;
-    const skip = accumulates ? 0 : (done?.steps ?? 0);
+    const skip = done?.steps ?? 0;
     const batches = stepsPerEpoch === undefined ? undefined : stepsPerEpoch - skip;
-    let rowsBefore = 0;
+    let rowsBefore = done?.rows ?? 0;
     const pass = { epoch: key, signal, skip, batches, group: batchesPerUpdate };
     for await (const { samples, batchSize } of chunksOf(dataset, options.read, pass)) {
       const rows = rowsOf(samples);
       const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
-<<<<<<< HEAD
       const programs = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
       await slots.fill(samples);
       await rewind(engine, engine.memory.training!.report);
       const goesOn = await engine.withPrograms(programs.specs, (entries) => {
         const stretches = withEntries(plan, programs, entries);
-=======
-      const rest = earlier && beside(plan, earlier);
-      if (rest && rest.steps >= 0 && rest.updates >= 0) {
-        earlier = rest.steps + rest.updates > 0 ? rest : undefined;
-        continue;
-      }
-      const begun = earlier;
-      earlier = undefined;
-      const { specs, numbers } = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
-      await slots.fill(samples);
-      if (!begun) await rewind(engine, engine.memory.training!.report);
-      rowsBefore -= begun?.rows ?? 0;
-      const goesOn = await engine.withPrograms(specs, (entries) => {
-        const stretches = remaining(withEntries(plan, numbers, entries), begun ? stepsDone(plan, begun.rows, begun.updates) : 0);
->>>>>>> fd8c5cd (Callbacks, model.train, and training that resumes within an epoch, a chunk and an update with the same bits)
         return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => undefined });
       });
       if (!goesOn) return false;
@@ -220,10 +181,4 @@ export class StreamedSource implements EpochSource {
     }
     return true;
   }
-}
-
-/** What was done beside a plan; numbers below 0 where the plan was not done as a whole. */
-function beside(plan: readonly PlannedStretch[], { steps, rows, updates }: Done): Done {
-  const count = (kind: PlannedStretch['kind']) => plan.reduce((n, s) => n + (s.kind === kind ? s.steps : 0), 0);
-  return { steps: steps - count('accumulate'), rows, updates: updates - count('update') };
 }
