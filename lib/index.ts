@@ -1,5 +1,6 @@
 /** gradstep's public API, and nothing else. */
 export * as activations from './activations/index.js';
+export * as callbacks from './train/callbacks/index.js';
 export * as constraints from './constraints/index.js';
 export * as data from './data/index.js';
 export * as initializers from './initializers/index.js';
@@ -44,6 +45,7 @@ export type { CompileOptions, DeviceName } from './train/compile_options.js';
 export type { History, Logs, Progress } from './train/history.js';
 export type { Callback, TrainingContext } from './train/callback.js';
 export type { LoadedWeights, LoadWeightsOptions } from './train/load_weights.js';
+export type { EpochReport } from './train/train.js';
 export type { DataLike, EvaluateOptions, FitOptions, PredictOptions } from './train/run_options.js';
 export type { BatchOptions } from './train/train_on_batch.js';
 export type { SavedArchitecture, SaveOptions } from './train/save_model.js';

@@ -69,8 +69,8 @@ const GENERATED_FOR: Record<string, readonly string[]> = {
 };
 
 /**
- * The packages that the library may import, each with the only folder that may: small ones that readers of files need, and
- * sharp, an optional peer that is loaded when images are read and missed with a sentence.
+ * The packages that the library may import, each with the only folder that may: small ones that readers of files and the
+ * progress bar need, and sharp, an optional peer that is loaded when images are read and missed with a sentence.
  */
 const PACKAGES: Readonly<Record<string, string>> = {
   'node-gyp-build': 'runtime',
@@ -78,6 +78,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   yauzl: 'data',
   yazl: 'data',
   sharp: 'data',
+  'cli-progress': 'train',
 };
 
 const BUILT_IN = new Set(builtinModules);

@@ -160,6 +160,13 @@ export class Engine implements WeightHolder {
     await this.session.write(this.memory.layout.offsetOf(learningRate), new Float32Array([rate]));
   }
 
+  /** Drops what an earlier run has left of gradients, which steps that accumulate would add to. */
+  async clearGradients(): Promise<void> {
+    const { grads } = this.memory.training!;
+    const { offset, bytes } = this.memory.rangeOf(grads.whole);
+    await this.session.writeRange(offset, new Float32Array(bytes / 4), 'the gradients');
+  }
+
   beginEpoch(updates: number): void {
     this.epochs++;
     this.epochStart = this.step;
@@ -268,15 +275,19 @@ export class Engine implements WeightHolder {
     );
   }
 
-  /** Runs stretches one after the other; `onReport` hears about ten times a second how far they are. ERR_ABORTED when `signal` says so. */
+  /**
+   * Runs stretches one after the other; `onReport` hears about ten times a second how far they are. ERR_ABORTED when `signal`
+   * says so; what is left is not run when `isStopped` does.
+   */
   async run(
     stretches: readonly Stretch[],
     report: ReportBlock,
     signal: AbortSignal | undefined,
     onReport: (report: Report, stepsDone: number) => void,
+    isStopped: () => boolean = () => false,
   ): Promise<void> {
     let left = stretches;
-    for (let done = 0; left.length > 0;) {
+    for (let done = 0; left.length > 0 && !isStopped();) {
       throwIfAborted(signal);
       const result = await this.session.run(left, report.range);
       done += result.steps;

@@ -21,7 +21,7 @@ export interface PlacedStretch extends Stretch {
 /** Stretches that can run without a break. */
 export interface Piece {
   readonly stretches: readonly PlacedStretch[];
-  /** Rows of the epoch before the first of this piece. */
+  /** Rows that this run has visited in the epoch, less the cursor that the piece begins at. */
   readonly rowsBefore: number;
   readonly batchSize: number;
   readonly samples: Samples;
@@ -34,6 +34,7 @@ export interface Piece {
 /** What was done of an epoch that goes on. */
 export interface Done {
   readonly steps: number;
+  /** Rows visited: of the epoch, or in a stream of the chunk that the run was in. */
   readonly rows: number;
   readonly updates: number;
 }
@@ -119,7 +120,7 @@ export class ResidentSource implements EpochSource {
     const onStart = () => orders?.prepare(key + 1);
     const left = remaining(stretches, skip);
     if (left.length === 0) return true;
-    return run({ stretches: left, rowsBefore: 0, batchSize: options.batchSize, samples, order, onStart });
+    return run({ stretches: left, rowsBefore: -(done?.rows ?? 0), batchSize: options.batchSize, samples, order, onStart });
   }
 }
 
@@ -160,20 +161,30 @@ export class StreamedSource implements EpochSource {
   }
 
   async epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
-    const { engine, options, dataset, slots } = this;
+    const { engine, options, dataset, slots, accumulates } = this;
     const { signal, stepsPerEpoch, batchesPerUpdate } = options;
-    const skip = done?.steps ?? 0;
+    // Batches that share an update are cut from the beginning of the epoch: those before are read again, though not run.
+    let earlier = accumulates ? done : undefined;
+    const skip = accumulates ? 0 : (done?.steps ?? 0);
     const batches = stepsPerEpoch === undefined ? undefined : stepsPerEpoch - skip;
-    let rowsBefore = done?.rows ?? 0;
+    let rowsBefore = 0;
     const pass = { epoch: key, signal, skip, batches, group: batchesPerUpdate };
     for await (const { samples, batchSize } of chunksOf(dataset, options.read, pass)) {
       const rows = rowsOf(samples);
       const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
+      const rest = earlier && beside(plan, earlier);
+      if (rest && rest.steps >= 0 && rest.updates >= 0) {
+        earlier = rest.steps + rest.updates > 0 ? rest : undefined;
+        continue;
+      }
+      const begun = earlier;
+      earlier = undefined;
       const programs = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
       await slots.fill(samples);
-      await rewind(engine, engine.memory.training!.report);
+      if (!begun) await rewind(engine, engine.memory.training!.report);
+      rowsBefore -= begun?.rows ?? 0;
       const goesOn = await engine.withPrograms(programs.specs, (entries) => {
-        const stretches = withEntries(plan, programs, entries);
+        const stretches = remaining(withEntries(plan, programs, entries), begun ? stepsDone(plan, begun.rows, begun.updates) : 0);
         return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => undefined });
       });
       if (!goesOn) return false;
@@ -181,4 +192,10 @@ export class StreamedSource implements EpochSource {
     }
     return true;
   }
+}
+
+/** What was done beside a plan; numbers below 0 where the plan was not done as a whole. */
+function beside(plan: readonly PlannedStretch[], { steps, rows, updates }: Done): Done {
+  const count = (kind: PlannedStretch['kind']) => plan.reduce((n, s) => n + (s.kind === kind ? s.steps : 0), 0);
+  return { steps: steps - count('accumulate'), rows, updates: updates - count('update') };
 }

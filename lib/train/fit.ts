@@ -1,21 +1,28 @@
 /**
  * The training loop: epochs of steps that run in native code, which comes back about ten times a second to report.
  */
+import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
-import type { Stretch } from '../runtime/session.js';
+import { number } from '../options.js';
+import { rateAt } from '../optimizers/optimizer.js';
 import type { Callback, TrainingContext } from './callback.js';
+import { CallbackList } from './callback_list.js';
+import { Clock } from './clock.js';
 import { Watch } from './diagnostics/watch.js';
 import { remaining, type Engine } from './engine.js';
-import type { Done, EpochSource, Piece } from './epoch_source.js';
+import type { Done, EpochSource, Piece, PlacedStretch } from './epoch_source.js';
 import { checkFlag } from './flags.js';
 import { logsOf, type History, type Logs, type Progress } from './history.js';
+import type { Model } from './model.js';
 import type { Report } from './report.js';
 
-/** Least milliseconds between two calls of onProgress. */
+/** Least milliseconds between two calls of the option onProgress. */
 const PROGRESS_MS = 100;
 
+const rate = number('number >= 0', (v) => v >= 0);
+
 export interface FitRun {
-  readonly model: object;
+  readonly model: Model;
   readonly source: EpochSource;
   /** Loss and metrics of validation data, if there are any. */
   readonly validate: (() => Promise<Logs>) | undefined;
@@ -35,93 +42,135 @@ export interface FitRun {
 
 export async function fit(engine: Engine, run: FitRun): Promise<History> {
   engine.accumulates = run.source.accumulates;
-  return engine.whileTraining('fit', async () => {
-    const history = await engine.abortable(run.signal, () => run.source.whileOpen(() => new Training(engine, run).epochs()));
-    await engine.adoptAverage();
-    return history;
-  });
+  return engine.whileTraining('fit', () =>
+    engine.abortable(run.signal, () => run.source.whileOpen(() => new Training(engine, run).run())),
+  );
 }
 
 /** One call of `fit`, with its data in place. */
 class Training {
   private readonly history: History = { epoch: [], loss: [] };
-  private readonly clock: Clock;
-  private readonly context: TrainingContext;
-  private readonly hearsBatches: boolean;
+  private readonly callbacks: CallbackList;
   private readonly watch: Watch | undefined;
+  private readonly first: number;
+  private clock: Clock | undefined;
+  private lastProgress = -Infinity;
+  private isResumed = false;
   private stopped = false;
+  /** Whether the piece that ran last was not run to its end. */
+  private isCut = false;
 
   constructor(
     private readonly engine: Engine,
-    private readonly run: FitRun,
+    private readonly given: FitRun,
   ) {
-    const { callbacks, source } = run;
-    this.hearsBatches = callbacks.some((c) => c.onBatchBegin ?? c.onBatchEnd);
-    this.watch = Watch.of(engine, callbacks);
-    this.clock = new Clock(run);
-    this.context = {
-      model: run.model,
-      epochs: run.epochs,
-      steps: source.steps,
-      stop: () => (this.stopped = true),
-      readLearningRate: () => engine.learningRate,
-      setLearningRate: (rate) => engine.setLearningRate(rate),
+    this.first = given.resume ? engine.epochs - (engine.unfinished ? 1 : 0) : given.initialEpoch;
+    this.watch = Watch.of(engine, given.callbacks);
+    this.callbacks = new CallbackList(given.callbacks, given.stepsPerExecution, this.context());
+  }
+
+  private context(): TrainingContext {
+    const { engine, given } = this;
+    const { learningRate } = engine.memory.training!.options.optimizer;
+    const isResumed = () => this.isResumed;
+    return {
+      model: given.model,
+      epochs: given.epochs,
+      steps: given.source.steps,
+      validates: given.validate !== undefined,
+      hasSchedule: typeof learningRate !== 'number',
+      get totalSteps() {
+        return engine.step;
+      },
+      get isResumed() {
+        return isResumed();
+      },
+      stop: () => {
+        this.stopped = true;
+        engine.session.stop();
+      },
+      readLearningRate: async () =>
+        typeof learningRate === 'number' ? engine.learningRate : rateAt(learningRate, await engine.readUpdates()),
+      setLearningRate: async (value) => {
+        if (typeof learningRate === 'number') return engine.setLearningRate(rate(value, 'learningRate'));
+        throw new GradstepError(
+          'ERR_OPTION',
+          `The learning rate cannot be set while the optimizer's is a schedule (${learningRate.name}): compile with a number`,
+        );
+      },
       snapshot: () => engine.snapshot(),
       restoreWeights: (weights) => engine.writeWeights(weights),
     };
   }
 
-  async epochs(): Promise<History> {
-    const { engine, run, context } = this;
-    const first = run.resume ? engine.epochs - (engine.unfinished ? 1 : 0) : run.initialEpoch;
-    for (const c of run.callbacks) await c.onTrainBegin?.(context);
+  async run(): Promise<History> {
+    const { engine, callbacks } = this;
+    try {
+      await callbacks.trainBegin();
+      const logs = await this.epochs();
+      await engine.adoptAverage();
+      await callbacks.trainEnd(logs);
+      return this.history;
+    } catch (error) {
+      await callbacks.trainError(error);
+      throw error;
+    }
+  }
+
+  /** All epochs; returns the logs of the last. */
+  private async epochs(): Promise<Logs> {
+    const { engine, given, callbacks, first } = this;
     let logs: Logs = { loss: NaN };
-    for (let epoch = first; epoch < run.epochs && !this.stopped; epoch++) {
-      for (const c of run.callbacks) await c.onEpochBegin?.(epoch, context);
-      logs = await this.epoch(epoch, run.resume && epoch === first && engine.unfinished);
-      const isDue = (epoch + 1 - run.initialEpoch) % run.validationFreq === 0;
-      if (run.validate && isDue) {
-        for (const [name, value] of Object.entries(await run.validate())) logs[`val_${name}`] = value;
+    for (let epoch = first; epoch < given.epochs && !this.stopped; epoch++) {
+      this.isResumed = given.resume && epoch === first && engine.unfinished;
+      if (epoch === first && !this.isResumed && engine.accumulates) await engine.clearGradients();
+      await callbacks.epochBegin(epoch);
+      if (this.stopped) break;
+      logs = await this.epoch(epoch);
+      const isDue = (epoch + 1 - given.initialEpoch) % given.validationFreq === 0;
+      if (given.validate && isDue && !engine.unfinished) {
+        for (const [name, value] of Object.entries(await given.validate())) logs[`val_${name}`] = value;
       }
-      for (const c of run.callbacks) await c.onEpochEnd?.(epoch, logs, context);
+      await callbacks.epochEnd(epoch, logs);
       this.history.epoch.push(epoch);
       for (const [name, value] of Object.entries(logs)) (this.history[name] ??= []).push(value);
     }
-    for (const c of run.callbacks) await c.onTrainEnd?.(logs, context);
-    return this.history;
+    return logs;
   }
 
   /** What was done of the epoch that goes on. */
-  private async doneSoFar(): Promise<Done> {
+  private async doneSoFar(): Promise<{ done: Done; logs: Logs }> {
     const { engine } = this;
-    const { report } = engine.memory.training!;
-    const { step, cursor } = report.parse(await engine.session.read(report.range));
+    const { report, options } = engine.memory.training!;
+    const { step, cursor, values } = report.parse(await engine.session.read(report.range));
     const updates = (await engine.readUpdates()) - engine.updatesBefore;
-    return { steps: step - engine.epochStart, rows: cursor, updates };
+    return { done: { steps: step - engine.epochStart, rows: cursor, updates }, logs: logsOf(values, options.totals) };
   }
 
   /** One pass over the rows, or what is left of one. */
-  private async epoch(epoch: number, goesOn: boolean): Promise<Logs> {
-    const { engine, run } = this;
+  private async epoch(epoch: number): Promise<Logs> {
+    const { engine, given, isResumed, first } = this;
     const { report } = engine.memory.training!;
-    const key = engine.epochs - (goesOn ? 1 : 0);
-    const done = goesOn ? await this.doneSoFar() : undefined;
-    if (!goesOn) {
+    const key = engine.epochs - (isResumed ? 1 : 0);
+    const earlier = isResumed ? await this.doneSoFar() : undefined;
+    if (!isResumed) {
       engine.beginEpoch(engine.accumulates ? await engine.readUpdates() : 0);
       await engine.session.write(report.range.offset, report.fresh(engine.step, engine.seed));
     }
-    let logs: Logs = { loss: NaN };
-    const isDone = await run.source.epoch(key, done, async (piece) => {
+    const { epochs, source } = given;
+    this.clock ??= new Clock({ first, stepsBefore: earlier?.done.steps ?? 0, epochs, steps: source.steps });
+    let logs: Logs = earlier?.logs ?? { loss: NaN };
+    const ended = await source.epoch(key, earlier?.done, async (piece) => {
       logs = await this.piece(epoch, piece, logs);
       return !this.stopped;
     });
-    if (isDone) engine.endEpoch();
+    if (ended || (!this.isCut && engine.step - engine.epochStart === source.steps)) engine.endEpoch();
     return logs;
   }
 
   /** Runs a piece of an epoch; returns the logs so far. */
   private async piece(epoch: number, piece: Piece, before: Logs): Promise<Logs> {
-    const { engine, run, context, hearsBatches, watch } = this;
+    const { engine, given, callbacks, watch } = this;
     const { report, options } = engine.memory.training!;
     const labelsPerRow = sizeOf(piece.samples.y[0]!.shape.slice(1));
     const flags = { what: 'fit', firstStep: engine.epochStart, batchSize: piece.batchSize, labelsPerRow, order: piece.order };
@@ -130,65 +179,61 @@ class Training {
       engine.step = now.step;
       checkFlag(now.flag, flags);
       logs = logsOf(now.values, options.totals);
-      this.clock.report(epoch, piece.rowsBefore + now.cursor, now.step - engine.epochStart, logs);
+      this.tell(this.clock!.progress(epoch, piece.rowsBefore + now.cursor, now.step - engine.epochStart, logs));
     };
-    let left = piece.stretches;
+    let left: readonly PlacedStretch[] = piece.stretches;
     let isFirst = true;
     await watch?.begin();
     while (left.length > 0 && !this.stopped) {
       const { now: free, diagnosed } = watch?.next(left) ?? { now: left, diagnosed: false };
-      const now = hearsBatches ? take(free, run.stepsPerExecution) : free;
-      if (hearsBatches) for (const c of run.callbacks) await c.onBatchBegin?.(engine.step - engine.epochStart, context);
-      let steps = 0;
-      const onReport = (found: Report, stepsSoFar: number): void => {
-        steps = stepsSoFar;
+      const now = take(free, callbacks.stepsTillHeard(engine.step));
+      if (!isUpdate(left[0])) await callbacks.batchBegin(engine.step - engine.epochStart);
+      if (this.stopped) break;
+      let ran = 0;
+      const onReport = (found: Report, soFar: number): void => {
+        ran = soFar;
         hear(found);
       };
-      const running = diagnosed ? watch!.diagnose(now[0]!, run.signal, onReport) : engine.run(now, report, run.signal, onReport);
+      const running = diagnosed
+        ? watch!.diagnose(now[0]!, given.signal, onReport)
+        : engine.run(now, report, given.signal, onReport, () => this.stopped);
       if (isFirst) piece.onStart();
       isFirst = false;
       await (watch ? watch.explained(piece, running) : running);
-      left = remaining(left, steps);
-      if (hearsBatches) for (const c of run.callbacks) await c.onBatchEnd?.(engine.step - engine.epochStart - 1, logs, context);
+      left = remaining(left, ran);
+      // A batch has ended when the update that it leads to is made.
+      if (ran > 0 && !isUpdate(left[0])) await callbacks.batchEnd(engine.step - engine.epochStart - 1, logs);
     }
+    this.isCut = left.length > 0;
     return logs;
   }
-}
 
-/** The first steps of stretches. */
-function take<S extends Stretch>(stretches: readonly S[], steps: number): readonly S[] {
-  let left = steps;
-  return stretches.flatMap((stretch) => {
-    const now = Math.min(left, stretch.steps);
-    left -= now;
-    return now > 0 ? [{ ...stretch, steps: now }] : [];
-  });
-}
-
-/** Tells the caller how far training is: not more often than ten times a second, and at the very end. */
-class Clock {
-  private readonly begin = performance.now();
-  private last = -Infinity;
-  private epoch = -1;
-  private rowsBefore = 0;
-  private rows = 0;
-
-  constructor(private readonly run: FitRun) {}
-
-  /** @param rows visited in this epoch @param step done in this epoch */
-  report(epoch: number, rows: number, step: number, logs: Logs): void {
-    const { onProgress, epochs, initialEpoch, source } = this.run;
-    if (epoch !== this.epoch) this.rowsBefore += this.rows;
-    this.epoch = epoch;
-    this.rows = rows;
+  /** Tells callbacks how far training is, and the option onProgress not more often than ten times a second and at the very end. */
+  private tell(progress: Progress): void {
+    const { onProgress, epochs } = this.given;
+    this.callbacks.progress(progress);
     const now = performance.now();
-    const isEnd = epoch === epochs - 1 && (rows === source.rows || step === source.steps);
-    if (!onProgress || (!isEnd && now - this.last < PROGRESS_MS)) return;
-    this.last = now;
-    const elapsed = (now - this.begin) / 1000;
-    const steps = source.steps ?? NaN;
-    const done = (epoch - initialEpoch) * steps + step;
-    const secondsLeft = (((epochs - initialEpoch) * steps - done) * elapsed) / done;
-    onProgress({ ...logs, epoch, epochs, step, steps, samplesPerSecond: (this.rowsBefore + rows) / elapsed, secondsLeft });
+    const isEnd = progress.epoch === epochs - 1 && progress.step === progress.steps;
+    if (!onProgress || (!isEnd && now - this.lastProgress < PROGRESS_MS)) return;
+    this.lastProgress = now;
+    onProgress(progress);
   }
+}
+
+function isUpdate(stretch: PlacedStretch | undefined): boolean {
+  return stretch?.spec.kind === 'update';
+}
+
+/** The first steps of stretches, with the update that the last of them leads to: it is no step of its own. */
+function take(stretches: readonly PlacedStretch[], steps: number): readonly PlacedStretch[] {
+  const taken: PlacedStretch[] = [];
+  let left = steps;
+  for (const stretch of stretches) {
+    const now = isUpdate(stretch) ? stretch.steps : Math.min(left, stretch.steps);
+    if (now === 0) break;
+    taken.push({ ...stretch, steps: now });
+    if (!isUpdate(stretch)) left -= now;
+    if (now < stretch.steps) break;
+  }
+  return taken;
 }

@@ -17,8 +17,9 @@ import { checkOptions, integer, optional, shape as shapeOption, type SchemaOf } 
 import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
 import type { TrainingState } from './engine.js';
 import { makeFunctional } from './functional.js';
+import { ModelMemory } from './memory.js';
 import type { Model } from './model.js';
-import { coreOf } from './model_core.js';
+import { coreOf, type ModelCore } from './model_core.js';
 import { readHeader, readingFile, readTensor, type SafetensorsHeader } from './safetensors.js';
 import { FORMAT, METADATA_KEY } from './save_model.js';
 import { makeSequential } from './sequential.js';
@@ -157,6 +158,22 @@ function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: num
   };
 }
 
+/** The report of an epoch that goes on must be one of this model, and the counters must agree with one another. */
+function checkUnfinished({ step, updates, epochs, unfinished }: ReturnType<typeof restoreTraining>, core: ModelCore): void {
+  if (!unfinished) return;
+  const { epochStart, updatesBefore, report } = unfinished;
+  const { training } = new ModelMemory(core.network, core.compiled, core.trainables);
+  const { bytes } = training!.report.range;
+  if (report.length !== bytes) throw optionError('training.unfinished.report', `${bytes} bytes in base64`, report.length);
+  if (epochs === 0) throw optionError('training.epochs', 'integer > 0 in the middle of an epoch', epochs);
+  if (epochStart > step) throw optionError('training.unfinished.epochStart', `integer from 0 to ${step}`, epochStart);
+  if (updatesBefore > updates)
+    throw optionError('training.unfinished.updatesBefore', `integer from 0 to ${updates}`, updatesBefore);
+  const found = training!.report.parse(new Uint8Array(report).buffer);
+  if (found.step !== step)
+    throw optionError('the step in training.unfinished.report', `${step}, as in training.step,`, found.step);
+}
+
 /** The numbers of a tensor of the file; ERR_FILE unless it is there and has that shape. */
 async function readWeight(
   file: FileHandle,
@@ -187,6 +204,7 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
     const options = restoreCompile(json, device);
     training = options && restoreTraining(json);
     if (options) model.compile(options);
+    if (training) checkUnfinished(training, coreOf(model));
   } catch (error) {
     throw new GradstepError('ERR_FILE', `${path} does not hold a model: ${(error as Error).message}`, { cause: error });
   }

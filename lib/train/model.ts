@@ -27,6 +27,7 @@ import { describeModel, saveModel, type SavedArchitecture, type SaveOptions } fr
 import { startFit } from './start_fit.js';
 import { inputReader, sampleReader } from './stream.js';
 import { summarize } from './summary.js';
+import { epochReports, type EpochReport } from './train.js';
 import { trainOnBatch, type BatchOptions } from './train_on_batch.js';
 import type { VariableHandle } from './variable.js';
 import { weightTensors, weightValues } from './weights.js';
@@ -153,6 +154,21 @@ export class Model extends Layer {
     const core = coreOf(this);
     const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
     return core.whileBusy('fit', () => startFit(this, core, x, y as DataLike, options as FitOptions));
+  }
+
+  /**
+   * The same training as `fit` does, driven by the caller: `for await (const report of model.train(x, y, { epochs: 5 }))`. Yields
+   * the means of each epoch, and begins the next when it is asked for. Leaving the loop ends training after the step under way;
+   * errors are thrown in it. The model stays busy until the iterator has come to its end or its `return` has been called.
+   */
+  train(x: DataLike, y: DataLike, options?: FitOptions): AsyncIterableIterator<EpochReport, undefined>;
+  train(dataset: Dataset, options?: FitOptions): AsyncIterableIterator<EpochReport, undefined>;
+  train(x: DataLike | Dataset, ...rest: readonly unknown[]): AsyncIterableIterator<EpochReport, undefined> {
+    const core = coreOf(this);
+    const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
+    return epochReports((listener) =>
+      core.whileBusy('train', () => startFit(this, core, x, y as DataLike, options as FitOptions, listener)),
+    );
   }
 
   /** One step of training on all rows given; resolves with their loss and metrics, of before the update. Errors as for `fit`. */

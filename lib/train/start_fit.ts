@@ -2,12 +2,14 @@
 import { Dataset } from '../data/dataset.js';
 import { rowsOf, type Samples } from '../data/samples.js';
 import { GradstepError, optionError } from '../errors.js';
+import type { Callback } from './callback.js';
 import type { Engine } from './engine.js';
 import { ResidentSource, StreamedSource, type EpochSource } from './epoch_source.js';
 import { evaluateResident, evaluateStream } from './evaluate.js';
 import { fit } from './fit.js';
 import type { History, Logs } from './history.js';
 import { samplesOf, splitSamples } from './inputs.js';
+import type { Model } from './model.js';
 import type { ModelCore } from './model_core.js';
 import { withSamples } from './resident.js';
 import { checkFitOptions, type DataLike, type FitOptions } from './run_options.js';
@@ -18,12 +20,14 @@ const CHUNK_ROWS = 256;
 
 type Checked = ReturnType<typeof checkFitOptions>;
 
+/** @param listener hears of training after all callbacks of the options */
 export async function startFit(
-  model: object,
+  model: Model,
   core: ModelCore,
   x: DataLike | Dataset,
   y: DataLike | undefined,
   options: FitOptions | undefined,
+  listener?: Callback,
 ): Promise<History> {
   const checked = checkFitOptions(options);
   const { initialEpoch, epochs, onEpochEnd } = checked;
@@ -38,7 +42,7 @@ export async function startFit(
     const source = given
       ? residentSource(engine, core, given.samples, checked)
       : streamedSource(engine, core, x as Dataset, y, checked);
-    const callbacks = onEpochEnd ? [...checked.callbacks, { onEpochEnd }] : checked.callbacks;
+    const callbacks = [...checked.callbacks, ...(onEpochEnd ? [{ onEpochEnd }] : []), ...(listener ? [listener] : [])];
     return withValidation(engine, core, given?.validation, checked, (validate) =>
       fit(engine, { ...checked, model, source, validate, callbacks }),
     );

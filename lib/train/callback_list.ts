@@ -1,0 +1,60 @@
+/** The callbacks of a run, called one after the other, and when a run must come back to JavaScript for them. */
+import type { Callback, TrainingContext } from './callback.js';
+import type { Logs, Progress } from './history.js';
+
+export class CallbackList {
+  /** Those that hear of batches. */
+  private readonly listeners: readonly Callback[];
+
+  constructor(
+    private readonly all: readonly Callback[],
+    private readonly stepsPerExecution: number,
+    private readonly context: TrainingContext,
+  ) {
+    this.listeners = all.filter((c) => c.onBatchBegin ?? c.onBatchEnd);
+  }
+
+  /** Steps until a callback hears of one, after `step` steps in all; Infinity where none does. */
+  stepsTillHeard(step: number): number {
+    const each = this.listeners.map(({ batchInterval: n }) => (n === undefined ? this.stepsPerExecution : n - (step % n)));
+    return Math.min(...each);
+  }
+
+  async trainBegin(): Promise<void> {
+    for (const c of this.all) await c.onTrainBegin?.(this.context);
+  }
+
+  async epochBegin(epoch: number): Promise<void> {
+    for (const c of this.all) await c.onEpochBegin?.(epoch, this.context);
+  }
+
+  async batchBegin(batch: number): Promise<void> {
+    for (const c of this.listeners) if (c.batchInterval === undefined) await c.onBatchBegin?.(batch, this.context);
+  }
+
+  async batchEnd(batch: number, logs: Logs): Promise<void> {
+    const { totalSteps } = this.context;
+    for (const c of this.listeners)
+      if (totalSteps % (c.batchInterval ?? 1) === 0) await c.onBatchEnd?.(batch, logs, this.context);
+  }
+
+  progress(progress: Progress): void {
+    for (const c of this.all) c.onProgress?.(progress, this.context);
+  }
+
+  async epochEnd(epoch: number, logs: Logs): Promise<void> {
+    for (const c of this.all) await c.onEpochEnd?.(epoch, logs, this.context);
+  }
+
+  async trainEnd(logs: Logs): Promise<void> {
+    for (const c of this.all) await c.onTrainEnd?.(logs, this.context);
+  }
+
+  /** What goes wrong while callbacks close what they opened does not hide the error that training ended with. */
+  async trainError(error: unknown): Promise<void> {
+    for (const c of this.all)
+      await Promise.resolve(error)
+        .then((e) => c.onTrainError?.(e, this.context))
+        .catch(() => undefined);
+  }
+}

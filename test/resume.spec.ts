@@ -1,0 +1,223 @@
+/** Training that is killed between two checkpoints and goes on from the last in another process ends with the same bits. */
+import { expect } from 'chai';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import * as gs from '../lib/index.js';
+import { expectFailure, failure } from './helpers/failure.js';
+import { checkpointAt, train, type Setting } from './helpers/interrupted_training.js';
+
+const script = fileURLToPath(new URL('helpers/interrupted_training.ts', import.meta.url));
+const command = (setting: Setting): string[] => ['--import', 'tsx', script, JSON.stringify(setting)];
+
+const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+
+interface SavedTraining {
+  step: number;
+  epochs: number;
+  updates: number;
+  unfinished?: { epochStart: number; updatesBefore: number; report: string };
+}
+
+function headerOf(path: string): { tensors: string[]; training: SavedTraining; cursor: number } {
+  const file = readFileSync(path);
+  const { __metadata__: metadata, ...tensors } = JSON.parse(
+    file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString('utf8'),
+  ) as { __metadata__: { gradstep: string } };
+  const { training } = JSON.parse(metadata.gradstep) as { training: SavedTraining };
+  const report = Buffer.from(training.unfinished?.report ?? '', 'base64');
+  return { tensors: Object.keys(tensors), training, cursor: report.length === 0 ? 0 : report.readInt32LE(4) };
+}
+
+/** Trains in a process that is killed when it has come to a step. */
+async function killed(setting: Setting): Promise<void> {
+  const child = spawn(process.execPath, command(setting), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  let output = '';
+  child.stdout.on('data', (bytes: Buffer) => {
+    output += bytes.toString('utf8');
+    if (output.includes('\n')) child.kill('SIGKILL');
+  });
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+  expect([code, signal], output).to.deep.equal([null, 'SIGKILL']);
+  expect(output).to.equal(`at ${setting.killAt}\n`);
+}
+
+describe('resuming', function () {
+  this.timeout(120_000);
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'gradstep-resume-'))));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const rows = { data: 'rows', rows: 53, batchSize: 8, gradientAccumulationSteps: 1 } as const;
+  const stream = { data: 'stream', rows: 398, batchSize: 4, gradientAccumulationSteps: 1 } as const;
+  for (const { name, setting, killAt, expected } of [
+    {
+      name: 'rows, in the midst of the second epoch',
+      setting: { ...rows, saveFreq: 3 },
+      killAt: 11,
+      expected: { step: 9, epochs: 2, updates: 9, epochStart: 7, cursor: 16 },
+    },
+    {
+      name: 'rows, after the last step of an epoch, before it was ended',
+      setting: { ...rows, saveFreq: 7 },
+      killAt: 9,
+      expected: { step: 7, epochs: 1, updates: 7, epochStart: 0, cursor: 53 },
+    },
+    {
+      name: 'rows, among the batches of an update',
+      setting: { ...rows, gradientAccumulationSteps: 4, saveFreq: 3 },
+      killAt: 14,
+      expected: { step: 12, epochs: 2, updates: 3, epochStart: 7, cursor: 40 },
+    },
+    {
+      name: 'a stream, in its second chunk',
+      setting: { ...stream, saveFreq: 90 },
+      killAt: 185,
+      expected: { step: 180, epochs: 2, updates: 180, epochStart: 100, cursor: 4 * (80 - 64) },
+    },
+    {
+      name: 'a stream, among the batches of an update',
+      setting: { ...stream, gradientAccumulationSteps: 3, saveFreq: 90 },
+      killAt: 185,
+      // An epoch: 33 updates of 3 batches and one of 1; chunks of 66 batches.
+      expected: { step: 180, epochs: 2, updates: 34 + 26, epochStart: 100, cursor: 4 * (80 - 66) },
+    },
+  ]) {
+    it(name, async () => {
+      const straight = await train({ ...setting, folder });
+      const whole = sha256(straight.path);
+      for (const file of readdirSync(folder)) rmSync(join(folder, file));
+
+      await killed({ ...setting, folder, killAt });
+      const from = checkpointAt(folder, expected.step);
+      expect(readdirSync(folder)).to.include(`step-${expected.step}.safetensors`);
+      const { tensors, training, cursor } = headerOf(from);
+      const { step, epochs, updates, unfinished } = training;
+      expect({ step, epochs, updates, epochStart: unfinished?.epochStart, cursor }).to.deep.equal(expected);
+      const adds = setting.gradientAccumulationSteps > 1;
+      expect(tensors.some((t) => t.startsWith('optimizer/accumulated/'))).to.equal(adds);
+
+      const child = spawnSync(process.execPath, command({ ...setting, folder, from }), { encoding: 'utf8' });
+      expect(child.status, child.stderr).to.equal(0);
+      const resumed = JSON.parse(child.stdout) as Awaited<ReturnType<typeof train>>;
+      expect(sha256(resumed.path)).to.equal(whole);
+      const skipped = expected.epochs - 1;
+      expect(resumed.history.epoch).to.deep.equal([0, 1].slice(skipped));
+      for (const [key, values] of Object.entries(straight.history)) {
+        expect(resumed.history[key], key).to.deep.equal(values.slice(skipped));
+      }
+      // Each epoch of a stream visits every row once, and the resumed one the rows of the epoch that was cut.
+      if (setting.data === 'stream') expect(resumed.visited).to.deep.equal(straight.visited.slice(setting.rows));
+    });
+  }
+
+  const x = gs.tensor(
+    Float32Array.from({ length: 40 * 3 }, (_, i) => Math.cos(i * 0.9)),
+    [40, 3],
+  );
+  const y = Float32Array.from({ length: 40 }, (_, i) => Math.sin(i));
+
+  function small(gradientAccumulationSteps?: number): gs.Sequential {
+    const model = gs.sequential([
+      gs.layers.dense({ units: 4, activation: 'tanh', inputShape: [3] }),
+      gs.layers.dropout({ rate: 0.3 }),
+      gs.layers.dense({ units: 1 }),
+    ]);
+    const grouping = gradientAccumulationSteps === undefined ? {} : { gradientAccumulationSteps };
+    const optimizer = gs.optimizers.sgd({ learningRate: 0.05, momentum: 0.9, ...grouping });
+    model.compile({ optimizer, loss: 'meanSquaredError', device: 'cpu', seed: 2, threads: 1 });
+    return model;
+  }
+
+  for (const grouping of [undefined, 3]) {
+    it(`in the same process, after a callback stopped it${grouping ? ' among the batches of an update' : ''}`, async () => {
+      using straight = small(grouping);
+      const whole = await straight.fit(x, y, { epochs: 3, batchSize: 6 });
+      using model = small(grouping);
+      for (const at of [4, 8, 14, 16]) {
+        const stop: gs.Callback = {
+          onBatchEnd: (_batch, _logs, context) => (context.totalSteps === at ? context.stop() : undefined),
+        };
+        await model.fit(x, y, { epochs: 3, batchSize: 6, resume: true, callbacks: [stop] });
+      }
+      const rest = await model.fit(x, y, { epochs: 3, batchSize: 6, resume: true });
+      expect(rest.epoch).to.deep.equal([2]);
+      expect(rest.loss).to.deep.equal(whole.loss.slice(2));
+      expect(await model.getWeights()).to.deep.equal(await straight.getWeights());
+    });
+  }
+
+  it('an update begins with no gradients that earlier training left', async () => {
+    for (const leave of [
+      (model: gs.Model) => model.fit(x, y, { batchSize: 6 }),
+      (model: gs.Model) => model.trainOnBatch(x, y),
+      (model: gs.Model) => model.fit(x, y, { batchSize: 6, callbacks: [{ onBatchEnd: (_b, _l, context) => context.stop() }] }),
+    ]) {
+      using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [3] })]);
+      model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.1 }), loss: 'meanSquaredError', device: 'cpu', seed: 4 });
+      await leave(model);
+      const [kernel, bias] = (await model.getWeights()).map((w) => [...w.data]);
+      await model.fit(x, y, { batchSize: 'full' });
+      const after = (await model.getWeights()).map((w) => [...w.data]);
+      // d/dw of the mean of (x·w + b − y)²: 2/n Σ (x·w + b − y) x.
+      const errors = Array.from(y, (t, i) => [0, 1, 2].reduce((s, j) => s + x.data[3 * i + j]! * kernel![j]!, bias![0]!) - t);
+      const expected = [0, 1, 2].map((j) => kernel![j]! - 0.1 * errors.reduce((s, e, i) => s + (e * x.data[3 * i + j]!) / 20, 0));
+      expected.forEach((w, j) => expect(after[0]![j]).to.be.closeTo(w, 1e-5));
+      expect(after[1]![0]).to.be.closeTo(bias![0]! - (0.1 * errors.reduce((s, e) => s + e, 0)) / 20, 1e-5);
+    }
+  });
+
+  it('after an abort, with the bits of a run that was not aborted', async () => {
+    using straight = small();
+    await straight.fit(x, y, { epochs: 400, batchSize: 6 });
+    using model = small();
+    const abort = new AbortController();
+    const aborted = failure(
+      model.fit(x, y, { epochs: 400, batchSize: 6, signal: abort.signal, callbacks: [{ onBatchEnd: () => sleep(1) }] }),
+    );
+    await sleep(40);
+    abort.abort();
+    expect((await aborted).code).to.equal('ERR_ABORTED');
+    await model.fit(x, y, { epochs: 400, batchSize: 6, resume: true });
+    expect(await model.getWeights()).to.deep.equal(await straight.getWeights());
+  });
+
+  it('files that lie about an unfinished epoch are refused', async () => {
+    using model = small();
+    const path = join(folder, 'model.safetensors');
+    const checkpoint = gs.callbacks.modelCheckpoint({ path, saveFreq: 3 });
+    await model.fit(x, y, { batchSize: 6, stepsPerEpoch: 5, callbacks: [checkpoint] });
+    const file = readFileSync(path);
+    const length = Number(file.readBigUInt64LE(0));
+    const header = JSON.parse(file.subarray(8, 8 + length).toString('utf8')) as { __metadata__: { gradstep: string } };
+    const saved = JSON.parse(header.__metadata__.gradstep) as { training: SavedTraining };
+    const { training } = saved;
+    const unfinished = training.unfinished!;
+    for (const [change, message] of [
+      [
+        { unfinished: { ...unfinished, report: unfinished.report.slice(0, 8) } },
+        /Expected \d+ bytes in base64 for training\.unfinished\.report/,
+      ],
+      [{ unfinished: { ...unfinished, epochStart: 4 } }, /Expected integer from 0 to 3 for training\.unfinished\.epochStart/],
+      [
+        { unfinished: { ...unfinished, updatesBefore: 4 } },
+        /Expected integer from 0 to 3 for training\.unfinished\.updatesBefore/,
+      ],
+      [{ epochs: 0 }, /for training\.epochs/],
+      [{ step: 2, unfinished: { ...unfinished, epochStart: 0 } }, /the step in training\.unfinished\.report/],
+    ] as const) {
+      header.__metadata__.gradstep = JSON.stringify({ ...saved, training: { ...training, ...change } });
+      const json = Buffer.from(JSON.stringify(header));
+      const prefix = Buffer.alloc(8);
+      prefix.writeBigUInt64LE(BigInt(json.length));
+      writeFileSync(path, Buffer.concat([prefix, json, file.subarray(8 + length)]));
+      await expectFailure(() => gs.loadModel(path), 'ERR_FILE', message);
+    }
+  });
+});
