@@ -29,6 +29,16 @@ export { conv3d, type Conv3dOptions } from './conv3d.js';
 export { conv3dTranspose, type Conv3dTransposeOptions } from './conv3d_transpose.js';
 export { cropping1d, cropping2d, cropping3d } from './cropping.js';
 export type { Cropping1dOptions, Cropping2dOptions, Cropping3dOptions } from './cropping.js';
+export {
+  defineLayer,
+  defineMergeLayer,
+  type CustomContext,
+  type CustomWeight,
+  type LayerDescription,
+  type LayerFactory,
+  type MergeLayerDescription,
+} from './custom.js';
+export * as options from './option_checks.js';
 export type { Layer, LayerOptions } from './define_layer.js';
 export { dense, type DenseOptions } from './dense.js';
 export { depthwiseConv1d, type DepthwiseConv1dOptions } from './depthwise_conv1d.js';

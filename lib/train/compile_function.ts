@@ -42,8 +42,8 @@ export interface CompileFunctionOptions<I extends Record<string, InputSpec>> {
   seed?: number;
 }
 
-/** What a function may return: a value, or values by name. */
-export type Described = Value | Readonly<Record<string, Value>> | undefined;
+/** What a function may return: a value, values by name, or nothing. */
+export type Described = Value | Readonly<Record<string, Value>> | ReturnType<() => void>;
 
 /** The numbers of what a function returned. */
 export type Computed<R> = R extends Value

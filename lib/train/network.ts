@@ -286,7 +286,7 @@ function callLayer(
   }
   const variable = (role: string): Variable => {
     const weight = weights.find((w) => w.role === role);
-    if (!weight) throw new GradstepError('ERR_INTERNAL', `${name} has no weight ${role}`);
+    if (!weight) throw new GradstepError('ERR_OPTION', `${name} has no weight "${role}"`);
     return flow.variableOf(weight);
   };
   const stream = flow.stream ?? streamOf;
