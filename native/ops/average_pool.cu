@@ -23,6 +23,7 @@ __global__ void __launch_bounds__(kPoolThreads) average_pool_kernel(PoolMap g, c
     for (int32_t d = over_d.begin; d < over_d.end; d++) {
       for (int32_t h = over_h.begin; h < over_h.end; h++) {
         const float* row = image + (static_cast<int64_t>(d) * g.rows.size + h) * g.cols.size * g.channels + c;
+#pragma unroll 1  // windows are small, and what more unrolling needs is spilled on sm_80
         for (int32_t w = over_w.begin; w < over_w.end; w++) sum += row[static_cast<int64_t>(w) * g.channels];
       }
     }

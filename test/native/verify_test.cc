@@ -244,10 +244,10 @@ TEST(verify_lets_reads_share_memory) {
 }
 
 TEST(verify_checks_slots_and_state) {
-  REFUSED(valid_gather(), "gather", "slot", "slot 64 does not exist", a.slot = kSlots);
+  REFUSED(valid_gather(), "gather", "slot", "slot 128 does not exist", a.slot = kSlots);
   REFUSED(valid_gather(), "gather", "slot", "slot -1 does not exist", a.slot = -1);
   REFUSED(valid_gather(), "gather", "indexSlot", "slot -2 does not exist", a.index_slot = -2);
-  REFUSED(valid_gather(), "gather", "indexSlot", "slot 64 does not exist", a.index_slot = kSlots);
+  REFUSED(valid_gather(), "gather", "indexSlot", "slot 128 does not exist", a.index_slot = kSlots);
   REFUSED(valid_gather(), "gather", "flag", "it has 3 elements, expected 4", a.flag.dims[0] = 3);
   REFUSED(valid_gather(), "gather", "state", "it has 1 elements, expected 4", a.state.rank = 0);
 }
