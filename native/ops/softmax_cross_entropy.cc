@@ -4,6 +4,7 @@
 #include "generated/args/softmax_cross_entropy.h"
 
 #include "core/state.h"
+#include "cpu/octet.h"
 #include "cpu/prepare.h"
 #include "cpu/softmax_row.h"
 #include "cpu/vector.h"
@@ -24,18 +25,54 @@ void check_labels(const int32_t* labels, int64_t rows, int64_t classes, const in
   }
 }
 
-float sparse_loss(const float* x, int32_t label, int64_t classes, const RowScale& row) {
-  if (label < 0 || label >= classes) return 0.f;
-  return scalar::log(row.sum) - (x[label] - row.max);
+GRADSTEP_VECTORISED void logarithms(float* y, const float* x, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] = scalar::log(x[i]);
 }
 
-float dense_loss(const float* x, const float* t, int64_t classes, const RowScale& row) {
-  const float log_sum = scalar::log(row.sum);
-  double total = 0;
-  for (int64_t c = 0; c < classes; c++) {
-    if (t[c] != 0.f) total += static_cast<double>(t[c]) * (log_sum - (x[c] - row.max));
+// loss = log sum − (x[label] − max)
+void sparse_losses(float* loss, const float* x, const int32_t* labels, int64_t rows, int64_t classes,
+                   const RowScales& scales) {
+  logarithms(loss, scales.sum, rows);
+  for (int64_t r = 0; r < rows; r++) {
+    const int32_t label = labels[r];
+    loss[r] = label >= 0 && label < classes ? loss[r] - (x[r * classes + label] - scales.max[r]) : 0.f;
   }
-  return static_cast<float>(total);
+}
+
+GRADSTEP_VECTORISED double dense_loss(const float* x, const float* t, int64_t classes, float max, float log_sum) {
+  double total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int64_t c = 0; c < classes; c++) {
+    total += t[c] != 0.f ? static_cast<double>(t[c]) * (log_sum - (x[c] - max)) : 0.;
+  }
+  return total;
+}
+
+// A block of rows of at most kShortRow classes.
+GRADSTEP_VECTORISED void dense_block(float* loss, const float* x, const float* t, int64_t rows, int64_t classes,
+                                     const float* max) {
+  RowBlock in, target;
+  float losses[kBlockRows];
+  std::memcpy(in.at, x, rows * classes * sizeof(float));
+  std::memcpy(target.at, t, rows * classes * sizeof(float));
+  fold_rows<OctetSum>(losses, rows, classes, [&](Octet& v, int64_t r, int64_t i) GRADSTEP_INLINED {
+    Octet share;
+    load_octet(v, in.at + r * classes + i);
+    load_octet(share, target.at + r * classes + i);
+    v = share != 0.f ? share * (loss[r] - (v - max[r])) : Octet{};
+  });
+  std::memcpy(loss, losses, rows * sizeof(float));
+}
+
+void dense_losses(float* loss, const float* x, const float* t, int64_t rows, int64_t classes, const RowScales& scales) {
+  logarithms(loss, scales.sum, rows);
+  const int64_t block = classes <= kShortRow ? rows_of_block(classes) : 1;
+  for (int64_t r = 0; r < rows; r += block) {
+    const int64_t at = r * classes;
+    if (block > 1) dense_block(loss + r, x + at, t + at, std::min(block, rows - r), classes, scales.max + r);
+    if (block == 1) loss[r] = static_cast<float>(dense_loss(x + at, t + at, classes, scales.max[r], loss[r]));
+  }
 }
 
 GRADSTEP_VECTORISED void difference(float* dx, const float* p, const float* t, float mass, float g, int64_t n) {
@@ -59,11 +96,12 @@ Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args
           state = prepare.at<int32_t>(args.state), flag = prepare.at<int32_t>(args.flag)] {
     if (sparse) check_labels(classes_of, rows, classes, state, flag);
     parallel_ranges(rows, parts, 1, [&](int, int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) {
-        const float* row = x + r * classes;
-        const RowScale scale = softmax_row(p + r * classes, row, classes);
-        loss[r] =
-            sparse ? sparse_loss(row, classes_of[r], classes, scale) : dense_loss(row, t + r * classes, classes, scale);
+      RowScales scales;
+      for (int64_t r = begin; r < end; r += kSoftmaxRows) {
+        const int64_t n = std::min(kSoftmaxRows, end - r), at = r * classes;
+        softmax_rows(p + at, x + at, n, classes, scales);
+        if (sparse) sparse_losses(loss + r, x + at, classes_of + r, n, classes, scales);
+        if (!sparse) dense_losses(loss + r, x + at, t + at, n, classes, scales);
       }
     });
   };

@@ -33,6 +33,9 @@ export const cases: OpCase[] = [
   simple('one class', [3, 1]),
   simple('one element', [1]),
   simple('40 classes', [3, 40]),
+  simple('600 rows of two classes: more than one block', [600, 2], { gradients: [] }),
+  simple('37 rows of 64 classes: more than one block', [37, 64], { gradients: [] }),
+  simple('a NaN spoils its row and no other', [3, 3], { data: [0, NaN, 1, 0, 1, 2, 3, 4, NaN], gradients: [] }),
   simple('1,031 classes', [3, 1031], { gradients: [] }),
   simple('large logits', [2, 3], { data: [1000, 999, 998, -1000, 0, 1000], gradients: [] }),
 ];

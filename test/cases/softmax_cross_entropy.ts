@@ -23,7 +23,7 @@ function sparse(name: string, rows: number, classes: number, extra: Partial<OpCa
   };
 }
 
-function dense(name: string, rows: number, classes: number): OpCase {
+function dense(name: string, rows: number, classes: number, extra: Partial<OpCase> = {}): OpCase {
   return {
     name,
     inputs: {
@@ -41,6 +41,7 @@ function dense(name: string, rows: number, classes: number): OpCase {
     },
     gradients: ['x'],
     terms: classes * 4,
+    ...extra,
   };
 }
 
@@ -49,7 +50,10 @@ export const cases: OpCase[] = [
   sparse('class numbers, one class', 3, 1),
   sparse('class numbers, 300 classes', 2, 300, { gradients: [] }),
   dense('distributions', 5, 7),
+  sparse('class numbers, 700 rows: more than one block', 700, 10, { gradients: [] }),
   dense('distributions, one row', 1, 40),
+  dense('distributions, 700 rows: more than one block', 700, 10, { gradients: [] }),
+  dense('distributions, 100 classes', 3, 100, { gradients: [] }),
   {
     name: 'probabilities beside the loss',
     inputs: { x: { shape: [4, 6] }, labels: { shape: [4], dtype: 'int32', data: [0, 5, 2, 2] }, state: STATE, flag: FLAG },
