@@ -10,6 +10,7 @@ export * as metrics from './metrics/index.js';
 export * as ops from './ops/index.js';
 export * as optimizers from './optimizers/index.js';
 export * as regularizers from './regularizers/index.js';
+export * as recipes from './train/recipes/index.js';
 export * as schedules from './schedules/index.js';
 export * as utils from './data/to_categorical.js';
 

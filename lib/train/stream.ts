@@ -109,7 +109,7 @@ export async function* chunksOf(
       parts.push(batch);
       if (rows < batchSize) break;
     }
-    return { samples: join(parts), batchSize };
+    return { samples: joinSamples(parts), batchSize };
   };
   try {
     let ahead = collect();
@@ -138,7 +138,8 @@ function checkAlike(first: Samples, batch: Samples): void {
   if (!same) throw new GradstepError('ERR_SHAPE', 'Expected batches of the same shapes and types throughout the dataset');
 }
 
-function join(parts: readonly Samples[]): Samples {
+/** Batches as one. */
+export function joinSamples(parts: readonly Samples[]): Samples {
   if (parts.length === 1) return parts[0]!;
   const [first] = parts;
   return {
