@@ -1,7 +1,7 @@
 // map on the CPU: the tape is evaluated over blocks of kBlock elements that stay in the first-level cache, one
 // vectorised loop an instruction. Inputs that hold the domain in order are read in place, results are written in place;
-// broadcast and integer inputs are first spread into a block of floats. A row reduction sums each row as its blocks are
-// made.
+// broadcast and integer inputs are first spread into a block of floats, those that soon repeat once for all blocks. A
+// row reduction sums each row as its blocks are made.
 #include "generated/args/map.h"
 
 #include <cstring>
@@ -10,6 +10,7 @@
 
 #include "core/map_plan.h"
 #include "cpu/prepare.h"
+#include "cpu/spread.h"
 #include "cpu/vector.h"
 #include "ops/scalar.h"
 
@@ -17,6 +18,8 @@ namespace gradstep::cpu {
 namespace {
 
 constexpr int64_t kBlock = 512;
+constexpr int64_t kBuffer = kBlock + kSpreadRoom;
+constexpr int64_t kTile = 2 * kBlock + kSpreadRoom;  // of an input: a block from any place in its period
 
 using Loop = void (*)(int64_t n, const float* a, const float* b, const float* c, float* y);
 
@@ -40,13 +43,14 @@ struct Map {
   MapPlan plan;
   Tape tape;
   const void* inputs[kMapInputs];
-  DType dtypes[kMapInputs];
-  bool direct_input[kMapInputs];  // read in place
+  Spread spreads[kMapInputs];
+  bool direct_input[kMapInputs];    // read in place
+  bool repeated_input[kMapInputs];  // its period is at most a block: it is spread once
   float* outputs[kMapOutputs];
   bool write_through[kTapeCode];  // instruction i's result goes straight to an output
   int through_output[kTapeCode];
   float scale;
-  float* buffers;  // per thread: inputs, registers and immediates, kBlock floats each
+  float* buffers;  // per thread: inputs, immediates, registers
   int64_t buffers_per_thread;
   int threads;
 };
@@ -54,45 +58,23 @@ struct Map {
 // Where the blocks of one thread lie.
 class Blocks {
  public:
-  Blocks(const Map& map, int part) : base_(map.buffers + part * map.buffers_per_thread * kBlock) {}
-  float* input(int k) const { return base_ + k * kBlock; }
-  float* immediate(int k) const { return base_ + (kMapInputs + k) * kBlock; }
-  float* result(int i) const { return base_ + (kMapInputs + kTapeImmediates + i) * kBlock; }
+  Blocks(const Map& map, int part) : base_(map.buffers + part * map.buffers_per_thread) {}
+  float* input(int k) const { return base_ + k * kTile; }
+  float* immediate(int k) const { return base_ + kMapInputs * kTile + k * kBuffer; }
+  float* result(int i) const { return base_ + kMapInputs * kTile + (kTapeImmediates + i) * kBuffer; }
 
  private:
   float* base_;
 };
 
-// Spreads elements [begin, begin + n) of the domain, as input k holds them, into a block.
-void spread(const Map& map, int k, int64_t begin, int64_t n, float* block) {
-  const MapPlan& plan = map.plan;
-  const int last = plan.rank - 1;
-  int64_t done = 0;
-  while (done < n) {
-    int64_t rest = begin + done;
-    int64_t offset = 0;
-    int64_t inner = 0;
-    for (int i = last; i >= 0; i--) {
-      const int64_t at = rest % plan.dims[i];
-      rest /= plan.dims[i];
-      if (i == last) inner = at;
-      offset += at * plan.strides[k][i];
-    }
-    const int64_t run = std::min(n - done, plan.dims[last] - inner);
-    const int64_t stride = plan.strides[k][last];
-    if (stride == 0) {
-      float value;
-      load(&value, map.inputs[k], map.dtypes[k], offset, 1, 1);
-      fill(block + done, value, run);
-    } else {
-      load(block + done, map.inputs[k], map.dtypes[k], offset, stride, run);
-    }
-    done += run;
+// What is the same for all blocks of a range of n elements.
+void prepare_blocks(const Map& map, const Blocks& blocks, int64_t n) {
+  const int64_t block = std::min(n, kBlock);
+  for (int i = 0; i < map.tape.immediate_count; i++) fill(blocks.immediate(i), map.tape.immediates[i], block);
+  for (int k = 0; k < map.plan.inputs; k++) {
+    const int64_t period = map.spreads[k].period;
+    if (map.repeated_input[k]) spread(map.spreads[k], 0, std::min(block + period, map.plan.size), blocks.input(k));
   }
-}
-
-void fill_immediates(const Map& map, const Blocks& blocks) {
-  for (int i = 0; i < map.tape.immediate_count; i++) fill(blocks.immediate(i), map.tape.immediates[i], kBlock);
 }
 
 // Evaluates the tape on [begin, begin + n), n <= kBlock. Returns the block that holds the first result when it is to be
@@ -102,8 +84,10 @@ const float* evaluate(const Map& map, const Blocks& blocks, int64_t begin, int64
   for (int k = 0; k < map.plan.inputs; k++) {
     if (map.direct_input[k]) {
       operands[k] = static_cast<const float*>(map.inputs[k]) + begin;
+    } else if (map.repeated_input[k]) {
+      operands[k] = blocks.input(k) + begin % map.spreads[k].period;
     } else {
-      spread(map, k, begin, n, blocks.input(k));
+      spread(map.spreads[k], begin, n, blocks.input(k));
       operands[k] = blocks.input(k);
     }
   }
@@ -125,7 +109,7 @@ const float* evaluate(const Map& map, const Blocks& blocks, int64_t begin, int64
 void run_elementwise(const Map& map) {
   parallel_ranges(map.plan.size, parts_of(map.plan.size, map.threads), 64, [&](int part, int64_t begin, int64_t end) {
     const Blocks blocks(map, part);
-    fill_immediates(map, blocks);
+    prepare_blocks(map, blocks, end - begin);
     for (int64_t at = begin; at < end; at += kBlock) evaluate(map, blocks, at, std::min(kBlock, end - at));
   });
 }
@@ -147,7 +131,7 @@ void run_rows(const Map& map, int64_t rows) {
   const int parts = parts_of(rows * length, map.threads);
   parallel_ranges(rows, parts, rows_per_block, [&](int part, int64_t begin, int64_t end) {
     const Blocks blocks(map, part);
-    fill_immediates(map, blocks);
+    prepare_blocks(map, blocks, (end - begin) * length);
     for (int64_t row = begin; row < end; row += rows_per_block) {
       if (length > kBlock) {
         map.outputs[0][row] = map.scale * static_cast<float>(sum_range(map, blocks, row * length, (row + 1) * length));
@@ -171,7 +155,7 @@ void run_long_rows(const Map& map, int64_t rows) {
     double sums[kMaxParts] = {};
     parallel_ranges(length, parts, kBlock, [&](int part, int64_t begin, int64_t end) {
       const Blocks blocks(map, part);
-      fill_immediates(map, blocks);
+      prepare_blocks(map, blocks, end - begin);
       sums[part] = sum_range(map, blocks, row * length + begin, row * length + end);
     });
     double total = 0;
@@ -207,13 +191,13 @@ Step map(Prepare& prepare, const MapArgs& args) {
   for (int k = 0; k < map->plan.inputs; k++) {
     const Tensor& t = (&args.in0)[k];
     map->inputs[k] = prepare.at<char>(t);
-    map->dtypes[k] = t.dtype;
+    map->spreads[k] = plan_spread(map->plan, k, map->inputs[k], t.dtype);
+    map->repeated_input[k] = map->spreads[k].period <= kBlock;
     map->direct_input[k] = t.dtype == DType::kFloat32 && map->plan.contiguous(k);
   }
   for (int k = 0; k < map->plan.outputs; k++) map->outputs[k] = prepare.at((&args.out0)[k]);
-  map->buffers_per_thread = kMapInputs + kTapeImmediates + map->tape.instructions;
-  map->buffers =
-      static_cast<float*>(prepare.workspace(prepare.threads() * map->buffers_per_thread * kBlock * sizeof(float)));
+  map->buffers_per_thread = kMapInputs * kTile + (kTapeImmediates + map->tape.instructions) * kBuffer;
+  map->buffers = static_cast<float*>(prepare.workspace(prepare.threads() * map->buffers_per_thread * sizeof(float)));
   choose_outputs(*map);
 
   if (!map->plan.reduce) return [map] { run_elementwise(*map); };

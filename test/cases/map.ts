@@ -157,6 +157,36 @@ export const cases: OpCase[] = [
     gradients: ['x1'],
     terms: 131,
   },
+  // Broadcast operands of domains of many blocks, shared out among threads, none a multiple of the rows' length.
+  ...[
+    ['three channels', [2100, 3], [3]],
+    ['one number a row', [7000, 3], [7000, 1]],
+    ['rows of 100 that repeat', [50, 100], [100]],
+    ['rows of 600 that repeat', [5, 600], [600]],
+    ['channels of a sample', [9, 70, 3], [9, 1, 3]],
+    ['short rows of short rows', [11, 13, 5, 4], [11, 1, 5, 1]],
+    ['a middle axis of short rows', [300, 2, 5], [300, 1, 5]],
+    ['short rows within rows', [3, 40, 3, 5], [40, 1, 5]],
+  ].map(([name, x, y]) => ({
+    ...broadcastCase(`many blocks: ${name as string}`, 'sub', [x as number[], y as number[]]),
+    gradients: [],
+  })),
+  {
+    ...broadcastCase(
+      'many blocks: whole numbers, one a row',
+      'add',
+      [
+        [900, 3],
+        [900, 1],
+      ],
+      { dtype: 'int32', range: [-50, 50] },
+    ),
+    gradients: [],
+  },
+  {
+    ...broadcastCase('many blocks: bytes of the channels', 'add', [[900, 3], [3]], { dtype: 'uint8', range: [0, 255] }),
+    gradients: [],
+  },
   manyInputs('float32', 8),
   manyInputs('int32', 8),
   manyInputs('uint8', 8),
