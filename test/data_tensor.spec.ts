@@ -207,3 +207,44 @@ describe('data.classWeights', () => {
     await expectFailure(() => gs.data.classWeights(new Int32Array(0)), 'ERR_OPTION', /at least one label/);
   });
 });
+
+describe('data.statistics', () => {
+  it('mean and variance of each column, over all other axes', () => {
+    const table = gs.tensor(Float32Array.of(1, 10, 2, 10, 6, 40), [3, 2]);
+    expect(gs.data.statistics(table)).to.deep.equal({ mean: [3, 20], variance: [14 / 3, 200] });
+    const pictures = gs.tensor(Uint8Array.of(0, 1, 2, 1, 4, 1, 6, 1), [2, 2, 1, 2]);
+    expect(gs.data.statistics(pictures)).to.deep.equal({ mean: [3, 1], variance: [5, 0] });
+  });
+
+  it('of one axis one mean and one variance; nested arrays are data too', () => {
+    expect(gs.data.statistics(Int32Array.of(2, 4))).to.deep.equal({ mean: [3], variance: [1] });
+    expect(gs.data.statistics([[1], [5]])).to.deep.equal({ mean: [3], variance: [4] });
+  });
+
+  it('numbers far from 0 keep their variance', () => {
+    const far = [16777216, 16777218, 16777220].map((v) => [v]);
+    expect(gs.data.statistics(far).variance[0]).to.be.closeTo(8 / 3, 1e-12);
+  });
+
+  it('makes of normalization a layer that gives mean 0 and variance 1', async () => {
+    const x = gs.tensor(Float32Array.of(1, 10, 2, 10, 6, 40), [3, 2]);
+    using model = gs.sequential([gs.layers.normalization({ ...gs.data.statistics(x), inputShape: [2] })]);
+    const { data } = await model.predict(x);
+    const [a, b] = [Math.sqrt(14 / 3), Math.sqrt(200)];
+    [-2 / a, -10 / b, -1 / a, -10 / b, 3 / a, 20 / b].forEach((v, i) => expect(data[i]).to.be.closeTo(v, 1e-6));
+  });
+
+  it('names the row of what is no number', async () => {
+    const broken = gs.tensor(Float32Array.of(1, 2, 3, NaN), [2, 2]);
+    await expectFailure(
+      () => gs.data.statistics(broken),
+      'ERR_DATA',
+      'Expected finite numbers for data.statistics but received NaN in row 1',
+    );
+    await expectFailure(
+      () => gs.data.statistics(new Float32Array(0)),
+      'ERR_DATA',
+      'Expected at least one row for data.statistics but received none',
+    );
+  });
+});

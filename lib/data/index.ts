@@ -8,6 +8,7 @@ export { imageFolder } from './image_folder.js';
 export { npy, writeNpy } from './npy.js';
 export { npz, writeNpz } from './npz.js';
 export { split } from './split.js';
+export { statistics } from './statistics.js';
 
 export type { BatchOptions, Columns, ElementsOptions, MapOptions, Sample, ShuffleOptions } from './dataset.js';
 export type { FileSource } from './bytes.js';
@@ -17,4 +18,5 @@ export type { ImageOptions } from './image.js';
 export type { ImageFolder, ImageFolderOptions, ImageSample } from './image_folder.js';
 export type { WriteNpzOptions } from './npz.js';
 export type { SplitOptions, SplitPart } from './split.js';
+export type { Statistics } from './statistics.js';
 export type { Structure, StructureLike, TensorsOf } from './structure.js';
