@@ -1,45 +1,12 @@
 /** Event files: read back by TensorBoard itself (scripts/tensorboard.mjs); checksums by their published values. */
 import { expect } from 'chai';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EventFileWriter } from '../lib/train/callbacks/event_file.js';
 import { crc32c } from '../lib/train/callbacks/event_records.js';
-import { tensorboard } from '../scripts/tensorboard.mjs';
 import { expectFailure, wrong } from './helpers/failure.js';
-
-interface HistogramValue {
-  min: number;
-  max: number;
-  num: number;
-  sum: number;
-  sum_squares: number;
-  bucket_limit: number[];
-  bucket: number[];
-}
-
-interface Found {
-  scalars: Record<string, [wallTime: number, step: number, value: number][]>;
-  histograms: Record<string, [wallTime: number, step: number, value: HistogramValue][]>;
-  texts: Record<string, [wallTime: number, step: number, plugin: string, texts: string[]][]>;
-}
-
-const script = fileURLToPath(new URL('helpers/read_events.py', import.meta.url));
-
-/** What TensorBoard finds in a folder. */
-function readByTensorBoard(folder: string): Found {
-  const env = { ...process.env, PYTHONPATH: tensorboard(), PYTHONDONTWRITEBYTECODE: '1' };
-  const result = spawnSync('python3', [script, folder], { encoding: 'utf8', env });
-  expect(result.status, result.stderr).to.equal(0);
-  // Python writes numbers that JSON does not have.
-  const json = result.stdout
-    .replaceAll('-Infinity', '"-Infinity"')
-    .replaceAll(/(?<!["-])Infinity/g, '"Infinity"')
-    .replaceAll('NaN', '"NaN"');
-  return JSON.parse(json) as Found;
-}
+import { readByTensorBoard, type HistogramValue } from './helpers/tensorboard.js';
 
 describe('event files', () => {
   let folder: string;

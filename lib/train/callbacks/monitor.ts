@@ -20,7 +20,7 @@ export const monitorSchema = {
 
 /** Ends of the names of what is better the larger, and the smaller, it is; a number may follow where a name occurs twice. */
 const MORE =
-  /(acc|accuracy|auc|precision|recall|sensitivity|specificity|score|iou|dice|similarity|(true_?(positives|negatives)))(_\d+)?$/i;
+  /(acc|accuracy|auc|precision|recall|sensitivity|specificity|score|io_?u|dice|similarity|(true_?(positives|negatives)))(_\d+)?$/i;
 const LESS =
   /(loss|error|crossentropy|perplexity|divergence|poisson|hinge|mse|mae|mape|msle|bce|(false_?(positives|negatives)))(_\d+)?$/i;
 

@@ -1,0 +1,272 @@
+/** The training loop as callbacks see and steer it, and `model.train`, the same loop driven by its caller. */
+import { expect } from 'chai';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as gs from '../lib/index.js';
+import { expectFailure, failure } from './helpers/failure.js';
+
+const x = gs.tensor(
+  Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)),
+  [20, 2],
+);
+const y = Float32Array.from({ length: 20 }, (_, i) => i / 10);
+/** Seven steps an epoch. */
+const run = { batchSize: 3 };
+
+function network(options: Partial<gs.CompileOptions> = {}): gs.Sequential {
+  const model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
+  const optimizer = gs.optimizers.sgd({ learningRate: 0.1 });
+  model.compile({ optimizer, loss: 'meanSquaredError', device: 'cpu', seed: 1, threads: 1, ...options });
+  return model;
+}
+
+const accumulating = (gradientAccumulationSteps: number) => ({
+  optimizer: gs.optimizers.sgd({ learningRate: 0.1, gradientAccumulationSteps }),
+});
+
+/** Writes down the batches that it hears of. */
+function batches(batchInterval?: number): gs.Callback & { begun: number[]; ended: number[]; losses: number[] } {
+  const [begun, ended, losses]: number[][] = [[], [], []];
+  return {
+    ...(batchInterval !== undefined && { batchInterval }),
+    begun: begun!,
+    ended: ended!,
+    losses: losses!,
+    onBatchBegin: (batch) => void begun!.push(batch),
+    onBatchEnd: (batch, { loss }) => {
+      ended!.push(batch);
+      losses!.push(loss);
+    },
+  };
+}
+
+describe('the training loop', () => {
+  it('calls callbacks in order, and waits for each', async () => {
+    using model = network();
+    const heard: string[] = [];
+    const callback = (name: string): gs.Callback => {
+      const hear = async (what: string): Promise<void> => {
+        heard.push(`${name} ${what}`);
+        await sleep(2);
+        heard.push('.');
+      };
+      return {
+        onTrainBegin: ({ epochs, steps, validates, totalSteps }) => hear(`begins ${epochs} ${steps} ${validates} ${totalSteps}`),
+        onEpochBegin: (epoch) => hear(`epoch ${epoch}`),
+        onBatchBegin: (batch) => hear(`batch ${batch}`),
+        onBatchEnd: (batch, logs, { totalSteps }) => hear(`after ${batch}, ${Object.keys(logs).join()}, ${totalSteps} in all`),
+        onEpochEnd: (epoch, logs) => hear(`end of ${epoch}: ${Object.keys(logs).join()}`),
+        onTrainEnd: (logs) => hear(`ends ${Object.keys(logs).join()}`),
+        onTrainError: () => hear('never'),
+      };
+    };
+    await model.fit(x, y, { batchSize: 20, epochs: 2, validationData: [x, y], callbacks: [callback('a'), callback('b')] });
+    const expected = [
+      'begins 2 1 true 0',
+      ...[0, 1].flatMap((epoch) => [
+        `epoch ${epoch}`,
+        'batch 0',
+        `after 0, loss, ${epoch + 1} in all`,
+        `end of ${epoch}: loss,val_loss`,
+      ]),
+      'ends loss,val_loss',
+    ];
+    expect(heard).to.deep.equal(expected.flatMap((what) => [`a ${what}`, '.', `b ${what}`, '.']));
+  });
+
+  for (const { name, options, compile = {}, interval, begun, ended } of [
+    { name: 'each', options: {}, begun: [0, 1, 2, 3, 4, 5, 6], ended: [0, 1, 2, 3, 4, 5, 6] },
+    { name: 'each third, and the last', options: { stepsPerExecution: 3 }, begun: [0, 3, 6], ended: [2, 5, 6] },
+    {
+      name: 'each once where two make an update',
+      options: {},
+      compile: accumulating(2),
+      begun: [0, 1, 2, 3, 4, 5, 6],
+      ended: [0, 1, 2, 3, 4, 5, 6],
+    },
+    {
+      name: 'each third where two make an update',
+      options: { stepsPerExecution: 3 },
+      compile: accumulating(2),
+      begun: [0, 3, 6],
+      ended: [2, 5, 6],
+    },
+    { name: 'in intervals', options: { epochs: 2 }, interval: 4, begun: [], ended: [3, 0, 4] },
+  ]) {
+    it(`tells of batches: ${name}`, async () => {
+      using silent = network(compile);
+      await silent.fit(x, y, { ...run, ...options });
+      for (const data of ['rows', 'stream']) {
+        using model = network(compile);
+        const callback = batches(interval);
+        const order: gs.FitOptions = { ...run, ...options, callbacks: [callback] };
+        if (data === 'rows') await model.fit(x, y, order);
+        else await model.fit(gs.data.dataset({ x, y }), order);
+        expect(callback.begun, data).to.deep.equal(begun);
+        expect(callback.ended, data).to.deep.equal(ended);
+        if (data === 'rows') expect(await model.getWeights()).to.deep.equal(await silent.getWeights());
+      }
+    });
+  }
+
+  it('gives batches the running means of their epoch', async () => {
+    // With a rate of nothing the losses of batches are (x·w + b − y)², averaged over the rows so far.
+    using model = network({ optimizer: gs.optimizers.sgd({ learningRate: 0 }) });
+    const callback = batches();
+    await model.fit(x, y, { ...run, shuffle: false, callbacks: [callback] });
+    const [[w0, w1], [b]] = (await model.getWeights()).map((w) => [...w.data]) as [[number, number], [number]];
+    const errors = Array.from(y, (t, i) => (x.data[2 * i]! * w0 + x.data[2 * i + 1]! * w1 + b - t) ** 2);
+    const mean = (rows: number): number => errors.slice(0, rows).reduce((s, e) => s + e, 0) / rows;
+    expect(callback.losses).to.have.length(7);
+    callback.losses.forEach((loss, i) => expect(loss).to.be.closeTo(mean(Math.min(20, 3 * (i + 1))), 1e-6));
+  });
+
+  it('ends after the step under way when a callback says so', async () => {
+    for (const [where, steps, epochs, validations] of [
+      ['onTrainBegin', 0, 0, 0],
+      ['onEpochBegin', 0, 0, 0],
+      ['onBatchBegin', 0, 1, 0],
+      ['onBatchEnd', 1, 1, 0],
+      ['onEpochEnd', 7, 1, 1],
+    ] as const) {
+      using model = network();
+      let ended = 0;
+      const callback: gs.Callback = {
+        [where]: (...args: unknown[]) => (args.at(-1) as gs.TrainingContext).stop(),
+        onTrainEnd: (_logs, { totalSteps }) => {
+          ended++;
+          expect(totalSteps, where).to.equal(steps);
+        },
+      };
+      const history = await model.fit(x, y, { ...run, epochs: 3, validationData: [x, y], callbacks: [callback] });
+      expect(history.epoch, where).to.have.length(epochs);
+      expect(history.val_loss ?? [], where).to.have.length(validations);
+      expect(ended).to.equal(1);
+    }
+  });
+
+  it('ends a long epoch when it is told to from outside', async () => {
+    using model = network();
+    let context: gs.TrainingContext | undefined;
+    const training = model.fit(x, y, { batchSize: 1, epochs: 1e6, callbacks: [{ onTrainBegin: (c) => void (context = c) }] });
+    while (!context || context.totalSteps === 0) await sleep(5);
+    context.stop();
+    expect((await training).loss.length).to.be.below(1e6);
+    expect((await model.fit(x, y, run)).loss).to.have.length(1);
+  });
+
+  it('rejects with errors of callbacks, after all were told', async () => {
+    for (const where of [
+      'onTrainBegin',
+      'onEpochBegin',
+      'onBatchBegin',
+      'onBatchEnd',
+      'onProgress',
+      'onEpochEnd',
+      'onTrainEnd',
+    ] as const) {
+      using model = network();
+      const mine = new Error('mine');
+      const told: unknown[] = [];
+      const failing: gs.Callback = {
+        [where]: () => {
+          throw mine;
+        },
+        onTrainError: (error) => {
+          told.push(error);
+          throw new Error('another');
+        },
+      };
+      const other: gs.Callback = { onTrainError: (error) => void told.push(error) };
+      const error = await model.fit(x, y, { ...run, callbacks: [failing, other] }).catch((e: unknown) => e);
+      expect(error, where).to.equal(mine);
+      expect(told, where).to.deep.equal([mine, mine]);
+      expect((await model.fit(x, y, run)).loss).to.have.length(1);
+    }
+  });
+
+  it('lets callbacks use the model', async () => {
+    using model = network();
+    let during: gs.Logs | undefined;
+    const callback: gs.Callback = {
+      onBatchEnd: async (batch, _logs, context) => {
+        if (batch === 2) during = await context.model.evaluate(x, y);
+      },
+    };
+    await model.fit(x, y, { ...run, callbacks: [callback] });
+    using alone = network();
+    await alone.fit(x, y, run);
+    expect(during!.loss).to.be.above(0);
+    expect(await model.getWeights()).to.deep.equal(await alone.getWeights());
+  });
+});
+
+describe('model.train', () => {
+  it('yields what the history of fit holds', async () => {
+    using other = network();
+    const options = { ...run, epochs: 3, validationData: [x, y] as const };
+    const history = await other.fit(x, y, options);
+    using model = network();
+    const reports: gs.EpochReport[] = [];
+    for await (const report of model.train(x, y, options)) reports.push(report);
+    expect(reports).to.deep.equal([0, 1, 2].map((i) => ({ epoch: i, loss: history.loss[i], val_loss: history.val_loss![i] })));
+    expect(await model.getWeights()).to.deep.equal(await other.getWeights());
+    const streamed: number[] = [];
+    for await (const { epoch } of model.train(gs.data.dataset({ x, y }), { ...run, epochs: 2 })) streamed.push(epoch);
+    expect(streamed).to.deep.equal([0, 1]);
+  });
+
+  it('begins an epoch when it is asked for one', async () => {
+    using model = network();
+    const begun: number[] = [];
+    const callbacks: gs.Callback[] = [{ onEpochBegin: (epoch) => void begun.push(epoch) }];
+    const reports = model.train(x, y, { ...run, epochs: 2, callbacks });
+    await sleep(20);
+    expect(begun).to.deep.equal([]);
+    await reports.next();
+    await sleep(20);
+    expect(begun).to.deep.equal([0]);
+    expect((await failure(model.fit(x, y))).code).to.equal('ERR_BUSY');
+    const [second, third] = await Promise.all([reports.next(), reports.next()]);
+    expect(second.value!.epoch).to.equal(1);
+    expect(third).to.deep.equal({ done: true, value: undefined });
+    expect(await reports.next()).to.deep.equal({ done: true, value: undefined });
+  });
+
+  it('ends when the loop is left, in an epoch too', async () => {
+    using model = network();
+    let ends = 0;
+    const callbacks: gs.Callback[] = [{ onTrainEnd: () => void ends++ }];
+    for await (const { epoch } of model.train(x, y, { ...run, epochs: 1000, callbacks })) if (epoch === 1) break;
+    expect(ends).to.equal(1);
+    const reports = model.train(x, y, {
+      batchSize: 1,
+      stepsPerEpoch: 20,
+      epochs: 1e7,
+      callbacks: [...callbacks, { onBatchEnd: () => sleep(20) }],
+    });
+    const first = reports.next();
+    await sleep(30);
+    await reports.return!();
+    expect(await first).to.deep.equal({ done: true, value: undefined });
+    expect(ends).to.equal(2);
+    await model.train(x, y).return!();
+    expect((await model.fit(x, y, run)).loss).to.have.length(1);
+  });
+
+  it('throws in the loop what fit would reject with', async () => {
+    using model = network();
+    const loop = async (options: gs.FitOptions): Promise<void> => {
+      for await (const { epoch } of model.train(x, y, options)) expect(epoch).to.equal(0);
+    };
+    await expectFailure(() => loop({ epochs: 0 }), 'ERR_OPTION', /fit\.epochs/);
+    const abort = new AbortController();
+    const aborting: gs.Callback = { onEpochBegin: (epoch) => (epoch === 1 ? abort.abort() : undefined) };
+    await expectFailure(() => loop({ epochs: 3, signal: abort.signal, callbacks: [aborting] }), 'ERR_ABORTED', /aborted/);
+    const late: gs.Callback = { onTrainEnd: () => Promise.reject(new Error('late')) };
+    const leave = async (): Promise<void> => {
+      for await (const { epoch } of model.train(x, y, { epochs: 3, callbacks: [late] })) if (epoch === 0) break;
+    };
+    expect(((await leave().catch((e: unknown) => e)) as Error).message).to.equal('late');
+    expect((await model.fit(x, y, run)).loss).to.have.length(1);
+  });
+});
