@@ -5,10 +5,13 @@
 import { expect } from 'chai';
 import { loadDigits, slice } from '../examples/mnist_data.js';
 import * as gs from '../lib/index.js';
-import { diagnostics, type DiagnosticsOptions, type DiagnosticsReport } from '../lib/train/diagnostics/diagnostics.js';
 import { expectFailure, wrong } from './helpers/failure.js';
 
 const { layers, initializers, optimizers } = gs;
+const { diagnostics } = gs.callbacks;
+
+type DiagnosticsReport = gs.callbacks.DiagnosticsReport;
+type DiagnosticsOptions = gs.callbacks.DiagnosticsOptions;
 
 /** Trains and returns the reports. */
 async function watched(
@@ -45,7 +48,7 @@ describe('diagnostics: numbers', () => {
   const first = sizes
     .slice(1)
     .flatMap((units, l) => [
-      numbers(sizes[l]! * units, 20 + l).map((v) => Math.fround([1, 3, 12, 3][l]! * v)),
+      numbers(sizes[l]! * units, 20 + l).map((v) => Math.fround([2, 12, 12, 3][l]! * v)),
       numbers(units, 40 + l).map((v, u) => Math.fround(l === 0 && u === 1 ? -20 : v)),
     ]);
 

@@ -37,7 +37,7 @@ export function reasonsOf(
       `${random.map((l) => l.name).join(', ')}: what is random in each step cannot be learned by heart; try without first`,
     );
   }
-  const earlier = losses[Math.floor(losses.length * 0.8)];
+  const earlier = losses[Math.min(losses.length - 2, Math.floor(losses.length * 0.8))];
   if (!error && earlier !== undefined && losses.at(-1)! < FALLING * earlier) {
     found.push('The loss is still falling: allow more steps, or a higher learning rate (gs.recipes.learningRateFinder)');
   }
