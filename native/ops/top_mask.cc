@@ -1,24 +1,115 @@
-// topMask on the CPU: positions of a row are partitioned so that the k leaders come first; workspace: a row of
-// positions for each part.
+// topMask on the CPU. A row's numbers become whole numbers that are ordered as they are, a NaN the largest; then the
+// k-th largest is found: for few leaders by as many passes, each for the largest below the last, else, or where equals
+// are among the leaders, by halving the interval that it lies in. Whatever is above it leads, and the first of its
+// equals do. In rows of at most kRanked every number is compared with every other instead. Workspace: a row of whole
+// numbers for each part.
 #include "generated/args/top_mask.h"
 
 #include <algorithm>
-#include <numeric>
+#include <limits>
 
+#include "cpu/octet.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
-#include "cpu/vector.h"
-#include "ops/pool.h"
+#include "ops/scalar.h"
 
 namespace gradstep::cpu {
 namespace {
 
-void mask_row(float* y, const float* x, int32_t* order, int64_t n, int64_t k) {
-  std::iota(order, order + n, 0);
-  const auto leads = [x](int32_t a, int32_t b) { return takes_lead(x[a], x[b]) || (!takes_lead(x[b], x[a]) && a < b); };
-  if (k < n) std::nth_element(order, order + k, order + n, leads);
-  fill(y, 0.f, n);
-  for (int64_t i = 0; i < k; i++) y[order[i]] = 1.f;
+constexpr int64_t kFew = 16;  // leaders that are looked for one by one
+constexpr int64_t kRanked = 16;
+constexpr int64_t kPadded = 16;  // rows of whole numbers are filled up to a multiple of this
+constexpr int32_t kLeast = std::numeric_limits<int32_t>::min();  // belongs to no number
+
+GRADSTEP_INLINE int32_t key_of(float x) {
+  const int32_t bits = static_cast<int32_t>(scalar::float_to_bits(x + 0.f));  // 0 for -0
+  return x == x ? bits ^ ((bits >> 31) & 0x7fffffff) : std::numeric_limits<int32_t>::max();
+}
+
+// How many are at least `bound`.
+GRADSTEP_INLINE int32_t count_from(const int32_t* keys, int64_t n, int32_t bound) {
+  int32_t count = 0;
+#pragma omp simd reduction(+ : count)
+  for (int64_t i = 0; i < n; i++) count += keys[i] >= bound ? 1 : 0;
+  return count;
+}
+
+// The largest below `bound`; kLeast: there is none.
+GRADSTEP_INLINE int32_t largest_below(const int32_t* keys, int64_t n, int32_t bound) {
+  int32_t most = kLeast;
+#pragma omp simd reduction(max : most)
+  for (int64_t i = 0; i < n; i++) {
+    const int32_t key = keys[i] < bound ? keys[i] : kLeast;
+    most = key > most ? key : most;
+  }
+  return most;
+}
+
+// The k-th largest by halving: the largest bound that k reach.
+GRADSTEP_INLINE int32_t halve(const int32_t* keys, int64_t n, int64_t k) {
+  int64_t low = kLeast, high = std::numeric_limits<int32_t>::max();
+  while (low < high) {
+    const int64_t middle = high - (high - low) / 2;
+    if (count_from(keys, n, static_cast<int32_t>(middle)) >= k) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return static_cast<int32_t>(low);
+}
+
+GRADSTEP_VECTORISED void mask_rows(float* y, const float* x, int32_t* keys, int64_t rows, int64_t n, int64_t k) {
+  const int64_t padded = (n + kPadded - 1) / kPadded * kPadded;
+  for (int64_t i = n; i < padded; i++) keys[i] = kLeast;
+  for (int64_t r = 0; r < rows; r++, x += n, y += n) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) keys[i] = key_of(x[i]);
+    int32_t last = std::numeric_limits<int32_t>::max();
+    int32_t reached = count_from(keys, padded, last);  // only NaNs are as large
+    if (reached == 0 && k <= kFew) {
+      for (int64_t found = 0; found < k; found++) last = largest_below(keys, padded, last);
+      reached = count_from(keys, padded, last);
+    }
+    if (reached != k) {
+      last = halve(keys, padded, k);
+      reached = count_from(keys, padded, last);
+    }
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) y[i] = keys[i] >= last ? 1.f : 0.f;
+    // The last of the equals are too many.
+    for (int64_t i = n - 1; reached > k; i--) {
+      if (keys[i] != last) continue;
+      y[i] = 0.f;
+      reached--;
+    }
+  }
+}
+
+// A block of rows of n <= kRanked: those lead before which fewer than k come.
+GRADSTEP_VECTORISED void rank_block(float* y, const float* x, int64_t rows, int64_t n, int64_t k) {
+  int32_t keys[kRowBlock + kOctet] = {};
+  RowBlock mask;
+  const Octet leads = Octet{} + 1.f;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < rows * n; i++) keys[i] = key_of(x[i]);
+  each_row(mask.at, rows, n, [&](Octet& v, int64_t r, int64_t i) GRADSTEP_INLINED {
+    const int32_t* row = keys + r * n;
+    OctetIndex own, before = {};
+    std::memcpy(&own, row + i, sizeof own);
+    const OctetIndex index = OctetIndex{0, 1, 2, 3, 4, 5, 6, 7} + static_cast<int32_t>(i);
+    for (int32_t j = 0; j < n; j++) {
+      const OctetIndex other = OctetIndex{} + row[j];
+      before += (other > own) | ((other == own) & (index > j));  // -1 for what comes before
+    }
+    v = before > -static_cast<int32_t>(k) ? leads : Octet{};
+  });
+  std::memcpy(y, mask.at, rows * n * sizeof(float));
+}
+
+void rank_rows(float* y, const float* x, int64_t rows, int64_t n, int64_t k) {
+  const int64_t block = rows_of_block(n);
+  for (int64_t r = 0; r < rows; r += block) rank_block(y + r * n, x + r * n, std::min(block, rows - r), n, k);
 }
 
 }  // namespace
@@ -27,10 +118,12 @@ Step top_mask(Prepare& prepare, const TopMaskArgs& args) {
   const int64_t n = args.x.dims[args.x.rank - 1];
   const int64_t rows = args.x.size() / n;
   const int parts = parts_of(args.x.size(), prepare.threads(), kGrain / 8);
-  int32_t* order = static_cast<int32_t*>(prepare.workspace(sizeof(int32_t) * n * parts));
-  return [n, rows, parts, order, k = args.k, x = prepare.at(args.x), y = prepare.at(args.y)] {
+  const int64_t room = (n + kPadded - 1) / kPadded * kPadded;
+  int32_t* keys = static_cast<int32_t*>(prepare.workspace(sizeof(int32_t) * room * parts));
+  return [n, rows, parts, room, keys, k = args.k, x = prepare.at(args.x), y = prepare.at(args.y)] {
     parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) mask_row(y + r * n, x + r * n, order + part * n, n, k);
+      if (n <= kRanked) return rank_rows(y + begin * n, x + begin * n, end - begin, n, k);
+      mask_rows(y + begin * n, x + begin * n, keys + part * room, end - begin, n, k);
     });
   };
 }

@@ -28,5 +28,16 @@ export const cases: OpCase[] = [
   simple('[5, 40]', [5, 40], 40),
   simple('many rows', [3000, 10], 4),
   simple('one class', [4, 1], 1),
+  simple('more leaders than are looked for one by one', [7, 300], 40),
+  simple('a row of zeros of both signs', [1, 6], 3, [-0, 0, -0, 0, 0, -0]),
+  simple('negative numbers and infinities', [2, 5], 2, [-1, -3, -2, -Infinity, -1e-40, -Infinity, 5, Infinity, -5, -Infinity]),
+  simple('more NaNs than leaders', [1, 5], 2, [1, NaN, NaN, NaN, 2]),
+  simple('many NaNs and numbers', [2, 17], 3, [...new Array<number>(15).fill(NaN), 1, 2, ...new Array<number>(16).fill(1), 0]),
+  simple(
+    'ties among 40',
+    [1, 40],
+    20,
+    Array.from({ length: 40 }, (_, i) => (i * 7) % 5),
+  ),
   simple('ties and NaN', [3, 4], 2, [1, 2, 2, 2, 0, NaN, 3, NaN, 5, 5, 5, 5]),
 ];
