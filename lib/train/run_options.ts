@@ -48,7 +48,8 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   initialEpoch?: number;
   /**
    * Goes on where training stopped, in the middle of an epoch if it stopped there: with the same data and options as
-   * before, the result has the same bits as if it had not stopped. `epochs` then counts from the model's first. Default false.
+   * before, the result has the same bits as if it had not stopped. `epochs` then counts from the model's first. A dataset that
+   * shuffles needs a seed of its own for that; what callbacks remember (patience, the best so far) begins anew. Default false.
    */
   resume?: boolean;
   /** Rows and labels, or a dataset, to evaluate after each epoch. */
