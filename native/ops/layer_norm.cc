@@ -6,13 +6,12 @@
 #include <cmath>
 #include <cstring>
 
+#include "cpu/octet.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 
 namespace gradstep::cpu {
 namespace {
-
-#define GRADSTEP_INLINE inline __attribute__((always_inline))
 
 constexpr int64_t kRun = 64;  // rows whose shares of dgamma are added in float32
 
@@ -100,6 +99,56 @@ GRADSTEP_VECTORISED void normalise_rows(const Forward& f, int64_t begin, int64_t
   }
 }
 
+// Rows of at most kShortRow, a block at a time (see cpu/octet.h).
+GRADSTEP_VECTORISED void normalise_block(const Forward& f, int64_t begin, int64_t rows) {
+  const int64_t n = f.length;
+  const float share = 1.f / static_cast<float>(n);
+  RowBlock in, out;
+  float mean[kBlockRows] = {}, off[kBlockRows] = {}, rstd[kBlockRows];
+  float gamma[kShortRow + kOctet] = {}, beta[kShortRow + kOctet] = {};
+  std::memcpy(in.at, f.x + begin * n, rows * n * sizeof(float));
+  std::memset(in.at + rows * n, 0, std::min(kOctet * n + kOctet, kRowBlock + kOctet - rows * n) * sizeof(float));
+  std::memcpy(gamma, f.gamma, n * sizeof(float));
+  std::memcpy(beta, f.beta, n * sizeof(float));
+  if (f.mean) {
+    for (int64_t r = 0; r < rows; r++) mean[r] = in.at[r * n];
+    const auto deviation = [&](Octet& v, int64_t r, int64_t i) GRADSTEP_INLINED {
+      load_octet(v, in.at + r * n + i);
+      v -= mean[r];
+    };
+    fold_rows<OctetSum>(off, rows, n, deviation);
+    for (int64_t r = 0; r < rows; r++) mean[r] += off[r] * share;
+    fold_rows<OctetSum>(off, rows, n, deviation);
+  }
+  fold_rows<OctetSum>(rstd, rows, n, [&](Octet& v, int64_t r, int64_t i) GRADSTEP_INLINED {
+    load_octet(v, in.at + r * n + i);
+    v -= mean[r];
+    v *= v;
+  });
+#pragma GCC ivdep
+  for (int64_t r = 0; r < rows; r++) {
+    const float moved = off[r] * share, variance = rstd[r] * share - moved * moved;
+    mean[r] += moved;
+    rstd[r] = 1.f / std::sqrt((variance < 0.f ? 0.f : variance) + f.epsilon);
+  }
+  each_row(out.at, rows, n, [&](Octet& v, int64_t r, int64_t i) GRADSTEP_INLINED {
+    Octet scale, shift;
+    load_octet(v, in.at + r * n + i);
+    load_octet(scale, gamma + i);
+    load_octet(shift, beta + i);
+    v = (v - mean[r]) * rstd[r] * scale + shift;
+  });
+  std::memcpy(f.y + begin * n, out.at, rows * n * sizeof(float));
+  std::memcpy(f.rstd + begin, rstd, rows * sizeof(float));
+  if (f.mean) std::memcpy(f.mean + begin, mean, rows * sizeof(float));
+}
+
+void normalise(const Forward& f, int64_t begin, int64_t end) {
+  if (f.length > kShortRow) return normalise_rows(f, begin, end);
+  const int64_t block = rows_of_block(f.length);
+  for (int64_t r = begin; r < end; r += block) normalise_block(f, r, std::min(block, end - r));
+}
+
 struct Backward {
   const float *x, *dy, *gamma, *mean, *rstd;  // gamma: [length]; mean: null makes it rms
   float* dx;
@@ -169,7 +218,7 @@ Step layer_norm(Prepare& prepare, const LayerNormArgs& args) {
   return [=] {
     if (!gamma) fill(defaults, 1.f, n);
     if (!beta) fill(defaults + n, 0.f, n);
-    parallel_ranges(rows, parts, 1, [&](int, int64_t begin, int64_t end) { normalise_rows(f, begin, end); });
+    parallel_ranges(rows, parts, 1, [&](int, int64_t begin, int64_t end) { normalise(f, begin, end); });
   };
 }
 

@@ -115,6 +115,8 @@ export const cases: OpCase[] = [
   small('rms of one element', { shape: [3, 1], rms: true }),
   full('[130, 260], several threads', { shape: [130, 260] }),
   full('[300, 65], several threads', { shape: [300, 65] }),
+  full('[1501, 6]: many blocks of short rows', { shape: [1501, 6] }),
+  full('rms of 20: many blocks of short rows', { shape: [403, 20], rms: true }),
   full('[70, 128]: a pack for each lane', { shape: [70, 128] }),
   full('[70, 200]: two packs', { shape: [70, 200] }),
   full('[19, 1024]: a pack for each thread', { shape: [19, 1024] }),
