@@ -50,8 +50,8 @@ export interface BatchSpec {
   /** accumulate: this batch's part of the rows that one update sees. */
   readonly share?: number;
   /**
-   * diagnose: the same step, which also leaves readings of how training goes, in the block of its kind. locate: forward and
-   * backward pass only, which count what is not finite.
+   * diagnose: the same step, which also leaves readings of how training goes. locate: forward and backward pass only, which
+   * count what is not finite. Readings are kept under the program's key.
    */
   readonly watch?: 'diagnose' | 'locate';
 }
@@ -143,7 +143,7 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   const nodesForward = graph.nodes.length;
   const found = gradients(objective, wanted);
   if (batch.watch === 'locate') {
-    describeCounts(graph, memory, nodesForward, [objective, ...found]);
+    describeCounts(graph, memory, programKey(batch), nodesForward, [objective, ...found]);
     return;
   }
   found.forEach((g, i) => {
@@ -153,7 +153,7 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   const state = graph.read(report.state);
   if (batch.kind === 'train') updateWatched(graph, memory, probe);
   if (batch.kind !== 'gradients') updateAverages(graph, report, flow);
-  probe?.finish(batch.kind);
+  probe?.finish(programKey(batch));
   const moves = batch.kind === 'train' ? 1 : 0;
   graph.inScope('step', () => advance(state, 1, batch.rows, graph.read(updates), moves));
 }
@@ -164,10 +164,10 @@ function updateWatched(graph: Graph, memory: ModelMemory, probe: Probe | undefin
   probe?.afterUpdate();
 }
 
-function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMemory, { watch }: BatchSpec): void {
-  const probe = watch === 'diagnose' ? new Probe(graph, memory) : undefined;
+function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMemory, batch: BatchSpec): void {
+  const probe = batch.watch === 'diagnose' ? new Probe(graph, memory) : undefined;
   updateWatched(graph, memory, probe);
-  probe?.finish('update');
+  probe?.finish(programKey(batch));
   clearGradients(graph, training);
   graph.inScope('step', () => advance(graph.read(training.report.state), 0, 0, graph.read(training.updates), 1));
 }

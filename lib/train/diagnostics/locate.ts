@@ -9,19 +9,16 @@ import type { ModelMemory } from '../memory.js';
 import { functionOf } from './probe.js';
 import type { Measured, Reading } from './readings.js';
 
-/** The block that counts lie in. */
-export const COUNTS = 'counts';
-
 /** x − x is 0 for every finite x, and NaN for the others. */
 function countNotFinite(x: Value): Value {
   return sum(elementwise('notEqual', elementwise('sub', x, x), 0));
 }
 
 /**
- * Adds the counts. @param forward how many of the graph's nodes are the forward pass @param roots what the step is about:
+ * Adds the counts. @param key of the program @param forward how many of the graph's nodes are the forward pass @param roots what the step is about:
  * only nodes that they need are looked at
  */
-export function describeCounts(graph: Graph, memory: ModelMemory, forward: number, roots: readonly Value[]): void {
+export function describeCounts(graph: Graph, memory: ModelMemory, key: string, forward: number, roots: readonly Value[]): void {
   const found: { reading: Reading; value: Value }[] = [];
   const nodes = [...graph.nodes];
   const needed = neededBy(roots);
@@ -50,7 +47,7 @@ export function describeCounts(graph: Graph, memory: ModelMemory, forward: numbe
     }
   });
   graph.nodes.splice(0, graph.nodes.length, ...order);
-  graph.inScope('diagnosis', () => memory.readings.keep(COUNTS, found));
+  graph.inScope('diagnosis', () => memory.readings.keep(key, found));
 }
 
 /** Nodes that values are computed from. */

@@ -1,6 +1,6 @@
 /**
  * Numbers that a watched step leaves for JavaScript: each watched program has a block of scalars at the end of the model's
- * memory, made when the program is first described, so a model that is not watched has none. A block is read at once.
+ * memory, under the program's key, made when the program is first described, so a model that is not watched has none. A block is read at once.
  */
 import { assign } from '../../compile/lower.js';
 import type { Value } from '../../graph/graph.js';

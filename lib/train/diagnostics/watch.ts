@@ -3,10 +3,10 @@ import { GradstepError } from '../../errors.js';
 import type { Callback } from '../callback.js';
 import type { Engine } from '../engine.js';
 import type { Piece, PlacedStretch } from '../epoch_source.js';
-import type { BatchSpec } from '../programs.js';
+import { programKey, type BatchSpec } from '../programs.js';
 import type { Report } from '../report.js';
 import { Diagnostics } from './diagnostics.js';
-import { COUNTS, culpritOf, type Culprit } from './locate.js';
+import { culpritOf, type Culprit } from './locate.js';
 import type { Measured } from './readings.js';
 
 /** Where a step reads: its number, and its first row in the slots. */
@@ -65,6 +65,17 @@ export class Watch {
     return Math.min(...this.watchers.map(({ every }) => (every - (step % every)) % every));
   }
 
+  /** Calls `body` with the entry of a watched program and a way to read what it left. */
+  private withReadings<T>(
+    spec: BatchSpec,
+    body: (entry: number, read: () => Promise<readonly Measured[]>) => Promise<T>,
+  ): Promise<T> {
+    const { session, memory } = this.engine;
+    const key = programKey(spec);
+    const read = async () => memory.readings.parse(key, await session.read(memory.readings.rangeOf(key)));
+    return this.engine.withPrograms([spec], ([entry]) => body(entry!, read));
+  }
+
   /** Runs one step as its watched variant, then tells the watchers. */
   async diagnose(
     { spec }: PlacedStretch,
@@ -72,11 +83,11 @@ export class Watch {
     hear: (report: Report, steps: number) => void,
   ): Promise<void> {
     const { engine, pending } = this;
-    const { session, memory } = engine;
+    const { memory } = engine;
     const at = await this.position();
-    const measured = await engine.withPrograms([{ ...spec, watch: 'diagnose' }], async ([entry]) => {
-      await engine.run([{ entry: entry!, steps: 1 }], memory.training!.report, signal, hear);
-      return memory.readings.parse(spec.kind, await session.read(memory.readings.rangeOf(spec.kind)));
+    const measured = await this.withReadings({ ...spec, watch: 'diagnose' }, async (entry, read) => {
+      await engine.run([{ entry, steps: 1 }], memory.training!.report, signal, hear);
+      return read();
     });
     const isFinite = measured.every((m) => Number.isFinite(m.value));
     const culprit = isFinite || spec.kind === 'update' ? undefined : await this.locate(spec, at, spec.kind === 'train');
@@ -126,9 +137,9 @@ export class Watch {
       if (rewound) await session.writeRange(params.offset, await floats(memory.rangeOf(memory.readings.before.whole)), 'weights');
       await session.write(report.range.offset, report.fresh(step, engine.seed));
       await session.write(memory.layout.offsetOf(report.state) + 4, new Int32Array([cursor]));
-      return await engine.withPrograms([{ ...spec, watch: 'locate' }], async ([entry]) => {
-        await engine.run([{ entry: entry!, steps: 1 }], report, undefined, () => undefined);
-        return culpritOf(memory.readings.parse(COUNTS, await session.read(memory.readings.rangeOf(COUNTS))));
+      return await this.withReadings({ ...spec, watch: 'locate' }, async (entry, read) => {
+        await engine.run([{ entry, steps: 1 }], report, undefined, () => undefined);
+        return culpritOf(await read());
       });
     } finally {
       if (after) await session.writeRange(params.offset, after, 'weights');
