@@ -46,17 +46,17 @@ export async function main(options: Partial<ExampleOptions> = {}): Promise<GanRe
   const optimizer = gs.optimizers.adam({ learningRate, beta1: 0 });
   using step = gs.compile(
     ({ real, noise }) => {
-      const { add, grad, mean, mul, neg, softplus, square, sum } = { ...gs.ops, grad: gs.grad };
+      const { add, mean, mul, neg, softplus, square, sum } = gs.ops;
       const fake = generator.call(noise);
       const [onReal, onFake] = [critic.call(real), critic.call(fake)];
       // −log σ(x) is softplus(−x): real points should score high, thrown ones low, to the generator's dismay.
-      const slope = grad(sum(onReal), [real])[0]!;
+      const slope = gs.grad(sum(onReal), [real])[0]!;
       const penalty = mean(sum(square(slope), { axis: -1 }));
       const criticLoss = add(mean(softplus(neg(onReal))), mean(softplus(onFake)));
       const generatorLoss = mean(softplus(neg(onFake)));
       const penalised = add(criticLoss, mul(penalty, PENALTY / 2));
-      gs.applyGradients(optimizer, grad(penalised, critic.trainableVariables), critic.trainableVariables);
-      gs.applyGradients(optimizer, grad(generatorLoss, generator.trainableVariables), generator.trainableVariables);
+      gs.applyGradients(optimizer, gs.grad(penalised, critic.trainableVariables), critic.trainableVariables);
+      gs.applyGradients(optimizer, gs.grad(generatorLoss, generator.trainableVariables), generator.trainableVariables);
       return { criticLoss, generatorLoss };
     },
     { inputs: { real: { shape: [BATCH, 2] }, noise: { shape: [BATCH, LATENT] } }, device, seed },

@@ -4,8 +4,9 @@
  * Ends with exit code 1 where the held-out accuracy is under 97 %. This is `npm run demo`.
  */
 import { SingleBar } from 'cli-progress';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import * as gs from '../lib/index.js';
+import { integer, percent } from './command.js';
 import { drawDigits, loadDigits, SIDE, slice } from './mnist_data.js';
 
 const TRAIN = 8000;
@@ -17,14 +18,6 @@ interface DemoOptions {
   seed: number;
   device: string;
   save: string;
-}
-
-function integer(minimum: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < minimum) throw new InvalidArgumentError(`Expected an integer >= ${minimum}.`);
-    return value;
-  };
 }
 
 const options = new Command('npm run demo --')
@@ -71,7 +64,7 @@ console.log(
 );
 
 const { accuracy } = await model.evaluate(xHeld, held.labels, { batchSize: 250 });
-console.log(`Held-out accuracy: ${(accuracy! * 100).toFixed(2)} % of ${held.count} digits.\n`);
+console.log(`Held-out accuracy: ${percent(accuracy!)} of ${held.count} digits.\n`);
 
 const predicted = await model.predict(xHeld);
 const guesses = Array.from({ length: held.count }, (_, i) => argmax(predicted.data.subarray(i * 10, i * 10 + 10)));
@@ -96,7 +89,6 @@ if (accuracy! < WANTED) {
 
 /** Trains, and shows how far it is: a bar on a terminal, else a line an epoch. */
 async function trainWithProgress(): Promise<gs.History> {
-  const percent = (value: number): string => `${(value * 100).toFixed(2)} %`;
   const bar = new SingleBar({
     format: '[{bar}] {percentage} % | epoch {epoch} | loss {loss} | accuracy {accuracy} | {speed} samples/s | {left} s left',
     barsize: 24,

@@ -44,13 +44,18 @@ function pair(x: gs.SymbolicTensor, filters: number): gs.SymbolicTensor {
   return layers.reduce((value, layer) => layer.apply(value), x);
 }
 
-/** Three sizes: the whole, a half and a quarter of the side. */
+/** Four sizes, each half the one before; the smallest sees whole digits. */
 export function unet(filters: number): gs.Model {
   const scene = gs.input({ shape: [CANVAS, CANVAS, 1] });
-  const whole = pair(gs.layers.rescaling({ scale: 1 / 255 }).apply(scene), filters);
-  const half = pair(gs.layers.maxPooling2d({ poolSize: 2 }).apply(whole), 2 * filters);
-  let value = pair(gs.layers.maxPooling2d({ poolSize: 2 }).apply(half), 4 * filters);
-  for (const skip of [half, whole]) {
+  let value = gs.layers.rescaling({ scale: 1 / 255 }).apply(scene);
+  const skips: gs.SymbolicTensor[] = [];
+  for (const channels of [filters, 2 * filters, 4 * filters]) {
+    value = pair(value, channels);
+    skips.unshift(value);
+    value = gs.layers.maxPooling2d({ poolSize: 2 }).apply(value);
+  }
+  value = pair(value, 8 * filters);
+  for (const skip of skips) {
     const channels = skip.shape.at(-1)!;
     const larger = gs.layers.conv2dTranspose({ filters: channels, kernelSize: 2, strides: 2 }).apply(value);
     value = pair(gs.layers.concatenate().apply([skip, larger]), channels);
