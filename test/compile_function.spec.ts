@@ -297,6 +297,29 @@ describe('gs.compile', () => {
     expect(runs[1]).to.deep.equal(runs[0]);
   });
 
+  it('gives models without a seed first weights by its own: others to each, the same again, none that were there', async () => {
+    const weightsFor = async (seed: number): Promise<number[][]> => {
+      using first = gs.sequential([gs.layers.dense({ units: 3, inputShape: [2] })]);
+      using second = gs.sequential([gs.layers.dense({ units: 3, inputShape: [2] })]);
+      using fixed = gs.sequential([gs.layers.dense({ units: 3, inputShape: [2] })]);
+      fixed.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu', seed: 5 });
+      const inputs = { x: { shape: [1, 2] } } as const;
+      using run = gs.compile(({ x }) => ops.add(ops.add(first.call(x), second.call(x)), fixed.call(x)), {
+        inputs,
+        device: 'cpu',
+        seed,
+      });
+      await run({ x: [[1, 1]] });
+      const kernels = await Promise.all([first, second, fixed].map(async (m) => (await m.getWeights())[0]!));
+      return kernels.map((kernel) => [...kernel.data]);
+    };
+    const [a, again, other] = [await weightsFor(1), await weightsFor(1), await weightsFor(9)];
+    expect(again).to.deep.equal(a);
+    expect(a[1]).to.not.deep.equal(a[0]);
+    expect(other[0]).to.not.deep.equal(a[0]);
+    expect(other[2]).to.deep.equal(a[2]);
+  });
+
   it('moves statistics of layers while training only', async () => {
     using model = gs.sequential([gs.layers.batchNormalization({ momentum: 0.5, inputShape: [1] })]);
     const inputs = { x: { shape: [2, 1] } } as const;

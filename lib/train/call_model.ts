@@ -14,6 +14,7 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
     if (!(x instanceof Value) || x.graph !== graph) throw optionError(`model.call input ${i}`, 'value made by the function', x);
   });
   const nth = trace.calls++;
+  if (trace.seed !== undefined) core.seedUnless(trace.seed + nth);
   const network = core.networkFor(xs.map((x) => x.shape.slice(1)));
   const { variables } = core;
   // Weights that are trained lie together, so that one kernel can move all of them.

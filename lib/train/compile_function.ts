@@ -38,7 +38,7 @@ export interface CompileFunctionOptions<I extends Record<string, InputSpec>> {
   device?: DeviceName;
   /** Threads on the processor. Default 0: as many as the process may use. */
   threads?: number;
-  /** Fixes random numbers; integer >= 0, random by default. */
+  /** Fixes random numbers, and first weights of models that it calls and that no seed was given to; integer >= 0, random by default. */
   seed?: number;
 }
 
@@ -161,7 +161,7 @@ export function compile<const I extends Record<string, InputSpec>, R extends Des
     if (disposed) throw new GradstepError('ERR_DISPOSED', 'The function has been disposed: its memory is gone');
     const { steps } = checkOptions('step options', run, { steps: optional(integer(1, 0x7fffffff), 1) });
     const data = readInputs(inputs, given ?? {});
-    const opening = (preparing ??= prepare(describe as never, inputs, device, threads, seed ?? randomSeed()));
+    const opening = (preparing ??= prepare(describe as never, inputs, device, threads, seed));
     opening.catch(() => (preparing = undefined));
     const prepared = await opening;
     return prepared.store.lock.run(() => execute(prepared, data, steps));
@@ -205,18 +205,18 @@ async function prepare(
   specs: Readonly<Record<string, InputSpec>>,
   device: string,
   threads: number,
-  seed: number,
+  seed: number | undefined,
 ): Promise<Prepared> {
   const store = await acquireStore(device, threads);
   try {
     return await store.lock.run(async () => {
       const name = `function ${functions++}`;
       const { layout, session } = store;
-      const { low, high } = seedWords(seed);
+      const { low, high } = seedWords(seed ?? randomSeed());
       const state = store.counters(`${name}/state`, Uint32Array.of(0, 0, low, high));
       const inputs = new Map(Object.entries(specs).map(([n, { shape, dtype }]) => [n, layout.variable(n, dtype!, shape)]));
       const flag = layout.declare(`${name}/flag`, 'int32', [4]);
-      const trace = new Trace(store, { state, flag });
+      const trace = new Trace(store, { state, flag }, seed);
       const { graph } = trace;
       const returned = tracing(trace, () =>
         describe(Object.fromEntries([...inputs].map(([n, variable]) => [n, graph.read(variable)]))),

@@ -100,6 +100,11 @@ export abstract class ModelCore {
     return (this.seedNumber ??= randomSeed());
   }
 
+  /** Takes a seed, unless it has one. */
+  seedUnless(seed: number): void {
+    this.seedNumber ??= seed % Number.MAX_SAFE_INTEGER;
+  }
+
   compile(options: unknown): void {
     const checked = checkCompileOptions(options, this.outputNames);
     this.checkFree('compile');

@@ -28,6 +28,8 @@ export class Trace {
   constructor(
     readonly store: FunctionStore,
     private readonly counters: { readonly state: Variable; readonly flag: Variable },
+    /** What first weights of models follow from that have no seed of their own; undefined where none was asked for. */
+    readonly seed?: number,
   ) {}
 
   /** The step's counters, which random ops are keyed by. */
