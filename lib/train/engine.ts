@@ -46,6 +46,8 @@ export class Engine implements WeightHolder {
   /** Whether gradients of several batches are being added up. */
   accumulates = false;
   learningRate = 0;
+  /** Whether its weights are about to be taken over by another: whoever comes now needs that one. */
+  isRetiring = false;
   /** Held by whoever uses the report and the slots of inference. */
   readonly inference = new Lock();
   private readonly homes: readonly WeightHome[];

@@ -186,11 +186,13 @@ export class Model extends Layer {
     core.checkUsable();
     const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
     const { batchSize, signal, sampleWeight } = checkEvaluateOptions(options);
-    if (x instanceof Dataset)
-      return evaluate(await core.engine(), { dataset: x, read: sampleReader(core, {}) }, batchSize, signal);
+    if (x instanceof Dataset) {
+      const data = { dataset: x, read: sampleReader(core, {}) };
+      return core.withEngine((engine) => evaluate(engine, data, batchSize, signal));
+    }
     core.prepareFor(x);
     const samples = samplesOf(core, x, y as DataLike, { sampleWeight });
-    return evaluate(await core.engine(), samples, batchSize, signal);
+    return core.withEngine((engine) => evaluate(engine, samples, batchSize, signal));
   }
 
   /** Loss and metrics of all rows given as one batch. */
@@ -213,10 +215,10 @@ export class Model extends Layer {
     const core = coreOf(this);
     core.checkUsable();
     const { batchSize, signal } = checkPredictOptions(options);
-    if (x instanceof Dataset) return predictStream(await core.engine(), x, inputReader(core), batchSize, signal);
+    if (x instanceof Dataset) return predictStream(core, x, inputReader(core), batchSize, signal);
     core.prepareFor(x);
     const inputs = inputsOf(core, x);
-    return predict(await core.engine(), inputs, batchSize, signal);
+    return core.withEngine((engine) => predict(engine, inputs, batchSize, signal));
   }
 
   /** The model's output for all rows given, as one batch. */

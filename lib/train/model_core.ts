@@ -170,6 +170,24 @@ export abstract class ModelCore {
     }
   }
 
+  /**
+   * Calls `body` with the engine. It must enter the engine's inference lock at once: a model that is compiled meanwhile
+   * waits for it before the engine goes.
+   */
+  async withEngine<T>(body: (engine: Engine) => Promise<T>): Promise<T> {
+    for (;;) {
+      const coming = this.engine();
+      const opening = this.current;
+      const engine = await coming.catch(async (error: unknown) => {
+        // It may have gone while it fetched weights.
+        const gone = await opening?.catch(() => undefined);
+        if (this.disposed || !gone?.isRetiring) throw error;
+        return gone;
+      });
+      if (!engine.isRetiring) return body(engine);
+    }
+  }
+
   private async open(): Promise<Engine> {
     const { network, options, seed } = this;
     await this.retirePrevious();
@@ -185,11 +203,14 @@ export abstract class ModelCore {
 
   /** Brings the weights of engines of before the last `compile` back to the host. */
   private async retirePrevious(): Promise<void> {
-    for (let opening = this.previous[0]; opening; opening = this.previous[0]) {
+    // Those of now: what is opened meanwhile waits for this.
+    for (const opening of [...this.previous]) {
       const engine = await opening.catch(() => undefined);
+      if (engine) engine.isRetiring = true;
       const retire = async (): Promise<void> => {
-        if (this.previous[0] !== opening) return;
-        void this.previous.shift();
+        const at = this.previous.indexOf(opening);
+        if (at < 0) return;
+        this.previous.splice(at, 1);
         await engine?.retire();
       };
       await (engine ? engine.inference.run(retire) : retire());

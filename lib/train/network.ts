@@ -169,6 +169,9 @@ export class Network {
       const { name, dtype } = 'call' in source ? { name: undefined, dtype: 'float32' as const } : source;
       return { name: name ?? (symbolicInputs.length === 1 ? 'input' : `input_${i}`), shape, dtype };
     });
+    const twice = this.inputs.find(({ name }, i) => this.inputs.findIndex((other) => other.name === name) !== i);
+    if (twice)
+      throw new GradstepError('ERR_OPTION', `Expected a name of its own for each input but "${twice.name}" occurs twice`);
     this.outputNames = this.nameOutputs();
     const known = new Set<string>();
     this.weights = this.layers.flatMap((l) => l.weights).filter(({ owner }) => isNew(known, owner));
@@ -197,15 +200,27 @@ export class Network {
     return { calls, outputs: this.symbolicOutputs.map(refer) };
   }
 
+  /** Throws ERR_OPTION where layers inside different parts are one layer: a saved form has no way to say so. */
+  checkOwnParts(): void {
+    for (const { name, owner } of this.layers.flatMap((l) => l.weights)) {
+      const first = this.weights.find((w) => w.owner.layer === owner.layer && w.owner.role === owner.role)!;
+      if (first.name === name) continue;
+      throw new GradstepError('ERR_OPTION', `Cannot be described: ${name} is the same weight as ${first.name} in another part`);
+    }
+  }
+
   private nameOutputs(): string[] {
     const makers = this.symbolicOutputs.map((tensor) => {
       const { source } = tensor;
       const step = 'call' in source ? this.steps.find((s) => s.call === source.call) : undefined;
       return step?.placed.name ?? this.inputs[this.symbolicInputs.indexOf(tensor)]!.name;
     });
+    const taken = new Set<string>();
     return makers.map((name, i) => {
-      const nth = makers.slice(0, i).filter((n) => n === name).length;
-      return nth === 0 ? name : `${name}_${nth}`;
+      let own = name;
+      for (let n = 1; taken.has(own) || (n > 1 && makers.indexOf(own) > i); n++) own = `${name}_${n}`;
+      taken.add(own);
+      return own;
     });
   }
 

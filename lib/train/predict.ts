@@ -6,6 +6,7 @@ import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Engine } from './engine.js';
 import { checkFlag } from './flags.js';
+import type { ModelCore } from './model_core.js';
 import { slotsOf } from './slots.js';
 import { batched, chunksOf, concatenated } from './stream.js';
 
@@ -48,7 +49,7 @@ async function predictRows(engine: Engine, x: readonly Tensor[], batchSize: numb
 
 /** The model's outputs for each row of one pass of a dataset. */
 export async function predictStream(
-  engine: Engine,
+  core: ModelCore,
   dataset: Dataset,
   read: (element: unknown) => Samples,
   size: number,
@@ -56,8 +57,8 @@ export async function predictStream(
 ): Promise<Tensor<Float32Array>[]> {
   const parts: Tensor<Float32Array>[][] = [];
   for await (const { samples, batchSize } of chunksOf(batched(dataset, size), read, { signal })) {
-    parts.push(await predict(engine, samples.x, batchSize, signal));
+    parts.push(await core.withEngine((engine) => predict(engine, samples.x, batchSize, signal)));
   }
   if (parts.length === 0) throw new GradstepError('ERR_DATA', 'Expected at least one batch to predict but the dataset is empty');
-  return engine.memory.network.outputs.map((_, i) => concatenated(parts.map((p) => p[i]!)) as Tensor<Float32Array>);
+  return core.network.outputs.map((_, i) => concatenated(parts.map((p) => p[i]!)) as Tensor<Float32Array>);
 }

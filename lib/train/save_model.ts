@@ -94,6 +94,7 @@ function saveCompile({ optimizer, outputs, precision, threads, onNaN }: Compiled
 
 /** The architecture of a model; ERR_OPTION when a layer holds a function of the user's own. */
 export function describeModel({ className, network }: ModelCore): SavedArchitecture {
+  network.checkOwnParts();
   const layers = network.layers.map(({ layer, name }) => saveLayer(layer, name));
   if (className === 'Sequential') return { className, inputShape: network.inputs[0]!.shape, layers };
   const inputs = network.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
