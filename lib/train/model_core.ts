@@ -210,7 +210,7 @@ export abstract class ModelCore {
       const retire = async (): Promise<void> => {
         const at = this.previous.indexOf(opening);
         if (at < 0) return;
-        this.previous.splice(at, 1);
+        void this.previous.splice(at, 1);
         await engine?.retire();
       };
       await (engine ? engine.inference.run(retire) : retire());
