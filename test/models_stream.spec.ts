@@ -1,0 +1,137 @@
+/** fit, evaluate and predict from datasets: the same numbers as from arrays of the same rows in the same order. */
+import { expect } from 'chai';
+import * as gs from '../lib/index.js';
+import { expectFailure, wrong } from './helpers/failure.js';
+
+const ROWS = 37;
+const x = gs.tensor(
+  Float32Array.from({ length: ROWS * 3 }, (_, i) => Math.sin(i * 1.7)),
+  [ROWS, 3],
+);
+const y = gs.tensor(
+  Float32Array.from({ length: ROWS }, (_, i) => x.data[3 * i]! - 2 * x.data[3 * i + 1]!),
+  [ROWS, 1],
+);
+const weights = gs.tensor(
+  Float32Array.from({ length: ROWS }, (_, i) => (i % 3) / 2),
+  [ROWS],
+);
+
+function network(optimizer: gs.Optimizer = gs.optimizers.adam({ learningRate: 0.01 })): gs.Sequential {
+  const model = gs.sequential([
+    gs.layers.dense({ units: 6, activation: 'tanh', inputShape: [3] }),
+    gs.layers.dropout({ rate: 0.2 }),
+    gs.layers.dense({ units: 1 }),
+  ]);
+  model.compile({ optimizer, loss: 'meanSquaredError', metrics: ['meanAbsoluteError'], device: 'cpu', threads: 1, seed: 4 });
+  return model;
+}
+
+/** Rows as samples, made one by one when they are asked for. */
+const streamed = () =>
+  gs.data.dataset(function* () {
+    for (let i = 0; i < ROWS; i++)
+      yield { x: new gs.Tensor(x.rows(i, i + 1).data, [3]), y: new gs.Tensor(y.rows(i, i + 1).data, [1]) };
+  });
+
+async function compare(
+  fromArrays: (model: gs.Sequential) => Promise<gs.History>,
+  fromData: (model: gs.Sequential) => Promise<gs.History>,
+  optimizer?: () => gs.Optimizer,
+): Promise<void> {
+  using a = network(optimizer?.());
+  using b = network(optimizer?.());
+  expect(await fromData(b)).to.deep.equal(await fromArrays(a));
+  const plain = async (m: gs.Model) => (await m.getWeights()).map((t) => [...t.data]);
+  expect(await plain(b)).to.deep.equal(await plain(a));
+}
+
+describe('training from datasets', () => {
+  const order = { shuffle: false, epochs: 3, batchSize: 8 } as const;
+
+  it('has the bits of training from arrays: batches, a last one of fewer rows, dropout', () =>
+    compare(
+      (m) => m.fit(x, y, order),
+      (m) => m.fit(streamed().batch(8), { epochs: 3 }),
+    ));
+
+  it('puts samples into batches of batchSize', () =>
+    compare(
+      (m) => m.fit(x, y, order),
+      (m) => m.fit(streamed(), { epochs: 3, batchSize: 8 }),
+    ));
+
+  it('with several batches an update, also where the last group is smaller', () =>
+    compare(
+      (m) => m.fit(x, y, order),
+      (m) => m.fit(streamed().batch(8), { epochs: 3 }),
+      () => gs.optimizers.sgd({ learningRate: 0.05, gradientAccumulationSteps: 3 }),
+    ));
+
+  it('with weights of samples', () =>
+    compare(
+      (m) => m.fit(x, y, { ...order, sampleWeight: weights }),
+      (m) => m.fit(gs.data.dataset({ x, y, sampleWeight: weights }).batch(8), { epochs: 3 }),
+    ));
+
+  it('validates from a dataset', () =>
+    compare(
+      (m) => m.fit(x, y, { ...order, validationData: [x, y] }),
+      (m) => m.fit(streamed().batch(8), { epochs: 3, validationData: streamed().batch(8) }),
+    ));
+
+  it('takes stepsPerEpoch batches of one that never ends', () =>
+    compare(
+      (m) => m.fit(x.rows(0, 16), y.rows(0, 16), order),
+      (m) => m.fit(streamed().take(16).repeat().batch(8), { epochs: 3, stepsPerEpoch: 2 }),
+    ));
+
+  it('evaluates and predicts what arrays give', async () => {
+    using model = network();
+    expect(await model.evaluate(streamed().batch(8))).to.deep.equal(await model.evaluate(x, y, { batchSize: 8 }));
+    const predicted = await model.predict(streamed().batch(8));
+    expect(predicted.shape).to.deep.equal([ROWS, 1]);
+    expect([...predicted.data]).to.deep.equal([...(await model.predict(x, { batchSize: 8 })).data]);
+  });
+
+  it('several inputs and outputs by their names', async () => {
+    const [a, b] = [gs.input({ shape: [3], name: 'a' }), gs.input({ shape: [3], name: 'b' })];
+    const both = gs.layers.concatenate().apply([a, b]);
+    const outputs = [
+      gs.layers.dense({ units: 1, name: 'left' }).apply(both),
+      gs.layers.dense({ units: 1, name: 'right' }).apply(both),
+    ];
+    using model = gs.model({ inputs: [a, b], outputs });
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu', seed: 1 });
+    const data = gs.data.dataset({ x: { a: x, b: x }, y: { left: y, right: y } }).batch(16);
+    expect(await model.evaluate(data)).to.deep.equal(
+      await model.evaluate({ a: x, b: x }, { left: y, right: y }, { batchSize: 16 }),
+    );
+  });
+
+  it('learns the shape of its inputs from the first element', async () => {
+    using model = gs.sequential([gs.layers.dense({ units: 1 })]);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' });
+    await model.fit(streamed().batch(8));
+    expect(model.weights.map((w) => w.shape)).to.deep.equal([[3, 1], [1]]);
+  });
+
+  it('refuses what does not go with a dataset, or is not in it', async () => {
+    using model = network();
+    const batches = streamed().batch(8);
+    const failures: [() => Promise<unknown>, gs.ErrorCode, string | RegExp][] = [
+      [() => model.fit(batches, { batchSize: 'full' }), 'ERR_OPTION', /^Expected number where x is a dataset for fit.batchSize/],
+      [
+        () => model.fit(batches, { validationSplit: 0.5 }),
+        'ERR_OPTION',
+        /^Expected 0 where x is a dataset for fit.validationSplit/,
+      ],
+      [() => model.fit(wrong(x), wrong(undefined)), 'ERR_OPTION', /^Expected labels for fit.y/],
+      [() => model.fit(gs.data.dataset({ x }).batch(8)), 'ERR_OPTION', /^Expected batch with x and y for dataset element/],
+      [() => model.fit(gs.data.dataset({ x: y, y }).batch(8)), 'ERR_SHAPE', /^Expected x of shape \[\?, 3\] for dense/],
+      [() => model.evaluate(batches.take(0)), 'ERR_DATA', /the dataset is empty/],
+      [() => model.predict(batches.take(0)), 'ERR_DATA', /the dataset is empty/],
+    ];
+    for (const [call, code, message] of failures) await expectFailure(call, code, message);
+  });
+});
