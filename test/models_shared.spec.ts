@@ -318,3 +318,16 @@ describe('models in models', () => {
     await expectFailure(() => model.toJSON(), 'ERR_OPTION', /two\/both\/kernel .* one\/both\/kernel/);
   });
 });
+
+describe('learning-rate multipliers of wrapped layers', () => {
+  it('multiply along the way in: the layer, its wrapper, and no more', async () => {
+    const { dense, timeDistributed } = gs.layers;
+    const layer = dense({ units: 1, useBias: false, kernelInitializer: 'ones', learningRateMultiplier: 0.5 });
+    const inner = gs.sequential([timeDistributed({ layer, learningRateMultiplier: 0.25, inputShape: [1, 1] })]);
+    using model = gs.sequential([inner]);
+    model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 1 }), loss: 'meanSquaredError', device: 'cpu' });
+    await model.fit(gs.tensor([[[1]]]), gs.tensor([[[0]]]));
+    // dL/dw = 2·(w·1 − 0)·1 = 2 at w = 1; the step is 1 · 0.5 · 0.25 · 2.
+    expect((await model.getWeights())[0]!.data[0]).to.equal(0.75);
+  });
+});

@@ -20,6 +20,8 @@ export interface WeightSpec {
   readonly trainable?: boolean;
   readonly regularizer?: Regularizer | undefined;
   readonly constraint?: Constraint | undefined;
+  /** What the layers inside a wrapper or a nested model multiply its learning rate by. Default: its owner's factor. */
+  readonly learningRateMultiplier?: number;
   /** The layer inside a wrapper or a nested model that it belongs to, and its role there; absent: the layer's own. */
   readonly owner?: { readonly layer: Layer; readonly role: string };
 }

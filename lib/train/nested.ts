@@ -42,7 +42,7 @@ export function partsOf(core: ModelCore): LayerParts {
 }
 
 function weightOf(weight: PlacedWeight): WeightSpec {
-  const { name, shape, initializer, regularizer, constraint, owner } = weight;
+  const { name, shape, initializer, regularizer, constraint, owner, learningRateMultiplier } = weight;
   return {
     role: name,
     shape,
@@ -50,6 +50,7 @@ function weightOf(weight: PlacedWeight): WeightSpec {
     regularizer,
     constraint,
     owner,
+    learningRateMultiplier,
     get trainable() {
       return weight.trained;
     },

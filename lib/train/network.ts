@@ -261,11 +261,12 @@ let nextId = 0;
 function place(layer: Layer, name: string, inputs: readonly Shape[]): PlacedLayer {
   const weights = layer.parts.weights(inputs).map((w): PlacedWeight => {
     const owner = w.owner ?? { layer, role: w.role };
+    const inner = w.learningRateMultiplier ?? (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier);
     return {
       ...w,
       name: `${name}/${w.role}`,
       owner,
-      learningRateMultiplier: layer.learningRateMultiplier * (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier),
+      learningRateMultiplier: layer.learningRateMultiplier * inner,
       get trained() {
         return (w.trainable ?? true) && layer.trainable && owner.layer.trainable;
       },
