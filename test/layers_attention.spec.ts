@@ -107,6 +107,39 @@ describe('attention layers', () => {
     });
   }
 
+  it('hold and penalise each of their weights', async () => {
+    const make = (penalised: boolean): gs.Model => {
+      const x = gs.input({ shape: [3, 2] });
+      const heads = multiHeadAttention({
+        numHeads: 2,
+        keyDim: 2,
+        kernelInitializer: 'ones',
+        biasInitializer: 'ones',
+        ...(penalised && {
+          kernelRegularizer: gs.regularizers.l2({ l2: 0.5 }),
+          biasRegularizer: gs.regularizers.l1({ l1: 0.25 }),
+        }),
+        kernelConstraint: gs.constraints.maxNorm({ maxValue: 0.5, axis: 0 }),
+        biasConstraint: gs.constraints.minMaxNorm({ minValue: 0, maxValue: 0.75, axis: 0 }),
+      });
+      const model = gs.model({ inputs: x, outputs: heads.apply(x) });
+      model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0 }), loss: 'meanSquaredError', device: 'cpu' });
+      return model;
+    };
+    const [x, y] = [gs.tensor(new Float32Array(6).fill(0.5), [1, 3, 2]), gs.tensor(new Float32Array(6), [1, 3, 2])];
+    using plain = make(false);
+    using penalised = make(true);
+    // Ones everywhere: three kernels of 2·2·2 and one of 2·2·2; biases of 4, 4, 4 and 2.
+    const penalty = 0.5 * 32 + 0.25 * 14;
+    expect((await penalised.evaluate(x, y)).loss - (await plain.evaluate(x, y)).loss).to.be.closeTo(penalty, 1e-3);
+    await penalised.fit(x, y);
+    for (const [i, weight] of (await penalised.getWeights()).entries()) {
+      const { name } = penalised.weights[i]!;
+      const [limit, length] = [name.endsWith('kernel') ? 0.5 : 0.75, weight.shape[0]!];
+      for (const v of weight.data) expect(v, name).to.be.closeTo(limit / Math.sqrt(length), 1e-5);
+    }
+  });
+
   it('are saved with their options and weights', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gradstep-'));
     try {
