@@ -2,7 +2,7 @@
  * Every op of the table at a size that real networks have: what `npm run bench -- --ops` times. Inputs are seeded random
  * numbers; gradients of the outputs' sum are part of a case, so that backward kernels are timed too.
  */
-import type { Graph} from '../lib/graph/graph.js';
+import type { Graph } from '../lib/graph/graph.js';
 import { type Value } from '../lib/graph/graph.js';
 import * as optimizers from '../lib/optimizers/index.js';
 import type { Optimizer } from '../lib/optimizers/optimizer.js';

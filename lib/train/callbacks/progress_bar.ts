@@ -5,17 +5,24 @@ import { optionError } from '../../errors.js';
 import type { Callback, TrainingContext } from '../callback.js';
 import type { Logs, Progress } from '../history.js';
 
+/** What a bar is drawn in: a stream of Node.js. */
+export interface TextStream {
+  write(text: string): unknown;
+  /** Whether it is a terminal. */
+  readonly isTTY?: boolean;
+}
+
 export interface ProgressBarOptions {
   /** Where the bar goes. Default: the standard error output. */
-  stream?: NodeJS.WritableStream;
+  stream?: TextStream;
   /** Whether a stream that is no terminal gets one line after each epoch; otherwise it gets nothing. Default false. */
   epochLines?: boolean;
 }
 
-const streamOption: Check<NodeJS.WritableStream> = (value, name) => {
-  if (typeof value !== 'object' || value === null || typeof (value as Partial<NodeJS.WritableStream>).write !== 'function')
+const streamOption: Check<TextStream> = (value, name) => {
+  if (typeof value !== 'object' || value === null || typeof (value as Partial<TextStream>).write !== 'function')
     throw optionError(name, 'stream that can be written to', value);
-  return value as NodeJS.WritableStream;
+  return value as TextStream;
 };
 
 const schema = {
@@ -51,8 +58,8 @@ function duration(seconds: number): string {
  */
 export function progressBar(options?: ProgressBarOptions): Callback {
   const { stream: given, epochLines } = checkOptions('callbacks.progressBar', options, schema);
-  const stream = given ?? process.stderr;
-  const isTerminal = (stream as Partial<NodeJS.WriteStream>).isTTY === true;
+  const stream: TextStream = given ?? process.stderr;
+  const isTerminal = stream.isTTY === true;
   const title = (epoch: number, { epochs }: TrainingContext): string => `Epoch ${epoch + 1}/${epochs}`;
 
   if (!isTerminal) {
@@ -73,7 +80,14 @@ export function progressBar(options?: ProgressBarOptions): Callback {
     onEpochBegin(epoch: number, context: TrainingContext) {
       const { steps } = context;
       const format = steps === undefined ? '{title} {count} {text}{left}' : '{title} {bar} {count}/{total} {text}{left}';
-      bar = new SingleBar({ stream, format, barsize: 20, barCompleteChar: '━', barIncompleteChar: '─', emptyOnZero: true });
+      bar = new SingleBar({
+        stream: stream as NodeJS.WritableStream,
+        format,
+        barsize: 20,
+        barCompleteChar: '━',
+        barIncompleteChar: '─',
+        emptyOnZero: true,
+      });
       bar.start(steps ?? 0, 0, { title: title(epoch, context), count: '0', text: '', left: '' });
     },
     onProgress(progress: Progress) {
