@@ -433,13 +433,6 @@ describe('losses', () => {
     }
   });
 
-  it('several binary decisions are counted one by one by accuracy', async () => {
-    using model = gs.sequential([gs.layers.activation({ activation: 'linear', inputShape: [3] })]);
-    model.compile({ optimizer: 'sgd', loss: 'binaryFocalCrossentropy', metrics: ['accuracy'], device: 'cpu' });
-    const { accuracy } = await model.evaluate(gs.tensor([[0.9, 0.2, 0.6]]), gs.tensor([[1, 0, 0]]));
-    expect(accuracy).to.be.closeTo(2 / 3, 1e-6);
-  });
-
   it('the losses fused with a softmax train', async () => {
     for (const name of ['kullbackLeiblerDivergence', 'categoricalFocalCrossentropy'] as const) {
       using model = gs.sequential([gs.layers.dense({ units: 3, activation: 'softmax', inputShape: [2] })]);

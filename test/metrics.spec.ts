@@ -330,3 +330,12 @@ for (const device of DEVICES) {
     });
   });
 }
+
+describe('accuracy beside a loss of decisions', () => {
+  it('several binary decisions are counted one by one by accuracy', async () => {
+    using model = gs.sequential([gs.layers.activation({ activation: 'linear', inputShape: [3] })]);
+    model.compile({ optimizer: 'sgd', loss: 'binaryFocalCrossentropy', metrics: ['accuracy'], device: 'cpu' });
+    const { accuracy } = await model.evaluate(gs.tensor([[0.9, 0.2, 0.6]]), gs.tensor([[1, 0, 0]]));
+    expect(accuracy).to.be.closeTo(2 / 3, 1e-6);
+  });
+});
