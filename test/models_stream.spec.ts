@@ -1,6 +1,9 @@
 /** fit, evaluate and predict from datasets: the same numbers as from arrays of the same rows in the same order. */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Samples } from '../lib/data/samples.js';
+import { chunksOf } from '../lib/train/stream.js';
 import { expectFailure, wrong } from './helpers/failure.js';
 
 const ROWS = 37;
@@ -107,6 +110,22 @@ describe('training from datasets', () => {
     expect(await model.evaluate(data)).to.deep.equal(
       await model.evaluate({ a: x, b: x }, { left: y, right: y }, { batchSize: 16 }),
     );
+  });
+
+  it('makes the next chunk while the caller works on the one before', async () => {
+    let made = 0;
+    const source = gs.data.dataset(function* () {
+      // Batches of 4 MiB: a chunk has two of them.
+      for (; made < 6; made++) yield { x: new gs.Tensor(new Float32Array(1 << 20), [1, 1 << 20]) };
+    });
+    const read = (element: unknown): Samples => ({ x: [(element as { x: gs.Tensor }).x], y: [], weights: [] });
+    const chunks = chunksOf(source, read, { signal: undefined });
+    const first = await chunks.next();
+    expect((first.value as { samples: Samples }).samples.x[0]!.shape[0]).to.equal(2);
+    await sleep(50);
+    // The second chunk is complete although nobody has asked for it; the third is not begun.
+    expect(made).to.be.within(3, 4);
+    await chunks.return();
   });
 
   it('learns the shape of its inputs from the first element', async () => {

@@ -45,7 +45,7 @@ async function* stacked(
 }
 
 /** The elements of a stage in batches of `rows`. */
-export function batchesOf(source: Stage, pass: Pass, key: string, rows: number): AsyncGenerator<Structure, void, undefined> {
+function batchesOf(source: Stage, pass: Pass, key: string, rows: number): AsyncGenerator<Structure, void, undefined> {
   return source.openBatches ? rebatched(source.openBatches(pass, key, rows), rows) : stacked(source.open(pass, key), rows);
 }
 

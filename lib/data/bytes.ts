@@ -31,7 +31,7 @@ export function pathOf(path: unknown, name: string): string {
 }
 
 /** Whether bytes begin as gzip does. */
-export function isGzip(bytes: Uint8Array): boolean {
+function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 

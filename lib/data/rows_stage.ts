@@ -17,7 +17,7 @@ export interface Shuffle {
 }
 
 /** Chooses what leaves a shuffle buffer; the same for the same seed and pass. */
-export function shuffleChoice({ seed, reshuffleEachEpoch }: Shuffle, key: string): (count: number) => number {
+function shuffleChoice({ seed, reshuffleEachEpoch }: Shuffle, key: string): (count: number) => number {
   const random = new RandomStream(seed, streamOf(reshuffleEachEpoch ? `shuffle/${key}` : 'shuffle'));
   return (count) => Math.floor((random.uint32() / 2 ** 32) * count);
 }

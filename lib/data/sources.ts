@@ -65,7 +65,7 @@ export function isIterable(value: unknown): value is AnyIterable {
   return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
 }
 
-export function iteratorOf(source: AnyIterable): AnyIterator {
+function iteratorOf(source: AnyIterable): AnyIterator {
   return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }
 
@@ -104,7 +104,7 @@ function isColumn(value: unknown): boolean {
 }
 
 /** Tensors of rows as a stage; each may be a structure of its own. */
-export function columnsStage(columns: Readonly<Record<string, unknown>>, where: string): Stage {
+function columnsStage(columns: Readonly<Record<string, unknown>>, where: string): Stage {
   for (const name of Object.keys(columns)) if (!COLUMNS.includes(name)) throw unknownName('part', name, where, COLUMNS);
   if (columns['x'] === undefined) throw optionError(`${where}.x`, 'tensors or arrays of numbers', undefined);
   return RowsStage.of(toStructure(columns));

@@ -24,7 +24,7 @@ export interface Member {
 }
 
 /** Byte offset of each member inside its block, and the block's size: at least one tensor's alignment. */
-export function blockOffsets(members: readonly Member[]): { offsets: number[]; bytes: number } {
+function blockOffsets(members: readonly Member[]): { offsets: number[]; bytes: number } {
   let bytes = 0;
   const offsets = members.map(({ shape }) => {
     const at = bytes;

@@ -7,7 +7,7 @@ import { GradstepError } from '../errors.js';
 /** Slots that each purpose has; native/core/backend.h has a table of all. */
 const RANGE = 32;
 
-export const PURPOSES = ['train', 'validation', 'evaluate', 'predict'] as const;
+const PURPOSES = ['train', 'validation', 'evaluate', 'predict'] as const;
 
 export type Purpose = (typeof PURPOSES)[number];
 

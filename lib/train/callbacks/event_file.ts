@@ -18,7 +18,7 @@ let filesOpened = 0;
 const now = (): number => Date.now() / 1000;
 
 /** Equal buckets from the least to the largest finite number; undefined where there is none. */
-export function histogramOf(values: ArrayLike<number>): Histogram | undefined {
+function histogramOf(values: ArrayLike<number>): Histogram | undefined {
   let [min, max, num, sum, sumSquares] = [Infinity, -Infinity, 0, 0, 0];
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;

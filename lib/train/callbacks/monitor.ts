@@ -7,7 +7,7 @@ import type { Logs } from '../history.js';
 /** Whether less or more is better; `auto`: by the name of what is watched. */
 export type MonitorMode = 'auto' | 'min' | 'max';
 
-export const monitorName: Check<string> = (value, name) => {
+const monitorName: Check<string> = (value, name) => {
   if (typeof value !== 'string' || value === '') throw optionError(name, 'key of the logs, such as "val_loss"', value);
   return value;
 };

@@ -16,7 +16,7 @@ import type { ModelMemory } from '../memory.js';
 import type { ActivationKind, Reading } from './readings.js';
 
 /** Part of the largest slope under which a result counts as saturated. */
-export const SATURATED_SLOPE = 0.05;
+const SATURATED_SLOPE = 0.05;
 
 /** Keeps the division by the largest magnitude finite where all is zero. */
 const TINY = 1e-30;
