@@ -17,6 +17,12 @@ function productFlops(of: ShapeOf, { transposeA }: Instruction['attrs']): number
   return 2 * sizeOf(of('y')) * of('a').at(transposeA === 'yes' ? -2 : -1)!;
 }
 
+/** Keys that a query sees, in the mean: with `causal` those at and before its own place. */
+function keysSeen(of: ShapeOf, { causal }: Instruction['attrs']): number {
+  const keys = of('k')[1]!;
+  return causal === 'yes' ? (keys + 1) / 2 : keys;
+}
+
 /** Operations of products, by op; each has its operands by the op's names. */
 const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) => number>> = {
   matmul: productFlops,
@@ -25,8 +31,8 @@ const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) 
   convDx: (of) => (2 * sizeOf(of('dy')) * sizeOf(of('w'))) / of('w').at(-1)!,
   convDw: (of) => (2 * sizeOf(of('dy')) * sizeOf(of('dw'))) / of('dw').at(-1)!,
   // Two products forward; backward the scores once more and four products.
-  attention: (of) => 4 * sizeOf(of('q')) * of('k')[1]!,
-  attentionDx: (of) => 10 * sizeOf(of('q')) * of('k')[1]!,
+  attention: (of, attrs) => 4 * sizeOf(of('q')) * keysSeen(of, attrs),
+  attentionDx: (of, attrs) => 10 * sizeOf(of('q')) * keysSeen(of, attrs),
 };
 
 /** Ops that read no more of their first input than they write. */
