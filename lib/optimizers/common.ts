@@ -25,7 +25,10 @@ export interface CommonOptions {
   clipNorm?: number;
   /** All gradients are scaled down together to this norm where theirs is larger; number > 0. Default none. */
   globalClipNorm?: number;
-  /** Whether a moving average of the parameters is kept. Default false. */
+  /**
+   * Whether a moving average of the parameters is kept, from their first values on; they become it at the end of `fit`.
+   * Default false.
+   */
   useEma?: boolean;
   /** Part of that average that stays at each update, number in [0, 1]. Default 0.99. */
   emaMomentum?: number;

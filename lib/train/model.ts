@@ -171,7 +171,10 @@ export class Model extends Layer {
     );
   }
 
-  /** One step of training on all rows given; resolves with their loss and metrics, of before the update. Errors as for `fit`. */
+  /**
+   * One step of training on all rows given, with an update whatever `gradientAccumulationSteps` says; resolves with their
+   * loss and metrics, of before the update. Errors as for `fit`.
+   */
   async trainOnBatch(x: DataLike, y: DataLike, options?: BatchOptions): Promise<Logs> {
     const core = coreOf(this);
     return core.whileBusy('trainOnBatch', () => trainOnBatch(core, x, y, options));
