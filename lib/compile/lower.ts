@@ -1,6 +1,7 @@
 /**
- * Lowering: from a graph to a program. Keeps what the effects need, gives every value a buffer (views share one), writes
- * results that are assigned to a variable straight into it, fuses, plans the arena.
+ * Lowering: from a graph to a program. Keeps what the effects need (nodes, and of their optional outputs those that are
+ * read), gives every value a buffer (views share one), writes results that are assigned to a variable straight into it,
+ * fuses, plans the arena.
  */
 import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';
@@ -10,6 +11,7 @@ import { map, REGISTER } from '../ops/map.js';
 import { planArena } from './arena.js';
 import { fuse } from './fuse.js';
 import { bytesOf, type Buffer, type Instruction, type Operand, type Program } from './program.js';
+import { Uses } from './uses.js';
 
 /** assign: the variable takes the value. No kernel: the value is computed in the variable's memory where that is possible. */
 const assignOp = defineOp({
@@ -42,6 +44,8 @@ export interface LowerOptions {
   guardBytes?: number;
   /** Off only to compare: the same program without fusion. */
   fusion?: boolean;
+  /** In what ops that let it be chosen compute their products. Default: what each says itself. */
+  precision?: 'float32' | 'bfloat16';
 }
 
 export function lower(graph: Graph, options: LowerOptions): Program {
@@ -84,16 +88,28 @@ export function lower(graph: Graph, options: LowerOptions): Program {
         op: node.op,
         inputs: operands(node.inputs),
         outputs: operands(node.outputs),
-        attrs: { ...node.attrs },
+        attrs: { ...node.attrs, ...(options.precision && 'precision' in node.attrs && { precision: options.precision }) },
         accumulate: [],
         scope: node.scope,
       });
     }
   }
 
+  dropUnread(instructions);
   const fused = options.fusion === false ? instructions : fuse(instructions);
   const scratchBytes = planArena(fused, options.guardBytes ?? 0);
   return { name: options.name, instructions: fused, persistentBytes: options.persistentBytes(), scratchBytes };
+}
+
+/** Optional outputs that nobody reads are not made: what only a gradient needs costs a prediction nothing. */
+function dropUnread(instructions: readonly Instruction[]): void {
+  const uses = new Uses(instructions);
+  for (const { op, outputs } of instructions) {
+    if (op === map) continue;
+    for (const [name, { buffer }] of Object.entries(outputs)) {
+      if (op.outputs[name]!.optional && !buffer.variable && uses.readersOf(buffer).length === 0) delete outputs[name];
+    }
+  }
 }
 
 /** Nodes with an effect and everything they need, in order. */

@@ -17,6 +17,7 @@ export interface InputSpec {
 
 export interface OutputSpec {
   readonly dtypes: readonly DType[];
+  /** Absent where `infer` does not yield it, or nobody reads it. */
   readonly optional?: boolean;
   /** The kernel can add to what is there instead of overwriting it (a generated flag `accumulate` tells it which). */
   readonly accumulate?: boolean;

@@ -7,6 +7,7 @@ import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape } from '../graph/shape.js';
+import { precision } from './precision.js';
 import { sum } from './reduce_sum.js';
 
 /** Activations a matmul or convolution kernel can apply to its result; lowering fuses them. */
@@ -20,6 +21,7 @@ export const matmulOp = defineOp({
     transposeA: { type: 'enum', values: ['no', 'yes'], default: 'no' },
     transposeB: { type: 'enum', values: ['no', 'yes'], default: 'no' },
     activation: { type: 'enum', values: EPILOGUES, default: 'linear' },
+    precision,
   },
   infer({ a, b, bias }, attrs) {
     const [m, k] = attrs.transposeA === 'yes' ? [a!.shape[1], a!.shape[0]] : a!.shape;

@@ -23,10 +23,12 @@ import { cumulativeSumOp } from './cumulative_sum.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
+import { gruOp, gruDxOp } from './gru.js';
 import { histogramOp } from './histogram.js';
 import { layerNormOp, layerNormGradOp } from './layer_norm.js';
 import { lionOp } from './lion.js';
 import { logSoftmaxOp } from './log_softmax.js';
+import { lstmOp, lstmDxOp } from './lstm.js';
 import { map } from './map.js';
 import { matmulOp } from './matmul.js';
 import { maxPoolOp, maxPoolDxOp } from './max_pool.js';
@@ -44,6 +46,7 @@ import { resizeOp, resizeDxOp } from './resize.js';
 import { restartsOp } from './restarts.js';
 import { rmspropOp } from './rmsprop.js';
 import { sgdOp } from './sgd.js';
+import { simpleRnnOp, simpleRnnDxOp } from './simple_rnn.js';
 import { softmaxOp } from './softmax.js';
 import { softmaxCrossEntropyOp, softmaxCrossEntropyDxOp } from './softmax_cross_entropy.js';
 import { stepCountOp } from './step_count.js';
@@ -83,11 +86,15 @@ export const OP_TABLE: readonly OpDef[] = [
   gatherOp,
   scatterOp,
   advanceOp,
+  gruOp,
+  gruDxOp,
   histogramOp,
   layerNormOp,
   layerNormGradOp,
   lionOp,
   logSoftmaxOp,
+  lstmOp,
+  lstmDxOp,
   map,
   matmulOp,
   maxPoolOp,
@@ -108,6 +115,8 @@ export const OP_TABLE: readonly OpDef[] = [
   restartsOp,
   rmspropOp,
   sgdOp,
+  simpleRnnOp,
+  simpleRnnDxOp,
   softmaxOp,
   softmaxCrossEntropyOp,
   softmaxCrossEntropyDxOp,

@@ -21,10 +21,12 @@
 #include "generated/args/dropout.h"
 #include "generated/args/embedding.h"
 #include "generated/args/gather.h"
+#include "generated/args/gru.h"
 #include "generated/args/histogram.h"
 #include "generated/args/layer_norm.h"
 #include "generated/args/lion.h"
 #include "generated/args/log_softmax.h"
+#include "generated/args/lstm.h"
 #include "generated/args/map.h"
 #include "generated/args/matmul.h"
 #include "generated/args/max_pool.h"
@@ -42,6 +44,7 @@
 #include "generated/args/restarts.h"
 #include "generated/args/rmsprop.h"
 #include "generated/args/sgd.h"
+#include "generated/args/simple_rnn.h"
 #include "generated/args/softmax.h"
 #include "generated/args/softmax_cross_entropy.h"
 #include "generated/args/step_count.h"
@@ -54,7 +57,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xddee5ecbb59c8868ull;
+constexpr uint64_t kOpTableHash = 0x68a0d3b6e0b0421dull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -88,40 +91,46 @@ constexpr uint64_t kOpTableHash = 0xddee5ecbb59c8868ull;
   X(27, GatherArgs, gather) \
   X(28, ScatterArgs, scatter) \
   X(29, AdvanceArgs, advance) \
-  X(30, HistogramArgs, histogram) \
-  X(31, LayerNormArgs, layer_norm) \
-  X(32, LayerNormGradArgs, layer_norm_grad) \
-  X(33, LionArgs, lion) \
-  X(34, LogSoftmaxArgs, log_softmax) \
-  X(35, MapArgs, map) \
-  X(36, MatmulArgs, matmul) \
-  X(37, MaxPoolArgs, max_pool) \
-  X(38, MaxPoolDxArgs, max_pool_dx) \
-  X(39, MetricSumArgs, metric_sum) \
-  X(40, MovingAverageArgs, moving_average) \
-  X(41, NadamArgs, nadam) \
-  X(42, NoiseArgs, noise) \
-  X(43, OneHotArgs, one_hot) \
-  X(44, PadArgs, pad) \
-  X(45, RandomArgs, random) \
-  X(46, RandomTransformArgs, random_transform) \
-  X(47, ReduceMaxArgs, reduce_max) \
-  X(48, ReduceMaxDxArgs, reduce_max_dx) \
-  X(49, ReduceSumArgs, reduce_sum) \
-  X(50, ResizeArgs, resize) \
-  X(51, ResizeDxArgs, resize_dx) \
-  X(52, RestartsArgs, restarts) \
-  X(53, RmspropArgs, rmsprop) \
-  X(54, SgdArgs, sgd) \
-  X(55, SoftmaxArgs, softmax) \
-  X(56, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(57, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(58, StepCountArgs, step_count) \
-  X(59, TargetRankArgs, target_rank) \
-  X(60, TopMaskArgs, top_mask) \
-  X(61, TransposeArgs, transpose) \
-  X(62, WeightDecayArgs, weight_decay)
+  X(30, GruArgs, gru) \
+  X(31, GruDxArgs, gru_dx) \
+  X(32, HistogramArgs, histogram) \
+  X(33, LayerNormArgs, layer_norm) \
+  X(34, LayerNormGradArgs, layer_norm_grad) \
+  X(35, LionArgs, lion) \
+  X(36, LogSoftmaxArgs, log_softmax) \
+  X(37, LstmArgs, lstm) \
+  X(38, LstmDxArgs, lstm_dx) \
+  X(39, MapArgs, map) \
+  X(40, MatmulArgs, matmul) \
+  X(41, MaxPoolArgs, max_pool) \
+  X(42, MaxPoolDxArgs, max_pool_dx) \
+  X(43, MetricSumArgs, metric_sum) \
+  X(44, MovingAverageArgs, moving_average) \
+  X(45, NadamArgs, nadam) \
+  X(46, NoiseArgs, noise) \
+  X(47, OneHotArgs, one_hot) \
+  X(48, PadArgs, pad) \
+  X(49, RandomArgs, random) \
+  X(50, RandomTransformArgs, random_transform) \
+  X(51, ReduceMaxArgs, reduce_max) \
+  X(52, ReduceMaxDxArgs, reduce_max_dx) \
+  X(53, ReduceSumArgs, reduce_sum) \
+  X(54, ResizeArgs, resize) \
+  X(55, ResizeDxArgs, resize_dx) \
+  X(56, RestartsArgs, restarts) \
+  X(57, RmspropArgs, rmsprop) \
+  X(58, SgdArgs, sgd) \
+  X(59, SimpleRnnArgs, simple_rnn) \
+  X(60, SimpleRnnDxArgs, simple_rnn_dx) \
+  X(61, SoftmaxArgs, softmax) \
+  X(62, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(63, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(64, StepCountArgs, step_count) \
+  X(65, TargetRankArgs, target_rank) \
+  X(66, TopMaskArgs, top_mask) \
+  X(67, TransposeArgs, transpose) \
+  X(68, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 63;
+constexpr uint32_t kOpCount = 69;
 
 }  // namespace gradstep

@@ -9,6 +9,7 @@ struct alignas(8) MatmulArgs {
   enum TransposeA : int32_t { kTransposeANo, kTransposeAYes };
   enum TransposeB : int32_t { kTransposeBNo, kTransposeBYes };
   enum Activation : int32_t { kActivationLinear, kActivationRelu };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
   Tensor a;
   Tensor b;
   Tensor bias;
@@ -17,6 +18,7 @@ struct alignas(8) MatmulArgs {
   int32_t transpose_a;
   int32_t transpose_b;
   int32_t activation;
+  int32_t precision;
 };
 static_assert(offsetof(MatmulArgs, a) == 0, "layout");
 static_assert(offsetof(MatmulArgs, b) == 48, "layout");
@@ -26,6 +28,7 @@ static_assert(offsetof(MatmulArgs, accumulate_y) == 192, "layout");
 static_assert(offsetof(MatmulArgs, transpose_a) == 196, "layout");
 static_assert(offsetof(MatmulArgs, transpose_b) == 200, "layout");
 static_assert(offsetof(MatmulArgs, activation) == 204, "layout");
-static_assert(sizeof(MatmulArgs) == 208, "layout");
+static_assert(offsetof(MatmulArgs, precision) == 208, "layout");
+static_assert(sizeof(MatmulArgs) == 216, "layout");
 
 }  // namespace gradstep

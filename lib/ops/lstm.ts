@@ -1,0 +1,105 @@
+/**
+ * lstm over a sequence (Hochreiter & Schmidhuber 1997, with forget gates: Gers et al. 2000). Per step, with gates in Keras's
+ * order i, f, g, o: z = xw + (h·keep)·u, i = σ(z_i), f = σ(z_f), g = φ(z_g), o = σ(z_o), c ← f·c + i·g, h ← o·φ(c).
+ *
+ * Inputs: xw [B, T, 4H] (products with the kernel, bias added), u [H, 4H], h0 and c0 [B, H] (zeros where absent), mask
+ * [B, T], keep [B, H]. Outputs: y [B, T, H], the last states h and c [B, H]; for the gradient gates [B, T, 4H] (i, f, g, o),
+ * cells [B, T, H] (c after each step) and hPrev. lstmDx yields the gradients by xw, h0 and c0; overwrites.
+ */
+import { defineOp, type TensorType } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import {
+  checkDifferentiable,
+  checkRecurrence,
+  float,
+  metKernel,
+  optionalFloat,
+  recurrenceAttrs,
+  recurrentActivation,
+  stepProducts,
+  type CellActivation,
+  type Direction,
+} from './recurrence.js';
+
+const attrs = { ...recurrenceAttrs, recurrentActivation } as const;
+
+export const lstmOp = defineOp({
+  name: 'lstm',
+  inputs: { xw: float, u: float, h0: optionalFloat, c0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
+  outputs: {
+    y: optionalFloat,
+    h: optionalFloat,
+    c: optionalFloat,
+    gates: { ...optionalFloat, inPlace: ['xw'] },
+    cells: optionalFloat,
+    hPrev: optionalFloat,
+  },
+  attrs,
+  infer(given): Record<string, TensorType> {
+    const [b, t, h] = checkRecurrence(given, 4);
+    const type = (...shape: number[]): TensorType => ({ dtype: 'float32', shape });
+    return {
+      y: type(b, t, h),
+      h: type(b, h),
+      c: type(b, h),
+      gates: type(b, t, 4 * h),
+      cells: type(b, t, h),
+      hPrev: type(b, t, h),
+    };
+  },
+  backward(context) {
+    checkDifferentiable(context, ['y', 'h', 'c']);
+    const { node, grads, needs } = context;
+    const { xw, u, h0, c0, mask, keep } = node.inputs as Record<string, Value>;
+    const { gates, cells, hPrev } = node.outputs as Record<string, Value>;
+    const given = { u, gates, cells, h0, c0, mask, keep, dy: grads.y, dh: grads.h, dc: grads.c };
+    const { dxw, dh0, dc0 } = xw!.graph.add(lstmDxOp, given, node.attrs).outputs;
+    return { xw: dxw, u: needs('u') ? stepProducts(metKernel(hPrev!, keep), dxw!) : undefined, h0: dh0, c0: dc0 };
+  },
+});
+
+export const lstmDxOp = defineOp({
+  name: 'lstmDx',
+  inputs: {
+    u: float,
+    gates: float,
+    cells: float,
+    h0: optionalFloat,
+    c0: optionalFloat,
+    mask: optionalFloat,
+    keep: optionalFloat,
+    dy: optionalFloat,
+    dh: optionalFloat,
+    dc: optionalFloat,
+  },
+  outputs: { dxw: { ...float, inPlace: ['gates'] }, dh0: optionalFloat, dc0: optionalFloat },
+  attrs,
+  infer({ gates, h0, c0 }): Record<string, TensorType> {
+    return {
+      dxw: { dtype: 'float32', shape: gates!.shape },
+      ...(h0 && { dh0: { dtype: 'float32', shape: h0.shape } }),
+      ...(c0 && { dc0: { dtype: 'float32', shape: c0.shape } }),
+    };
+  },
+});
+
+export interface LstmOptions {
+  /** Initial states [B, H]; zeros by default. */
+  h0?: Value | undefined;
+  c0?: Value | undefined;
+  /** [B, T]: 0 for steps that leave the state as it is. */
+  mask?: Value | undefined;
+  /** [B, H]: what the state is multiplied by before it meets the recurrent kernel. */
+  keep?: Value | undefined;
+  direction?: Direction;
+  activation?: CellActivation;
+  recurrentActivation?: CellActivation;
+}
+
+/** Runs an LSTM over xw [B, T, 4H]: all states [B, T, H], the last state and the last cell state [B, H]. */
+export function lstm(xw: Value, u: Value, options: LstmOptions = {}): { y: Value; h: Value; c: Value } {
+  const { h0, c0, mask, keep, direction = 'forward', activation = 'tanh', recurrentActivation = 'sigmoid' } = options;
+  const inputs = { xw, u, h0, c0, mask, keep };
+  const { y, h, c } = xw.graph.add(lstmOp, inputs, { direction, activation, recurrentActivation }).outputs;
+  return { y: y!, h: h!, c: c! };
+}

@@ -1,0 +1,78 @@
+/**
+ * simpleRnn over a sequence (Elman 1990): h ← φ(xw + (h·keep)·u) per step.
+ *
+ * Inputs: xw [B, T, H] (products with the kernel, bias added), u [H, H], h0 [B, H] (zeros where absent), mask [B, T], keep
+ * [B, H]. Outputs: y [B, T, H], the last state h [B, H], and hPrev for the gradient. simpleRnnDx yields the gradients by xw
+ * and h0; overwrites.
+ */
+import { defineOp, type TensorType } from '../graph/define_op.js';
+import type { Value } from '../graph/graph.js';
+import {
+  checkDifferentiable,
+  checkRecurrence,
+  float,
+  metKernel,
+  optionalFloat,
+  recurrenceAttrs,
+  stepProducts,
+  type CellActivation,
+  type Direction,
+} from './recurrence.js';
+
+export const simpleRnnOp = defineOp({
+  name: 'simpleRnn',
+  inputs: { xw: float, u: float, h0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
+  outputs: { y: optionalFloat, h: optionalFloat, hPrev: optionalFloat },
+  attrs: recurrenceAttrs,
+  infer(given): Record<string, TensorType> {
+    const [b, t, h] = checkRecurrence(given, 1);
+    const steps: TensorType = { dtype: 'float32', shape: [b, t, h] };
+    return { y: steps, h: { dtype: 'float32', shape: [b, h] }, hPrev: steps };
+  },
+  backward(context) {
+    checkDifferentiable(context, ['y', 'h']);
+    const { node, grads, needs } = context;
+    const { xw, u, h0, mask, keep } = node.inputs as Record<string, Value>;
+    const { y, hPrev } = node.outputs as Record<string, Value>;
+    const given = { u, y, h0, mask, keep, dy: grads.y, dh: grads.h };
+    const { dxw, dh0 } = xw!.graph.add(simpleRnnDxOp, given, node.attrs).outputs;
+    return { xw: dxw, u: needs('u') ? stepProducts(metKernel(hPrev!, keep), dxw!) : undefined, h0: dh0 };
+  },
+});
+
+export const simpleRnnDxOp = defineOp({
+  name: 'simpleRnnDx',
+  inputs: {
+    u: float,
+    y: float,
+    h0: optionalFloat,
+    mask: optionalFloat,
+    keep: optionalFloat,
+    dy: optionalFloat,
+    dh: optionalFloat,
+  },
+  outputs: { dxw: float, dh0: optionalFloat },
+  attrs: recurrenceAttrs,
+  infer: ({ y, h0 }) => ({
+    dxw: { dtype: 'float32', shape: y!.shape },
+    ...(h0 && { dh0: { dtype: 'float32' as const, shape: h0.shape } }),
+  }),
+});
+
+export interface SimpleRnnOptions {
+  /** Initial state [B, H]; zeros by default. */
+  h0?: Value | undefined;
+  /** [B, T]: 0 for steps that leave the state as it is. */
+  mask?: Value | undefined;
+  /** [B, H]: what the state is multiplied by before it meets the recurrent kernel. */
+  keep?: Value | undefined;
+  direction?: Direction;
+  activation?: CellActivation;
+}
+
+/** Runs a simple recurrent cell over xw [B, T, H]: all states [B, T, H] and the last [B, H]. */
+export function simpleRnn(xw: Value, u: Value, options: SimpleRnnOptions = {}): { y: Value; h: Value } {
+  const { h0, mask, keep, direction = 'forward', activation = 'tanh' } = options;
+  const { y, h } = xw.graph.add(simpleRnnOp, { xw, u, h0, mask, keep }, { direction, activation }).outputs;
+  return { y: y!, h: h! };
+}
