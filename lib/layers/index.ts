@@ -56,7 +56,9 @@ export { globalMaxPooling1d, type GlobalMaxPooling1dOptions } from './global_max
 export { globalMaxPooling2d, type GlobalMaxPooling2dOptions } from './global_max_pooling2d.js';
 export { globalMaxPooling3d, type GlobalMaxPooling3dOptions } from './global_max_pooling3d.js';
 export { groupNormalization, type GroupNormalizationOptions } from './group_normalization.js';
+export { gru, gruCell, type GRUCellOptions, type GRUOptions } from './gru.js';
 export { layerNormalization, type LayerNormalizationOptions } from './layer_normalization.js';
+export { lstm, lstmCell, type LSTMCellOptions, type LSTMOptions } from './lstm.js';
 export { masking, type MaskingOptions } from './masking.js';
 export { maxPooling1d, type MaxPooling1dOptions } from './max_pooling1d.js';
 export { maxPooling2d, type MaxPooling2dOptions } from './max_pooling2d.js';
@@ -80,6 +82,7 @@ export { resizing, type ResizingOptions } from './resizing.js';
 export { rmsNormalization, type RmsNormalizationOptions } from './rms_normalization.js';
 export { separableConv1d, type SeparableConv1dOptions } from './separable_conv1d.js';
 export { separableConv2d, type SeparableConv2dOptions } from './separable_conv2d.js';
+export { simpleRNN, simpleRNNCell, type SimpleRNNCellOptions, type SimpleRNNOptions } from './simple_rnn.js';
 export { spatialDropout1d, spatialDropout2d, spatialDropout3d, type SpatialDropoutOptions } from './spatial_dropout.js';
 export { timeDistributed, type TimeDistributedOptions } from './time_distributed.js';
 export { unitNormalization, type UnitNormalizationOptions } from './unit_normalization.js';

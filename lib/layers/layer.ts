@@ -8,6 +8,8 @@ import type { Shape } from '../graph/shape.js';
 import type { Constraint } from '../constraints/constraint.js';
 import type { Initializer } from '../initializers/initializer.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
+import type { Cell } from './cell.js';
+import type { Recurrence } from './recurrent.js';
 import { SymbolicTensor } from './symbolic.js';
 
 /** One weight of a layer. */
@@ -47,6 +49,10 @@ export interface CallContext {
   update(role: string, value: Value, momentum: number): void;
   /** The random stream of this call of the layer for a role: `dropout`. */
   stream(role: string): number;
+  /** What this call of the layer carried over from the batch before, [rows, …]; zeros in the first one. */
+  carried(role: string, shape: Shape): Value;
+  /** Carries a value over to the next batch. */
+  carry(role: string, value: Value): void;
 }
 
 /** What a definition gives a layer. */
@@ -63,6 +69,10 @@ export interface LayerParts {
   weights(inputs: readonly Shape[]): readonly WeightSpec[];
   outputShapes(inputs: readonly Shape[]): readonly Shape[];
   call(inputs: readonly Value[], context: CallContext): readonly Value[];
+  /** Of a recurrent cell: how it runs over a sequence. */
+  readonly cell?: Cell | undefined;
+  /** Of a recurrent layer: what it does, for wrappers. */
+  readonly recurrence?: Recurrence | undefined;
   /** The saved form, where options do not make it. */
   save?(): object;
 }

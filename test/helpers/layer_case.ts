@@ -62,6 +62,12 @@ export function layerCase({ name, layer, inputs, masks = {}, training = false, r
             throw new Error(`${name} updates a weight`);
           },
           stream: () => 1,
+          carried: () => {
+            throw new Error(`${name} carries something over`);
+          },
+          carry: () => {
+            throw new Error(`${name} carries something over`);
+          },
         },
       );
       const rows = inputs[names[0]!]!.shape[0]!;
