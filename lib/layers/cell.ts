@@ -28,12 +28,9 @@ export interface CellState {
   readonly shape: Shape;
 }
 
-/** What a cell needs of the layer it runs in. */
-export type CellContext = Pick<CallContext, 'training' | 'state' | 'weight' | 'stream'>;
-
 /** How a cell is run over a sequence. */
 export interface CellRun {
-  readonly context: CellContext;
+  readonly context: CallContext;
   /** Initial states [rows, …]; zeros where absent. */
   readonly states: readonly (Value | undefined)[];
   /** [rows, time]: 0 for steps that leave the states as they are. */
@@ -115,14 +112,14 @@ export function cellWeights(o: CheckedCell, step: Shape, gates: number, bias: (u
 }
 
 /** While training, zeroes features of whole sequences x [rows, time, …] and divides the others by 1 − rate. */
-export function dropFeatures(x: Value, rate: number, { training, state, stream }: CellContext): Value {
+export function dropFeatures(x: Value, rate: number, { training, state, stream }: CallContext): Value {
   if (!training || rate === 0) return x;
   const rule = { rate, factor: 1 / (1 - rate), offset: 0, dropped: 0, stream: stream('dropout') };
   return dropShared(x, state, rule, [null, 1, ...x.shape.slice(2).map(() => null)]);
 }
 
 /** While training, what a state of that shape is multiplied by at every step: 0 with probability `rate`, else 1 / (1 − rate). */
-export function stateFactors(shape: Shape, rate: number, { training, state, stream }: CellContext): Value | undefined {
+export function stateFactors(shape: Shape, rate: number, { training, state, stream }: CallContext): Value | undefined {
   if (!training || rate === 0) return undefined;
   const drawn = randomUniform(state, shape, 0, 1, stream('recurrent_dropout'));
   return elementwise('mul', elementwise('greaterEqual', drawn, Math.fround(rate)), 1 / (1 - rate));

@@ -10,8 +10,8 @@ import { sliceAxis } from '../ops/pad.js';
 import { reshape } from '../ops/reshape.js';
 import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
 import { cellActivation, cellOptions, cellWeights, defineCell, dropFeatures, inputProducts, stateFactors } from './cell.js';
-import type { Cell, CellContext, CellOptions } from './cell.js';
-import type { Layer, LayerOptions } from './define_layer.js';
+import type { Cell, CellOptions } from './cell.js';
+import type { CallContext, Layer, LayerOptions } from './define_layer.js';
 import { defineRecurrent, type RecurrentOptions } from './recurrent.js';
 import { weight } from './weight_options.js';
 
@@ -33,7 +33,7 @@ const options = {
 function gruCellOf(o: Checked<typeof options>): Cell {
   const { units, activation, recurrentActivation, useBias, resetAfter } = o;
   /** The biases of inputs and of states. */
-  const biases = (context: CellContext) => {
+  const biases = (context: CallContext) => {
     if (!useBias) return [];
     const bias = context.weight('bias');
     return resetAfter ? [0, 1].map((row) => reshape(sliceAxis(bias, 0, row, row + 1), [3 * units])) : [bias];

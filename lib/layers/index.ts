@@ -18,6 +18,7 @@ export { averagePooling1d, type AveragePooling1dOptions } from './average_poolin
 export { averagePooling2d, type AveragePooling2dOptions } from './average_pooling2d.js';
 export { averagePooling3d, type AveragePooling3dOptions } from './average_pooling3d.js';
 export { batchNormalization, type BatchNormalizationOptions } from './batch_normalization.js';
+export { bidirectional, type BidirectionalOptions } from './bidirectional.js';
 export { categoryEncoding, type CategoryEncodingOptions } from './category_encoding.js';
 export { centerCrop, type CenterCropOptions } from './center_crop.js';
 export { concatenate, type ConcatenateOptions } from './concatenate.js';
@@ -80,6 +81,7 @@ export { rescaling, type RescalingOptions } from './rescaling.js';
 export { reshape, type ReshapeOptions } from './reshape.js';
 export { resizing, type ResizingOptions } from './resizing.js';
 export { rmsNormalization, type RmsNormalizationOptions } from './rms_normalization.js';
+export { rnn, stackedRNNCells, type RNNOptions, type StackedRNNCellsOptions } from './rnn.js';
 export { separableConv1d, type SeparableConv1dOptions } from './separable_conv1d.js';
 export { separableConv2d, type SeparableConv2dOptions } from './separable_conv2d.js';
 export { simpleRNN, simpleRNNCell, type SimpleRNNCellOptions, type SimpleRNNOptions } from './simple_rnn.js';

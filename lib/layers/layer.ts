@@ -41,8 +41,8 @@ export interface CallContext {
   readonly mask: Value | undefined;
   /** The mask of each input. */
   readonly masks: readonly (Value | undefined)[];
-  /** Declares the mask of the (first) result. */
-  setMask(mask: Value | undefined): void;
+  /** Declares the mask of a result, by default of the first. */
+  setMask(mask: Value | undefined, result?: number): void;
   /** The value of one of the layer's weights. */
   weight(role: string): Value;
   /** While training: a weight that is not trainable becomes momentum · weight + (1 − momentum) · value at the end of the step. */

@@ -43,7 +43,7 @@ export function partsOf(core: ModelCore): LayerParts {
         context.update(weight.name, value, momentum);
       }
       for (const { variable, value } of flow.carries) context.carry(carriers.get(variable)!, value);
-      context.setMask(flow.masks[0]);
+      flow.masks.forEach((mask, i) => context.setMask(mask, i));
       return flow.outputs;
     },
   };

@@ -324,7 +324,7 @@ function callLayer(
   };
   const masks = inputs.map((i) => i.mask);
   const mask = masks.find((m) => m !== undefined);
-  let resultMask = passesMask ? mask : undefined;
+  const resultMasks = [passesMask ? mask : undefined];
   const context: CallContext = {
     training: flow.training,
     trainable: layer.trainable && (flow.trainable ?? true),
@@ -332,7 +332,7 @@ function callLayer(
     flag: flow.flag,
     mask,
     masks,
-    setMask: (m) => (resultMask = m),
+    setMask: (m, result = 0) => (resultMasks[result] = m),
     weight: (role) => graph.read(variable(role)),
     update: (role, value, momentum) => {
       if (flow.training) updates.push({ variable: variable(role), value, momentum });
@@ -346,5 +346,5 @@ function callLayer(
     context,
   );
   flow.onCall?.(placed, outputs);
-  return outputs.map((value, i) => ({ value, mask: i === 0 ? resultMask : undefined }));
+  return outputs.map((value, i) => ({ value, mask: resultMasks[i] }));
 }

@@ -56,7 +56,9 @@ export function layerCase({ name, layer, inputs, masks = {}, training = false, r
           flag: values.flag!,
           mask: given,
           masks: masksOf,
-          setMask: (m) => (mask = m),
+          setMask: (m, result = 0) => {
+            if (result === 0) mask = m;
+          },
           weight: (role) => values[role]!,
           update: () => {
             throw new Error(`${name} updates a weight`);

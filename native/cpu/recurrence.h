@@ -1,0 +1,200 @@
+// What recurrent kernels share on the CPU: how steps are counted, how threads share the work, and rows of 16 units.
+//
+// Threads split the rows of the batch, each running all steps of its rows without waiting for anybody. Where there are
+// too few rows for that, or the weights do not fit a core's own cache, they split the units instead and meet after every
+// product. Every element is computed by the same operations in the same order either way, so the bits are the same.
+//
+// Kernels work on blocks of up to kRows rows and 16 units: [row][16] in the first-level cache.
+#pragma once
+
+#include <omp.h>
+
+#include <cstring>
+
+#include "cpu/cell_activation.h"
+#include "cpu/prepare.h"
+#include "cpu/step_product.h"
+
+namespace gradstep::cpu {
+
+constexpr int64_t kRows = 32;                  // rows of a block
+constexpr int64_t kBlock = kRows * kLanes;     // floats of a block
+constexpr int64_t kOwnCache = 3 << 19;         // bytes of weights that a core keeps to itself: 1.5 MiB
+constexpr int64_t kFewRows = 4;                // below so many rows a thread, units are split
+constexpr int64_t kWorkPerThread = 1 << 17;    // multiplications of a step that repay meeting after it
+
+// Steps in the order in which they are made, and where their arrays and results lie.
+struct Steps {
+  int64_t batch, steps, units;
+  bool backward, reversed;
+
+  // s counts steps as they are made.
+  int64_t input(int64_t s) const { return backward ? steps - 1 - s : s; }
+  int64_t result(int64_t s) const { return reversed ? s : input(s); }
+  int64_t blocks() const { return padded(units) / kLanes; }
+};
+
+template <typename Args>
+Steps steps_of(const Args& args, const Tensor& over_time, int64_t units) {
+  return {over_time.dims[0], over_time.dims[1], units, args.direction != Args::kDirectionForward,
+          args.direction == Args::kDirectionReversed};
+}
+
+struct Range {
+  int64_t begin, end;
+
+  Range part(int64_t i, int64_t parts) const {
+    const int64_t n = end - begin;
+    return {begin + n * i / parts, begin + n * (i + 1) / parts};
+  }
+};
+
+// A thread's share: all units of some rows, or some units of all rows.
+class Share {
+ public:
+  Share(const Steps& s, bool splits_units, int thread, int team)
+      : thread_(thread), team_(team), splits_units_(splits_units && team > 1) {
+    rows = splits_units_ ? Range{0, s.batch} : Range{0, s.batch}.part(thread, team);
+    blocks = units(s.blocks());
+  }
+
+  Range rows;
+  Range blocks;  // of 16 units
+
+  // Its share of things that lie along the units: panels of a product.
+  Range units(int64_t n) const { return splits_units_ ? Range{0, n}.part(thread_, team_) : Range{0, n}; }
+  // Its share of something done once for all.
+  Range once(int64_t n) const { return Range{0, n}.part(thread_, team_); }
+  int thread() const { return thread_; }
+
+  // Others read what this thread wrote from here on.
+  void meet() const {
+    if (splits_units_) everybody();
+  }
+  void everybody() const {
+    if (team_ > 1) {
+#pragma omp barrier
+    }
+  }
+
+ private:
+  int thread_, team_;
+  bool splits_units_;
+};
+
+// How the threads share a recurrence, decided when it is prepared.
+struct Team {
+  int threads;
+  bool splits_units;
+
+  Team(const Steps& s, int gates, size_t packed_bytes, int most) {
+    const int64_t work = s.batch * s.units * s.units * gates;
+    threads = parts_of(work * s.steps, most, kWorkPerThread);
+    splits_units = s.batch < kFewRows * threads || static_cast<int64_t>(packed_bytes) > kOwnCache;
+    if (splits_units && work < kWorkPerThread * threads && s.batch < threads) threads = 1;
+    if (splits_units && work < kWorkPerThread * threads) splits_units = false;
+  }
+
+  // body(share), once a thread of the team that comes out.
+  template <typename Body>
+  void run(const Steps& s, Body body) const {
+    if (threads == 1) return body(Share(s, false, 0, 1));
+#pragma omp parallel num_threads(threads)
+    body(Share(s, splits_units, omp_get_thread_num(), omp_get_num_threads()));
+  }
+};
+
+// Rows [row][16] of 16 units each, and rows of arrays `stride` floats apart; `lanes` of the units are there, the others
+// are zeros.
+void gather(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes);
+void gather_add(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes);
+void scatter(float* to, int64_t stride, const float* block, int64_t rows, int64_t lanes);
+void multiply_rows(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes);
+
+// A state of all rows, kept as [block of units][row][16] so that the rows of a block of work lie side by side.
+struct State {
+  float* data;
+  int64_t batch;
+
+  float* at(int64_t block, int64_t row) const { return data + (block * batch + row) * kLanes; }
+};
+
+// The rows that meet the packed matrix.
+struct Operand {
+  char* data;
+  OperandKind kind;
+  size_t row_bytes;
+
+  const void* row(int64_t r) const { return data + r * row_bytes; }
+  // 16 elements of some rows, from element `at` on.
+  void store(int64_t row, int64_t at, const float* block, int64_t rows) const {
+    for (int64_t r = 0; r < rows; r++) {
+      store_operand(kind, data + (row + r) * row_bytes, at, block + r * kLanes);
+    }
+  }
+};
+
+// A recurrent product with what it needs of the workspace: the packed matrix, a block to pack by way of for each thread,
+// and operands.
+struct RecurrentProduct {
+  StepProduct product;
+  OperandKind kind;
+  char* packed = nullptr;
+  float* blocks = nullptr;
+  Operand operands[2] = {};
+
+  RecurrentProduct(StepProduct::Form form, int64_t units, int all, int first, int gates, bool bfloat16)
+      : product(form, units, all, first, gates, operand_kind(bfloat16)), kind(operand_kind(bfloat16)) {}
+
+  // Bytes it takes from `at` on: the end. Null only measures.
+  char* place(char* at, const Steps& s, int threads, int operand_count);
+  // Packs u and clears the operands, shared among all; nobody may use it before they have met.
+  void begin(const float* u, const Steps& s, const Share& share, int operand_count) const;
+};
+
+// What the kernels of all cells have, forward and backward.
+struct Recurrence {
+  Steps s;
+  const float *u, *mask, *keep;
+
+  int64_t lanes(int64_t block) const { return std::min(kLanes, s.units - block * kLanes); }
+  // Row `row` of step `step` in an array [batch, steps, …].
+  int64_t at(int64_t row, int64_t step) const { return row * s.steps + step; }
+
+  // A thread's share of a state, from [batch, units] (null: zeros) and to it (null: nothing).
+  void load(const State& state, const float* from, const Share& share) const;
+  void save(float* to, const State& state, const Share& share) const;
+
+  // A state times `keep`, as what meets the recurrent kernel.
+  void feed(const Operand& operand, const State& state, int64_t block, int64_t row, int64_t n) const;
+
+  // body(row of the block) for rows whose step is masked.
+  template <typename Body>
+  void masked_rows(int64_t row, int64_t step, int64_t n, Body body) const {
+    if (!mask) return;
+    for (int64_t r = 0; r < n; r++) {
+      if (mask[at(row + r, step)] == 0.f) body(r * kLanes);
+    }
+  }
+
+  // body(first row, rows) for the blocks of a thread's rows.
+  template <typename Body>
+  static void row_blocks(const Share& share, Body body) {
+    for (int64_t row = share.rows.begin; row < share.rows.end; row += kRows) {
+      body(row, std::min(kRows, share.rows.end - row));
+    }
+  }
+
+  // state += keep · operand · packed, for a thread's share of panels.
+  void spread(const RecurrentProduct& p, const State& state, const Share& share) const;
+};
+
+// Asks for the workspace of some states and products (with so many operands each) and lays them out in it.
+struct PlacedProduct {
+  RecurrentProduct* product;
+  int operands;
+};
+void place_all(Prepare& prepare, const Steps& s, int threads, std::initializer_list<State*> states,
+               std::initializer_list<PlacedProduct> products);
+
+}  // namespace gradstep::cpu

@@ -1,0 +1,213 @@
+// See step_product.h.
+#include "cpu/step_product.h"
+
+#include <cstring>
+
+#include "cpu/bfloat16.h"
+#include "cpu/tiles.h"
+
+namespace gradstep::cpu {
+namespace {
+
+typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
+
+#define GRADSTEP_INLINE inline __attribute__((always_inline))
+
+constexpr int64_t kStretch = 128;  // depth of a panel that stays in the first-level cache
+
+// Rows of a product with kVectors vectors of a panel, of which `vectors` lie side by side.
+template <int kRows, int kVectors>
+GRADSTEP_INLINE void tile(const float* panel, int vectors, const float* rows, int64_t stride, int64_t depth, float* z,
+                          int64_t z_vector, bool add) {
+  Lanes sums[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) {
+      sums[r][v] = Lanes{};
+      if (add) memcpy(&sums[r][v], z + v * z_vector + r * kLanes, sizeof(Lanes));
+    }
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    Lanes columns[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) memcpy(&columns[v], panel + (k * vectors + v) * kLanes, sizeof(Lanes));
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; r++) {
+      const float a = rows[r * stride + k];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) sums[r][v] += a * columns[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) memcpy(z + v * z_vector + r * kLanes, &sums[r][v], sizeof(Lanes));
+  }
+}
+
+// All rows in turn, at most kRows at a time and as many each time as possible.
+template <int kVectors, int kRows>
+GRADSTEP_INLINE void tiles(const float* panel, int vectors, const float* rows, int64_t stride, int64_t count,
+                           int64_t depth, float* z, int64_t z_vector, bool add) {
+  int64_t blocks = (count + kRows - 1) / kRows;
+  for (int64_t r = 0; r < count; blocks--) {
+    const int64_t n = (count - r + blocks - 1) / blocks;
+    const float* from = rows + r * stride;
+    float* to = z + r * kLanes;
+    switch (n) {
+      case 1: tile<1, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      case 2: tile<2, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      case 3: tile<3, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      case 4: tile<4, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      case 5: tile<5, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      case 6: tile<6, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      case 7: if constexpr (kRows >= 7) tile<7, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      default: if constexpr (kRows >= 8) tile<8, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+    }
+    r += n;
+  }
+}
+
+struct Product {
+  const float* panel;
+  const float* rows;
+  int64_t count, depth, z_vector;
+  float* z;
+  int vectors;
+};
+
+// Results in 24 of 32 vector registers (AVX-512).
+GRADSTEP_VECTORISED void with_32_registers(const Product& p) {
+  for (int64_t k = 0; k < p.depth; k += kStretch) {
+    const int64_t depth = std::min(kStretch, p.depth - k);
+    const float* panel = p.panel + k * p.vectors * kLanes;
+    const float* rows = p.rows + k;
+    switch (p.vectors) {
+      case 2: tiles<2, 8>(panel, 2, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0); break;
+      case 3: tiles<3, 8>(panel, 3, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0); break;
+      default: tiles<4, 6>(panel, 4, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0); break;
+    }
+  }
+}
+
+// Results of one vector at a time, which takes two registers of AVX2.
+GRADSTEP_VECTORISED void with_16_registers(const Product& p) {
+  for (int64_t k = 0; k < p.depth; k += kStretch) {
+    const int64_t depth = std::min(kStretch, p.depth - k);
+    for (int v = 0; v < p.vectors; v++) {
+      const float* panel = p.panel + (k * p.vectors + v) * kLanes;
+      tiles<1, 6>(panel, p.vectors, p.rows + k, p.depth, p.count, depth, p.z + v * p.z_vector, p.z_vector, k > 0);
+    }
+  }
+}
+
+bool has_32_registers() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f");
+#else
+  return false;
+#endif
+}
+
+GRADSTEP_VECTORISED void round_all(float* x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) x[i] = round_to_bfloat16(x[i]);
+}
+
+// to[k][vectors * 16] = block[k][16], the vector's place in each row.
+GRADSTEP_VECTORISED void interleave(float* to, const float* block, int64_t depth, int vectors) {
+  for (int64_t k = 0; k < depth; k++) {
+    for (int l = 0; l < kLanes; l++) to[k * vectors * kLanes + l] = block[k * kLanes + l];
+  }
+}
+
+GRADSTEP_VECTORISED void store_floats(float* to, const float* values) {
+  for (int l = 0; l < kLanes; l++) to[l] = values[l];
+}
+
+GRADSTEP_VECTORISED void store_rounded(float* to, const float* values) {
+  for (int l = 0; l < kLanes; l++) to[l] = round_to_bfloat16(values[l]);
+}
+
+}  // namespace
+
+OperandKind operand_kind(bool bfloat16) {
+  if (!bfloat16) return OperandKind::kFloat;
+  return has_tiles() ? OperandKind::kTiles : OperandKind::kRounded;
+}
+
+StepProduct::StepProduct(Form form, int64_t units, int all, int first, int gates, OperandKind kind)
+    : form_(form),
+      kind_(kind),
+      units_(units),
+      all_(all),
+      first_(first),
+      gates_(gates),
+      vectors_(form == kGates && gates > 1 ? gates : 4) {
+  const int64_t depth = form == kGates ? padded(units) : gates * padded(units);
+  depth_ = kind == OperandKind::kTiles ? (depth + kTileDepth - 1) / kTileDepth * kTileDepth : depth;
+  const int64_t blocks = padded(units) / kLanes;
+  panels_ = form == kGates && gates > 1 ? blocks : (blocks + vectors_ - 1) / vectors_;
+}
+
+// The columns of one vector of a panel, [depth][16].
+void StepProduct::gather(float* block, const float* u, int64_t panel, int vector) const {
+  const bool side_by_side = form_ == kGates && gates_ > 1;
+  const int64_t unit = (side_by_side ? panel : panel * vectors_ + vector) * kLanes;
+  const int64_t lanes = std::min(kLanes, units_ - unit);
+  memset(block, 0, depth_ * kLanes * sizeof(float));
+  if (lanes <= 0) return;
+  const int64_t row = static_cast<int64_t>(all_) * units_;
+  if (form_ == kGates) {
+    const float* from = u + (first_ + (side_by_side ? vector : 0)) * units_ + unit;
+    for (int64_t k = 0; k < units_; k++) memcpy(block + k * kLanes, from + k * row, lanes * sizeof(float));
+    return;
+  }
+  for (int g = 0; g < gates_; g++) {
+    float* to = block + g * padded(units_) * kLanes;
+    const float* from = u + unit * row + (first_ + g) * units_;
+    for (int64_t l = 0; l < lanes; l++) {
+      for (int64_t k = 0; k < units_; k++) to[k * kLanes + l] = from[l * row + k];
+    }
+  }
+}
+
+void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, float* block) const {
+  for (int64_t panel = begin; panel < end; panel++) {
+    char* place = static_cast<char*>(to) + panel * panel_bytes();
+    for (int v = 0; v < vectors_; v++) {
+      gather(block, u, panel, v);
+      if (kind_ == OperandKind::kTiles) {
+        pack_tiles(place, block, depth_, vectors_, v);
+        continue;
+      }
+      if (kind_ == OperandKind::kRounded) round_all(block, depth_ * kLanes);
+      interleave(reinterpret_cast<float*>(place) + v * kLanes, block, depth_, vectors_);
+    }
+  }
+}
+
+void StepProduct::multiply(const void* packed, const void* operand, int64_t rows, int64_t panel, float* z,
+                           int64_t z_vector) const {
+  static const bool wide = has_32_registers();
+  const char* place = static_cast<const char*>(packed) + panel * panel_bytes();
+  if (kind_ == OperandKind::kTiles) {
+    multiply_tiles(place, operand, padded_rows(rows), depth_, vectors_, z, z_vector);
+    return;
+  }
+  const Product product{
+      reinterpret_cast<const float*>(place), static_cast<const float*>(operand), rows, depth_, z_vector, z, vectors_};
+  if (wide) {
+    with_32_registers(product);
+  } else {
+    with_16_registers(product);
+  }
+}
+
+void store_operand(OperandKind kind, void* row, int64_t at, const float* values) {
+  if (kind == OperandKind::kFloat) store_floats(static_cast<float*>(row) + at, values);
+  if (kind == OperandKind::kRounded) store_rounded(static_cast<float*>(row) + at, values);
+  if (kind == OperandKind::kTiles) to_bfloat16(static_cast<uint16_t*>(row) + at, values, kLanes);
+}
+
+}  // namespace gradstep::cpu

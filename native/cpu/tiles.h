@@ -1,0 +1,22 @@
+// Products of bfloat16 on the tile units of x86 (AMX): 16 x 32 times 32 x 16 into 16 x 16 float32. Everywhere else
+// has_tiles() is false and nothing here may be called.
+#pragma once
+
+#include <cstdint>
+
+namespace gradstep::cpu {
+
+constexpr int64_t kTileDepth = 32;  // the depth is a multiple of this
+constexpr int64_t kTileRows = 16;   // and rows of this
+
+// Whether the processor has them and the system lets this process use them. Asks once.
+bool has_tiles();
+
+// Packs block [depth][16] as vector `vector` of a panel of `vectors`: pairs of depths side by side.
+void pack_tiles(void* panel, const float* block, int64_t depth, int vectors, int vector);
+
+// z[vector][row][16] = rows [rows][depth] times a panel; vectors `z_vector` floats apart.
+void multiply_tiles(const void* panel, const void* rows, int64_t count, int64_t depth, int vectors, float* z,
+                    int64_t z_vector);
+
+}  // namespace gradstep::cpu
