@@ -48,7 +48,7 @@ export class CharGenerator {
   }
 
   [Symbol.dispose](): void {
-    this.step.dispose();
+    this.step[Symbol.dispose]();
   }
 }
 

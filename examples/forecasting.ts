@@ -1,5 +1,5 @@
 /**
- * Forecasting a series: the highest temperatures of the next seven days in Seattle and New York, from four weeks of weather, by a
+ * Forecasting a series: the highest temperatures of the next seven days in Seattle and New York, from eight weeks of weather, by a
  * GRU (Cho et al. 2014). The npm package `@observablehq/sample-datasets` has the years 2012 to 2015, a row a day. The first two
  * are for training, the third chooses the best epoch, the last is the test; what is normalised is normalised by the first two.
  * It is compared with what needs no model: the last day's value, the values of a year before, and what is usual at that season.
@@ -10,7 +10,7 @@ import { COMMON, epochPrinter, exampleCommand, type ExampleOptions, fileOf, inte
 const CITIES = ['Seattle', 'New York'];
 const MEASURES = ['temp_max', 'temp_min', 'precipitation', 'wind'];
 /** Days that are looked at, and days that are forecast. */
-const HISTORY = 28;
+const HISTORY = 56;
 const AHEAD = 7;
 const EPOCHS = 40;
 const UNITS = 32;
@@ -75,7 +75,7 @@ export async function main(options: Partial<ForecastingOptions> = {}): Promise<F
     gs.sequential([
       gs.layers.normalization({ ...statistics, inputShape: [HISTORY, features] }),
       gs.layers.gru({ units }),
-      gs.layers.dropout({ rate: 0.2 }),
+      gs.layers.dropout({ rate: 0.4 }),
       gs.layers.dense({ units: AHEAD }),
       gs.layers.normalization({ mean, variance, invert: true }), // degrees again
     ]);
@@ -136,7 +136,7 @@ async function readCities(): Promise<Omit<Origin, 'day'>[]> {
   });
 }
 
-/** The weeks before each origin, [origins, 28, features], and the temperatures of the days after it, [origins, 7]. */
+/** The weeks before each origin, [origins, 56, features], and the temperatures of the days after it, [origins, 7]. */
 function samples(origins: readonly Origin[]): [gs.Tensor<Float32Array>, gs.Tensor<Float32Array>] {
   const features = origins[0]!.days.shape[1]!;
   const x = new Float32Array(origins.length * HISTORY * features);

@@ -10,7 +10,7 @@ import { type Clips, FRAME_SIDE, makeClips, MOTIONS, shuffledFrames, singleFrame
 import { loadDigits, slice } from './mnist_data.js';
 import { Random } from './random.js';
 
-const EPOCHS = 8;
+const EPOCHS = 3;
 const CLIPS = 4000;
 const HELD = 1000;
 const BATCH = 32;
@@ -43,7 +43,9 @@ function network(frames: number): gs.Model {
     eachFrame(gs.layers.conv2d({ filters: 32, ...look })),
     eachFrame(gs.layers.maxPooling2d({ poolSize: 2 })),
     eachFrame(gs.layers.flatten()),
-    eachFrame(gs.layers.dense({ units: 128, activation: 'relu' })),
+    eachFrame(gs.layers.dense({ units: 128 })),
+    gs.layers.layerNormalization(),
+    gs.layers.reLU(),
     gs.layers.lstm({ units: 128 }),
     gs.layers.dense({ units: MOTIONS.length, activation: 'softmax' }),
   ]);

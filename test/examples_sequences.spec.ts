@@ -152,7 +152,7 @@ describe('examples on sequences', () => {
     const save = join(folder, 'char_lm.safetensors');
     const text = fileOf('typescript/ThirdPartyNoticeText.txt');
     const result = await writeCharacters({ ...options, text, save, epochs: 6, units: 32, characters: 40 });
-    const { history, bits, ngrams, sample } = result!;
+    const { history, bits, ngrams, sample } = result;
     expect(history.val_loss!.at(-1)).to.be.below(0.9 * history.val_loss![0]!);
     expect(bits).to.be.below(Math.log2(96));
     expect(ngrams[3]).to.be.within(1.5, 4);

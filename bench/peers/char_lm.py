@@ -21,14 +21,14 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    def __init__(self, symbols: int, embedded: int, units: int, dropout: float):
+    def __init__(self, symbols: int, embedded: int, spread: float, units: int, dropout: float):
         super().__init__()
         self.embedding = nn.Embedding(symbols, embedded)
         self.lower = nn.LSTM(embedded, units, batch_first=True)
         self.upper = nn.LSTM(units, units, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.next = nn.Linear(units, symbols)
-        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
+        nn.init.uniform_(self.embedding.weight, -spread, spread)
         nn.init.xavier_uniform_(self.next.weight)
         nn.init.zeros_(self.next.bias)
         for lstm in (self.lower, self.upper):
@@ -61,7 +61,7 @@ def train(text: dict, seed: int, quiet: bool) -> float:
     torch.manual_seed(seed)
     o = text["options"]
     steps, batch, epochs = o["steps"], o["batch"], o["epochs"]
-    model = Network(len(text["alphabet"]), o["embedded"], o["units"], o["dropout"])
+    model = Network(len(text["alphabet"]), o["embedded"], o["range"], o["units"], o["dropout"])
     trained = torch.tensor(text["train"])
     validation = windows(torch.tensor(text["validation"]), steps)
     test = windows(torch.tensor(text["test"]), len(text["test"][0]) - 1)
