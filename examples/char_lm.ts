@@ -9,7 +9,7 @@ import { InvalidArgumentError } from 'commander';
 import * as gs from '../lib/index.js';
 import { CharGenerator } from './char_generator.js';
 import { COMMON, exampleCommand, type ExampleOptions, integer, isProgram } from './command.js';
-import { ALPHABET, readTexts, splitTexts, type SplitText } from './licence_texts.js';
+import { ALPHABET, readTexts, splitTexts } from './licence_texts.js';
 import { Ngram } from './ngram.js';
 import { Random } from './random.js';
 

@@ -44,6 +44,7 @@ function network(frames: number): gs.Model {
     eachFrame(gs.layers.maxPooling2d({ poolSize: 2 })),
     eachFrame(gs.layers.flatten()),
     eachFrame(gs.layers.dense({ units: 128 })),
+    // No frame tells anything, only products of what two of them show: of small numbers those are too small to learn from.
     gs.layers.layerNormalization(),
     gs.layers.reLU(),
     gs.layers.lstm({ units: 128 }),
@@ -54,10 +55,11 @@ function network(frames: number): gs.Model {
 export async function main(options: Partial<MovingDigitsOptions> = {}): Promise<MovingDigitsResult> {
   const given = { ...COMMON, epochs: EPOCHS, clips: CLIPS, controls: true, ...options };
   const { seed, print, clips } = given;
+  const heldClips = Math.min(HELD, Math.ceil(clips / 4));
   const digits = loadDigits();
   const random = new Random(seed);
   const train = makeClips(slice(digits, 0, TRAIN_DIGITS), clips, random);
-  const held = makeClips(slice(digits, TRAIN_DIGITS, digits.count), Math.min(HELD, Math.ceil(clips / 4)), random);
+  const held = makeClips(slice(digits, TRAIN_DIGITS, digits.count), heldClips, random);
 
   // A network that cannot learn a few clips by heart will not learn many.
   using trial = compiled(train, given);
@@ -70,8 +72,9 @@ export async function main(options: Partial<MovingDigitsOptions> = {}): Promise<
   if (!given.controls) return { history, accuracy };
   const one = await learn('One frame', singleFrames(train, random), singleFrames(held, random), given);
   const other = await learn('Shuffled frames', shuffledFrames(train, random), shuffledFrames(held, random), given);
-  const sigma = Math.sqrt(((1 / MOTIONS.length) * (1 - 1 / MOTIONS.length)) / held.y.data.length);
-  print(`Guessing: ${percent(1 / MOTIONS.length)}, give or take ${percent(2 * sigma)} (two standard deviations).`);
+  const guess = 1 / MOTIONS.length;
+  const deviation = Math.sqrt((guess * (1 - guess)) / heldClips);
+  print(`Guessing comes to ${percent(guess)}, with a standard deviation of ${percent(deviation)} over ${heldClips} clips.`);
   return { history, accuracy, single: one.accuracy, shuffled: other.accuracy };
 }
 

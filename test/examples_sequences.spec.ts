@@ -170,20 +170,21 @@ describe('examples on sequences', () => {
     }
   });
 
-  it('moving_digits: clips are learnt by heart, and a network is trained and tested', async () => {
+  it('moving_digits: directions are told of digits never seen', async () => {
     const { lines, ...options } = quietly();
-    const { history, accuracy, single } = await recognise({ ...options, epochs: 1, clips: 64, controls: false });
+    const { history, accuracy, single } = await recognise({ ...options, epochs: 2, clips: 1200, controls: false });
     expect(lines[0]).to.match(/^16 clips learnt by heart/);
     expect(lines[1]).to.match(/^All frames in order/);
-    expect(history.loss).to.have.length(1);
-    expect(accuracy).to.be.within(0, 1);
+    expect(history.loss.at(-1)).to.be.below(0.5 * history.loss[0]!);
+    // Guessing comes to 25 %, with a standard deviation of 2.5 % over 300 clips.
+    expect(accuracy).to.be.above(0.8);
     expect(single).to.equal(undefined);
   });
 
   it('forecasting: closer than the last value and the values of a year before', async () => {
     const { lines, ...options } = quietly();
     const { history, model, lastValue, yearBefore, usual } = await forecast({ ...options, epochs: 8 });
-    expect(history.loss.at(-1)).to.be.below(0.6 * history.loss[0]!);
+    expect(history.loss.at(-1)).to.be.below(0.75 * history.loss[0]!);
     expect(model.meanAbsolute).to.be.below(0.95 * lastValue.meanAbsolute);
     expect(model.rootMeanSquared).to.be.below(0.95 * lastValue.rootMeanSquared);
     // By another program over the same file.
