@@ -24,16 +24,16 @@ export interface SplitText {
 }
 
 /** The text of a file, or of every licence once (some names are links to others), one after another. */
-export function readTexts(file?: string): string[] {
+export function readTexts(file?: string, folder = FOLDER): string[] {
   if (file !== undefined) return [readFileSync(file, 'utf8')];
   let names: string[];
   try {
-    names = readdirSync(FOLDER).filter((name) => lstatSync(join(FOLDER, name)).isFile());
+    names = readdirSync(folder).filter((name) => lstatSync(join(folder, name)).isFile());
   } catch (error) {
-    const hint = `Debian's base system has its licences there; elsewhere name some English text by --text FILE`;
-    throw new Error(`Cannot read the folder ${FOLDER}: ${hint}`, { cause: error });
+    const hint = "Debian's base system has its licences there; elsewhere, name some English text by --text FILE";
+    throw new Error(`Cannot read the folder ${folder}: ${hint}`, { cause: error });
   }
-  return names.sort().map((name) => readFileSync(join(FOLDER, name), 'latin1'));
+  return names.sort().map((name) => readFileSync(join(folder, name), 'latin1'));
 }
 
 /** Paragraphs, each in one line without its line breaks and indents. What the alphabet lacks becomes its likeness or `?`. */

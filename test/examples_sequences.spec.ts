@@ -1,6 +1,6 @@
 /** The examples on sequences, each for a short while, and what they are made of: n-grams, the split of a text, moving digits. */
 import { expect } from 'chai';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CharGenerator } from '../examples/char_generator.js';
@@ -8,7 +8,7 @@ import { main as writeCharacters } from '../examples/char_lm.js';
 import { fileOf } from '../examples/command.js';
 import { drawPlaces, FRAME_SIDE, FRAMES, makeClips, MOTIONS, placesOf, shuffledFrames } from '../examples/digit_motions.js';
 import { main as forecast } from '../examples/forecasting.js';
-import { ALPHABET, decode, encode, paragraphs, splitTexts } from '../examples/licence_texts.js';
+import { ALPHABET, decode, encode, paragraphs, readTexts, splitTexts } from '../examples/licence_texts.js';
 import { SIDE } from '../examples/mnist_data.js';
 import { main as recognise } from '../examples/moving_digits.js';
 import { Ngram } from '../examples/ngram.js';
@@ -63,6 +63,19 @@ describe('the text of the character model', () => {
     expect(paragraphs('  A “caf\u00e9” —\r\n\tof  1999\n \n\nnext\u4e2d\n')).to.deep.equal(['A "cafe" - of 1999', 'next?']);
     expect(decode(encode('\n A~'))).to.equal('\n A~');
     expect([...encode('\n A~')]).to.deep.equal([0, 1, 34, 95]);
+  });
+
+  it('is every file of a folder once, links aside; where there is none, the error says what to do', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-texts-'));
+    writeFileSync(join(folder, 'B-2'), 'second');
+    writeFileSync(join(folder, 'A-1'), 'first');
+    symlinkSync('B-2', join(folder, 'B'));
+    expect(readTexts(undefined, folder)).to.deep.equal(['first', 'second']);
+    expect(readTexts(join(folder, 'B'))).to.deep.equal(['second']);
+    rmSync(folder, { recursive: true });
+    expect(() => readTexts(undefined, folder))
+      .to.throw(`Cannot read the folder ${folder}: Debian`)
+      .and.match(/--text FILE/);
   });
 
   it('is split into stretches from all over it, and what they say is not in the training text', () => {
