@@ -106,6 +106,10 @@ export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>):
       call: (inputs, context) => spec.call(options, inputs, context),
       cell: spec.cell?.(options),
       recurrence: spec.recurrence?.(options),
+      isStateful() {
+        const inner = Object.values(rest).flat();
+        return rest.stateful === true || inner.some((v) => v instanceof Layer && v.parts.isStateful());
+      },
     };
     return new Layer(parts, { name, inputShape, trainable, learningRateMultiplier });
   };

@@ -73,6 +73,8 @@ export interface LayerParts {
   readonly cell?: Cell | undefined;
   /** Of a recurrent layer: what it does, for wrappers. */
   readonly recurrence?: Recurrence | undefined;
+  /** Whether it, or a layer inside it, carries something from batch to batch. */
+  isStateful(): boolean;
   /** The saved form, where options do not make it. */
   save?(): object;
 }

@@ -2,7 +2,7 @@
  * rnn: a recurrent layer of any cell, or of several, one on top of the other. A stack is run cell by cell, each over the
  * whole sequence: the same numbers as step by step, since a cell hands on nothing but what it yields.
  */
-import { optionError } from '../errors.js';
+import { GradstepError, optionError } from '../errors.js';
 import type { Check, Checked, SchemaOf } from '../options.js';
 import { defineCell, type Cell, type CellRun } from './cell.js';
 import { Layer, type LayerOptions } from './define_layer.js';
@@ -29,7 +29,11 @@ const cells: Check<readonly Layer[]> = (value, name) => {
   if (!Array.isArray(value) || value.length === 0) throw optionError(name, `array of at least one ${ANY}`, value);
   value.forEach((v: unknown, i) => {
     if (!isCell(v)) throw optionError(`${name}[${i}]`, ANY, v);
-    if (value.indexOf(v) !== i) throw optionError(`${name}[${i}]`, 'cell of its own', 'one that is in the stack already');
+    if (value.indexOf(v) === i) return;
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected a cell of its own for ${name}[${i}] but received one that stands in the stack`,
+    );
   });
   const list = [...(value as Layer[])];
   const twice = list.findIndex((c, i) => c.name !== undefined && list.findIndex((d) => d.name === c.name) !== i);

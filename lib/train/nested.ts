@@ -14,6 +14,7 @@ export function partsOf(core: ModelCore): LayerParts {
     passesMask: false,
     options: {},
     save: () => describeModel(core),
+    isStateful: () => core.network.isStateful,
     weights: (inputs) => core.networkFor(inputs).weights.map(weightOf),
     outputShapes: (inputs) => core.networkFor(inputs).outputs,
     call(xs, context) {

@@ -186,6 +186,11 @@ export class Network {
     return this.symbolicOutputs.map((t) => t.shape);
   }
 
+  /** Whether layers carry something from batch to batch. */
+  get isStateful(): boolean {
+    return this.layers.some(({ layer }) => layer.parts.isStateful());
+  }
+
   /** The layer that reads an input first. */
   readerOf(input: number): string {
     const tensor = this.symbolicInputs[input]!;

@@ -4,6 +4,8 @@ keras/recurrent.json, for test/layers_recurrent_keras.spec.ts: layers evaluated 
 states, masks and weights, every result, the mean squared error of all of them (masked steps do not count), and its gradient
 by every weight.
 
+stateful.json, for test/layers_stateful.spec.ts: a model trained by PyTorch over batches that continue one another.
+
 recurrent_*.json, for test/golden.spec.ts: models evaluated and trained by PyTorch's own recurrent layers in float64, with
 sequences of several lengths as packed sequences (see make_fixtures.py).
 
@@ -300,6 +302,50 @@ def make_batch(case, network, weights, rng):
     return x, y
 
 
+def stateful():
+    """A model whose rows go on from batch to batch, trained by PyTorch: states are detached between batches."""
+    rng = np.random.default_rng(3)
+    rows, steps, features, units, batches = 3, 4, 2, [5, 4], 6
+    x = rng.normal(size=[batches * rows, steps, features]).astype(np.float32)
+    y = rng.random([batches * rows, 2]).astype(np.float32)
+    shapes = [[2, 15], [5, 15], [2, 15], [5, 16], [4, 16], [16], [4, 2], [2]]
+    weights = [torch.tensor((rng.normal(size=s) * 0.5).astype(np.float32).astype(np.float64)).requires_grad_() for s in shapes]
+    given = [listed(w.detach()) for w in weights]
+    network = RecurrentNetwork({"layers": [], "inputShape": [steps, features]})
+    network.lengths = None
+    engine = torch.optim.SGD(weights, lr=0.25)
+    states, losses = [None, None], []
+    for step in range(2 * batches):
+        at = slice(step % batches * rows, (step % batches + 1) * rows)
+        left = list(weights)
+        value = tensor(x[at])
+        for i, (kind, module, gates) in enumerate([("gru", torch.nn.GRU, 3), ("lstm", torch.nn.LSTM, 4)]):
+            kernel, recurrent, bias = left.pop(0), left.pop(0), left.pop(0)
+            if kind == "gru":
+                kernel, recurrent, bias = gates_swapped(kernel), gates_swapped(recurrent), gates_swapped(bias)
+            biases = (bias[0], bias[1]) if kind == "gru" else (bias, torch.zeros_like(bias))
+            named = {"weight_ih_l0": kernel.T, "weight_hh_l0": recurrent.T, "bias_ih_l0": biases[0], "bias_hh_l0": biases[1]}
+            inner = module(value.shape[2], units[i], batch_first=True)
+            value, last = functional_call(inner, named, (value, states[i]))
+            states[i] = tuple(s.detach() for s in last) if kind == "lstm" else last.detach()
+        output = value[:, -1] @ left.pop(0) + left.pop(0)
+        loss = ((output - tensor(y[at])) ** 2).mean()
+        engine.zero_grad()
+        loss.backward()
+        engine.step()
+        losses.append(loss.item())
+    ends = [states[0][0], states[1][0][0], states[1][1][0]]
+    return {
+        "rows": rows,
+        "x": listed(x),
+        "y": listed(y),
+        "weights": given,
+        "losses": losses,
+        "trained": [listed(w.detach()) for w in weights],
+        "states": [listed(s) for s in ends],
+    }
+
+
 def main():
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
@@ -307,6 +353,7 @@ def main():
     folder = Path(__file__).parent
     cases = {title: keras_case(*case) for title, case in {**cell_cases(), **image_cases()}.items()}
     (folder / "keras" / "recurrent.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
+    (folder / "stateful.json").write_text(json.dumps(stateful(), separators=(",", ":")) + "\n")
     optimizers = {name: base.OPTIMIZERS[name] for name in ("sgd", "adam")}
     for name, case in MODELS.items():
         fixture = base.make(name, case, 1, RecurrentNetwork, make_batch, optimizers)
