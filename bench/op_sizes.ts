@@ -22,9 +22,11 @@ import { cumulativeSum } from '../lib/ops/cumulative_sum.js';
 import { dropout } from '../lib/ops/dropout.js';
 import { embedding } from '../lib/ops/embedding.js';
 import { advance, gather, scatter } from '../lib/ops/gather.js';
+import { gru } from '../lib/ops/gru.js';
 import { histogram } from '../lib/ops/histogram.js';
 import { layerNorm, rmsNorm } from '../lib/ops/layer_norm.js';
 import { logSoftmax } from '../lib/ops/log_softmax.js';
+import { lstm } from '../lib/ops/lstm.js';
 import { elementwise } from '../lib/ops/map.js';
 import { matmul } from '../lib/ops/matmul.js';
 import { maxPool } from '../lib/ops/max_pool.js';
@@ -39,6 +41,7 @@ import { extremum } from '../lib/ops/reduce_max.js';
 import { sum } from '../lib/ops/reduce_sum.js';
 import { resize } from '../lib/ops/resize.js';
 import { restarts } from '../lib/ops/restarts.js';
+import { simpleRnn } from '../lib/ops/simple_rnn.js';
 import { softmax } from '../lib/ops/softmax.js';
 import { softmaxCrossEntropy } from '../lib/ops/softmax_cross_entropy.js';
 import { stepCount } from '../lib/ops/step_count.js';
@@ -176,6 +179,21 @@ export const SIZED_CASES: readonly SizedCase[] = [
     name: 'attention, 1,024 steps',
     inputs: { q: floats(2, 1024, 8, 64), k: floats(2, 1024, 8, 64), v: floats(2, 1024, 8, 64), ...control },
     build: ({ q, k, v, state }) => [attention(q!, k!, v!, state!, { causal: true })],
+  },
+  {
+    name: 'lstm of 256 units, 64 steps',
+    inputs: { xw: floats(32, 64, 1024), u: floats(256, 1024) },
+    build: ({ xw, u }) => [lstm(xw!, u!).y],
+  },
+  {
+    name: 'gru of 256 units, 64 steps',
+    inputs: { xw: floats(32, 64, 768), u: floats(256, 768), bias: floats(768) },
+    build: ({ xw, u, bias }) => [gru(xw!, u!, { bias }).y],
+  },
+  {
+    name: 'simple cell of 256 units, 64 steps',
+    inputs: { xw: floats(32, 64, 256), u: floats(256, 256) },
+    build: ({ xw, u }) => [simpleRnn(xw!, u!).y],
   },
   {
     name: 'embedding',

@@ -238,6 +238,29 @@ function cellCase(kind: CellKind): OpCase {
   });
 }
 
+/** convLstm2d on frames of one pixel, where each convolution is a product: what lstm does. */
+function pixelCase(name: string, options: Partial<gs.layers.ConvLSTM2dOptions>, rest: Partial<Variant> = {}): OpCase {
+  const { rows, time, features, units } = MASKED;
+  const { mask, run, training } = rest;
+  const { goBackwards: backward = false } = options;
+  const state = { shape: [rows, 1, 1, units] };
+  return layerCase({
+    name: `convLstm2d: ${name}`,
+    layer: L.convLstm2d({ filters: units, kernelSize: 1, returnSequences: true, returnState: true, ...options }),
+    inputs: { x: { shape: [rows, time, 1, 1, features] }, h: state, c: state },
+    ...(mask && { masks: { x: mask } }),
+    training: training ?? false,
+    reference(n) {
+      const given = { rows, time, x: n.x!, mask, states: [n.h!, n.c!], backward, ...run?.(n) };
+      const { y, states } = runCell(cellNumbers('lstm', units, n), given);
+      const made = backward ? flipSteps(y, rows, time) : y;
+      const results = { y0: made, y1: states[0]!, y2: states[1]! };
+      return mask ? { ...results, mask: backward ? flipSteps(mask, rows, time) : [...mask] } : results;
+    },
+    terms: 200,
+  });
+}
+
 const ALL = { returnSequences: true, returnState: true };
 
 const CASES: OpCase[] = [
@@ -250,6 +273,28 @@ const CASES: OpCase[] = [
     bidirectionalCase(kind, 'concat', { returnSequences: true }, false),
   ),
   bidirectionalCase('gru', 'sum', {}, true),
+  pixelCase('all steps', {}),
+  pixelCase('masked', {}, { mask: MASK }),
+  pixelCase('masked, backwards', { goBackwards: true }, { mask: MASK }),
+  pixelCase(
+    'while training, features are dropped',
+    { dropout: 0.4 },
+    {
+      training: true,
+      run: ({ x }) => {
+        const u = uniforms(10, 1, [0, 0, 0, 0]);
+        return { x: x!.map((v, i) => (u[2 * Math.floor(i / 10) + (i % 2)]! >= Math.fround(0.4) ? v / 0.6 : 0)) };
+      },
+    },
+  ),
+  pixelCase(
+    'while training, units of the state are dropped',
+    { recurrentDropout: 0.4 },
+    {
+      training: true,
+      run: () => ({ keep: uniforms(15, 1, [0, 0, 0, 0]).map((u) => (u >= Math.fround(0.4) ? 1 / 0.6 : 0)) }),
+    },
+  ),
   bidirectionalCase('lstm', 'concat', { returnState: true }, false),
 ];
 

@@ -23,6 +23,12 @@ function keysSeen(of: ShapeOf, { causal }: Instruction['attrs']): number {
   return causal === 'yes' ? (keys + 1) / 2 : keys;
 }
 
+/** The products of all steps with the recurrent kernel; `gates` is as large as those of the inputs. */
+const recurrentFlops =
+  (gates: string) =>
+  (of: ShapeOf): number =>
+    2 * sizeOf(of(gates)) * of('u')[0]!;
+
 /** Operations of products, by op; each has its operands by the op's names. */
 const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) => number>> = {
   matmul: productFlops,
@@ -33,6 +39,12 @@ const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) 
   // Two products forward; backward the scores once more and four products.
   attention: (of, attrs) => 4 * sizeOf(of('q')) * keysSeen(of, attrs),
   attentionDx: (of, attrs) => 10 * sizeOf(of('q')) * keysSeen(of, attrs),
+  lstm: recurrentFlops('xw'),
+  lstmDx: recurrentFlops('dxw'),
+  gru: recurrentFlops('xw'),
+  gruDx: recurrentFlops('dxw'),
+  simpleRnn: recurrentFlops('xw'),
+  simpleRnnDx: recurrentFlops('dxw'),
 };
 
 /** Ops that read no more of their first input than they write. */

@@ -28,6 +28,7 @@ export { conv2d, type Conv2dOptions } from './conv2d.js';
 export { conv2dTranspose, type Conv2dTransposeOptions } from './conv2d_transpose.js';
 export { conv3d, type Conv3dOptions } from './conv3d.js';
 export { conv3dTranspose, type Conv3dTransposeOptions } from './conv3d_transpose.js';
+export { convLstm2d, type ConvLSTM2dOptions } from './conv_lstm2d.js';
 export { cropping1d, cropping2d, cropping3d } from './cropping.js';
 export type { Cropping1dOptions, Cropping2dOptions, Cropping3dOptions } from './cropping.js';
 export {

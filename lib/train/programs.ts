@@ -73,6 +73,7 @@ export function buildProgram(memory: ModelMemory, batch: BatchSpec, backend: 'cp
     name: `${batch.watch ?? batch.kind} ${batch.rows}`,
     fusion: batch.watch !== 'locate',
     backend,
+    ...(memory.training && { precision: memory.training.options.precision }),
     offsetOf: (v) => memory.layout.offsetOf(v),
     persistentBytes: () => memory.layout.bytes,
   });

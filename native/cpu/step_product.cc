@@ -110,10 +110,6 @@ bool has_32_registers() {
 #endif
 }
 
-GRADSTEP_VECTORISED void round_all(float* x, int64_t n) {
-  for (int64_t i = 0; i < n; i++) x[i] = round_to_bfloat16(x[i]);
-}
-
 // to[k][vectors * 16] = block[k][16], the vector's place in each row.
 GRADSTEP_VECTORISED void interleave(float* to, const float* block, int64_t depth, int vectors) {
   for (int64_t k = 0; k < depth; k++) {
@@ -123,10 +119,6 @@ GRADSTEP_VECTORISED void interleave(float* to, const float* block, int64_t depth
 
 GRADSTEP_VECTORISED void store_floats(float* to, const float* values) {
   for (int l = 0; l < kLanes; l++) to[l] = values[l];
-}
-
-GRADSTEP_VECTORISED void store_rounded(float* to, const float* values) {
-  for (int l = 0; l < kLanes; l++) to[l] = round_to_bfloat16(values[l]);
 }
 
 }  // namespace
@@ -181,7 +173,7 @@ void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, flo
         pack_tiles(place, block, depth_, vectors_, v);
         continue;
       }
-      if (kind_ == OperandKind::kRounded) round_all(block, depth_ * kLanes);
+      if (kind_ == OperandKind::kRounded) round_to_bfloat16(block, block, depth_ * kLanes);
       interleave(reinterpret_cast<float*>(place) + v * kLanes, block, depth_, vectors_);
     }
   }
@@ -206,7 +198,7 @@ void StepProduct::multiply(const void* packed, const void* operand, int64_t rows
 
 void store_operand(OperandKind kind, void* row, int64_t at, const float* values) {
   if (kind == OperandKind::kFloat) store_floats(static_cast<float*>(row) + at, values);
-  if (kind == OperandKind::kRounded) store_rounded(static_cast<float*>(row) + at, values);
+  if (kind == OperandKind::kRounded) round_to_bfloat16(static_cast<float*>(row) + at, values, kLanes);
   if (kind == OperandKind::kTiles) to_bfloat16(static_cast<uint16_t*>(row) + at, values, kLanes);
 }
 

@@ -1,6 +1,6 @@
-// The GEMM seam on cuBLASLt, strict float32 (no TF32). cuBLASLt thinks in column-major matrices: a row-major [r, c] is
-// a column-major [c, r], so c = a·b is asked for as cᵀ = bᵀ·aᵀ, b being the first factor; the bias then runs along the
-// rows of cᵀ, which is what the library's epilogue adds.
+// The GEMM seam on cuBLASLt: strict float32 (no TF32), or operands rounded to bfloat16. cuBLASLt thinks in column-major
+// matrices: a row-major [r, c] is a column-major [c, r], so c = a·b is asked for as cᵀ = bᵀ·aᵀ, b being the first
+// factor; the bias then runs along the rows of cᵀ, which is what the library's epilogue adds.
 #include "cuda/gemm.h"
 
 #include "core/error.h"
@@ -10,7 +10,7 @@ namespace gradstep::cuda {
 namespace {
 
 constexpr size_t kMaxWorkspace = size_t{32} << 20;
-constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes; those of a batch may lie at any float
+constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes; those of a batch and columns of another at any float
 
 void check_lt(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -54,7 +54,8 @@ class Plan {
 
   void describe() {
     const GemmShape& s = shape_;
-    GRADSTEP_LT(MatmulDescCreate, &operation_, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+    GRADSTEP_LT(MatmulDescCreate, &operation_, s.bfloat16 ? CUBLAS_COMPUTE_32F_FAST_16BF : CUBLAS_COMPUTE_32F,
+                CUDA_R_32F);
     set(CUBLASLT_MATMUL_DESC_TRANSA, s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, s.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, s.bias && s.relu ? CUBLASLT_EPILOGUE_RELU_BIAS
@@ -63,16 +64,17 @@ class Plan {
                                                         : CUBLASLT_EPILOGUE_DEFAULT);
     // Some versions find no algorithm while there is no bias; each run sets its own.
     if (s.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, reinterpret_cast<const void*>(uintptr_t{kAlignment}));
-    // Rows and columns as stored, seen column by column; the leading dimension is the stored row's length.
-    const auto layout = [&](cublasLtMatrixLayout_t* out, int64_t stored_rows, int64_t stored_columns, int64_t stride) {
+    // Rows and columns as stored, seen column by column; the leading dimension is the distance of stored rows.
+    const auto layout = [&](cublasLtMatrixLayout_t* out, int64_t stored_rows, int64_t stored_columns, int64_t stride,
+                            int64_t row = 0) {
       GRADSTEP_LT(MatrixLayoutCreate, out, CUDA_R_32F, static_cast<uint64_t>(stored_columns),
-                  static_cast<uint64_t>(stored_rows), stored_columns);
+                  static_cast<uint64_t>(stored_rows), row == 0 ? stored_columns : row);
       if (s.batch == 1) return;
       const int32_t batch = static_cast<int32_t>(s.batch);
       GRADSTEP_LT(MatrixLayoutSetAttribute, *out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof batch);
       GRADSTEP_LT(MatrixLayoutSetAttribute, *out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride);
     };
-    layout(&b_, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n, s.stride_b);
+    layout(&b_, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n, s.stride_b, s.row_b);
     layout(&a_, s.transpose_a ? s.k : s.m, s.transpose_a ? s.m : s.k, s.stride_a);
     layout(&c_, s.m, s.n, s.m * s.n);
   }
@@ -87,7 +89,8 @@ class Plan {
          {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
           CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
       const bool even =
-          shape_.batch == 1 || (shape_.stride_a % 4 == 0 && shape_.stride_b % 4 == 0 && shape_.m * shape_.n % 4 == 0);
+          shape_.row_b % 4 == 0 &&
+          (shape_.batch == 1 || (shape_.stride_a % 4 == 0 && shape_.stride_b % 4 == 0 && shape_.m * shape_.n % 4 == 0));
       prefer(attribute, even ? kAlignment : static_cast<uint32_t>(sizeof(float)));
     }
     cublasLtMatmulHeuristicResult_t best{};
@@ -125,7 +128,7 @@ class Plan {
 bool same(const GemmShape& a, const GemmShape& b) {
   return a.m == b.m && a.n == b.n && a.k == b.k && a.transpose_a == b.transpose_a && a.transpose_b == b.transpose_b &&
          a.accumulate == b.accumulate && a.bias == b.bias && a.relu == b.relu && a.batch == b.batch &&
-         a.stride_a == b.stride_a && a.stride_b == b.stride_b;
+         a.stride_a == b.stride_a && a.stride_b == b.stride_b && a.row_b == b.row_b && a.bfloat16 == b.bfloat16;
 }
 
 class CublasLtGemm final : public Gemm {

@@ -21,6 +21,10 @@ struct GemmShape {
   bool relu;
   // Several products at once: c's matrices follow one another, a's and b's lie this many floats apart (0: one for all).
   int64_t batch = 1, stride_a = 0, stride_b = 0;
+  int64_t row_b =
+      0;  // floats from one stored row of b to the next: b is columns of a wider matrix. 0: as many as it has
+  // Operands may be rounded to bfloat16, and are where the library has such an algorithm; sums stay in float32.
+  bool bfloat16 = false;
 };
 
 class Gemm {

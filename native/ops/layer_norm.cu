@@ -33,16 +33,6 @@ __device__ inline float2 row_deviations(const float* x, float from, int32_t leng
   });
 }
 
-// kWidth elements of an array, or of `otherwise` where there is none.
-template <int kWidth>
-__device__ inline Pack<float, kWidth> load_or(const float* from, int32_t at, float otherwise) {
-  if (from) return load_pack<kWidth>(from + at);
-  Pack<float, kWidth> pack;
-#pragma unroll
-  for (int k = 0; k < kWidth; k++) pack.v[k] = otherwise;
-  return pack;
-}
-
 struct RowNorm {
   const float *x, *gamma, *beta;  // gamma, beta: [length], or null
   float *y, *mean, *rstd;         // mean: null makes it rms

@@ -23,10 +23,12 @@ import { cases as cumulativeSum } from './cumulative_sum.js';
 import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
 import { cases as gather } from './gather.js';
+import { cases as gru } from './gru.js';
 import { cases as histogram } from './histogram.js';
 import { cases as layerNorm } from './layer_norm.js';
 import { cases as lion } from './lion.js';
 import { cases as logSoftmax } from './log_softmax.js';
+import { cases as lstm } from './lstm.js';
 import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
 import { cases as maxPool } from './max_pool.js';
@@ -45,6 +47,7 @@ import { cases as restarts } from './restarts.js';
 import { cases as rmsprop } from './rmsprop.js';
 import { cases as secondDerivatives } from './second_derivatives.js';
 import { cases as sgd } from './sgd.js';
+import { cases as simpleRnn } from './simple_rnn.js';
 import { cases as softmax } from './softmax.js';
 import { cases as softmaxCrossEntropy } from './softmax_cross_entropy.js';
 import { cases as stepCount } from './step_count.js';
@@ -74,10 +77,12 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   dropout,
   embedding,
   gather,
+  gru,
   histogram,
   layerNorm,
   lion,
   logSoftmax,
+  lstm,
   map,
   matmul,
   maxPool,
@@ -96,6 +101,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   rmsprop,
   secondDerivatives,
   sgd,
+  simpleRnn,
   softmax,
   softmaxCrossEntropy,
   stepCount,

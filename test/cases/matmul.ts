@@ -1,7 +1,9 @@
-/** matmul in every transposition, with bias and relu, size 1, and accumulating. */
+/** matmul in every transposition, with bias and relu, size 1, and accumulating; in float32 and in bfloat16. */
 import { elementwise } from '../../lib/ops/map.js';
-import { matmul } from '../../lib/ops/matmul.js';
+import type { Value } from '../../lib/graph/graph.js';
+import { matmul, matmulOp } from '../../lib/ops/matmul.js';
 import type { OpCase } from './op_case.js';
+import { bfloat16 } from './recurrence_case.js';
 
 function product(
   a: readonly number[],
@@ -29,6 +31,36 @@ function simple(m: number, k: number, n: number, ta: boolean, tb: boolean): OpCa
     ...(m * k + k * n > 600 ? { gradients: [] } : {}),
   };
 }
+
+/** op(a)·op(b) of operands rounded to bfloat16. They are given, so they round the same everywhere; sums are in float32. */
+function rounded(
+  m: number,
+  k: number,
+  n: number,
+  ta: boolean,
+  tb: boolean,
+  options: { bias?: boolean; relu?: boolean } = {},
+): OpCase {
+  const { bias = false, relu = false } = options;
+  const yes = (flag: boolean): string => (flag ? 'yes' : 'no');
+  return {
+    name: `${simple(m, k, n, ta, tb).name} in bfloat16${bias ? ' with a bias' : ''}${relu ? ' and relu' : ''}`,
+    inputs: { ...simple(m, k, n, ta, tb).inputs, ...(bias && { bias: { shape: [n] } }) },
+    build: (x) => {
+      const attrs = { transposeA: yes(ta), transposeB: yes(tb), precision: 'bfloat16' };
+      const y = x.a!.graph.add(matmulOp, { a: x.a, b: x.b, bias: x.bias }, attrs).outputs.y!;
+      return { y: relu ? elementwise('relu', y) : y };
+    },
+    reference: (x) => {
+      const y = product(x.a!.map(bfloat16), x.b!.map(bfloat16), m, k, n, ta, tb).map((v, i) => v + (x.bias?.[i % n] ?? 0));
+      return { y: relu ? y.map((v) => Math.max(0, v)) : y };
+    },
+    gradients: [],
+    terms: k,
+  };
+}
+
+const inBfloat16 = (a: Value, b: Value): Value => a.graph.add(matmulOp, { a, b }, { precision: 'bfloat16' }).outputs.y!;
 
 const transposes = [false, true].flatMap((ta) => [false, true].map((tb) => [ta, tb] as const));
 
@@ -67,6 +99,25 @@ export const cases: OpCase[] = [
       const other = product(c!, d!, 4, 3, 6, false, false);
       return { y: product(a!, b!, 4, 5, 6, false, false).map((v, i) => v + other[i]!) };
     },
+    terms: 8,
+  },
+  ...transposes.flatMap(([ta, tb]) => [
+    rounded(5, 7, 3, ta, tb),
+    rounded(1, 1, 1, ta, tb),
+    rounded(33, 65, 17, ta, tb, { bias: true }),
+    rounded(1, 40, 9, ta, tb, { bias: true, relu: true }),
+    rounded(70, 35, 130, ta, tb, { relu: true }),
+  ]),
+  {
+    name: 'sum of two products in bfloat16',
+    inputs: { a: { shape: [4, 5] }, b: { shape: [5, 6] }, c: { shape: [4, 3] }, d: { shape: [3, 6] } },
+    build: ({ a, b, c, d }) => ({ y: elementwise('add', inBfloat16(a!, b!), inBfloat16(c!, d!)) }),
+    reference: (x) => {
+      const [a, b, c, d] = [x.a!, x.b!, x.c!, x.d!].map((v) => v.map(bfloat16)) as [number[], number[], number[], number[]];
+      const other = product(c, d, 4, 3, 6, false, false);
+      return { y: product(a, b, 4, 5, 6, false, false).map((v, i) => v + other[i]!) };
+    },
+    gradients: [],
     terms: 8,
   },
 ];

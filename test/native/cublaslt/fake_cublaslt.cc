@@ -11,6 +11,15 @@ namespace {
 
 constexpr size_t kWorkspace = 256;
 
+// To nearest, ties to even.
+float rounded_to_bfloat16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 // cuBLASLt's objects are opaque: ours are keyed by the handles that are given out.
 struct Matrix {
   uint64_t rows, columns;
@@ -20,6 +29,7 @@ struct Matrix {
 };
 
 struct Operation {
+  bool bfloat16;  // operands are rounded to it; strict float32 otherwise
   std::map<int, std::vector<char>> attributes;
   template <typename T>
   T get(int attribute, T otherwise) const {
@@ -69,8 +79,9 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 const char* cublasLtGetStatusString(cublasStatus_t) { return "refused by the stand-in"; }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute, cudaDataType_t scale) {
-  if (compute != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;  // strict float32
-  *desc = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation);
+  const bool bfloat16 = compute == CUBLAS_COMPUTE_32F_FAST_16BF;
+  if ((compute != CUBLAS_COMPUTE_32F && !bfloat16) || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
+  *desc = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation{bfloat16, {}});
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -173,7 +184,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
       for (uint64_t i = 0; i < md.rows; i++) {
         double sum = 0;
         for (uint64_t p = 0; p < columns_of(ma, ta); p++) {
-          sum += static_cast<double>(at(from_a, ma, ta, i, p)) * at(from_b, mb, tb, p, j);
+          float x = at(from_a, ma, ta, i, p), y = at(from_b, mb, tb, p, j);
+          if (op.bfloat16) x = rounded_to_bfloat16(x), y = rounded_to_bfloat16(y);
+          sum += static_cast<double>(x) * y;
         }
         double y = *static_cast<const float*>(alpha) * sum;
         const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;

@@ -1,6 +1,6 @@
 // The GEMM seam on a stand-in for cuBLASLt: row-major products of every combination of transposes, bias, activation and
-// accumulation, one and several at once, against loops in float64. Prints one line a failure; the exit status says
-// whether there was one.
+// accumulation, one and several at once, of columns of a wider matrix, of numbers that bfloat16 rounds, against loops
+// in float64. Prints one line a failure; the exit status says whether there was one.
 #include "cuda/gemm.h"
 
 #include <cmath>
@@ -25,10 +25,19 @@ std::vector<float> numbers(size_t n, unsigned seed) {
   return v;
 }
 
+// x to seven bits behind the leading one, by arithmetic: the numbers here never lie on a tie.
+float rounded_to_bfloat16(float x) {
+  int exponent;
+  const float part = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(part * 256.f), exponent - 8);
+}
+
 void compare(Gemm& gemm, const GemmShape& s) {
   const int64_t others = s.batch - 1;
+  const int64_t rows_b = s.transpose_b ? s.n : s.k, row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
+  const auto operand = [&](float x) { return s.bfloat16 ? rounded_to_bfloat16(x) : x; };
   const std::vector<float> a = numbers(static_cast<size_t>(others * s.stride_a + s.m * s.k), 1),
-                           b = numbers(static_cast<size_t>(others * s.stride_b + s.k * s.n), 2);
+                           b = numbers(static_cast<size_t>(others * s.stride_b + rows_b * row_b), 2);
   const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
   const std::vector<float> before = numbers(static_cast<size_t>(s.batch * s.m * s.n), 4);
   std::vector<float> c = before;
@@ -40,8 +49,8 @@ void compare(Gemm& gemm, const GemmShape& s) {
       double y = s.bias ? bias[static_cast<size_t>(j)] : 0.0;
       for (int64_t p = 0; p < s.k; p++) {
         const int64_t in_a = one * s.stride_a + (s.transpose_a ? p * s.m + i : i * s.k + p);
-        const int64_t in_b = one * s.stride_b + (s.transpose_b ? j * s.k + p : p * s.n + j);
-        y += static_cast<double>(a[static_cast<size_t>(in_a)]) * b[static_cast<size_t>(in_b)];
+        const int64_t in_b = one * s.stride_b + (s.transpose_b ? j * row_b + p : p * row_b + j);
+        y += static_cast<double>(operand(a[static_cast<size_t>(in_a)])) * operand(b[static_cast<size_t>(in_b)]);
       }
       if (s.accumulate) y += before[static_cast<size_t>(row * s.n + j)];
       if (s.relu && y < 0) y = 0;
@@ -88,6 +97,17 @@ int run() {
       several.stride_b = (bits & 16) != 0 ? 0 : k * n;
       compare(*gemm, several);
       products++;
+    }
+  }
+  for (const auto& [m, n, k] : shapes) {
+    for (int bits = 0; bits < 16; bits++) {
+      GemmShape columns{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false, false};
+      columns.bfloat16 = (bits & 8) != 0;
+      columns.row_b = (columns.transpose_b ? k : n) + 2 + bits % 3;
+      compare(*gemm, columns);
+      columns.row_b = 0;
+      compare(*gemm, columns);
+      products += 2;
     }
   }
   expect_error(*gemm, {2, 3, 13, false, false, false, false, false}, "ERR_DEVICE_UNAVAILABLE",

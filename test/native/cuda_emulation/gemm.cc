@@ -1,4 +1,5 @@
-// The GEMM seam of the emulation: plain loops, as work on the stream. It scribbles over the workspace it asked for, so
+// The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded to bfloat16 where that is
+// allowed. It scribbles over the workspace it asked for, so
 // that a step that keeps something of its own there is found out.
 #include "cuda/gemm.h"
 
@@ -12,14 +13,26 @@ namespace {
 
 constexpr size_t kWorkspace = 512;
 
+// To nearest, ties to even.
+float rounded_to_bfloat16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if (x == x) bits += 0x7FFF + (bits >> 16 & 1);
+  bits &= 0xFFFF0000u;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 void multiply(const GemmShape& s, const float* a, const float* b, const float* bias, float* c) {
   std::vector<float> row(static_cast<size_t>(s.n));
+  const auto operand = [&](float x) { return s.bfloat16 ? rounded_to_bfloat16(x) : x; };
+  const int64_t row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
   for (int64_t i = 0; i < s.m; i++) {
     for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
     for (int64_t p = 0; p < s.k; p++) {
-      const float x = s.transpose_a ? a[p * s.m + i] : a[i * s.k + p];
+      const float x = operand(s.transpose_a ? a[p * s.m + i] : a[i * s.k + p]);
       for (int64_t j = 0; j < s.n; j++)
-        row[static_cast<size_t>(j)] += x * (s.transpose_b ? b[j * s.k + p] : b[p * s.n + j]);
+        row[static_cast<size_t>(j)] += x * operand(s.transpose_b ? b[j * row_b + p] : b[p * row_b + j]);
     }
     for (int64_t j = 0; j < s.n; j++) {
       float y = row[static_cast<size_t>(j)];
@@ -41,7 +54,9 @@ class EmulatedGemm final : public Gemm {
         return emulation::is_device(address, static_cast<size_t>(floats) * sizeof(float));
       };
       const int64_t others = s.batch - 1;
-      if (!on_device(a, others * s.stride_a + s.m * s.k) || !on_device(b, others * s.stride_b + s.k * s.n) ||
+      const int64_t rows = s.transpose_b ? s.n : s.k, columns = s.transpose_b ? s.k : s.n;
+      const int64_t floats_b = s.row_b != 0 ? (rows - 1) * s.row_b + columns : rows * columns;
+      if (!on_device(a, others * s.stride_a + s.m * s.k) || !on_device(b, others * s.stride_b + floats_b) ||
           !on_device(c, s.batch * s.m * s.n) || (s.bias && !on_device(bias, s.n)) ||
           !emulation::is_device(workspace, kWorkspace)) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");

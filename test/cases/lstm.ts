@@ -1,0 +1,97 @@
+/** lstm and its gradient against the cell in float64, in every direction and activation, masked, dropped, in bfloat16. */
+import { lstmOp } from '../../lib/ops/lstm.js';
+import { CELL_ACTIVATIONS, DIRECTIONS } from '../../lib/ops/recurrence.js';
+import type { OpCase } from './op_case.js';
+import {
+  added,
+  forwardOnly,
+  large,
+  MASKS,
+  multiplied,
+  patchyMask,
+  small,
+  type Cell,
+  type RecurrentOp,
+} from './recurrence_case.js';
+
+const cell: Cell = ({ h, kernel, keep, activation: [phi, phiSlope], recurrentActivation: [sigma, sigmaSlope] }, xw, before) => {
+  const met = multiplied(before.h, keep);
+  const z = added(xw, kernel.times(met, 0, 4 * h));
+  const [zi, zf, zg, zo] = [0, 1, 2, 3].map((gate) => z.slice(gate * h, (gate + 1) * h)) as [
+    number[],
+    number[],
+    number[],
+    number[],
+  ];
+  const [i, f, g, o] = [zi.map(sigma), zf.map(sigma), zg.map(phi), zo.map(sigma)];
+  const c = added(multiplied(f, before.c), multiplied(i, g));
+  return {
+    state: { h: multiplied(o, c.map(phi)), c },
+    gradient: (d) => {
+      const dc = added(d.c, multiplied(multiplied(d.h, o), c.map(phiSlope)));
+      const dz = [
+        multiplied(multiplied(dc, g), zi.map(sigmaSlope)),
+        multiplied(multiplied(dc, before.c), zf.map(sigmaSlope)),
+        multiplied(multiplied(dc, i), zg.map(phiSlope)),
+        multiplied(multiplied(d.h, c.map(phi)), zo.map(sigmaSlope)),
+      ].flat();
+      return {
+        xw: dz,
+        before: { h: multiplied(kernel.back(dz, 0), keep), c: multiplied(dc, f) },
+        products: [{ met, d: dz, column: 0 }],
+      };
+    },
+  };
+};
+
+export const lstmCell: RecurrentOp = { op: lstmOp, gates: 4, cell, results: ['y', 'h', 'c'] };
+
+const few = (name: string, s: Parameters<typeof small>[2]): OpCase => small(lstmCell, name, s);
+const many = (name: string, s: Parameters<typeof small>[2]): OpCase => large(lstmCell, name, s);
+const alone = (name: string, s: Parameters<typeof small>[2]): OpCase => forwardOnly(lstmCell, name, s);
+
+const ALL = ['h0', 'c0', 'keep'];
+
+export const cases: OpCase[] = [
+  few('one of everything', { t: 1, h: 1 }),
+  few('one step from a given state', { b: 2, t: 1, given: ['h0', 'c0'] }),
+  ...CELL_ACTIVATIONS.flatMap((activation) => [
+    few(`${activation} of cells`, {
+      b: 2,
+      activation,
+      given: ['h0', 'c0'],
+      range: activation === 'exponential' ? [-2, 0] : [-4, 7],
+    }),
+    few(`${activation} of gates`, {
+      b: 2,
+      recurrentActivation: activation,
+      given: ['h0', 'c0'],
+      range: activation === 'exponential' ? [-2, 0] : [-4, 7],
+    }),
+  ]),
+  ...DIRECTIONS.flatMap((direction) => [
+    few(`${direction}, everything given, masked`, { b: 5, t: 4, h: 2, direction, mask: MASKS, given: ALL }),
+    few(`${direction}, nothing given`, { b: 2, t: 4, direction }),
+  ]),
+  few('the last state alone, by the inputs alone', { b: 2, results: ['h'], by: ['xw'], mask: patchyMask(2, 3) }),
+  few('the last cell state alone', { b: 2, results: ['c'], given: ['c0'] }),
+  few('all states alone, the state given', { b: 2, results: ['y'], given: ['h0'] }),
+  few('by the recurrent kernel alone', { b: 2, given: ALL, by: ['u'] }),
+  alone('prediction, the last state alone', { b: 3, t: 4, h: 5, results: ['h'], given: ['h0', 'c0'], mask: patchyMask(3, 4) }),
+  alone('prediction, all states alone', { b: 3, t: 4, h: 8, results: ['y'], direction: 'reversed' }),
+  alone('prediction, all results', { b: 2, t: 4, h: 8, given: ALL, mask: patchyMask(2, 4) }),
+  many('three units', { b: 3, t: 5, h: 3 }),
+  many('16 units', { b: 4, t: 5, h: 16, given: ['h0', 'c0'] }),
+  many('17 units', { b: 6, t: 4, h: 17, given: ALL, direction: 'backward' }),
+  many('33 units', { b: 7, t: 5, h: 33, mask: patchyMask(7, 5) }),
+  many('40 units', { b: 9, t: 4, h: 40, given: ALL, mask: patchyMask(9, 4), direction: 'reversed' }),
+  many('eight rows', { b: 8, t: 2, h: 16, given: ['c0'], results: ['y'] }),
+  many('more rows than a block', { b: 35, t: 3, h: 40, given: ['h0', 'c0'], mask: patchyMask(35, 3) }),
+  // Large enough for threads of the CPU to share the rows, and where those are few the units.
+  many('rows shared', { b: 9, t: 3, h: 100, given: ALL, mask: patchyMask(9, 3) }),
+  many('units shared', { b: 2, t: 3, h: 260, given: ALL, mask: patchyMask(2, 3), direction: 'backward' }),
+  many('a long sequence', { t: 70, h: 16, given: ['h0'] }),
+  many('in bfloat16', { b: 2, h: 3, precision: 'bfloat16', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),
+  // One step from a given state: its product is of given numbers, so no size brings one near a tie.
+  alone('in bfloat16, one step of many rows', { b: 35, t: 1, h: 33, precision: 'bfloat16', exact: true, given: ['h0', 'keep'] }),
+];
