@@ -9,15 +9,17 @@ import { writeFile } from 'node:fs/promises';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import * as gs from '../lib/index.js';
+import { benchLengths, printLengths } from './lengths.js';
 import { benchOps, printOps } from './ops.js';
 import { fastest, PEERS, runPeer, type Peer, type Row } from './peers.js';
-import { makeData, WORKLOADS, type Workload } from './workloads.js';
+import { WORKLOADS, type Workload } from './workloads.js';
 
 interface BenchOptions {
   ops?: true | string[];
+  lengths?: true;
   only?: string[];
   device: string;
-  precision: string;
+  precision: 'float32' | 'bfloat16';
   peers?: Peer[];
   seconds: string;
   json?: string;
@@ -27,10 +29,13 @@ const WARM_UP_EPOCHS = 3;
 const MIN_EPOCHS = 5;
 
 /** Trains for `seconds`; the timed epochs in milliseconds, and the last one's loss. */
-async function timeEpochs(workload: Workload, device: string, seconds: number): Promise<{ epochs: number[]; loss: number }> {
+async function timeEpochs(
+  workload: Workload,
+  { device, precision, seconds }: BenchOptions,
+): Promise<{ epochs: number[]; loss: number }> {
   using model = workload.build();
-  model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', device, seed: 1 });
-  const { x, y } = makeData(workload);
+  model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', device, precision, seed: 1 });
+  const { x, y } = workload.data(workload);
   const epochs: number[] = [];
   const enough = new AbortController();
   let [epoch, total, loss, last] = [0, 0, NaN, NaN];
@@ -42,7 +47,7 @@ async function timeEpochs(workload: Workload, device: string, seconds: number): 
     }
     last = now;
     loss = logs.loss;
-    if (total >= seconds * 1000 && epochs.length >= MIN_EPOCHS) enough.abort();
+    if (total >= Number(seconds) * 1000 && epochs.length >= MIN_EPOCHS) enough.abort();
   };
   const fitted = model.fit(x, y, {
     epochs: 1_000_000,
@@ -62,8 +67,9 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-async function measure(workload: Workload, { device, precision, seconds }: BenchOptions): Promise<Row> {
-  const { epochs, loss } = await timeEpochs(workload, device, Number(seconds));
+async function measure(workload: Workload, options: BenchOptions): Promise<Row> {
+  const { device, precision } = options;
+  const { epochs, loss } = await timeEpochs(workload, options);
   const steps = workload.samples / workload.batch;
   const ms = median(epochs) / steps;
   process.stderr.write(
@@ -111,9 +117,12 @@ const program = new Command('npm run bench --')
   .description('Times gradstep, and peers, on fixed workloads.')
   .addOption(new Option('--only <workload...>', 'run only these').choices(names))
   .addOption(new Option('--peers <peer...>', 'run these libraries too').choices(PEERS))
-  .addOption(new Option('--precision <precision>', 'precision of the computation').choices(['float32']).default('float32'))
+  .addOption(
+    new Option('--precision <precision>', 'precision of the computation').choices(['float32', 'bfloat16']).default('float32'),
+  )
   .option('--device <device>', 'cpu or cuda:0', 'cpu')
   .option('--ops [names...]', 'time every op against its roofline instead, or the cases whose names contain these')
+  .option('--lengths', 'time and weigh an LSTM over sequences of 64 to 4,096 steps instead')
   .option('--seconds <seconds>', 'time spent on each workload', '3')
   .option('--json <file>', 'write the rows to this file')
   .parse();
@@ -124,6 +133,12 @@ try {
   if (options.ops) {
     const found = await benchOps(options.device, options.ops === true ? undefined : options.ops);
     process.stdout.write(printOps(found));
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
+    process.exit();
+  }
+  if (options.lengths) {
+    const found = await benchLengths(options.device);
+    process.stdout.write(printLengths(found));
     if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
     process.exit();
   }

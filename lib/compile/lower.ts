@@ -104,11 +104,13 @@ export function lower(graph: Graph, options: LowerOptions): Program {
 /** Optional outputs that nobody reads are not made: what only a gradient needs costs a prediction nothing. */
 function dropUnread(instructions: readonly Instruction[]): void {
   const uses = new Uses(instructions);
-  for (const { op, outputs } of instructions) {
-    if (op === map) continue;
-    for (const [name, { buffer }] of Object.entries(outputs)) {
-      if (op.outputs[name]!.optional && !buffer.variable && uses.readersOf(buffer).length === 0) delete outputs[name];
-    }
+  for (const instruction of instructions) {
+    if (instruction.op === map) continue;
+    const wanted = Object.entries(instruction.outputs).filter(([name, { buffer }]) => {
+      const isRead = buffer.variable !== undefined || uses.readersOf(buffer).length > 0;
+      return isRead || !instruction.op.outputs[name]!.optional;
+    });
+    instruction.outputs = Object.fromEntries(wanted);
   }
 }
 

@@ -7,9 +7,11 @@ import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { boolean, checkOptions, number, optional, shape, type Checked, type Schema } from '../options.js';
+import type { Cell } from './cell.js';
 import { Layer, type CallContext, type LayerParts, type WeightSpec } from './layer.js';
 import { layerName } from './layer_name.js';
 import { registerLayerClass } from './layer_classes.js';
+import type { Recurrence } from './recurrent.js';
 
 export { Layer, type CallContext, type WeightSpec } from './layer.js';
 
@@ -62,6 +64,10 @@ export interface MergeLayerSpec<S extends Schema> extends Definition<S> {
 export interface GeneralLayerSpec<S extends Schema> extends Definition<S> {
   weights?(options: Checked<S>, inputs: readonly Shape[]): WeightSpec[];
   outputShapes(options: Checked<S>, inputs: readonly Shape[]): readonly Shape[];
+  /** Of a recurrent cell: how it runs over a sequence. */
+  cell?(options: Checked<S>): Cell;
+  /** Of a recurrent layer: what it does, for wrappers. */
+  recurrence?(options: Checked<S>): Recurrence;
   call(options: Checked<S>, inputs: readonly Value[], context: CallContext): readonly Value[];
 }
 
@@ -98,6 +104,12 @@ export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>):
       weights: (inputs) => spec.weights?.(options, inputs) ?? [],
       outputShapes: (inputs) => spec.outputShapes(options, inputs),
       call: (inputs, context) => spec.call(options, inputs, context),
+      cell: spec.cell?.(options),
+      recurrence: spec.recurrence?.(options),
+      isStateful() {
+        const inner = Object.values(rest).flat();
+        return rest.stateful === true || inner.some((v) => v instanceof Layer && v.parts.isStateful());
+      },
     };
     return new Layer(parts, { name, inputShape, trainable, learningRateMultiplier });
   };

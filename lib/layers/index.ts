@@ -18,6 +18,7 @@ export { averagePooling1d, type AveragePooling1dOptions } from './average_poolin
 export { averagePooling2d, type AveragePooling2dOptions } from './average_pooling2d.js';
 export { averagePooling3d, type AveragePooling3dOptions } from './average_pooling3d.js';
 export { batchNormalization, type BatchNormalizationOptions } from './batch_normalization.js';
+export { bidirectional, type BidirectionalOptions } from './bidirectional.js';
 export { categoryEncoding, type CategoryEncodingOptions } from './category_encoding.js';
 export { centerCrop, type CenterCropOptions } from './center_crop.js';
 export { concatenate, type ConcatenateOptions } from './concatenate.js';
@@ -27,6 +28,7 @@ export { conv2d, type Conv2dOptions } from './conv2d.js';
 export { conv2dTranspose, type Conv2dTransposeOptions } from './conv2d_transpose.js';
 export { conv3d, type Conv3dOptions } from './conv3d.js';
 export { conv3dTranspose, type Conv3dTransposeOptions } from './conv3d_transpose.js';
+export { convLstm2d, type ConvLSTM2dOptions } from './conv_lstm2d.js';
 export { cropping1d, cropping2d, cropping3d } from './cropping.js';
 export type { Cropping1dOptions, Cropping2dOptions, Cropping3dOptions } from './cropping.js';
 export {
@@ -56,7 +58,9 @@ export { globalMaxPooling1d, type GlobalMaxPooling1dOptions } from './global_max
 export { globalMaxPooling2d, type GlobalMaxPooling2dOptions } from './global_max_pooling2d.js';
 export { globalMaxPooling3d, type GlobalMaxPooling3dOptions } from './global_max_pooling3d.js';
 export { groupNormalization, type GroupNormalizationOptions } from './group_normalization.js';
+export { gru, gruCell, type GRUCellOptions, type GRUOptions } from './gru.js';
 export { layerNormalization, type LayerNormalizationOptions } from './layer_normalization.js';
+export { lstm, lstmCell, type LSTMCellOptions, type LSTMOptions } from './lstm.js';
 export { masking, type MaskingOptions } from './masking.js';
 export { maxPooling1d, type MaxPooling1dOptions } from './max_pooling1d.js';
 export { maxPooling2d, type MaxPooling2dOptions } from './max_pooling2d.js';
@@ -78,8 +82,10 @@ export { rescaling, type RescalingOptions } from './rescaling.js';
 export { reshape, type ReshapeOptions } from './reshape.js';
 export { resizing, type ResizingOptions } from './resizing.js';
 export { rmsNormalization, type RmsNormalizationOptions } from './rms_normalization.js';
+export { rnn, stackedRNNCells, type RNNOptions, type StackedRNNCellsOptions } from './rnn.js';
 export { separableConv1d, type SeparableConv1dOptions } from './separable_conv1d.js';
 export { separableConv2d, type SeparableConv2dOptions } from './separable_conv2d.js';
+export { simpleRNN, simpleRNNCell, type SimpleRNNCellOptions, type SimpleRNNOptions } from './simple_rnn.js';
 export { spatialDropout1d, spatialDropout2d, spatialDropout3d, type SpatialDropoutOptions } from './spatial_dropout.js';
 export { timeDistributed, type TimeDistributedOptions } from './time_distributed.js';
 export { unitNormalization, type UnitNormalizationOptions } from './unit_normalization.js';

@@ -8,6 +8,8 @@ import type { Shape } from '../graph/shape.js';
 import type { Constraint } from '../constraints/constraint.js';
 import type { Initializer } from '../initializers/initializer.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
+import type { Cell } from './cell.js';
+import type { Recurrence } from './recurrent.js';
 import { SymbolicTensor } from './symbolic.js';
 
 /** One weight of a layer. */
@@ -39,14 +41,18 @@ export interface CallContext {
   readonly mask: Value | undefined;
   /** The mask of each input. */
   readonly masks: readonly (Value | undefined)[];
-  /** Declares the mask of the (first) result. */
-  setMask(mask: Value | undefined): void;
+  /** Declares the mask of a result, by default of the first. */
+  setMask(mask: Value | undefined, result?: number): void;
   /** The value of one of the layer's weights. */
   weight(role: string): Value;
   /** While training: a weight that is not trainable becomes momentum · weight + (1 − momentum) · value at the end of the step. */
   update(role: string, value: Value, momentum: number): void;
   /** The random stream of this call of the layer for a role: `dropout`. */
   stream(role: string): number;
+  /** What this call of the layer carried over from the batch before, [rows, …]; zeros in the first one. */
+  carried(role: string, shape: Shape): Value;
+  /** Carries a value over to the next batch. */
+  carry(role: string, value: Value): void;
 }
 
 /** What a definition gives a layer. */
@@ -63,6 +69,12 @@ export interface LayerParts {
   weights(inputs: readonly Shape[]): readonly WeightSpec[];
   outputShapes(inputs: readonly Shape[]): readonly Shape[];
   call(inputs: readonly Value[], context: CallContext): readonly Value[];
+  /** Of a recurrent cell: how it runs over a sequence. */
+  readonly cell?: Cell | undefined;
+  /** Of a recurrent layer: what it does, for wrappers. */
+  readonly recurrence?: Recurrence | undefined;
+  /** Whether it, or a layer inside it, carries something from batch to batch. */
+  isStateful(): boolean;
   /** The saved form, where options do not make it. */
   save?(): object;
 }

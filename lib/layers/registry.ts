@@ -31,13 +31,17 @@ function saveOption(value: unknown, where: string): unknown {
   if (isInitializer(value)) return saveInitializer(value, where);
   if (isRegularizer(value)) return saveRegularizer(value, where);
   if (value instanceof Layer) return saveLayer(value, value.name);
+  if (Array.isArray(value) && value.some((v) => v instanceof Layer)) return value.map((v) => saveOption(v, where));
   if (isConstraint(value)) return saveConstraint(value, where);
   return value;
 }
 
+const isSavedLayer = (saved: unknown): boolean => typeof saved === 'object' && saved !== null && 'className' in saved;
+
 /** The option's value for its saved form; a form that is none is left to the option's check. */
 function restoreOption(key: string, saved: unknown, where: string): unknown {
-  if (typeof saved === 'object' && saved !== null && 'className' in saved) return restoreLayer(saved, where);
+  if (isSavedLayer(saved)) return restoreLayer(saved, where);
+  if (Array.isArray(saved) && saved.some(isSavedLayer)) return saved.map((s, i) => restoreOption(key, s, `${where}[${i}]`));
   const kind = Object.keys(RESTORED).find((k) => key.endsWith(k));
   if (kind === undefined || typeof saved !== 'object' || saved === null) return saved;
   return typeof (saved as Partial<SavedPart>).name === 'string' ? RESTORED[kind]!(saved as SavedPart, where) : saved;

@@ -65,6 +65,12 @@ const make = defineGeneralLayer({
       mask: undefined,
       masks: [undefined],
       setMask: () => {},
+      carried() {
+        throw new GradstepError(
+          'ERR_OPTION',
+          'A stateful layer cannot stand in layers.timeDistributed: its steps are no batches',
+        );
+      },
     });
     return outputs.map((y) => reshape(y, [rows, steps, ...y.shape.slice(1)]));
   },

@@ -44,8 +44,12 @@ export interface CompileOptions {
   weightedMetrics?: readonly MetricLike[] | PerOutput<readonly MetricLike[]>;
   /** Default `auto`. */
   device?: DeviceName;
-  /** Arithmetic of the step. Default `float32`: strict IEEE float32. */
-  precision?: 'float32';
+  /**
+   * Arithmetic of the step. Default `float32`: strict IEEE float32. `bfloat16`: the operands of the matrix products of dense and
+   * recurrent layers, forward and backward, are rounded to bfloat16 (8 bits of mantissa); weights, their updates, sums and
+   * everything else stay float32.
+   */
+  precision?: 'float32' | 'bfloat16';
   /**
    * Fixes first weights (unless something has used them already), order of rows and dropout: the same seed, device and
    * threads give the same bits. Integer >= 0; random by default.
@@ -73,7 +77,7 @@ const schema = {
   metrics: anything,
   weightedMetrics: anything,
   device: optional(deviceOption, 'auto' as const),
-  precision: optional(oneOf(['float32']), 'float32' as const),
+  precision: optional(oneOf(['float32', 'bfloat16']), 'float32' as const),
   seed: optional(integer(0), undefined),
   threads: optional(integer(0, 1024), 0),
   onNaN: optional(oneOf(['error', 'continue']), 'error' as const),

@@ -7,6 +7,7 @@ import type { Variable } from '../graph/graph.js';
 import { blockBegins } from '../ops/clip_by_norm.js';
 import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Range, type Stretch } from '../runtime/session.js';
+import { COURSES, courseOf, type Carried, type Course } from './carried.js';
 import type { Compiled } from './compile_options.js';
 import { Lock } from './lock.js';
 import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
@@ -27,6 +28,8 @@ export interface TrainingState {
   readonly updates: number;
   /** Optimizer state by `slot/weight`; also the moving average of the weights and gradients added up so far. */
   readonly slots: ReadonlyMap<string, Float32Array>;
+  /** What stateful layers carry over, by `layer/role`; absent before the first batch. */
+  readonly carried?: ReadonlyMap<string, Carried>;
 }
 
 /** Weights in the network's order, and the state of training, of one moment. */
@@ -74,6 +77,7 @@ export class Engine implements WeightHolder {
     trainables: Trainables,
   ): Promise<Engine> {
     const memory = new ModelMemory(network, options, trainables);
+    for (const [path, { shape }] of earlier?.carried ?? []) memory.carried.variableOf('train', path, shape);
     const session = await Session.open(device, options?.threads ?? 0, memory.layout.bytes);
     const engine = new Engine(memory, session, seed);
     try {
@@ -87,6 +91,7 @@ export class Engine implements WeightHolder {
         engine.updatesBefore = earlier?.unfinished?.updatesBefore ?? 0;
         engine.unfinished = earlier?.unfinished !== undefined;
         await engine.restoreKept(earlier);
+        await engine.restoreCarried(earlier);
         const { begins, grads } = training;
         if (begins) await session.write(memory.layout.offsetOf(begins), blockBegins(grads.offsets));
         const report = earlier?.unfinished?.report ?? training.report.fresh(engine.step, seed);
@@ -188,7 +193,10 @@ export class Engine implements WeightHolder {
   async snapshot(): Promise<Snapshot> {
     await this.sync();
     const { training, layout, snapshot } = this.memory;
-    const bytes = await this.session.read(snapshot);
+    const carriedOver = this.memory.carried.of('train');
+    // All of one moment is one read.
+    const ends = carriedOver.map(({ variable }) => this.memory.rangeOf(variable)).map((r) => r.offset + r.bytes);
+    const bytes = await this.session.read({ offset: 0, bytes: Math.max(snapshot.bytes, ...ends) });
     const floats = ({ offset, bytes: length }: Range) => new Float32Array(bytes.slice(offset, offset + length));
     const weights = this.homes.map((home) => floats(this.memory.placeOf(home)));
     if (!training) return { weights, training: undefined };
@@ -197,13 +205,17 @@ export class Engine implements WeightHolder {
       if (slot === ACCUMULATED && !(this.unfinished && this.accumulates)) continue;
       this.memory.trained.forEach(({ name }, i) => slots.set(`${slot}/${name}`, floats(this.memory.rangeOf(block.members[i]!))));
     }
-    const { range, state } = training.report;
+    const carried = new Map(
+      carriedOver.map(({ path, variable }) => [path, { shape: variable.shape, data: floats(this.memory.rangeOf(variable)) }]),
+    );
+    const { range: reported, state } = training.report;
     const first = (v: Variable) => new Int32Array(bytes, layout.offsetOf(v), 1)[0]!;
     const { epochs, learningRate, epochStart, updatesBefore } = this;
-    const report = new Uint8Array(bytes.slice(range.offset, range.offset + range.bytes));
+    const report = new Uint8Array(bytes.slice(reported.offset, reported.offset + reported.bytes));
     const unfinished = this.unfinished ? { unfinished: { epochStart, updatesBefore, report } } : {};
     const updates = first(training.updates);
-    return { weights, training: { step: first(state), updates, epochs, learningRate, slots, ...unfinished } };
+    const kept = { slots, ...(carried.size > 0 && { carried }) };
+    return { weights, training: { step: first(state), updates, epochs, learningRate, ...kept, ...unfinished } };
   }
 
   /** Updates of the parameters so far. */
@@ -224,6 +236,37 @@ export class Engine implements WeightHolder {
     }
     const count = new Int32Array([earlier?.updates ?? 0, 0, 0, 0]);
     await session.write(memory.layout.offsetOf(updates), count);
+  }
+
+  /** Fills in what earlier training carries over. */
+  private async restoreCarried(earlier: TrainingState | undefined): Promise<void> {
+    const { memory, session } = this;
+    for (const [path, { shape, data }] of earlier?.carried ?? []) {
+      memory.carried.admit('train', [shape[0]!]);
+      const variable = memory.carried.variableOf('train', path, shape);
+      await session.writeRange(memory.layout.offsetOf(variable), data, path);
+    }
+  }
+
+  /** Begins a course, or all, of a stateful model anew: with zeros, and any number of rows. */
+  async resetStates(courses: readonly Course[] = COURSES): Promise<void> {
+    await this.zero(courses.flatMap((course) => this.memory.carried.release(course)));
+  }
+
+  private async zero(variables: readonly Variable[]): Promise<void> {
+    for (const variable of variables) {
+      const { offset, bytes } = this.memory.rangeOf(variable);
+      await this.session.writeRange(offset, new Float32Array(bytes / 4), variable.name);
+    }
+  }
+
+  /** ERR_SHAPE unless what is carried over fits the rows of these batches; a course's first ones begin with zeros. */
+  private async admit(batches: readonly BatchSpec[]): Promise<void> {
+    for (const course of COURSES) {
+      const those = batches.filter(({ kind, purpose }) => kind !== 'update' && courseOf(purpose) === course);
+      const rows = those.map((b) => b.rows);
+      if (rows.length > 0) await this.zero(this.memory.carried.admit(course, rows));
+    }
   }
 
   /** The parameters become their moving average, as Keras does it at the end of training. */
@@ -248,9 +291,13 @@ export class Engine implements WeightHolder {
 
   /** Calls `body` with the entries of programs; they are prepared and stay so meanwhile. */
   async withPrograms<T>(batches: readonly BatchSpec[], body: (entries: readonly number[]) => Promise<T>): Promise<T> {
+    const { isStateful } = this.memory.network;
     const collect = async (entries: readonly number[]): Promise<T> => {
       const spec = batches[entries.length];
-      if (!spec) return body(entries);
+      if (!spec) {
+        if (isStateful) await this.admit(batches);
+        return body(entries);
+      }
       const build = () => buildProgram(this.memory, spec, this.session.backend);
       return this.session.withProgram(programKey(spec), build, (entry) => collect([...entries, entry]));
     };

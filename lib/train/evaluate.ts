@@ -48,6 +48,7 @@ export async function evaluateResident(
   const { memory, session, seed } = engine;
   const { range } = memory.inference;
   await session.write(range.offset, memory.inference.fresh(0, seed));
+  if (purpose === 'validation') await engine.resetStates(['validation']);
   const values = await evaluatePart(engine, purpose, samples, batchSize, signal);
   return logsOf(values, trainingOf(memory).options.totals);
 }
@@ -67,6 +68,7 @@ export async function evaluateStream(
   let values: Report['values'] | undefined;
   try {
     await session.write(report.range.offset, report.fresh(0, seed));
+    if (purpose === 'validation') await engine.resetStates(['validation']);
     for await (const { samples, batchSize } of chunksOf(batched(dataset, size), read, { signal })) {
       await slots.fill(samples);
       await rewind(engine, report);

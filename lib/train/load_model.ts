@@ -14,6 +14,7 @@ import { restoreLoss } from '../losses/registry.js';
 import { restoreMetric } from '../metrics/registry.js';
 import { restoreOptimizer } from '../optimizers/registry.js';
 import { checkOptions, integer, optional, shape as shapeOption, type SchemaOf } from '../options.js';
+import { carriedShapes, type Carried } from './carried.js';
 import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
 import type { TrainingState } from './engine.js';
 import { makeFunctional } from './functional.js';
@@ -21,7 +22,7 @@ import { ModelMemory } from './memory.js';
 import type { Model } from './model.js';
 import { coreOf, type ModelCore } from './model_core.js';
 import { readHeader, readingFile, readTensor, type SafetensorsHeader } from './safetensors.js';
-import { FORMAT, METADATA_KEY } from './save_model.js';
+import { CARRIED, FORMAT, METADATA_KEY } from './save_model.js';
 import { makeSequential } from './sequential.js';
 
 export interface LoadOptions {
@@ -191,6 +192,23 @@ async function readWeight(
   return (await readTensor(file, path, entry)).data;
 }
 
+/** What stateful layers carried over: all of it, for one number of rows, or nothing. */
+async function readCarried(
+  file: FileHandle,
+  path: string,
+  header: SafetensorsHeader,
+  shapes: ReadonlyMap<string, Shape>,
+): Promise<Map<string, Carried> | undefined> {
+  const [first] = [...shapes.keys()].flatMap((c) => header.tensors.get(`${CARRIED}/${c}`) ?? []);
+  if (!first) return undefined;
+  const found = new Map<string, Carried>();
+  for (const [name, sample] of shapes) {
+    const shape = [first.shape[0] ?? 1, ...sample];
+    found.set(name, { shape, data: await readWeight(file, path, header, `${CARRIED}/${name}`, shape) });
+  }
+  return found;
+}
+
 async function loadFrom(file: FileHandle, path: string, device: string): Promise<Model> {
   const header = await readHeader(file, path);
   const text = header.metadata.get(METADATA_KEY);
@@ -211,7 +229,12 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
   const core = coreOf(model);
   const { weights } = core.network;
   const slots = training ? core.keptNames : [];
-  const known = new Set([...weights.map((w) => w.name), ...slots.map((s) => `optimizer/${s.name}`)]);
+  const carried = training ? carriedShapes(core.network) : new Map<string, Shape>();
+  const known = new Set([
+    ...weights.map((w) => w.name),
+    ...slots.map((s) => `optimizer/${s.name}`),
+    ...[...carried.keys()].map((c) => `${CARRIED}/${c}`),
+  ]);
   for (const name of header.tensors.keys()) {
     if (!known.has(name))
       throw new GradstepError('ERR_FILE', `${path} has a tensor that its architecture does not: ${JSON.stringify(name)}`);
@@ -226,7 +249,9 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
       state.set(name, await readWeight(file, path, header, `optimizer/${name}`, shape));
     }
   }
-  core.restore({ weights: values, seed: training?.seed, training: training && { ...training, slots: state } });
+  const over = await readCarried(file, path, header, carried);
+  const kept = { slots: state, ...(over && { carried: over }) };
+  core.restore({ weights: values, seed: training?.seed, training: training && { ...training, ...kept } });
   return model;
 }
 

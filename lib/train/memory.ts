@@ -6,6 +6,7 @@
 import type { Variable } from '../graph/graph.js';
 import { Layout, type Block } from '../runtime/layout.js';
 import type { Range } from '../runtime/session.js';
+import { CarriedMemory } from './carried.js';
 import { totalsOf, type Compiled } from './compile_options.js';
 import { ReadingMemory } from './diagnostics/readings.js';
 import type { Network, PlacedWeight } from './network.js';
@@ -61,6 +62,8 @@ export class ModelMemory {
   readonly inference: ReportBlock;
   /** What diagnosed steps leave; it takes memory when there is one. */
   readonly readings: ReadingMemory;
+  /** What stateful layers carry from batch to batch; it takes memory when there is a batch. */
+  readonly carried: CarriedMemory;
   /** Everything that a checkpoint holds. */
   readonly snapshot: Range;
   private readonly places: ReadonlyMap<WeightHome, Variable>;
@@ -104,6 +107,7 @@ export class ModelMemory {
     this.snapshot = { offset: 0, bytes: snapshotBytes };
     this.inference = new ReportBlock(this.layout, 'inference', totals);
     this.readings = new ReadingMemory(this.layout, this.trained);
+    this.carried = new CarriedMemory(this.layout);
   }
 
   private groupsOf(slots: ReadonlyMap<string, Block>, grads: Block): ParameterGroup[] {

@@ -229,6 +229,14 @@ export class Model extends Layer {
     return this.predict(x, { batchSize: 0x7fffffff });
   }
 
+  /**
+   * Makes stateful layers (`stateful: true`) begin anew: what training, evaluation and prediction carry from batch to batch
+   * becomes 0, and the next batch may have another number of rows. May be called while `fit` runs, as between epochs.
+   */
+  resetStates(): Promise<void> {
+    return coreOf(this).resetStates();
+  }
+
   /** All weights in Keras's order: layer by layer, kernel before bias. */
   async getWeights(): Promise<Tensor<Float32Array>[]> {
     const core = coreOf(this);

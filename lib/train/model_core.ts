@@ -260,6 +260,16 @@ export abstract class ModelCore {
     for (const { home, value } of changed) home.set(Promise.resolve(value!));
   }
 
+  /** Begins everything that stateful layers carry over anew. */
+  async resetStates(): Promise<void> {
+    this.checkUsable();
+    if (this.current) await (await this.engine()).resetStates();
+    else if (this.earlier) {
+      const { carried: _, ...rest } = this.earlier;
+      this.earlier = rest;
+    }
+  }
+
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;

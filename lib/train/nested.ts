@@ -1,4 +1,5 @@
 /** A model as a layer of another: its weights are those of its layers, under their names. */
+import type { Variable } from '../graph/graph.js';
 import type { LayerParts, WeightSpec } from '../layers/layer.js';
 import type { ModelCore } from './model_core.js';
 import type { PlacedWeight } from './network.js';
@@ -13,11 +14,13 @@ export function partsOf(core: ModelCore): LayerParts {
     passesMask: false,
     options: {},
     save: () => describeModel(core),
+    isStateful: () => core.network.isStateful,
     weights: (inputs) => core.networkFor(inputs).weights.map(weightOf),
     outputShapes: (inputs) => core.networkFor(inputs).outputs,
     call(xs, context) {
       const { network } = core;
       const variableOf = (weight: Pick<PlacedWeight, 'name'>) => context.weight(weight.name).variable!;
+      const carriers = new Map<Variable, string>();
       const flow = network.forward(
         xs[0]!.graph,
         xs,
@@ -28,6 +31,11 @@ export function partsOf(core: ModelCore): LayerParts {
           trainable: context.trainable,
           variableOf,
           stream: (path) => context.stream(path),
+          carried(path, shape) {
+            const variable = context.carried(path, shape).variable!;
+            carriers.set(variable, path);
+            return variable;
+          },
         },
         context.masks,
       );
@@ -35,7 +43,8 @@ export function partsOf(core: ModelCore): LayerParts {
         const weight = network.weights.find((w) => variableOf(w) === variable)!;
         context.update(weight.name, value, momentum);
       }
-      context.setMask(flow.masks[0]);
+      for (const { variable, value } of flow.carries) context.carry(carriers.get(variable)!, value);
+      flow.masks.forEach((mask, i) => context.setMask(mask, i));
       return flow.outputs;
     },
   };

@@ -55,6 +55,8 @@ export interface Flow {
   readonly masks: readonly (Value | undefined)[];
   /** What weights that are not trained become at the end of a training step. */
   readonly updates: readonly { readonly variable: Variable; readonly value: Value; readonly momentum: number }[];
+  /** What is carried over to the next batch, as it becomes at the end of the step. */
+  readonly carries: readonly { readonly variable: Variable; readonly value: Value }[];
 }
 
 export interface FlowContext {
@@ -67,6 +69,8 @@ export interface FlowContext {
   variableOf(weight: PlacedWeight): Variable;
   /** The random stream of a path; inside a nested model it begins with the model's name. */
   stream?(path: string): number;
+  /** Where what is carried from batch to batch lies, by `layer/role`; absent where nothing can be. */
+  carried?(path: string, shape: Shape): Variable;
   /** Hears of the results of every call, in order. */
   onCall?(placed: PlacedLayer, outputs: readonly Value[]): void;
 }
@@ -182,6 +186,11 @@ export class Network {
     return this.symbolicOutputs.map((t) => t.shape);
   }
 
+  /** Whether layers carry something from batch to batch. */
+  get isStateful(): boolean {
+    return this.layers.some(({ layer }) => layer.parts.isStateful());
+  }
+
   /** The layer that reads an input first. */
   readerOf(input: number): string {
     const tensor = this.symbolicInputs[input]!;
@@ -233,16 +242,16 @@ export class Network {
       const { source } = tensor;
       return values.get(tensor) ?? results.get((source as { call: LayerCall }).call)![(source as { index: number }).index]!;
     };
-    const updates: Flow['updates'][number][] = [];
+    const ends: Ends = { updates: [], carries: [] };
     for (const { placed, nth, inputs, call } of this.steps) {
       const taken = inputs.map(at);
       results.set(
         call,
-        graph.inScope(placed.name, () => callLayer(graph, placed, nth, taken, context, updates)),
+        graph.inScope(placed.name, () => callLayer(graph, placed, nth, taken, context, ends)),
       );
     }
-    const ends = this.symbolicOutputs.map(at);
-    return { outputs: ends.map((e) => e.value), masks: ends.map((e) => e.mask), updates };
+    const outputs = this.symbolicOutputs.map(at);
+    return { outputs: outputs.map((e) => e.value), masks: outputs.map((e) => e.mask), ...ends };
   }
 }
 
@@ -285,13 +294,19 @@ function checkSameWeights(first: PlacedLayer, again: PlacedLayer): void {
   });
 }
 
+/** What the end of a step does besides the update. */
+interface Ends {
+  readonly updates: Flow['updates'][number][];
+  readonly carries: Flow['carries'][number][];
+}
+
 function callLayer(
   graph: Graph,
   placed: PlacedLayer,
   nth: number,
   inputs: readonly { value: Value; mask: Value | undefined }[],
   flow: FlowContext,
-  updates: Flow['updates'][number][],
+  { updates, carries }: Ends,
 ): { value: Value; mask: Value | undefined }[] {
   const { name, layer, weights } = placed;
   const { inputDtype, passesMask } = layer.parts;
@@ -306,9 +321,15 @@ function callLayer(
     return flow.variableOf(weight);
   };
   const stream = flow.stream ?? streamOf;
+  const pathOf = (role: string): string => (nth === 0 ? `${name}/${role}` : `${name}/${nth}/${role}`);
+  const placeOf = (role: string, shape: Shape): Variable => {
+    if (flow.carried) return flow.carried(pathOf(role), shape);
+    const hint = 'give it its states as further inputs, and return them';
+    throw new GradstepError('ERR_OPTION', `A stateful layer carries nothing over where a model is called: ${hint}`);
+  };
   const masks = inputs.map((i) => i.mask);
   const mask = masks.find((m) => m !== undefined);
-  let resultMask = passesMask ? mask : undefined;
+  const resultMasks = [passesMask ? mask : undefined];
   const context: CallContext = {
     training: flow.training,
     trainable: layer.trainable && (flow.trainable ?? true),
@@ -316,17 +337,19 @@ function callLayer(
     flag: flow.flag,
     mask,
     masks,
-    setMask: (m) => (resultMask = m),
+    setMask: (m, result = 0) => (resultMasks[result] = m),
     weight: (role) => graph.read(variable(role)),
     update: (role, value, momentum) => {
       if (flow.training) updates.push({ variable: variable(role), value, momentum });
     },
-    stream: (role) => stream(nth === 0 ? `${name}/${role}` : `${name}/${nth}/${role}`),
+    stream: (role) => stream(pathOf(role)),
+    carried: (role, shape) => graph.read(placeOf(role, shape)),
+    carry: (role, value) => carries.push({ variable: placeOf(role, value.shape), value }),
   };
   const outputs = layer.parts.call(
     inputs.map((i) => i.value),
     context,
   );
   flow.onCall?.(placed, outputs);
-  return outputs.map((value, i) => ({ value, mask: i === 0 ? resultMask : undefined }));
+  return outputs.map((value, i) => ({ value, mask: resultMasks[i] }));
 }

@@ -6,12 +6,13 @@ import { assign, lower } from '../compile/lower.js';
 import type { Program } from '../compile/program.js';
 import { GradstepError } from '../errors.js';
 import type { DType } from '../graph/dtype.js';
-import { Graph, type Value } from '../graph/graph.js';
+import { Graph, type Value, type Variable } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { gradients } from '../ops/autodiff.js';
 import { advance, gather, scatter } from '../ops/gather.js';
 import { elementwise } from '../ops/map.js';
 import { mean } from '../ops/reduce_sum.js';
+import { courseOf } from './carried.js';
 import { compare, type Compared } from './compare.js';
 import { describeCounts } from './diagnostics/locate.js';
 import { Probe } from './diagnostics/probe.js';
@@ -19,7 +20,7 @@ import type { ModelMemory, TrainingMemory } from './memory.js';
 import type { Flow } from './network.js';
 import type { ReportBlock } from './report.js';
 import { slotsOf, type Purpose } from './slots.js';
-import { clearGradients, updateAverages, updateParameters } from './update.js';
+import { carryOver, clearGradients, updateAverages, updateParameters } from './update.js';
 
 /**
  * train: forward, backward, update. accumulate: forward and backward, added to the gradients that are there; update:
@@ -73,6 +74,7 @@ export function buildProgram(memory: ModelMemory, batch: BatchSpec, backend: 'cp
     name: `${batch.watch ?? batch.kind} ${batch.rows}`,
     fusion: batch.watch !== 'locate',
     backend,
+    ...(memory.training && { precision: memory.training.options.precision }),
     offsetOf: (v) => memory.layout.offsetOf(v),
     persistentBytes: () => memory.layout.bytes,
   });
@@ -97,7 +99,8 @@ function forward(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: Re
   const read = reader(graph, batch, slots.index, report);
   const xs = network.inputs.map(({ dtype, shape }, i) => read(slots.x[i]!, batch.x[i]!, dtype, shape));
   const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
-  return network.forward(graph, xs, { state, flag, training, trainable: trainables.trainable, variableOf });
+  const carried = (path: string, shape: Shape): Variable => memory.carried.variableOf(courseOf(batch.purpose), path, shape);
+  return network.forward(graph, xs, { state, flag, training, trainable: trainables.trainable, variableOf, carried });
 }
 
 /** The outputs that have a loss, with their labels, weights and masks. */
@@ -152,7 +155,10 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   });
   const state = graph.read(report.state);
   if (batch.kind === 'train') updateWatched(graph, memory, probe);
-  if (batch.kind !== 'gradients') updateAverages(graph, report, flow);
+  if (batch.kind !== 'gradients') {
+    updateAverages(graph, report, flow);
+    carryOver(graph, report, flow);
+  }
   probe?.finish(programKey(batch));
   const moves = batch.kind === 'train' ? 1 : 0;
   graph.inScope('step', () => advance(state, 1, batch.rows, graph.read(updates), moves));
@@ -177,14 +183,17 @@ function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec)
   const flow = forward(graph, memory, batch, report, false);
   const parts = comparedOf(graph, memory, batch, report, flow);
   compare(trainingOf(memory).options, report, parts, penaltyOf(graph, memory));
+  carryOver(graph, report, flow);
   graph.inScope('step', () => advance(graph.read(report.state), 1, batch.rows));
 }
 
 function describePrediction(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
   const report = memory.inference;
-  const { outputs } = forward(graph, memory, batch, report, false);
+  const flow = forward(graph, memory, batch, report, false);
+  const { outputs } = flow;
   const slots = slotsOf(batch.purpose, memory.network.inputs.length, outputs.length);
   const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
   outputs.forEach((yPred, i) => graph.inScope('data', () => scatter(yPred, slots.y[i]!, state, flag)));
+  carryOver(graph, report, flow);
   graph.inScope('step', () => advance(state, 1, batch.rows));
 }

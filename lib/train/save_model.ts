@@ -1,6 +1,6 @@
 /**
  * Saving a model: one safetensors file. Tensors are named `layer/weight`, and `optimizer/slot/layer/weight` for the state of the
- * optimizer; the metadata key `gradstep` holds architecture, compile options and counters as JSON.
+ * optimizer, `carried/layer/role` for what stateful layers carry from batch to batch; the metadata key `gradstep` holds architecture, compile options and counters as JSON.
  */
 import { Tensor } from '../data/tensor.js';
 import { optionError } from '../errors.js';
@@ -24,6 +24,9 @@ export interface SaveOptions {
 export const FORMAT = 2;
 
 export const METADATA_KEY = 'gradstep';
+
+/** What the tensors that stateful layers carry over begin with. */
+export const CARRIED = 'carried';
 
 /** An architecture as plain JSON. */
 export type SavedArchitecture =
@@ -101,7 +104,7 @@ export function describeModel({ className, network }: ModelCore): SavedArchitect
   return { className, inputs, layers, ...network.describe() };
 }
 
-function saveTraining({ slots: _, unfinished, ...counters }: TrainingState, seed: number): SavedTraining {
+function saveTraining({ slots: _, carried: __, unfinished, ...counters }: TrainingState, seed: number): SavedTraining {
   const rest = unfinished && {
     unfinished: { ...unfinished, report: Buffer.from(unfinished.report).toString('base64') },
   };
@@ -123,6 +126,7 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
       const weight = network.weights.find((w) => w.name === name.slice(name.indexOf('/') + 1))!;
       tensors.set(`optimizer/${name}`, new Tensor(values, weight.shape));
     }
+    for (const [path, { shape, data }] of training.carried ?? []) tensors.set(`${CARRIED}/${path}`, new Tensor(data, shape));
   }
   const fresh = {
     step: 0,

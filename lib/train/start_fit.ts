@@ -3,6 +3,7 @@ import { Dataset } from '../data/dataset.js';
 import { rowsOf, type Samples } from '../data/samples.js';
 import { GradstepError, optionError } from '../errors.js';
 import type { Callback } from './callback.js';
+import { checkWholeBatches } from './carried.js';
 import type { Engine } from './engine.js';
 import { ResidentSource, StreamedSource, type EpochSource } from './epoch_source.js';
 import { evaluateResident, evaluateStream } from './evaluate.js';
@@ -113,6 +114,7 @@ function withValidation<T>(
   const samples =
     split ?? (validationData && samplesOf(core, validationData[0], validationData[1], { sampleWeight: validationData[2] }));
   if (!samples) return body(undefined);
+  checkWholeBatches(core.network, rowsOf(samples), batchSize);
   return withSamples(engine, samples, 'validation', () =>
     body(() => engine.inference.run(() => evaluateResident(engine, 'validation', samples, batchSize, signal))),
   );

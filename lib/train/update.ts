@@ -92,3 +92,12 @@ export function updateAverages(graph: Graph, report: ReportBlock, { updates }: F
     graph.inScope(variable.name, () => movingAverage(graph.read(variable), value, momentum, flag));
   }
 }
+
+/** Keeps what is carried over to the next batch, unless a flag is set. */
+export function carryOver(graph: Graph, report: ReportBlock, { carries }: Flow): void {
+  const flag = graph.read(report.flag);
+  for (const { variable, value } of carries) {
+    // A moving average that forgets at once.
+    graph.inScope(variable.name, () => movingAverage(graph.read(variable), value, 0, flag));
+  }
+}

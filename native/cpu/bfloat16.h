@@ -24,5 +24,6 @@ inline float round_to_bfloat16(float x) {
 }
 
 void to_bfloat16(uint16_t* to, const float* from, int64_t n);
+void round_to_bfloat16(float* to, const float* from, int64_t n);
 
 }  // namespace gradstep::cpu

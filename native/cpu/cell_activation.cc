@@ -19,8 +19,8 @@ float same(float y) { return y; }
 
 GRADSTEP_ACTIVATION(relu, scalar::relu, cell_relu_slope)
 GRADSTEP_ACTIVATION(relu6, clipped, cell_relu6_slope)
-GRADSTEP_ACTIVATION(tanh, scalar::tanh, cell_tanh_slope)
-GRADSTEP_ACTIVATION(sigmoid, scalar::sigmoid, cell_sigmoid_slope)
+GRADSTEP_ACTIVATION(tanh, cell_tanh, cell_tanh_slope)
+GRADSTEP_ACTIVATION(sigmoid, cell_sigmoid, cell_sigmoid_slope)
 GRADSTEP_ACTIVATION(hard_sigmoid, cell_hard_sigmoid, cell_hard_sigmoid_slope)
 GRADSTEP_ACTIVATION(softsign, cell_softsign, cell_softsign_slope)
 GRADSTEP_ACTIVATION(softplus, scalar::softplus, cell_softplus_slope)

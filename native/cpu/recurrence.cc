@@ -3,42 +3,70 @@
 
 namespace gradstep::cpu {
 
-GRADSTEP_VECTORISED void gather(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes) {
-  if (lanes == kLanes) {
-    for (int64_t r = 0; r < rows; r++) memcpy(block + r * kLanes, from + r * stride, kLanes * sizeof(float));
-    return;
-  }
-  for (int64_t r = 0; r < rows; r++) {
-    for (int64_t l = 0; l < kLanes; l++) block[r * kLanes + l] = l < lanes ? from[r * stride + l] : 0.f;
-  }
-}
-
-GRADSTEP_VECTORISED void gather_add(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes) {
-  if (lanes == kLanes) {
-    for (int64_t r = 0; r < rows; r++) {
+GRADSTEP_VECTORISED void multiply_by(float* y, const float* x, int64_t n) {
 #pragma GCC ivdep
-      for (int64_t l = 0; l < kLanes; l++) block[r * kLanes + l] += from[r * stride + l];
+  for (int64_t i = 0; i < n; i++) y[i] *= x[i];
+}
+
+GRADSTEP_VECTORISED void add_to(float* y, const float* x, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+namespace {
+
+struct Copy {
+  Local local;
+  StepRows rows;
+  Range row, block;
+  int64_t units;
+};
+
+// body(local, there, units there) for 16 units at a time, along each row.
+template <typename Body>
+inline __attribute__((always_inline)) void along_rows(const Copy& c, Body body) {
+  for (int64_t r = c.row.begin; r < c.row.end; r++) {
+    for (int g = 0; g < c.local.gates; g++) {
+      float* there = c.rows.data + r * c.rows.stride + g * c.units;
+      for (int64_t block = c.block.begin; block < c.block.end; block++) {
+        body(c.local.at(block, r, g), there + block * kLanes, std::min(kLanes, c.units - block * kLanes));
+      }
     }
-    return;
-  }
-  for (int64_t r = 0; r < rows; r++) {
-    for (int64_t l = 0; l < lanes; l++) block[r * kLanes + l] += from[r * stride + l];
   }
 }
 
-GRADSTEP_VECTORISED void scatter(float* to, int64_t stride, const float* block, int64_t rows, int64_t lanes) {
-  if (lanes == kLanes) {
-    for (int64_t r = 0; r < rows; r++) memcpy(to + r * stride, block + r * kLanes, kLanes * sizeof(float));
-    return;
-  }
-  for (int64_t r = 0; r < rows; r++) memcpy(to + r * stride, block + r * kLanes, lanes * sizeof(float));
+GRADSTEP_VECTORISED void read_rows(const Copy& c) {
+  along_rows(c, [](float* local, const float* there, int64_t lanes) {
+    if (lanes == kLanes) {
+      memcpy(local, there, kLanes * sizeof(float));
+    } else {
+      for (int64_t l = 0; l < kLanes; l++) local[l] = l < lanes ? there[l] : 0.f;
+    }
+  });
 }
 
-GRADSTEP_VECTORISED void multiply_rows(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes) {
-  for (int64_t r = 0; r < rows; r++) {
-    for (int64_t l = 0; l < lanes; l++) block[r * kLanes + l] *= from[r * stride + l];
-  }
+GRADSTEP_VECTORISED void add_rows(const Copy& c) {
+  along_rows(c, [](float* local, const float* there, int64_t lanes) {
+    if (lanes == kLanes) {
+#pragma GCC ivdep
+      for (int64_t l = 0; l < kLanes; l++) local[l] += there[l];
+    } else {
+      for (int64_t l = 0; l < lanes; l++) local[l] += there[l];
+    }
+  });
 }
+
+GRADSTEP_VECTORISED void write_rows(const Copy& c) {
+  along_rows(c, [](const float* local, float* there, int64_t lanes) {
+    if (lanes == kLanes) {
+      memcpy(there, local, kLanes * sizeof(float));
+    } else {
+      memcpy(there, local, lanes * sizeof(float));
+    }
+  });
+}
+
+}  // namespace
 
 char* RecurrentProduct::place(char* at, const Steps& s, int threads, int operand_count) {
   const auto take = [&at](size_t bytes) {
@@ -63,57 +91,54 @@ void RecurrentProduct::begin(const float* u, const Steps& s, const Share& share,
   product.pack(packed, u, panels.begin, panels.end, blocks + share.thread() * product.block_floats());
 }
 
-void Recurrence::load(const State& state, const float* from, const Share& share) const {
-  const int64_t row = share.rows.begin, n = share.rows.end - row;
+void Recurrence::read(const Local& to, const StepRows& from, const Share& share) const {
+  if (from.data) return read_rows({to, from, share.rows, share.blocks, s.units});
+  const int64_t n = share.rows.end - share.rows.begin;
   for (int64_t block = share.blocks.begin; block < share.blocks.end; block++) {
-    if (from) {
-      gather(state.at(block, row), from + row * s.units + block * kLanes, s.units, n, lanes(block));
-    } else {
-      memset(state.at(block, row), 0, n * kLanes * sizeof(float));
-    }
+    for (int g = 0; g < to.gates; g++) memset(to.at(block, share.rows.begin, g), 0, n * kLanes * sizeof(float));
   }
 }
 
-void Recurrence::save(float* to, const State& state, const Share& share) const {
-  const int64_t row = share.rows.begin, n = share.rows.end - row;
-  for (int64_t block = share.blocks.begin; to && block < share.blocks.end; block++) {
-    scatter(to + row * s.units + block * kLanes, s.units, state.at(block, row), n, lanes(block));
-  }
+void Recurrence::add(const Local& to, const StepRows& from, const Share& share) const {
+  if (from.data) add_rows({to, from, share.rows, share.blocks, s.units});
 }
 
-void Recurrence::feed(const Operand& operand, const State& state, int64_t block, int64_t row, int64_t n) const {
-  alignas(64) float met[kBlock];
+void Recurrence::write(const StepRows& to, const Local& from, const Share& share) const {
+  if (to.data) write_rows({from, to, share.rows, share.blocks, s.units});
+}
+
+void Recurrence::multiply_by_keep(float* y, int64_t block, int64_t row, int64_t n) const {
+  if (!keep) return;
+  for (int64_t r = 0; r < n; r++) multiply_by(y + r * kLanes, keep + (row + r) * s.units + block * kLanes, lanes(block));
+}
+
+void Recurrence::feed(const Operand& operand, const Local& state, int64_t block, int64_t row, int64_t n) const {
   const float* from = state.at(block, row);
+  alignas(64) float met[kBlock];
   if (keep || lanes(block) < kLanes) {
-    gather(met, from, kLanes, n, lanes(block));
-    if (keep) multiply_rows(met, keep + row * s.units + block * kLanes, s.units, n, lanes(block));
+    // Units beyond the last may have become anything.
+    memset(met, 0, sizeof met);
+    for (int64_t r = 0; r < n; r++) memcpy(met + r * kLanes, from + r * kLanes, lanes(block) * sizeof(float));
+    multiply_by_keep(met, block, row, n);
     from = met;
   }
   operand.store(row, block * kLanes, from, n);
 }
 
-void Recurrence::spread(const RecurrentProduct& p, const State& state, const Share& share) const {
-  const Range panels = share.units(p.product.panels());
-  const int vectors = p.product.vectors();
-  alignas(64) float z[4 * kBlock];
-  row_blocks(share, [&](int64_t row, int64_t n) {
-    for (int64_t panel = panels.begin; panel < panels.end; panel++) {
-      p.product.multiply(p.packed, p.operands[0].row(row), n, panel, z, kBlock);
-      for (int v = 0; v < vectors && panel * vectors + v < s.blocks(); v++) {
-        const int64_t block = panel * vectors + v;
-        if (keep) multiply_rows(z + v * kBlock, keep + row * s.units + block * kLanes, s.units, n, lanes(block));
-        gather_add(state.at(block, row), z + v * kBlock, kLanes, n, kLanes);
-      }
-    }
+void Recurrence::spread(const RecurrentProduct& p, const Local& state, const Share& share) const {
+  p.each_block(p.operands[0], s, share, [&](float* z, int64_t row, int64_t n, int64_t block) {
+    multiply_by_keep(z, block, row, n);
+    add_to(state.at(block, row), z, n * kLanes);
   });
 }
 
-void place_all(Prepare& prepare, const Steps& s, int threads, std::initializer_list<State*> states,
+void place_all(Prepare& prepare, const Steps& s, int threads, std::initializer_list<Local*> locals,
                std::initializer_list<PlacedProduct> products) {
   const auto lay = [&](char* at) {
-    for (State* state : states) {
-      *state = {reinterpret_cast<float*>(at), s.batch};
-      at += s.blocks() * s.batch * kLanes * sizeof(float);
+    for (Local* local : locals) {
+      local->data = reinterpret_cast<float*>(at);
+      local->batch = s.batch;
+      at += s.blocks() * local->gates * s.batch * kLanes * sizeof(float);
     }
     for (const PlacedProduct& p : products) at = p.product->place(at, s, threads, p.operands);
     return at;

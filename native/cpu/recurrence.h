@@ -104,20 +104,29 @@ struct Team {
   }
 };
 
-// Rows [row][16] of 16 units each, and rows of arrays `stride` floats apart; `lanes` of the units are there, the others
-// are zeros.
-void gather(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes);
-void gather_add(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes);
-void scatter(float* to, int64_t stride, const float* block, int64_t rows, int64_t lanes);
-void multiply_rows(float* block, const float* from, int64_t stride, int64_t rows, int64_t lanes);
-
-// A state of all rows, kept as [block of units][row][16] so that the rows of a block of work lie side by side.
-struct State {
+// Numbers of all rows at one step, kept as [block of units][row][16] so that those of a block of work lie side by side;
+// with several gates as [block][gate][row][16]. Units beyond the last are zeros.
+//
+// Arrays over time are copied here and back a whole row at a time: their rows lie a power of two apart as often as not,
+// so that 16 units of every row in turn would fall into the same few sets of the caches.
+struct Local {
   float* data;
   int64_t batch;
+  int gates;
 
-  float* at(int64_t block, int64_t row) const { return data + (block * batch + row) * kLanes; }
+  float* at(int64_t block, int64_t row, int gate = 0) const {
+    return data + ((block * gates + gate) * batch + row) * kLanes;
+  }
 };
+
+// Rows of a step of an array over time: row r begins at data + r * stride, and there gate g at g * units.
+struct StepRows {
+  float* data;
+  int64_t stride;
+};
+
+void multiply_by(float* y, const float* x, int64_t n);
+void add_to(float* y, const float* x, int64_t n);
 
 // The rows that meet the packed matrix.
 struct Operand {
@@ -150,6 +159,23 @@ struct RecurrentProduct {
   char* place(char* at, const Steps& s, int threads, int operand_count);
   // Packs u and clears the operands, shared among all; nobody may use it before they have met.
   void begin(const float* u, const Steps& s, const Share& share, int operand_count) const;
+
+  // body(z, row, rows, block) for a thread's share of a product whose panels hold 64 units: z [row][16].
+  template <typename Body>
+  void each_block(const Operand& operand, const Steps& s, const Share& share, Body body) const {
+    const Range panels = share.units(product.panels());
+    const int vectors = product.vectors();
+    alignas(64) float z[4 * kBlock];
+    for (int64_t row = share.rows.begin; row < share.rows.end; row += kRows) {
+      const int64_t n = std::min(kRows, share.rows.end - row);
+      for (int64_t panel = panels.begin; panel < panels.end; panel++) {
+        product.multiply(packed, operand.row(row), n, panel, z, kBlock);
+        for (int v = 0; v < vectors && panel * vectors + v < s.blocks(); v++) {
+          body(z + v * kBlock, row, n, panel * vectors + v);
+        }
+      }
+    }
+  }
 };
 
 // What the kernels of all cells have, forward and backward.
@@ -161,12 +187,23 @@ struct Recurrence {
   // Row `row` of step `step` in an array [batch, steps, …].
   int64_t at(int64_t row, int64_t step) const { return row * s.steps + step; }
 
-  // A thread's share of a state, from [batch, units] (null: zeros) and to it (null: nothing).
-  void load(const State& state, const float* from, const Share& share) const;
-  void save(float* to, const State& state, const Share& share) const;
+  // Step `step` of an array [batch, steps, gates · units]; null stays null.
+  StepRows step_of(const float* x, int64_t step, int gates = 1) const {
+    const int64_t width = gates * s.units;
+    return {x ? const_cast<float*>(x) + step * width : nullptr, s.steps * width};
+  }
+  // An array [batch, units].
+  StepRows all_of(const float* x) const { return {const_cast<float*>(x), s.units}; }
 
+  // A thread's share of a step: read (null: zeros), added (null: nothing), written (null: nothing).
+  void read(const Local& to, const StepRows& from, const Share& share) const;
+  void add(const Local& to, const StepRows& from, const Share& share) const;
+  void write(const StepRows& to, const Local& from, const Share& share) const;
+
+  // y *= keep, for 16 units of some rows; nothing where there is none.
+  void multiply_by_keep(float* y, int64_t block, int64_t row, int64_t n) const;
   // A state times `keep`, as what meets the recurrent kernel.
-  void feed(const Operand& operand, const State& state, int64_t block, int64_t row, int64_t n) const;
+  void feed(const Operand& operand, const Local& state, int64_t block, int64_t row, int64_t n) const;
 
   // body(row of the block) for rows whose step is masked.
   template <typename Body>
@@ -186,15 +223,15 @@ struct Recurrence {
   }
 
   // state += keep · operand · packed, for a thread's share of panels.
-  void spread(const RecurrentProduct& p, const State& state, const Share& share) const;
+  void spread(const RecurrentProduct& p, const Local& state, const Share& share) const;
 };
 
-// Asks for the workspace of some states and products (with so many operands each) and lays them out in it.
+// Asks for the workspace of some local arrays (whose gates are set) and products (with so many operands each) and lays them out in it.
 struct PlacedProduct {
   RecurrentProduct* product;
   int operands;
 };
-void place_all(Prepare& prepare, const Steps& s, int threads, std::initializer_list<State*> states,
+void place_all(Prepare& prepare, const Steps& s, int threads, std::initializer_list<Local*> locals,
                std::initializer_list<PlacedProduct> products);
 
 }  // namespace gradstep::cpu

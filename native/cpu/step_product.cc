@@ -110,10 +110,6 @@ bool has_32_registers() {
 #endif
 }
 
-GRADSTEP_VECTORISED void round_all(float* x, int64_t n) {
-  for (int64_t i = 0; i < n; i++) x[i] = round_to_bfloat16(x[i]);
-}
-
 // to[k][vectors * 16] = block[k][16], the vector's place in each row.
 GRADSTEP_VECTORISED void interleave(float* to, const float* block, int64_t depth, int vectors) {
   for (int64_t k = 0; k < depth; k++) {
@@ -123,10 +119,6 @@ GRADSTEP_VECTORISED void interleave(float* to, const float* block, int64_t depth
 
 GRADSTEP_VECTORISED void store_floats(float* to, const float* values) {
   for (int l = 0; l < kLanes; l++) to[l] = values[l];
-}
-
-GRADSTEP_VECTORISED void store_rounded(float* to, const float* values) {
-  for (int l = 0; l < kLanes; l++) to[l] = round_to_bfloat16(values[l]);
 }
 
 }  // namespace
@@ -172,7 +164,31 @@ void StepProduct::gather(float* block, const float* u, int64_t panel, int vector
   }
 }
 
+// Rows of u one after the other: they lie a power of two apart as often as not, so a panel at a time would read them
+// through the same few sets of the caches.
+void StepProduct::pack_rows(float* to, const float* u, int64_t begin, int64_t end) const {
+  const bool side_by_side = gates_ > 1;
+  const int64_t row = static_cast<int64_t>(all_) * units_, panel_floats = depth_ * vectors_ * kLanes;
+  for (int64_t k = 0; k < depth_; k++) {
+    for (int v = 0; v < vectors_; v++) {
+      const float* from = u + k * row + (first_ + (side_by_side ? v : 0)) * units_;
+      for (int64_t panel = begin; panel < end; panel++) {
+        const int64_t unit = (side_by_side ? panel : panel * vectors_ + v) * kLanes;
+        const int64_t lanes = k < units_ ? std::clamp<int64_t>(units_ - unit, 0, kLanes) : 0;
+        float* place = to + panel * panel_floats + (k * vectors_ + v) * kLanes;
+        if (lanes == kLanes) {
+          memcpy(place, from + unit, kLanes * sizeof(float));
+        } else {
+          memset(place, 0, kLanes * sizeof(float));
+          if (lanes > 0) memcpy(place, from + unit, lanes * sizeof(float));
+        }
+      }
+    }
+  }
+}
+
 void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, float* block) const {
+  if (form_ == kGates && kind_ == OperandKind::kFloat) return pack_rows(static_cast<float*>(to), u, begin, end);
   for (int64_t panel = begin; panel < end; panel++) {
     char* place = static_cast<char*>(to) + panel * panel_bytes();
     for (int v = 0; v < vectors_; v++) {
@@ -181,7 +197,7 @@ void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, flo
         pack_tiles(place, block, depth_, vectors_, v);
         continue;
       }
-      if (kind_ == OperandKind::kRounded) round_all(block, depth_ * kLanes);
+      if (kind_ == OperandKind::kRounded) round_to_bfloat16(block, block, depth_ * kLanes);
       interleave(reinterpret_cast<float*>(place) + v * kLanes, block, depth_, vectors_);
     }
   }
@@ -206,7 +222,7 @@ void StepProduct::multiply(const void* packed, const void* operand, int64_t rows
 
 void store_operand(OperandKind kind, void* row, int64_t at, const float* values) {
   if (kind == OperandKind::kFloat) store_floats(static_cast<float*>(row) + at, values);
-  if (kind == OperandKind::kRounded) store_rounded(static_cast<float*>(row) + at, values);
+  if (kind == OperandKind::kRounded) round_to_bfloat16(static_cast<float*>(row) + at, values, kLanes);
   if (kind == OperandKind::kTiles) to_bfloat16(static_cast<uint16_t*>(row) + at, values, kLanes);
 }
 

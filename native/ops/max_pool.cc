@@ -1,6 +1,10 @@
 // maxPool on the CPU, channels last: one output position at a time, vectorised over channels. The gradient gathers:
 // each input position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
+// Where windows tile an image without gaps (as they mostly do) it spreads whole rows of windows instead: with few
+// channels, finding a position's windows takes longer than the arithmetic.
 #include "generated/args/max_pool.h"
+
+#include <cstring>
 
 #include "cpu/pool_geometry.h"
 #include "cpu/prepare.h"
@@ -10,6 +14,7 @@ namespace gradstep::cpu {
 namespace {
 
 constexpr int64_t kChannels = 64;  // worked on at a time, in registers and first-level cache
+constexpr int64_t kGroup = 16;     // of them in one vector
 
 // One window of `planes` x `rows` x `columns` positions, the first at x, for n <= kChannels channels: its largest
 // elements and their places. Places count as `place` + plane * place_plane + row * place_row + column.
@@ -113,6 +118,43 @@ void spread(const PoolGeometry& g, const float* dy, const Index* argmax, float* 
   }
 }
 
+// Windows of rows x columns that lie side by side and cover the image exactly, with whole vectors of channels.
+struct Tiling {
+  int64_t windows, channels;  // windows in a row
+  int32_t rows, columns;      // of a window
+
+  int64_t image_row() const { return windows * columns * channels; }
+};
+
+bool tiles(const PoolAxis& a) { return a.stride == a.pool && a.pad == 0 && a.windows * a.pool == a.size; }
+
+bool tiles(const PoolGeometry& g) {
+  return g.c % kGroup == 0 && g.d.size == 1 && g.d.pool == 1 && tiles(g.h) && tiles(g.w);
+}
+
+Tiling tiling_of(const PoolGeometry& g) { return {g.w.windows, g.c, g.h.pool, g.w.pool}; }
+
+typedef float Floats __attribute__((vector_size(kGroup * sizeof(float))));
+typedef int32_t Places __attribute__((vector_size(kGroup * sizeof(int32_t))));
+
+GRADSTEP_VECTORISED void spread_row(const Tiling& t, const float* dy, const uint8_t* argmax, float* dx) {
+  for (int64_t q = 0; q < t.windows; q++) {
+    for (int64_t c = 0; c < t.channels; c += kGroup) {
+      Floats slope;
+      Places winner;
+      memcpy(&slope, dy + q * t.channels + c, sizeof slope);
+      for (int64_t i = 0; i < kGroup; i++) winner[i] = argmax[q * t.channels + c + i];
+      float* to = dx + q * t.columns * t.channels + c;
+      for (int32_t r = 0; r < t.rows; r++) {
+        for (int32_t k = 0; k < t.columns; k++) {
+          const Floats here = winner == r * t.columns + k + Places{} ? slope : Floats{};
+          memcpy(to + r * t.image_row() + k * t.channels, &here, sizeof here);
+        }
+      }
+    }
+  }
+}
+
 template <typename Index>
 Step pool_step(Prepare& prepare, const MaxPoolArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.x, args.y);
@@ -126,6 +168,19 @@ template <typename Index>
 Step spread_step(Prepare& prepare, const MaxPoolDxArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.dx, args.dy);
   const int parts = parts_of(args.dx.size(), prepare.threads());
+  if constexpr (sizeof(Index) == 1) {
+    if (tiles(g)) {
+      return [g, parts, dy = prepare.at(args.dy), argmax = prepare.at<Index>(args.argmax), dx = prepare.at(args.dx)] {
+        const Tiling t = tiling_of(g);
+        parallel_ranges(g.n * g.h.windows, parts, 1, [&](int, int64_t begin, int64_t end) {
+          for (int64_t row = begin; row < end; row++) {
+            const int64_t from = row * t.windows * t.channels;
+            spread_row(t, dy + from, argmax + from, dx + from * t.rows * t.columns);
+          }
+        });
+      };
+    }
+  }
   return [g, parts, dy = prepare.at(args.dy), argmax = prepare.at<Index>(args.argmax), dx = prepare.at(args.dx)] {
     parallel_ranges(g.positions(), parts, 1,
                     [&](int, int64_t begin, int64_t end) { spread(g, dy, argmax, dx, begin, end); });

@@ -110,6 +110,9 @@ export const cases: OpCase[] = [
     many(`reset ${reset}, 33 units`, { b: 7, t: 5, h: 33, mask: patchyMask(7, 5), reset }),
     many(`reset ${reset}, 40 units`, { b: 9, t: 4, h: 40, given, mask: patchyMask(9, 4), direction: 'reversed', reset }),
     many(`reset ${reset}, more rows than a block`, { b: 35, t: 3, h: 40, given, mask: patchyMask(35, 3), reset }),
+    // Large enough for threads of the CPU to share the rows, and where those are few the units.
+    many(`reset ${reset}, rows shared`, { b: 9, t: 3, h: 100, given, mask: patchyMask(9, 3), reset }),
+    many(`reset ${reset}, units shared`, { b: 2, t: 3, h: 260, given, mask: patchyMask(2, 3), direction: 'backward', reset }),
     many(`reset ${reset}, a long sequence`, { t: 70, h: 16, given: ['h0'], reset }),
     many(`reset ${reset}, in bfloat16`, { b: 2, h: 3, precision: 'bfloat16', given, mask: [1, 1, 1, 1, 0, 1], reset }),
   ]),

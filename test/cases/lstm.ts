@@ -89,6 +89,9 @@ export const cases: OpCase[] = [
   many('more rows than a block', { b: 35, t: 3, h: 40, given: ['h0', 'c0'], mask: patchyMask(35, 3) }),
   // On an emulated device of four multiprocessors: weights leave room for some of the rows at a time.
   many('many units', { b: 24, t: 2, h: 200, given: ['h0'] }),
+  // Large enough for threads of the CPU to share the rows, and where those are few the units.
+  many('rows shared', { b: 9, t: 3, h: 100, given: ALL, mask: patchyMask(9, 3) }),
+  many('units shared', { b: 2, t: 3, h: 260, given: ALL, mask: patchyMask(2, 3), direction: 'backward' }),
   many('a long sequence', { t: 70, h: 16, given: ['h0'] }),
   many('in bfloat16', { b: 2, h: 3, precision: 'bfloat16', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),
   // One step from a given state: its product is of given numbers, so no size brings one near a tie.

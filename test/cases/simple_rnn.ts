@@ -58,6 +58,9 @@ export const cases: OpCase[] = [
   many('33 units', { b: 7, t: 5, h: 33, mask: patchyMask(7, 5) }),
   many('40 units', { b: 9, t: 4, h: 40, given: ['h0', 'keep'], mask: patchyMask(9, 4), direction: 'reversed' }),
   many('more rows than a block', { b: 35, t: 3, h: 40, given: ['h0'], mask: patchyMask(35, 3) }),
+  // Large enough for threads of the CPU to share the rows, and where those are few the units.
+  many('rows shared', { b: 9, t: 3, h: 100, given: ['h0', 'keep'], mask: patchyMask(9, 3) }),
+  many('units shared', { b: 2, t: 3, h: 400, given: ['h0', 'keep'], mask: patchyMask(2, 3), direction: 'backward' }),
   many('a long sequence', { t: 70, h: 16, given: ['h0'] }),
   many('in bfloat16', { b: 2, h: 5, precision: 'bfloat16', given: ['h0', 'keep'], mask: [1, 1, 1, 1, 0, 1] }),
   // Linear, and every number a few bits long: the state after three steps needs rounding and is the same everywhere.

@@ -303,17 +303,17 @@ def deviation(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
     return max(((p.double() - q.double()).abs().max() / q.double().abs().max()).item() for p, q in zip(a, b))
 
 
-def make(name: str, case: dict, seed: int) -> dict | None:
+def make(name: str, case: dict, seed: int, kind=Network, batch=make_batch, optimizers: dict | None = None) -> dict | None:
     """The fixture, or None where this seed comes close to a tie."""
     rng = np.random.default_rng(seed)
-    network = Network(case)
-    optimizers = optimizers_of(name)
+    network = kind(case)
+    optimizers = optimizers or optimizers_of(name)
     shapes = network.shapes()
     weights = [
         torch.from_numpy((rng.normal(size=s) * (0.3 if len(s) == 1 else math.sqrt(2 / math.prod(s[:-1])))).astype(np.float32)).double()
         for s in shapes
     ]
-    raw = [make_batch(case, network, weights, rng) for _ in range(2)]
+    raw = [batch(case, network, weights, rng) for _ in range(2)]
     batches = [(torch.from_numpy(x).double(), torch.from_numpy(y) if y.dtype.kind == "i" else torch.from_numpy(y).double()) for x, y in raw]
     network.margin = math.inf
     output, _ = network(batches[0][0], weights)

@@ -56,12 +56,20 @@ export function layerCase({ name, layer, inputs, masks = {}, training = false, r
           flag: values.flag!,
           mask: given,
           masks: masksOf,
-          setMask: (m) => (mask = m),
+          setMask: (m, result = 0) => {
+            if (result === 0) mask = m;
+          },
           weight: (role) => values[role]!,
           update: () => {
             throw new Error(`${name} updates a weight`);
           },
           stream: () => 1,
+          carried: () => {
+            throw new Error(`${name} carries something over`);
+          },
+          carry: () => {
+            throw new Error(`${name} carries something over`);
+          },
         },
       );
       const rows = inputs[names[0]!]!.shape[0]!;

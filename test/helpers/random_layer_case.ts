@@ -24,6 +24,8 @@ export function callLayer(layer: Layer, x: Value, state: Value, training: boolea
     weight: (role) => weights[role] ?? expect.fail(`the layer has no weight ${role}`),
     update: () => expect.fail('the layer updates a weight'),
     stream: roleStream,
+    carried: () => expect.fail('the layer carries something over'),
+    carry: () => expect.fail('the layer carries something over'),
   };
   const [y] = layer.parts.call([x], context);
   const [shape] = layer.parts.outputShapes([x.shape.slice(1)]);

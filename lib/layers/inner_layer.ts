@@ -1,0 +1,34 @@
+/** A layer inside another: its weights, random streams and what it carries over go by a prefix among those of the other. */
+import type { Shape } from '../graph/shape.js';
+import type { CallContext, Layer, WeightSpec } from './define_layer.js';
+
+/** The weights of a layer inside, for inputs of these shapes. */
+export function innerWeights(layer: Layer, prefix: string, inputs: readonly Shape[]): WeightSpec[] {
+  return layer.parts.weights(inputs).map((weight): WeightSpec => {
+    const owner = weight.owner ?? { layer, role: weight.role };
+    const multiplier = weight.learningRateMultiplier ?? (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier);
+    return {
+      ...weight,
+      role: `${prefix}/${weight.role}`,
+      owner,
+      learningRateMultiplier: layer.learningRateMultiplier * multiplier,
+      get trainable() {
+        return (weight.trainable ?? true) && layer.trainable;
+      },
+    };
+  });
+}
+
+/** What a layer inside sees. */
+export function innerContext(context: CallContext, layer: Layer, prefix: string): CallContext {
+  const at = (role: string): string => `${prefix}/${role}`;
+  return {
+    ...context,
+    trainable: context.trainable && layer.trainable,
+    weight: (role) => context.weight(at(role)),
+    update: (role, value, momentum) => context.update(at(role), value, momentum),
+    stream: (role) => context.stream(at(role)),
+    carried: (role, shape) => context.carried(at(role), shape),
+    carry: (role, value) => context.carry(at(role), value),
+  };
+}
