@@ -70,7 +70,8 @@ GRADSTEP_INLINE void products(const float* x, const float* dy, const float* gamm
 
 struct Forward {
   const float *x, *gamma, *beta;  // gamma, beta: [length]
-  float *y, *mean, *rstd;         // mean: null makes it rms
+  float *y, *mean, *rstd;         // mean: or null, where nobody reads it
+  bool centred;                   // not rms
   int64_t length;
   float epsilon;
 };
@@ -83,12 +84,12 @@ GRADSTEP_VECTORISED void normalise_rows(const Forward& f, int64_t begin, int64_t
     const float* x = f.x + r * n;
     float* y = f.y + r * n;
     float first, second, mean = 0.f, off = 0.f;
-    if (f.mean) {
+    if (f.centred) {
       deviations(x, x[0], n, first, second);
       mean = x[0] + first * share;
     }
     deviations(x, mean, n, first, second);
-    if (f.mean) off = first * share;
+    if (f.centred) off = first * share;
     const float variance = second * share - off * off;
     mean += off;
     const float rstd = 1.f / std::sqrt((variance < 0.f ? 0.f : variance) + f.epsilon);
@@ -110,7 +111,7 @@ GRADSTEP_VECTORISED void normalise_block(const Forward& f, int64_t begin, int64_
   std::memset(in.at + rows * n, 0, std::min(kOctet * n + kOctet, kRowBlock + kOctet - rows * n) * sizeof(float));
   std::memcpy(gamma, f.gamma, n * sizeof(float));
   std::memcpy(beta, f.beta, n * sizeof(float));
-  if (f.mean) {
+  if (f.centred) {
     for (int64_t r = 0; r < rows; r++) mean[r] = in.at[r * n];
     const auto deviation = [&](Octet& v, int64_t r, int64_t i) GRADSTEP_INLINED {
       load_octet(v, in.at + r * n + i);
@@ -213,6 +214,7 @@ Step layer_norm(Prepare& prepare, const LayerNormArgs& args) {
                   prepare.at(args.y),
                   prepare.at(args.mean),
                   prepare.at(args.rstd),
+                  args.kind == LayerNormArgs::kKindStandard,
                   n,
                   args.epsilon};
   return [=] {
@@ -226,7 +228,8 @@ Step layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args) {
   const int64_t n = args.length, rows = args.x.size() / n;
   const int parts = static_cast<int>(std::min<int64_t>(rows, parts_of(args.x.size(), prepare.threads())));
   float *dgamma = prepare.at(args.dgamma), *dbeta = prepare.at(args.dbeta);
-  const int64_t sums = dgamma ? parts * 2 * n : 0;
+  const bool has_sums = dgamma || dbeta;
+  const int64_t sums = has_sums ? parts * 2 * n : 0;
   double* totals = static_cast<double*>(prepare.workspace(sums * (sizeof(double) + sizeof(float)) + n * sizeof(float)));
   float* runs = reinterpret_cast<float*>(totals + sums);
   float* ones = runs + sums;
@@ -241,21 +244,21 @@ Step layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args) {
   return [=] {
     if (!gamma) fill(ones, 1.f, n);
     parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
-      if (dgamma) {
+      if (has_sums) {
         gradient_part(f, begin, end, totals + part * 2 * n, runs + part * 2 * n);
       } else {
         gradient_rows<false>(f, begin, end, nullptr, nullptr);
       }
     });
-    if (!dgamma) return;
+    if (!has_sums) return;
     for (int64_t i = 0; i < n; i++) {
       double scale = 0, shift = 0;
       for (int part = 0; part < parts; part++) {
         scale += totals[part * 2 * n + i];
         shift += totals[part * 2 * n + n + i];
       }
-      dgamma[i] = static_cast<float>(scale);
-      dbeta[i] = static_cast<float>(shift);
+      if (dgamma) dgamma[i] = static_cast<float>(scale);
+      if (dbeta) dbeta[i] = static_cast<float>(shift);
     }
   };
 }

@@ -35,7 +35,8 @@ __device__ inline float2 row_deviations(const float* x, float from, int32_t leng
 
 struct RowNorm {
   const float *x, *gamma, *beta;  // gamma, beta: [length], or null
-  float *y, *mean, *rstd;         // mean: null makes it rms
+  float *y, *mean, *rstd;         // mean: or null, where nobody reads it
+  bool centred;                   // not rms
   int64_t rows;
   int32_t length;
   float epsilon;
@@ -48,9 +49,9 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_kernel(RowNorm n) {
   const float* x = n.x + row * n.length;
   const float share = 1.f / static_cast<float>(n.length);
   float mean = 0.f;
-  if (n.mean) mean = row_deviations<kTeam, kWidth>(x, x[0], n.length).x * share + x[0];
+  if (n.centred) mean = row_deviations<kTeam, kWidth>(x, x[0], n.length).x * share + x[0];
   const float2 d = row_deviations<kTeam, kWidth>(x, mean, n.length);
-  const float off = n.mean ? d.x * share : 0.f;
+  const float off = n.centred ? d.x * share : 0.f;
   mean += off;
   const float variance = d.y * share - off * off;
   const float rstd = 1.f / sqrtf((variance < 0.f ? 0.f : variance) + n.epsilon);
@@ -68,7 +69,7 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_kernel(RowNorm n) {
 }
 
 struct RowNormGrad {
-  const float *x, *dy, *gamma, *mean, *rstd;  // gamma, mean: or null, as above
+  const float *x, *dy, *gamma, *mean, *rstd;  // gamma: or null; mean: null makes it rms
   float* dx;
   int64_t rows;
   int32_t length;
@@ -216,7 +217,7 @@ struct RowProducts {
   }
 };
 
-// A warp for each column.
+// A warp for each column. first, second: or null.
 __global__ void __launch_bounds__(kColumnThreads)
     add_slices_kernel(int64_t slices, int64_t columns, const float* partial, float* first, float* second) {
   const int64_t column = warp_item();
@@ -230,8 +231,8 @@ __global__ void __launch_bounds__(kColumnThreads)
   s1 = warp_reduce(s1, Sum{});
   s2 = warp_reduce(s2, Sum{});
   if (lane != 0) return;
-  first[column] = static_cast<float>(s1);
-  second[column] = static_cast<float>(s2);
+  if (first) first[column] = static_cast<float>(s1);
+  if (second) second[column] = static_cast<float>(s2);
 }
 
 }  // namespace
@@ -244,6 +245,7 @@ Step layer_norm(Prepare& prepare, const LayerNormArgs& args) {
                   prepare.at(args.y),
                   prepare.at(args.mean),
                   prepare.at(args.rstd),
+                  args.kind == LayerNormArgs::kKindStandard,
                   rows,
                   args.length,
                   args.epsilon};
@@ -267,7 +269,7 @@ Step layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args) {
   const RowLayout layout(rows, args.length);
   const auto dx_kernel = choose(layout, layer_norm_dx_kernel<kWarp, 1>, layer_norm_dx_kernel<kWarp, 4>,
                                 layer_norm_dx_kernel<kRowThreads, 1>, layer_norm_dx_kernel<kRowThreads, 4>);
-  if (!dgamma) {
+  if (!dgamma && !dbeta) {
     return [=](cudaStream_t stream) { launch_cooperating(stream, dx_kernel, layout.grid, dim3(kRowThreads), 0, n); };
   }
   const int64_t length = args.length;
