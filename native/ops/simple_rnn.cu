@@ -16,7 +16,7 @@ struct Simple {
 struct Forward : Simple {
   static constexpr bool kBackward = false;
   const float* xw;
-  float *y, *h, *h_prev;    // or null
+  float *y, *h, *h_prev;                   // or null
   float *h_state = nullptr, *met[2] = {};  // of the workspace; met: what meets the kernel at even and odd turns
 
   __host__ __device__ int turns() const { return s.steps; }
@@ -41,9 +41,9 @@ struct Forward : Simple {
 
 struct Backward : Simple {
   static constexpr bool kBackward = true;
-  const float *y, *dy, *dh;  // the last two: or null
-  float *dxw, *dh0;          // dh0: or null
-  float *past = nullptr, *d[2] = {};        // of the workspace; past: the state's gradient past masked steps, or null
+  const float *y, *dy, *dh;           // the last two: or null
+  float *dxw, *dh0;                   // dh0: or null
+  float *past = nullptr, *d[2] = {};  // of the workspace; past: the state's gradient past masked steps, or null
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d[(turn - 1) % 2]; }
