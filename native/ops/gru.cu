@@ -86,9 +86,8 @@ struct StatePlaces {
   // The run with them, its first operand made.
   GruForward begin(cudaStream_t stream, const Scratch& scratch, GruForward run) const {
     run.h_state = scratch.at(h);
-    run.met[0] = scratch.at(even);
-    run.met[1] = scratch.at(odd);
-    if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met[0]);
+    run.met = {scratch.at(even), scratch.at(odd)};
+    if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met.even);
     return run;
   }
 };
@@ -135,8 +134,7 @@ Step backward_after(Prepare& prepare, const GruBackward& b, bool bfloat16) {
   return [=](cudaStream_t stream) {
     GruBackward run = b;
     run.past = scratch.at(past);
-    run.d[0] = scratch.at(even);
-    run.d[1] = scratch.at(odd);
+    run.d = {scratch.at(even), scratch.at(odd)};
     turns.run(stream, scratch, run);
   };
 }
@@ -151,7 +149,7 @@ Step backward_before(Prepare& prepare, const GruBackward& b, bool bfloat16) {
   return [=](cudaStream_t stream) {
     GruBackward run = b;
     run.past = scratch.at(past);
-    run.d[0] = run.d[1] = scratch.at(d);
+    run.d = {scratch.at(d), scratch.at(d)};
     run.candidate = scratch.at(candidate);
     const auto gradient = for_units(run.s, gru_gradient_kernel<1>, gru_gradient_kernel<4>);
     const auto reset = for_units(run.s, gru_reset_gradient_kernel<1>, gru_reset_gradient_kernel<4>);

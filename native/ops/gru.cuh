@@ -19,19 +19,21 @@ struct Gru {
 
 struct GruForward : Gru {
   static constexpr bool kBackward = false;
-  const float *xw, *bias;                    // bias [3, units]; or null
-  float *y, *h, *gates, *inner, *h_prev;     // or null
-  float *h_state = nullptr, *met[2] = {};    // of the workspace; met: what meets the kernel, by turn % 2
+  const float *xw, *bias;                 // bias [3, units]; or null
+  float *y, *h, *gates, *inner, *h_prev;  // or null
+  // Of the workspace; met: what meets the kernel at a turn.
+  float* h_state = nullptr;
+  Alternating met = {};
   float *known = nullptr, *reset = nullptr;  // before: z and r, [batch, 2, units]; r·h·keep, [batch, units]
 
   __host__ __device__ int turns() const { return s.steps; }
   __host__ __device__ const float* operand(int turn) const {
-    return turn > 0 || (h0 != nullptr && keep != nullptr) ? met[turn % 2] : h0;
+    return turn > 0 || (h0 != nullptr && keep != nullptr) ? met(turn) : h0;
   }
 
   template <int kPack>
   __device__ Pack<float, kPack> state(int turn, const Units<kPack>& here) const {
-    return load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met[turn % 2]), here.at(), 0.f);
+    return load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
   }
   template <int kPack>
   __device__ Pack<float, kPack> from_input(int turn, const Units<kPack>& here, int gate) const {
@@ -102,7 +104,7 @@ struct GruForward : Gru {
     store_to(at_step(inner, t, units), here.over_time(), kept);
     store_to(at_step(y, s.result(turn), units), here.over_time(), h_new);
     store_to(last ? h : (keep ? h_state : nullptr), here.at(), h_new);
-    if (!last) store_pack(met[(turn + 1) % 2] + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
+    if (!last) store_pack(met(turn + 1) + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
   }
 };
 
@@ -110,12 +112,14 @@ struct GruBackward : Gru {
   static constexpr bool kBackward = true;
   const float *gates, *inner, *h_prev, *dy, *dh;  // the last two: or null
   float *dxw, *dhw, *dh0;                         // the last two: or null
-  float *past = nullptr, *d[2] = {};  // of the workspace; past: the state's gradient past the products; d by turn % 2:
-                                      // after [batch, 3, units], before [batch, 2, units]
-  float* candidate = nullptr;         // before: the gradient by what the candidate's activation takes, [batch, units]
+  // Of the workspace; past: the state's gradient past the products; d: of a turn's step, after [batch, 3, units],
+  // before [batch, 2, units].
+  float* past = nullptr;
+  Alternating d = {};
+  float* candidate = nullptr;  // before: the gradient by what the candidate's activation takes, [batch, units]
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
-  __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d[(turn - 1) % 2]; }
+  __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
 
   // After: all of a step. Before: all but the reset gate.
   template <int kPack, bool kAfter = true>
@@ -161,10 +165,10 @@ struct GruBackward : Gru {
 #pragma unroll
       for (int g = 0; g < kGates; g++) {
         store_to(at_step(dhw, t, kGates * units), here.over_time(kGates, g), dz[g]);
-        if (turn + 1 < turns()) store_pack(d[turn % 2] + here.at(kGates, g), dz[g]);
+        if (turn + 1 < turns()) store_pack(d(turn) + here.at(kGates, g), dz[g]);
       }
     } else {
-      if (turn + 1 < turns()) store_pack(d[turn % 2] + here.at(2, 0), dz[0]);
+      if (turn + 1 < turns()) store_pack(d(turn) + here.at(2, 0), dz[0]);
       store_pack(candidate + here.at(), dz[2]);
     }
   }
@@ -177,7 +181,7 @@ struct GruBackward : Gru {
     const Pack<float, kPack> before = load_pack<kPack>(at_step(h_prev, t, units) + here.over_time());
     const Pack<float, kPack> dr = through(recurrent, times(z, times(before, load_or<kPack>(keep, here.at(), 1.f))), r);
     store_pack(at_step(dxw, t, kGates * units) + here.over_time(kGates, 1), dr);
-    if (turn + 1 < turns()) store_pack(d[turn % 2] + here.at(2, 1), dr);
+    if (turn + 1 < turns()) store_pack(d(turn) + here.at(2, 1), dr);
     return times(z, r);
   }
 };

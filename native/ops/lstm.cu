@@ -21,19 +21,25 @@ struct Forward : Lstm {
   static constexpr bool kBackward = false;
   const float* xw;
   float *y, *h, *c, *gates, *cells, *h_prev;  // or null
+<<<<<<< HEAD
   float *h_state = nullptr, *c_state = nullptr,
         *met[2] = {};  // of the workspace; met: what meets the kernel at even and odd turns
+=======
+  // Of the workspace; met: what meets the kernel at a turn.
+  float *h_state = nullptr, *c_state = nullptr;
+  Alternating met = {};
+>>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps; }
   __host__ __device__ const float* operand(int turn) const {
-    return turn > 0 || (h0 != nullptr && keep != nullptr) ? met[turn % 2] : h0;
+    return turn > 0 || (h0 != nullptr && keep != nullptr) ? met(turn) : h0;
   }
 
   template <int kPack>
   __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[kGates]) const {
     const bool last = turn == s.steps - 1;
     const int64_t t = s.input(turn), units = s.units;
-    Pack<float, kPack> h_new = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met[turn % 2]), here.at(), 0.f);
+    Pack<float, kPack> h_new = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
     Pack<float, kPack> c_new = load_or<kPack>(turn == 0 ? c0 : c_state, here.at(), 0.f);
     Pack<float, kPack> values[kGates] = {};
     store_to(at_step(h_prev, t, units), here.over_time(), h_new);
@@ -59,7 +65,7 @@ struct Forward : Lstm {
     store_to(at_step(y, s.result(turn), units), here.over_time(), h_new);
     store_to(last ? h : (keep ? h_state : nullptr), here.at(), h_new);
     store_to(last ? c : c_state, here.at(), c_new);
-    if (!last) store_pack(met[(turn + 1) % 2] + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
+    if (!last) store_pack(met(turn + 1) + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
   }
 };
 
@@ -67,11 +73,17 @@ struct Backward : Lstm {
   static constexpr bool kBackward = true;
   const float *gates, *cells, *dy, *dh, *dc;  // the last three: or null
   float *dxw, *dh0, *dc0;                     // the last two: or null
+<<<<<<< HEAD
   float *past = nullptr, *c_state = nullptr,
         *d[2] = {};  // of the workspace; past: the state's gradient past masked steps, or null
+=======
+  // Of the workspace; past: the state's gradient past masked steps, or null; d: [batch, 4, units], of a turn's step.
+  float *past = nullptr, *c_state = nullptr;
+  Alternating d = {};
+>>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
-  __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d[(turn - 1) % 2]; }
+  __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
 
   template <int kPack>
   __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
@@ -115,7 +127,7 @@ struct Backward : Lstm {
 #pragma unroll
     for (int g = 0; g < kGates; g++) {
       store_pack(at_step(dxw, t, kGates * units) + here.over_time(kGates, g), dz[g]);
-      if (more) store_pack(d[turn % 2] + here.at(kGates, g), dz[g]);
+      if (more) store_pack(d(turn) + here.at(kGates, g), dz[g]);
     }
     store_to(past, here.at(), masked ? dh_here : zeros<kPack>());
     store_to(i == 0 ? dc0 : c_state, here.at(), dc_here);
@@ -155,9 +167,8 @@ Step lstm(Prepare& prepare, const LstmArgs& args) {
     Forward run = f;
     run.h_state = scratch.at(h);
     run.c_state = scratch.at(c);
-    run.met[0] = scratch.at(even);
-    run.met[1] = scratch.at(odd);
-    if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met[0]);
+    run.met = {scratch.at(even), scratch.at(odd)};
+    if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met.even);
     turns.run(stream, scratch, run);
   };
 }
@@ -182,8 +193,7 @@ Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
     Backward run = b;
     run.past = run.mask ? scratch.at(past) : nullptr;
     run.c_state = scratch.at(c);
-    run.d[0] = scratch.at(even);
-    run.d[1] = scratch.at(odd);
+    run.d = {scratch.at(even), scratch.at(odd)};
     turns.run(stream, scratch, run);
   };
 }

@@ -132,7 +132,7 @@ __device__ inline void tile_products(const PersistentShape& p, const float* rows
 }
 
 template <typename Run>
-__global__ void __launch_bounds__(kPersistentThreads)
+__global__ void __launch_bounds__(kPersistentThreads, 1)
     persistent_kernel(Run run, PersistentShape p, unsigned* arrivals) {
   constexpr int kCount = kProducts<Run>, kTilesOfWarp = kWarp / kTileTeam;
   float* const weights = dynamic_shared<float>();

@@ -44,6 +44,14 @@ __host__ __device__ T* at_step(T* array, int64_t t, int64_t width) {
   return array == nullptr ? nullptr : array + t * width;
 }
 
+// Two arrays of the workspace, for even turns and for odd ones: what a turn writes while others may still read the
+// other.
+struct Alternating {
+  float *even = nullptr, *odd = nullptr;
+
+  __host__ __device__ float* operator()(int turn) const { return turn % 2 == 0 ? even : odd; }
+};
+
 constexpr int kUnitThreads = 128;
 
 // What a thread works on: kPack neighbouring units of a row.

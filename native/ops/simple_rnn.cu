@@ -16,37 +16,52 @@ struct Simple {
 struct Forward : Simple {
   static constexpr bool kBackward = false;
   const float* xw;
+<<<<<<< HEAD
   float *y, *h, *h_prev;                   // or null
   float *h_state = nullptr, *met[2] = {};  // of the workspace; met: what meets the kernel at even and odd turns
+=======
+  float *y, *h, *h_prev;  // or null
+  // Of the workspace; met: what meets the kernel at a turn.
+  float* h_state = nullptr;
+  Alternating met = {};
+>>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps; }
   __host__ __device__ const float* operand(int turn) const {
-    return turn > 0 || (h0 != nullptr && keep != nullptr) ? met[turn % 2] : h0;
+    return turn > 0 || (h0 != nullptr && keep != nullptr) ? met(turn) : h0;
   }
 
   template <int kPack>
   __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
     const bool last = turn == s.steps - 1;
     const int64_t t = s.input(turn), units = s.units;
-    Pack<float, kPack> h_new = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met[turn % 2]), here.at(), 0.f);
+    Pack<float, kPack> h_new = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
     store_to(at_step(h_prev, t, units), here.over_time(), h_new);
     if (!here.masked(at_step(mask, t, 1))) {
       h_new = activated(activation, plus(load_pack<kPack>(at_step(xw, t, units) + here.over_time()), z[0]));
     }
     store_to(at_step(y, s.result(turn), units), here.over_time(), h_new);
     store_to(last ? h : (keep ? h_state : nullptr), here.at(), h_new);
-    if (!last) store_pack(met[(turn + 1) % 2] + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
+    if (!last) store_pack(met(turn + 1) + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
   }
 };
 
 struct Backward : Simple {
   static constexpr bool kBackward = true;
+<<<<<<< HEAD
   const float *y, *dy, *dh;           // the last two: or null
   float *dxw, *dh0;                   // dh0: or null
   float *past = nullptr, *d[2] = {};  // of the workspace; past: the state's gradient past masked steps, or null
+=======
+  const float *y, *dy, *dh;  // the last two: or null
+  float *dxw, *dh0;          // dh0: or null
+  // Of the workspace; past: the state's gradient past masked steps, or null; d: of a turn's step.
+  float* past = nullptr;
+  Alternating d = {};
+>>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
-  __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d[(turn - 1) % 2]; }
+  __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
 
   template <int kPack>
   __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
@@ -63,7 +78,7 @@ struct Backward : Simple {
         masked ? zeros<kPack>()
                : through(activation, dh_here, load_pack<kPack>(at_step(y, result, units) + here.over_time()));
     store_pack(at_step(dxw, t, units) + here.over_time(), dz);
-    if (turn + 1 < turns()) store_pack(d[turn % 2] + here.at(), dz);
+    if (turn + 1 < turns()) store_pack(d(turn) + here.at(), dz);
     store_to(past, here.at(), masked ? dh_here : zeros<kPack>());
   }
 };
@@ -88,9 +103,8 @@ Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
   return [=](cudaStream_t stream) {
     Forward run = f;
     run.h_state = scratch.at(h);
-    run.met[0] = scratch.at(even);
-    run.met[1] = scratch.at(odd);
-    if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met[0]);
+    run.met = {scratch.at(even), scratch.at(odd)};
+    if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met.even);
     turns.run(stream, scratch, run);
   };
 }
@@ -106,8 +120,7 @@ Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
   return [=](cudaStream_t stream) {
     Backward run = b;
     run.past = run.mask ? scratch.at(past) : nullptr;
-    run.d[0] = scratch.at(even);
-    run.d[1] = scratch.at(odd);
+    run.d = {scratch.at(even), scratch.at(odd)};
     turns.run(stream, scratch, run);
   };
 }

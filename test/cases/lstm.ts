@@ -87,6 +87,8 @@ export const cases: OpCase[] = [
   many('40 units', { b: 9, t: 4, h: 40, given: ALL, mask: patchyMask(9, 4), direction: 'reversed' }),
   many('eight rows', { b: 8, t: 2, h: 16, given: ['c0'], results: ['y'] }),
   many('more rows than a block', { b: 35, t: 3, h: 40, given: ['h0', 'c0'], mask: patchyMask(35, 3) }),
+  // On an emulated device of four multiprocessors: weights leave room for some of the rows at a time.
+  many('many units', { b: 24, t: 2, h: 200, given: ['h0'] }),
   // Large enough for threads of the CPU to share the rows, and where those are few the units.
   many('rows shared', { b: 9, t: 3, h: 100, given: ALL, mask: patchyMask(9, 3) }),
   many('units shared', { b: 2, t: 3, h: 260, given: ALL, mask: patchyMask(2, 3), direction: 'backward' }),

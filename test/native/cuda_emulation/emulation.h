@@ -1,10 +1,10 @@
 // How the emulation runs a grid. Threads of a block that cooperate are fibers: each runs until it waits at a barrier or
 // a warp collective; which one goes on next, and the order of blocks, depend on a seed (GRADSTEP_EMULATION_SEED; 0:
 // natural order), so that a missing barrier shows as wrong numbers under one order or another. Told as errors of the
-// stream, never by ending the process: barriers that some threads do not reach or reach elsewhere, collectives over
-// lanes that left, reads and writes outside device memory (guard pages, and red zones that are looked at after every
-// launch), barriers in kernels that were launched as if their threads never waited. Fresh device and shared memory is
-// all NaN.
+// stream, never by ending the process: barriers that some threads, or of a grid some blocks, do not reach or reach
+// elsewhere, collectives over lanes that left, reads and writes outside device memory (guard pages, and red zones that
+// are looked at after every launch), barriers in kernels that were launched as if their threads never waited. Fresh
+// device and shared memory is all NaN.
 #pragma once
 
 #include <cstddef>
