@@ -9,12 +9,14 @@ import { writeFile } from 'node:fs/promises';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import * as gs from '../lib/index.js';
+import { benchLengths, printLengths } from './lengths.js';
 import { benchOps, printOps } from './ops.js';
 import { fastest, PEERS, runPeer, type Peer, type Row } from './peers.js';
 import { WORKLOADS, type Workload } from './workloads.js';
 
 interface BenchOptions {
   ops?: true | string[];
+  lengths?: true;
   only?: string[];
   device: string;
   precision: 'float32' | 'bfloat16';
@@ -120,6 +122,7 @@ const program = new Command('npm run bench --')
   )
   .option('--device <device>', 'cpu or cuda:0', 'cpu')
   .option('--ops [names...]', 'time every op against its roofline instead, or the cases whose names contain these')
+  .option('--lengths', 'time and weigh an LSTM over sequences of 64 to 4,096 steps instead')
   .option('--seconds <seconds>', 'time spent on each workload', '3')
   .option('--json <file>', 'write the rows to this file')
   .parse();
@@ -130,6 +133,12 @@ try {
   if (options.ops) {
     const found = await benchOps(options.device, options.ops === true ? undefined : options.ops);
     process.stdout.write(printOps(found));
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
+    process.exit();
+  }
+  if (options.lengths) {
+    const found = await benchLengths(options.device);
+    process.stdout.write(printLengths(found));
     if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
     process.exit();
   }

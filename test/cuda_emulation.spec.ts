@@ -48,6 +48,8 @@ describe('the CUDA emulation', () => {
       sum: rising.map(() => 2016),
       'sum in dynamic shared memory': [2016, ...rising.slice(1)],
       collectives,
+      'pass around': [11, 12, 13, 10, ...rising.slice(4)],
+      'dynamic shared memory of blocks at once': [0.5, 1.5, 2.5, 3.5, ...rising.slice(4)],
       replay: [0, 2, 4, 6], // two increments a replay, none while capturing
     };
     for (const [name, values] of Object.entries(sound)) {
@@ -59,6 +61,7 @@ describe('the CUDA emulation', () => {
 
   describe('mistakes are told', () => {
     const launched = String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: the kernel launched at broken_kernels\.cu:\d+ `;
+    const block = String.raw`block \(\d+, 0, 0\)`;
     const thread = String.raw`thread \(\d+, 0, 0\)`;
     const mistakes: Record<string, string> = {
       'past dynamic shared memory': `${launched}reached past its 256 bytes of dynamic shared memory, in ${thread}`,
@@ -78,6 +81,13 @@ describe('the CUDA emulation', () => {
       'divide by zero': `${launched}divided an integer by zero`,
       'too many threads': String.raw`ERR_DEVICE_FAILED launch_cooperating failed with cudaErrorInvalidConfiguration: .*broken_kernels\.cu:\d+`,
       'too much dynamic shared memory': 'ERR_DEVICE_FAILED launch_cooperating failed with cudaErrorInvalidValue',
+      'grid barrier for some blocks': String.raw`${launched}stopped: divergent grid barrier: ${block} waits at \S+, block \(1, 0, 0\) has returned`,
+      'grid barriers in branches': String.raw`${launched}stopped: divergent grid barrier: ${block} waits at (\S+), ${block} waits at (?!\1)`,
+      'grid barrier for some threads': String.raw`${launched}stopped: divergent barrier: ${thread} waits at \S+, ${thread} has returned`,
+      'grid barrier in blocks apart': String.raw`${launched}grid barrier at \S+ in a kernel whose blocks need not run at once`,
+      'shared variable in blocks at once': `${launched}used __shared__ variables`,
+      'parts of warps at once': `${launched}has blocks of 40 threads`,
+      'too many blocks at once': 'ERR_DEVICE_FAILED launch_at_once failed with cudaErrorCooperativeLaunchTooLarge',
       'allocate while capturing': 'ERR_DEVICE_FAILED cudaStreamEndCapture failed with cudaErrorStreamCaptureInvalidated',
       'copy past the end': 'ERR_DEVICE_FAILED cudaMemcpyAsync failed with cudaErrorInvalidValue',
       'too much memory': String.raw`ERR_OOM Out of GPU memory: a test needs 1125899906842624 bytes, \d+ of \d+ are in use and \d+ are free`,
@@ -102,6 +112,13 @@ describe('the CUDA emulation', () => {
       const [natural, ...others] = all('scan in order');
       expect(natural!.values).to.deep.equal(rising);
       for (const { values } of others) expect(values).to.not.deep.equal(rising);
+    });
+
+    it('blocks at once that lack a barrier between them', () => {
+      for (const { error, values } of all('pass around without a barrier')) {
+        expect(error).to.equal('');
+        expect(values.slice(0, 4)).to.not.deep.equal([11, 12, 13, 10]);
+      }
     });
 
     it('blocks that write the same place', () => {

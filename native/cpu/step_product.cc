@@ -164,7 +164,31 @@ void StepProduct::gather(float* block, const float* u, int64_t panel, int vector
   }
 }
 
+// Rows of u one after the other: they lie a power of two apart as often as not, so a panel at a time would read them
+// through the same few sets of the caches.
+void StepProduct::pack_rows(float* to, const float* u, int64_t begin, int64_t end) const {
+  const bool side_by_side = gates_ > 1;
+  const int64_t row = static_cast<int64_t>(all_) * units_, panel_floats = depth_ * vectors_ * kLanes;
+  for (int64_t k = 0; k < depth_; k++) {
+    for (int v = 0; v < vectors_; v++) {
+      const float* from = u + k * row + (first_ + (side_by_side ? v : 0)) * units_;
+      for (int64_t panel = begin; panel < end; panel++) {
+        const int64_t unit = (side_by_side ? panel : panel * vectors_ + v) * kLanes;
+        const int64_t lanes = k < units_ ? std::clamp<int64_t>(units_ - unit, 0, kLanes) : 0;
+        float* place = to + panel * panel_floats + (k * vectors_ + v) * kLanes;
+        if (lanes == kLanes) {
+          memcpy(place, from + unit, kLanes * sizeof(float));
+        } else {
+          memset(place, 0, kLanes * sizeof(float));
+          if (lanes > 0) memcpy(place, from + unit, lanes * sizeof(float));
+        }
+      }
+    }
+  }
+}
+
 void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, float* block) const {
+  if (form_ == kGates && kind_ == OperandKind::kFloat) return pack_rows(static_cast<float*>(to), u, begin, end);
   for (int64_t panel = begin; panel < end; panel++) {
     char* place = static_cast<char*>(to) + panel * panel_bytes();
     for (int v = 0; v < vectors_; v++) {

@@ -46,6 +46,10 @@ class Capture {
 CudaBackend::CudaBackend(int device) : device_(device) {
   enter();
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_));
+  int waits = 0, shared_bytes = 0;
+  GRADSTEP_CUDA(cudaDeviceGetAttribute(&waits, cudaDevAttrCooperativeLaunch, device_));
+  GRADSTEP_CUDA(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device_));
+  if (waits != 0) grid_shared_bytes_ = static_cast<size_t>(shared_bytes);
   stream_ = make_stream();
   for (OwnedEvent& event : batch_done_) event = make_event();
   transfer_ = std::make_unique<Transfer>(stream_.get());
@@ -169,7 +173,7 @@ void CudaBackend::unload(int entry) { entries_.erase(entry); }
 // Prepares every step on the addresses of now, makes room for their workspace, and captures them.
 void CudaBackend::build(Entry& entry) {
   Prepare prepare(persistent_.data(), scratch_.data(), reinterpret_cast<const Slot*>(slot_table_.data()),
-                  &workspace_address_, *gemm_, multiprocessors_);
+                  &workspace_address_, *gemm_, multiprocessors_, grid_shared_bytes_);
   std::vector<Step> steps;
   steps.reserve(entry.program.steps.size());
   for (const ProgramStep& step : entry.program.steps) {

@@ -1,6 +1,7 @@
 // How kernels are launched: through functions, so that the same source runs on a device and in the tests' emulation
 // (which supplies its own <cuda_runtime.h>). `launch` is for kernels whose threads never wait for one another,
-// `launch_cooperating` for kernels with __syncthreads, warp collectives or shared memory. A launch that is refused
+// `launch_cooperating` for kernels with __syncthreads, warp collectives or shared memory, `launch_at_once` for those
+// whose blocks wait for one another (grid_barrier.h): all must fit on the device at a time. A launch that is refused
 // throws, naming the place it was written at.
 #pragma once
 
@@ -34,14 +35,21 @@ template <typename... Params, typename... Args>
 void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
                         Args... args) {
   check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block,
-                                  shared_bytes, true, [=] { kernel(static_cast<Params>(args)...); }),
+                                  shared_bytes, true, false, [=] { kernel(static_cast<Params>(args)...); }),
         "launch_cooperating", on.file, on.line);
+}
+
+template <typename... Params, typename... Args>
+void launch_at_once(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
+  check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block,
+                                  shared_bytes, true, true, [=] { kernel(static_cast<Params>(args)...); }),
+        "launch_at_once", on.file, on.line);
 }
 
 template <typename... Params, typename... Args>
 void launch(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
   check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block, 0,
-                                  false, [=] { kernel(static_cast<Params>(args)...); }),
+                                  false, false, [=] { kernel(static_cast<Params>(args)...); }),
         "launch", on.file, on.line);
 }
 
@@ -62,6 +70,21 @@ void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 
   config.dynamicSmemBytes = shared_bytes;
   config.stream = on.stream;
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_cooperating", on.file, on.line);
+}
+
+template <typename... Params, typename... Args>
+void launch_at_once(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
+  cudaLaunchAttribute cooperative{};
+  cooperative.id = cudaLaunchAttributeCooperative;
+  cooperative.val.cooperative = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = on.stream;
+  config.attrs = &cooperative;
+  config.numAttrs = 1;
+  check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_at_once", on.file, on.line);
 }
 
 template <typename... Params, typename... Args>

@@ -30,13 +30,15 @@ class Workspace {
 
 class Prepare {
  public:
-  Prepare(char* persistent, char* scratch, const Slot* slots, void* const* workspace, Gemm& gemm, int multiprocessors)
+  Prepare(char* persistent, char* scratch, const Slot* slots, void* const* workspace, Gemm& gemm, int multiprocessors,
+          size_t grid_shared_bytes)
       : persistent_(persistent),
         scratch_(scratch),
         slots_(slots),
         workspace_(workspace),
         gemm_(gemm),
-        multiprocessors_(multiprocessors) {}
+        multiprocessors_(multiprocessors),
+        grid_shared_bytes_(grid_shared_bytes) {}
 
   // Device address of a tensor; null where an optional one is absent.
   template <typename T = float>
@@ -53,6 +55,8 @@ class Prepare {
   const Slot* slots() const { return slots_; }  // device memory
   Gemm& gemm() const { return gemm_; }
   int multiprocessors() const { return multiprocessors_; }
+  // Dynamic shared memory that a block of launch_at_once() may have; 0 where the device has no such launches.
+  size_t grid_shared_bytes() const { return grid_shared_bytes_; }
   size_t workspace_bytes() const { return workspace_bytes_; }
 
  private:
@@ -62,6 +66,7 @@ class Prepare {
   void* const* workspace_;
   Gemm& gemm_;
   int multiprocessors_;
+  size_t grid_shared_bytes_;
   size_t workspace_bytes_ = 0;
 };
 

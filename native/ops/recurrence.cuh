@@ -1,9 +1,19 @@
-// What the recurrent kernels share on CUDA: the order of steps, a thread's units, the scratch of a recurrence.
+// What the recurrent kernels share on CUDA: the order of steps, a thread's units, the scratch of a recurrence, its
+// turns.
 //
-// A step is a product of the state with the recurrent kernel (the GEMM seam) and, forward behind it, backward before
-// it, a launch for the cell's arithmetic; all of them are nodes of the captured graph. What goes from step to step lies
-// in the workspace as [batch, units] or [batch, gates, units]. Arrays over time, [batch, steps, …], are handed to a
-// launch from where its step begins in them.
+// A turn is a product with the recurrent kernel and the cell's arithmetic behind it: forward the product of the state
+// and a step; backward the product of a step's gradient and the step made before it, after the last of which one turn
+// more yields the initial state's gradient. Either every turn is two nodes of the captured graph, a product on the GEMM
+// seam and a launch for the cell, or one kernel makes them all (persistent_recurrence.cuh). What goes from turn to turn
+// lies in the workspace as [batch, units] or [batch, gates, units].
+//
+// A `Run` is one direction of one op, plain data:
+//   kGates, kBackward         the recurrent kernel is [units, kGates, units]; backward its transpose is multiplied by
+//   s, u                      the sequence, the recurrent kernel
+//   turns()
+//   operand(turn)             [batch, units] or, backward, [batch, kGates, units]; null: zeros, there is no product
+//   finish(turn, here, z)     the cell of a thread's units, z being what the product came to for each gate, backward in
+//   all
 #pragma once
 
 #include "cuda/pack.h"
@@ -17,8 +27,8 @@ struct Sequence {
   int32_t batch, steps, units;
   bool backward, reversed;
 
-  int64_t input(int64_t i) const { return backward ? steps - 1 - i : i; }
-  int64_t result(int64_t i) const { return reversed ? i : input(i); }
+  __host__ __device__ int64_t input(int64_t i) const { return backward ? steps - 1 - i : i; }
+  __host__ __device__ int64_t result(int64_t i) const { return reversed ? i : input(i); }
 };
 
 // `over_time`: an array [batch, steps, …].
@@ -30,7 +40,7 @@ Sequence sequence_of(const Args& args, const Tensor& over_time) {
 
 // An array over time, `width` floats a step, from step t on; null stays null.
 template <typename T>
-T* at_step(T* array, int64_t t, int64_t width) {
+__host__ __device__ T* at_step(T* array, int64_t t, int64_t width) {
   return array == nullptr ? nullptr : array + t * width;
 }
 
@@ -43,6 +53,8 @@ struct Units {
   int32_t unit, units, steps;
   bool inside;
 
+  __device__ Units(const Sequence& s, int64_t at_row, int32_t at_unit)
+      : row(at_row), unit(at_unit), units(s.units), steps(s.steps), inside(true) {}
   __device__ explicit Units(const Sequence& s) : units(s.units), steps(s.steps) {
     const int64_t item = static_cast<int64_t>(blockIdx.x) * kUnitThreads + threadIdx.x;
     row = item / (units / kPack);
@@ -103,18 +115,14 @@ __device__ inline Pack<float, kPack> times(Pack<float, kPack> a, const Pack<floa
 }
 
 // The state's gradient at a step: what came past the cell of the step made after it, what came through its product (by
-// what met the recurrent kernel, so factors apply), and the result's. Each may be null.
-struct StateGradient {
-  const float *past, *met, *keep, *dy;  // [batch, units], but dy is over time
-
-  template <int kPack>
-  __device__ Pack<float, kPack> at(const Units<kPack>& here) const {
-    Pack<float, kPack> d = load_or<kPack>(past, here.at(), 0.f);
-    if (met != nullptr) d = plus(d, times(load_pack<kPack>(met + here.at()), load_or<kPack>(keep, here.at(), 1.f)));
-    if (dy != nullptr) d = plus(d, load_pack<kPack>(dy + here.over_time()));
-    return d;
-  }
-};
+// what met the recurrent kernel, so factors apply), and the result's. Each but the second may be null.
+template <int kPack>
+__device__ inline Pack<float, kPack> state_gradient(const Units<kPack>& here, const float* past,
+                                                    const Pack<float, kPack>& z, const float* keep, const float* dy) {
+  const Pack<float, kPack> through_product = times(z, load_or<kPack>(keep, here.at(), 1.f));
+  const Pack<float, kPack> d = plus(load_or<kPack>(past, here.at(), 0.f), through_product);
+  return plus(d, load_or<kPack>(dy, here.over_time(), 0.f));
+}
 
 template <int kPack>
 __global__ void __launch_bounds__(kUnitThreads)
@@ -122,12 +130,6 @@ __global__ void __launch_bounds__(kUnitThreads)
   const Units<kPack> here(s);
   if (here.inside)
     store_pack(met + here.at(), times(load_pack<kPack>(h + here.at()), load_pack<kPack>(keep + here.at())));
-}
-
-template <int kPack>
-__global__ void __launch_bounds__(kUnitThreads) first_state_kernel(Sequence s, StateGradient d, float* dh0) {
-  const Units<kPack> here(s);
-  if (here.inside) store_pack(dh0 + here.at(), d.at(here));
 }
 
 // One of a kernel's two widths.
@@ -140,12 +142,6 @@ Kernel for_units(const Sequence& s, Kernel one, Kernel four) {
 inline void multiply_state(cudaStream_t stream, const Sequence& s, const float* h, const float* keep, float* met) {
   launch(stream, for_units(s, multiply_state_kernel<1>, multiply_state_kernel<4>), unit_blocks(s), dim3(kUnitThreads),
          s, h, keep, met);
-}
-
-// The gradient by the initial state.
-inline void first_state(cudaStream_t stream, const Sequence& s, const StateGradient& d, float* dh0) {
-  launch(stream, for_units(s, first_state_kernel<1>, first_state_kernel<4>), unit_blocks(s), dim3(kUnitThreads), s, d,
-         dh0);
 }
 
 // The workspace of a recurrence: its arrays, and behind them what its products ask for, one at a time. Plan first, then
@@ -166,7 +162,10 @@ class Scratch {
     if (bytes > products_) products_ = bytes;
     return gemm.plan(shape);
   }
-  void settle() { workspace_ = prepare_->workspace(arrays_ + products_); }
+  void settle() {
+    workspace_ = prepare_->workspace(arrays_ + products_);
+    prepare_ = nullptr;
+  }
 
   float* at(size_t place) const { return reinterpret_cast<float*>(static_cast<char*>(workspace_.data()) + place); }
   void* for_products() const { return at(arrays_); }
@@ -189,6 +188,20 @@ inline GemmShape step_product(const Sequence& s, int64_t n, int64_t k, bool tran
   shape.row_b = (transposed ? k : n) == columns ? 0 : columns;
   shape.bfloat16 = bfloat16;
   return shape;
+}
+
+template <typename Run>
+constexpr int kProducts = Run::kBackward ? 1 : Run::kGates;  // of a row and a unit
+
+// `z`: [batch, kProducts, units]; null: zeros.
+template <typename Run, int kPack>
+__global__ void __launch_bounds__(kUnitThreads) turn_kernel(Run run, int turn, const float* z) {
+  const Units<kPack> here(run.s);
+  if (!here.inside) return;
+  Pack<float, kPack> products[kProducts<Run>];
+#pragma unroll
+  for (int g = 0; g < kProducts<Run>; g++) products[g] = load_or<kPack>(z, here.at(kProducts<Run>, g), 0.f);
+  run.finish(turn, here, products);
 }
 
 }  // namespace gradstep::cuda

@@ -1,161 +1,115 @@
-// simpleRnn and its gradient on CUDA, two launches a step: the product of the state with the recurrent kernel, and the
-// cell; as in lstm.cu.
+// simpleRnn and its gradient on CUDA: the cell of a turn (recurrence.cuh).
+#include "cuda/prepare.h"
 #include "generated/args/simple_rnn.h"
-#include "ops/recurrence.cuh"
+#include "ops/persistent_recurrence.cuh"
 
 namespace gradstep::cuda {
 namespace {
 
-struct SimpleStep {
-  Sequence s;
-  CellActivation activation;
-  const float *xw, *z;       // z [batch, units]: the product; null: zeros
-  const float *mask, *keep;  // or null
-  const float* h_before;     // null: zeros
-  float *h, *met;            // the new state, and h·keep; or null, as all that follows
-  float *y, *h_prev;
-};
-
-template <int kPack>
-__global__ void __launch_bounds__(kUnitThreads) simple_rnn_kernel(SimpleStep n) {
-  const Units<kPack> here(n.s);
-  if (!here.inside) return;
-  Pack<float, kPack> h = load_or<kPack>(n.h_before, here.at(), 0.f);
-  store_to(n.h_prev, here.over_time(), h);
-  if (!here.masked(n.mask)) {
-    const Pack<float, kPack> x = load_pack<kPack>(n.xw + here.over_time());
-    h = activated(n.activation, plus(x, load_or<kPack>(n.z, here.at(), 0.f)));
-  }
-  store_to(n.y, here.over_time(), h);
-  store_to(n.h, here.at(), h);
-  if (n.met != nullptr) store_pack(n.met + here.at(), times(h, load_pack<kPack>(n.keep + here.at())));
-}
-
-struct SimpleGradientStep {
-  Sequence s;
-  CellActivation activation;
-  const float *y, *mask;
-  StateGradient dh;
-  float *dxw, *d, *past;  // d [batch, units]: the product's operand; by the state, past the cell; or null
-};
-
-template <int kPack>
-__global__ void __launch_bounds__(kUnitThreads) simple_rnn_gradient_kernel(SimpleGradientStep n) {
-  const Units<kPack> here(n.s);
-  if (!here.inside) return;
-  const Pack<float, kPack> dh = n.dh.at(here);
-  const bool masked = here.masked(n.mask);
-  const Pack<float, kPack> d =
-      masked ? zeros<kPack>() : through(n.activation, dh, load_pack<kPack>(n.y + here.over_time()));
-  store_pack(n.dxw + here.over_time(), d);
-  store_to(n.d, here.at(), d);
-  store_to(n.past, here.at(), masked ? dh : zeros<kPack>());
-}
-
 struct Simple {
+  static constexpr int kGates = 1;
   Sequence s;
   CellActivation activation;
-  const float *u, *h0, *mask, *keep;
-  Gemm::Run product;
-  Scratch scratch;
-  size_t z, state, met;  // places of arrays
+  const float *u, *h0, *mask, *keep;  // all but u: or null
 };
 
 struct Forward : Simple {
+  static constexpr bool kBackward = false;
   const float* xw;
-  float *y, *h, *h_prev;
+  float *y, *h, *h_prev;    // or null
+  float *h_state = nullptr, *met[2] = {};  // of the workspace; met: what meets the kernel at even and odd turns
 
-  void run(cudaStream_t stream) const {
-    const auto kernel = for_units(s, simple_rnn_kernel<1>, simple_rnn_kernel<4>);
-    if (h0 && keep) multiply_state(stream, s, h0, keep, scratch.at(met));
-    for (int64_t i = 0; i < s.steps; i++) {
-      const bool last = i == s.steps - 1;
-      const int64_t t = s.input(i);
-      SimpleStep n{};
-      n.s = s;
-      n.activation = activation;
-      n.h_before = i == 0 ? h0 : scratch.at(state);
-      if (n.h_before) {
-        product(stream, keep ? scratch.at(met) : n.h_before, u, nullptr, scratch.at(z), scratch.for_products());
-        n.z = scratch.at(z);
-      }
-      n.xw = at_step(xw, t, s.units);
-      n.mask = at_step(mask, t, 1);
-      n.keep = keep;
-      n.h = last ? h : scratch.at(state);
-      n.met = keep && !last ? scratch.at(met) : nullptr;
-      n.y = at_step(y, s.result(i), s.units);
-      n.h_prev = at_step(h_prev, t, s.units);
-      launch(stream, kernel, unit_blocks(s), dim3(kUnitThreads), n);
+  __host__ __device__ int turns() const { return s.steps; }
+  __host__ __device__ const float* operand(int turn) const {
+    return turn > 0 || (h0 != nullptr && keep != nullptr) ? met[turn % 2] : h0;
+  }
+
+  template <int kPack>
+  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
+    const bool last = turn == s.steps - 1;
+    const int64_t t = s.input(turn), units = s.units;
+    Pack<float, kPack> h_new = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met[turn % 2]), here.at(), 0.f);
+    store_to(at_step(h_prev, t, units), here.over_time(), h_new);
+    if (!here.masked(at_step(mask, t, 1))) {
+      h_new = activated(activation, plus(load_pack<kPack>(at_step(xw, t, units) + here.over_time()), z[0]));
     }
+    store_to(at_step(y, s.result(turn), units), here.over_time(), h_new);
+    store_to(last ? h : (keep ? h_state : nullptr), here.at(), h_new);
+    if (!last) store_pack(met[(turn + 1) % 2] + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
   }
 };
 
 struct Backward : Simple {
-  const float *y, *dy, *dh;
-  float *dxw, *dh0;
+  static constexpr bool kBackward = true;
+  const float *y, *dy, *dh;  // the last two: or null
+  float *dxw, *dh0;          // dh0: or null
+  float *past = nullptr, *d[2] = {};        // of the workspace; past: the state's gradient past masked steps, or null
 
-  void run(cudaStream_t stream) const {
-    const auto kernel = for_units(s, simple_rnn_gradient_kernel<1>, simple_rnn_gradient_kernel<4>);
-    float *const d = scratch.at(z), *const past = mask ? scratch.at(state) : nullptr,
-                 *const through_product = scratch.at(met);
-    for (int64_t i = s.steps - 1; i >= 0; i--) {
-      const bool last = i == s.steps - 1, multiplies = i > 0 || dh0;
-      const int64_t t = s.input(i), result = s.result(i);
-      SimpleGradientStep n{};
-      n.s = s;
-      n.activation = activation;
-      n.y = at_step(y, result, s.units);
-      n.mask = at_step(mask, t, 1);
-      n.dh = {last ? dh : past, last ? nullptr : through_product, keep, at_step(dy, result, s.units)};
-      n.dxw = at_step(dxw, t, s.units);
-      n.d = multiplies ? d : nullptr;
-      n.past = multiplies ? past : nullptr;
-      launch(stream, kernel, unit_blocks(s), dim3(kUnitThreads), n);
-      if (multiplies) product(stream, d, u, nullptr, through_product, scratch.for_products());
+  __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
+  __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d[(turn - 1) % 2]; }
+
+  template <int kPack>
+  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
+    const int64_t i = s.steps - 1 - turn, units = s.units;
+    const float* came_past = turn == 0 ? dh : past;
+    if (i < 0) {
+      store_pack(dh0 + here.at(), state_gradient<kPack>(here, came_past, z[0], keep, nullptr));
+      return;
     }
-    if (dh0) first_state(stream, s, {past, through_product, keep, nullptr}, dh0);
+    const int64_t t = s.input(i), result = s.result(i);
+    const Pack<float, kPack> dh_here = state_gradient<kPack>(here, came_past, z[0], keep, at_step(dy, result, units));
+    const bool masked = here.masked(at_step(mask, t, 1));
+    const Pack<float, kPack> dz =
+        masked ? zeros<kPack>()
+               : through(activation, dh_here, load_pack<kPack>(at_step(y, result, units) + here.over_time()));
+    store_pack(at_step(dxw, t, units) + here.over_time(), dz);
+    if (turn + 1 < turns()) store_pack(d[turn % 2] + here.at(), dz);
+    store_to(past, here.at(), masked ? dh_here : zeros<kPack>());
   }
 };
 
 template <typename Args>
-Simple common(Prepare& prepare, const Args& args, const Tensor& over_time, bool transposed) {
-  const Sequence s = sequence_of(args, over_time);
-  const int64_t floats = static_cast<int64_t>(s.batch) * s.units;
-  Scratch scratch(prepare);
-  const size_t z = scratch.array(floats), state = scratch.array(floats), met = scratch.array(floats);
-  const Gemm::Run product = scratch.product(
-      step_product(s, s.units, s.units, transposed, s.units, args.precision == Args::kPrecisionBfloat16));
-  scratch.settle();
-  return {s,
-          static_cast<CellActivation>(args.activation),
-          prepare.at(args.u),
-          prepare.at(args.h0),
-          prepare.at(args.mask),
-          prepare.at(args.keep),
-          product,
-          scratch,
-          z,
-          state,
-          met};
+Simple common(const Prepare& prepare, const Args& args, const Tensor& over_time) {
+  return {sequence_of(args, over_time), static_cast<CellActivation>(args.activation),
+          prepare.at(args.u),           prepare.at(args.h0),
+          prepare.at(args.mask),        prepare.at(args.keep)};
 }
 
 }  // namespace
 
 Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
-  const Forward f{common(prepare, args, args.xw, false), prepare.at(args.xw), prepare.at(args.y), prepare.at(args.h),
+  const Forward f{common(prepare, args, args.xw), prepare.at(args.xw), prepare.at(args.y), prepare.at(args.h),
                   prepare.at(args.h_prev)};
-  return [f](cudaStream_t stream) { f.run(stream); };
+  Scratch scratch(prepare);
+  const Turns<Forward> turns(prepare, scratch, f.s, args.precision == SimpleRnnArgs::kPrecisionBfloat16);
+  const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
+  const size_t h = scratch.array(f.keep ? state : 0), even = scratch.array(state), odd = scratch.array(state);
+  scratch.settle();
+  return [=](cudaStream_t stream) {
+    Forward run = f;
+    run.h_state = scratch.at(h);
+    run.met[0] = scratch.at(even);
+    run.met[1] = scratch.at(odd);
+    if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met[0]);
+    turns.run(stream, scratch, run);
+  };
 }
 
 Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
-  const Backward b{common(prepare, args, args.y, true),
-                   prepare.at(args.y),
-                   prepare.at(args.dy),
-                   prepare.at(args.dh),
-                   prepare.at(args.dxw),
-                   prepare.at(args.dh0)};
-  return [b](cudaStream_t stream) { b.run(stream); };
+  const Backward b{common(prepare, args, args.y), prepare.at(args.y),   prepare.at(args.dy),
+                   prepare.at(args.dh),           prepare.at(args.dxw), prepare.at(args.dh0)};
+  Scratch scratch(prepare);
+  const Turns<Backward> turns(prepare, scratch, b.s, args.precision == SimpleRnnDxArgs::kPrecisionBfloat16);
+  const int64_t state = static_cast<int64_t>(b.s.batch) * b.s.units;
+  const size_t past = scratch.array(b.mask ? state : 0), even = scratch.array(state), odd = scratch.array(state);
+  scratch.settle();
+  return [=](cudaStream_t stream) {
+    Backward run = b;
+    run.past = run.mask ? scratch.at(past) : nullptr;
+    run.d[0] = scratch.at(even);
+    run.d[1] = scratch.at(odd);
+    turns.run(stream, scratch, run);
+  };
 }
 
 }  // namespace gradstep::cuda

@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "cuda/grid_barrier.h"
 #include "cuda/handles.h"
 #include "cuda/launch.h"
 #include "cuda/reduce.h"
@@ -114,6 +115,48 @@ __global__ void barrier_in_plain_kernel(float* x) {
 __global__ void divide_by_zero(float* x, int zero) { x[0] = static_cast<float>(7 / zero); }
 __global__ void add_one(float* x) { x[0] += 1.f; }
 
+// Every block takes what the next one left.
+__global__ void pass_around(float* x) {
+  x[blockIdx.x] = static_cast<float>(blockIdx.x) + 10.f;
+  grid_barrier(nullptr, 1);
+  const float got = x[(blockIdx.x + 1) % gridDim.x];
+  grid_barrier(nullptr, 2);
+  x[blockIdx.x] = got;
+}
+__global__ void pass_around_without_barrier(float* x) {
+  x[blockIdx.x] = static_cast<float>(blockIdx.x) + 10.f;
+  grid_barrier(nullptr, 1);
+  x[blockIdx.x] = x[(blockIdx.x + 1) % gridDim.x];
+}
+__global__ void own_dynamic_shared(float* x) {
+  float* mine = dynamic_shared<float>();
+  if (threadIdx.x == 0) mine[0] = static_cast<float>(blockIdx.x);
+  grid_barrier(nullptr, 1);
+  if (threadIdx.x == 0) x[blockIdx.x] = mine[0] + (mine[1] != mine[1] ? 0.5f : 0.f);
+}
+__global__ void grid_barrier_for_some(float* x) {
+  if (blockIdx.x != 1) grid_barrier(nullptr, 1);
+  x[blockIdx.x] = 1.f;
+}
+__global__ void grid_barriers_in_branches(float* x) {
+  if (blockIdx.x != 1) {
+    grid_barrier(nullptr, 1);
+  } else {
+    x[0] = 1.f;
+    grid_barrier(nullptr, 1);
+  }
+}
+__global__ void grid_barrier_for_some_threads(float* x) {
+  if (threadIdx.x < 40) grid_barrier(nullptr, 1);
+  x[0] = 1.f;
+}
+__global__ void shared_variable_at_once(float* x) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = 1.f;
+  grid_barrier(nullptr, 1);
+  x[threadIdx.x] = tile[threadIdx.x];
+}
+
 struct Result {
   std::string error;
   std::vector<float> values;
@@ -145,6 +188,12 @@ Result plain(void (*kernel)(float*), unsigned blocks = 1) {
 Result cooperating(void (*kernel)(float*), size_t shared_bytes = 0, unsigned threads = kThreads) {
   return attempt([=](cudaStream_t stream, float* x) {
     launch_cooperating(stream, kernel, dim3(1), dim3(threads), shared_bytes, x);
+  });
+}
+
+Result at_once(void (*kernel)(float*), unsigned blocks = 4, unsigned threads = kThreads) {
+  return attempt([=](cudaStream_t stream, float* x) {
+    launch_at_once(stream, kernel, dim3(blocks), dim3(threads), 2 * sizeof(float), x);
   });
 }
 
@@ -252,6 +301,16 @@ int main_of_test() {
   print("fresh memory", fresh_memory(), ",");
   print("too much memory", too_much_memory(), ",");
   print("copy past the end", copy_past_end(), ",");
+  print("pass around", at_once(pass_around), ",");
+  print("pass around without a barrier", at_once(pass_around_without_barrier), ",");
+  print("dynamic shared memory of blocks at once", at_once(own_dynamic_shared), ",");
+  print("grid barrier for some blocks", at_once(grid_barrier_for_some), ",");
+  print("grid barriers in branches", at_once(grid_barriers_in_branches), ",");
+  print("grid barrier for some threads", at_once(grid_barrier_for_some_threads), ",");
+  print("grid barrier in blocks apart", cooperating(pass_around), ",");
+  print("shared variable in blocks at once", at_once(shared_variable_at_once), ",");
+  print("parts of warps at once", at_once(pass_around, 4, 40), ",");
+  print("too many blocks at once", at_once(pass_around, 5), ",");
   print("reverse again", cooperating(reverse_kernel), "");
   printf("}\n");
   return 0;

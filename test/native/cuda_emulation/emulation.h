@@ -58,6 +58,7 @@ struct Grid {
   dim3 grid, block;
   size_t shared_bytes;
   bool cooperating;
+  bool at_once;  // cooperating, and all blocks are there from the beginning: they may wait for one another
   uint64_t seed;
 };
 std::string run_grid(const Grid& grid, const std::function<void()>& thread);
@@ -68,6 +69,7 @@ std::string run_grid(const Grid& grid, const std::function<void()>& thread);
 // Called by threads of a kernel.
 void* dynamic_shared();
 void sync_threads(Site site);
+void sync_grid(Site site);
 void sync_warp(unsigned mask, Site site);
 unsigned ballot(unsigned mask, bool predicate, Site site);
 // This lane's value goes in, lane `source`'s comes out; both must be in the mask.

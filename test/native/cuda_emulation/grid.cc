@@ -25,7 +25,7 @@ dim3 gridDim;
 namespace emulation {
 namespace {
 
-enum class State { kReady, kBarrier, kCollective, kDone };
+enum class State { kReady, kBarrier, kGridBarrier, kCollective, kDone };
 enum class Collective { kSync, kExchange, kBallot };
 
 struct Thread {
@@ -91,6 +91,7 @@ auto& threads = *new std::vector<Thread>;
 auto& waiting = *new std::vector<unsigned>;  // of each warp: the lanes that wait in a collective
 auto& ready = *new std::vector<int>;
 int current;
+int block_threads;  // of a cooperating kernel's block: threads of several blocks follow one another
 auto& failure = *new std::string;
 volatile sig_atomic_t caught_signal;
 void* volatile caught_address;
@@ -199,12 +200,16 @@ void run_thread(void*) {
   for (;;) fibers[static_cast<size_t>(current)]->yield();
 }
 
-// Every thread has stopped and none can go on: says why.
-std::string describe_stuck() {
-  const int n = static_cast<int>(threads.size());
-  const auto name = [](int t) { return text_of("thread", position(static_cast<uint64_t>(t), grid->block)); };
+std::string name_of(int thread) {
+  return text_of("thread", position(static_cast<uint64_t>(thread % block_threads), grid->block));
+}
+
+// Every thread of the block that begins with thread `first` has stopped and none can go on: says why.
+std::string describe_stuck(int first_of_block) {
+  const int end = first_of_block + block_threads;
+  const auto name = name_of;
   int first_waiting = -1;
-  for (int t = 0; t < n; t++) {
+  for (int t = first_of_block; t < end; t++) {
     const Thread& thread = threads[static_cast<size_t>(t)];
     if (thread.state == State::kDone) continue;
     if (first_waiting < 0) first_waiting = t;
@@ -214,15 +219,16 @@ std::string describe_stuck() {
       const int other = t / kWarp * kWarp + lane;
       const std::string start =
           name(t) + " waits at " + text_of(thread.site) + " for lane " + std::to_string(lane) + ", ";
-      if (other >= n) return start + "which the block does not have";
+      if (other >= end) return start + "which the block does not have";
       const Thread& o = threads[static_cast<size_t>(other)];
       if (o.state == State::kDone) return start + "which has returned";
-      if (o.state == State::kBarrier || !same(o.site, thread.site)) return start + "which waits at " + text_of(o.site);
+      if (o.state == State::kBarrier || o.state == State::kGridBarrier || !same(o.site, thread.site))
+        return start + "which waits at " + text_of(o.site);
       if (o.mask != thread.mask) return start + "which came there with another mask";
     }
   }
   const Thread& first = threads[static_cast<size_t>(first_waiting)];
-  for (int t = 0; t < n; t++) {
+  for (int t = first_of_block; t < end; t++) {
     const Thread& o = threads[static_cast<size_t>(t)];
     const std::string start =
         "divergent barrier: " + name(first_waiting) + " waits at " + text_of(first.site) + ", " + name(t);
@@ -232,35 +238,42 @@ std::string describe_stuck() {
   return "no thread can go on";
 }
 
-bool all_at_one_barrier() {
-  for (const Thread& t : threads) {
-    if (t.state != State::kBarrier || !same(t.site, threads[0].site)) return false;
+// Whether threads [first, end) all wait at one barrier of this kind, or have all returned.
+bool all_in(State state, int first, int end) {
+  for (int t = first; t < end; t++) {
+    const Thread& thread = threads[static_cast<size_t>(t)];
+    if (thread.state != state) return false;
+    if (state != State::kDone && !same(thread.site, threads[static_cast<size_t>(first)].site)) return false;
   }
   return true;
 }
 
-void run_block(uint64_t number) {
-  poison_shared(number);
-  poison_dynamic_shared(grid->shared_bytes);
-  const int n = static_cast<int>(threads.size());
+void start_threads() {
+  waiting.assign((threads.size() + kWarp - 1) / kWarp, 0);
+  for (size_t t = 0; t < threads.size(); t++) {
+    threads[t].state = State::kReady;
+    fibers[t]->start(run_thread, nullptr);
+  }
+}
+
+// Until the threads of the block that begins with thread `first` have returned or wait for the other blocks.
+void run_block(int first) {
+  const int end = first + block_threads;
   std::vector<int> batch;
   ready.clear();
-  waiting.assign((threads.size() + kWarp - 1) / kWarp, 0);
-  for (int t = 0; t < n; t++) {
-    threads[static_cast<size_t>(t)].state = State::kReady;
-    fibers[static_cast<size_t>(t)]->start(run_thread, nullptr);
-    ready.push_back(t);
+  for (int t = first; t < end; t++) {
+    if (threads[static_cast<size_t>(t)].state == State::kReady) ready.push_back(t);
   }
   for (;;) {
     batch.swap(ready);
     ready.clear();
     if (batch.empty()) {
-      if (std::all_of(threads.begin(), threads.end(), [](const Thread& t) { return t.state == State::kDone; })) return;
-      if (!all_at_one_barrier()) {
-        failure = "stopped: " + describe_stuck() + ", in " + text_of("block", blockIdx);
+      if (all_in(State::kDone, first, end) || all_in(State::kGridBarrier, first, end)) return;
+      if (!all_in(State::kBarrier, first, end)) {
+        failure = "stopped: " + describe_stuck(first) + ", in " + text_of("block", blockIdx);
         return;
       }
-      for (int t = 0; t < n; t++) {
+      for (int t = first; t < end; t++) {
         threads[static_cast<size_t>(t)].state = State::kReady;
         batch.push_back(t);
       }
@@ -269,10 +282,58 @@ void run_block(uint64_t number) {
       for (size_t i = batch.size(); i > 1; i--) std::swap(batch[i - 1], batch[random(random_state) % i]);
     }
     for (const int t : batch) {
-      threadIdx = position(static_cast<uint64_t>(t), grid->block);
+      threadIdx = position(static_cast<uint64_t>(t % block_threads), grid->block);
       resume(t);
       if (!failure.empty()) return;
     }
+  }
+}
+
+// Blocks that wait for one another: each runs as far as it can before the next one does, in another order after every
+// barrier, so that what one block leaves for another too late, or takes too early, shows.
+void run_blocks_at_once() {
+  const uint64_t blocks = count(grid->grid);
+  if (block_threads % kWarp != 0) {
+    failure =
+        "has blocks of " + std::to_string(block_threads) + " threads: blocks that run at once must be whole warps";
+    return;
+  }
+  for (uint64_t b = 0; b < blocks; b++) poison_dynamic_shared(grid->shared_bytes, b);
+  poison_shared(0);
+  start_threads();
+  const int n = static_cast<int>(threads.size());
+  for (uint64_t turn = 0;; turn++) {
+    const Order order(blocks, grid->seed == 0 ? 0 : grid->seed + turn);
+    for (uint64_t b = 0; b < blocks; b++) {
+      const uint64_t block = order.at(b);
+      blockIdx = position(block, grid->grid);
+      run_block(static_cast<int>(block) * block_threads);
+      if (!failure.empty()) return;
+    }
+    if (!is_shared_untouched()) {
+      failure =
+          "used __shared__ variables, of which the emulation has one set: blocks that run at once need dynamic ones";
+      return;
+    }
+    if (all_in(State::kDone, 0, n)) return;
+    if (!all_in(State::kGridBarrier, 0, n)) {
+      const auto block_of = [](int t) {
+        return text_of("block", position(static_cast<uint64_t>(t / block_threads), grid->grid));
+      };
+      int waits = 0, other = 0;
+      while (threads[static_cast<size_t>(waits)].state != State::kGridBarrier) waits++;
+      const Site site = threads[static_cast<size_t>(waits)].site;
+      const auto there = [&](int t) {
+        return threads[static_cast<size_t>(t)].state == State::kGridBarrier &&
+               same(threads[static_cast<size_t>(t)].site, site);
+      };
+      while (there(other)) other++;
+      const Thread& o = threads[static_cast<size_t>(other)];
+      failure = "stopped: divergent grid barrier: " + block_of(waits) + " waits at " + text_of(site) + ", " +
+                block_of(other) + (o.state == State::kDone ? " has returned" : " waits at " + text_of(o.site));
+      return;
+    }
+    for (Thread& t : threads) t.state = State::kReady;
   }
 }
 
@@ -340,13 +401,22 @@ void fail_thread(const std::string& what, Site site) {
   fail(what + " at " + text_of(site));
 }
 
-void* dynamic_shared() { return dynamic_shared_begin(grid->shared_bytes); }
+void* dynamic_shared() {
+  return dynamic_shared_begin(grid->shared_bytes, grid->at_once ? static_cast<size_t>(current / block_threads) : 0);
+}
 
 int lane() { return current % kWarp; }
 
 void sync_threads(Site site) {
   need_cooperation("__syncthreads", site);
   wait(State::kBarrier, site);
+}
+
+void sync_grid(Site site) {
+  need_cooperation("grid barrier", site);
+  if (!grid->at_once)
+    fail("grid barrier at " + text_of(site) + " in a kernel whose blocks need not run at once: use launch_at_once()");
+  wait(State::kGridBarrier, site);
 }
 
 void sync_warp(unsigned mask, Site site) { collective(Collective::kSync, mask, 0, current % kWarp, site); }
@@ -376,13 +446,21 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
     fibers[0]->start(run_plain, nullptr);
     resume(0);
   } else {
-    threads.assign(count(grid->block), Thread{});
-    need_fibers(threads.size());
     const uint64_t blocks = count(grid->grid);
-    const Order order(blocks, grid->seed);
-    for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
-      blockIdx = position(order.at(b), grid->grid);
-      run_block(b);
+    block_threads = static_cast<int>(count(grid->block));
+    threads.assign(count(grid->block) * (grid->at_once ? blocks : 1), Thread{});
+    need_fibers(threads.size());
+    if (grid->at_once) {
+      run_blocks_at_once();
+    } else {
+      const Order order(blocks, grid->seed);
+      for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
+        blockIdx = position(order.at(b), grid->grid);
+        poison_shared(b);
+        poison_dynamic_shared(grid->shared_bytes, 0);
+        start_threads();
+        run_block(0);
+      }
     }
   }
   grid = nullptr;

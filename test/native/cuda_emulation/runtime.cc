@@ -33,6 +33,7 @@ namespace {
 
 constexpr size_t kDefaultShared = 48 * 1024;
 constexpr size_t kSharedOptIn = 227 * 1024;
+constexpr int kMultiprocessors = 4;
 
 std::mutex mutex;
 auto& last_failure = *new std::string;  // never destroyed, as a device's thread may outlive main
@@ -84,14 +85,16 @@ cudaError_t enqueue(Stream* stream, std::function<void()> work) {
 }
 
 cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 grid, dim3 block, size_t shared_bytes,
-                           bool cooperating, std::function<void()> thread) {
+                           bool cooperating, bool at_once, std::function<void()> thread) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
   const bool valid = threads >= 1 && threads <= 1024 && block.z <= 64 && grid.x >= 1 && grid.y >= 1 && grid.z >= 1 &&
                      grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535;
   if (!valid) return cudaErrorInvalidConfiguration;
   const auto limit = shared_limits.find(kernel);
   if (shared_bytes > (limit == shared_limits.end() ? kDefaultShared : limit->second)) return cudaErrorInvalidValue;
-  const Grid to_run{site, grid, block, shared_bytes, cooperating, 0};
+  // One block a multiprocessor, whatever it uses.
+  if (at_once && uint64_t{grid.x} * grid.y * grid.z > kMultiprocessors) return cudaErrorCooperativeLaunchTooLarge;
+  const Grid to_run{site, grid, block, shared_bytes, cooperating, at_once, 0};
   return submit(stream, [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); });
 }
 
@@ -132,6 +135,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorIllegalAddress";
     case cudaErrorLaunchFailure:
       return "cudaErrorLaunchFailure";
+    case cudaErrorCooperativeLaunchTooLarge:
+      return "cudaErrorCooperativeLaunchTooLarge";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureInvalidated:
@@ -188,8 +193,18 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   if (device != 0) return cudaErrorInvalidDevice;
-  *value = attribute == cudaDevAttrMultiProcessorCount ? 4 : static_cast<int>(kSharedOptIn);
-  return cudaSuccess;
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = kMultiprocessors;
+      return cudaSuccess;
+    case cudaDevAttrCooperativeLaunch:
+      *value = 1;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(kSharedOptIn);
+      return cudaSuccess;
+  }
+  return cudaErrorInvalidValue;
 }
 
 cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }

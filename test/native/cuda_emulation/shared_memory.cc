@@ -40,14 +40,16 @@ Shared find_shared() {
 constexpr size_t kMaxDynamic = 256 * 1024;
 constexpr size_t kGuard = 64 * 1024;
 
-char* dynamic_end() {
-  static char* const end = [] {
+auto& dynamic_ends = *new std::vector<char*>;
+
+char* dynamic_end(size_t place) {
+  while (dynamic_ends.size() <= place) {
     void* memory = mmap(nullptr, kMaxDynamic + kGuard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     char* const at = static_cast<char*>(memory) + kMaxDynamic;
     mprotect(at, kGuard, PROT_NONE);
-    return at;
-  }();
-  return end;
+    dynamic_ends.push_back(at);
+  }
+  return dynamic_ends[place];
 }
 
 }  // namespace
@@ -71,13 +73,20 @@ void poison_shared(uint64_t block) {
   }
 }
 
-void poison_dynamic_shared(size_t bytes) { memset(dynamic_end() - bytes, 0xFF, bytes); }
+bool is_shared_untouched() {
+  const Shared shared = find_shared();
+  const char* const memory = &shared_anchor + shared.offset;
+  return std::all_of(memory, memory + shared.bytes, [](char c) { return c == static_cast<char>(0xFF); });
+}
 
-void* dynamic_shared_begin(size_t bytes) { return dynamic_end() - bytes; }
+void poison_dynamic_shared(size_t bytes, size_t place) { memset(dynamic_end(place) - bytes, 0xFF, bytes); }
+
+void* dynamic_shared_begin(size_t bytes, size_t place) { return dynamic_end(place) - bytes; }
 
 bool is_past_dynamic_shared(const void* address) {
   const char* const at = static_cast<const char*>(address);
-  return at >= dynamic_end() && at < dynamic_end() + kGuard;
+  return std::any_of(dynamic_ends.begin(), dynamic_ends.end(),
+                     [at](char* end) { return at >= end && at < end + kGuard; });
 }
 
 }  // namespace emulation

@@ -11,10 +11,13 @@ namespace emulation {
 // its blocks write is looked for after the first and then after every 16th, and only that is filled again in between.
 void poison_shared(uint64_t block);
 
-// `bytes` divides by 16.
-void poison_dynamic_shared(size_t bytes);
-void* dynamic_shared_begin(size_t bytes);
-// Whether an address that faulted lies just past the dynamic piece.
+// Whether the __shared__ variables still hold what poison_shared filled them with.
+bool is_shared_untouched();
+
+// `bytes` divides by 16. `place`: which of the blocks that run at once; they have pieces of their own.
+void poison_dynamic_shared(size_t bytes, size_t place);
+void* dynamic_shared_begin(size_t bytes, size_t place);
+// Whether an address that faulted lies just past a dynamic piece.
 bool is_past_dynamic_shared(const void* address);
 
 }  // namespace emulation
