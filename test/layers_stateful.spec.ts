@@ -263,6 +263,22 @@ describe('stateful layers', () => {
     expect(await statesOf(fourth)).to.deep.equal({});
   });
 
+  it('a checkpoint in the middle of an epoch holds them too', async () => {
+    using model = await fixtureModel(device, { seed: 3 });
+    const options = { epochs: 2, batchSize: fixture.rows, shuffle: false };
+    const [x, y] = [floats(fixture.x), floats(fixture.y)];
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-'));
+    const checkpoint = gs.callbacks.modelCheckpoint({ path: join(folder, '{step}.safetensors'), saveFreq: 4 });
+    await model.fit(x, y, { ...options, callbacks: [checkpoint] });
+    for (const step of [4, 8]) {
+      using again = await gs.loadModel(join(folder, `${step}.safetensors`), { device });
+      await again.fit(x, y, { ...options, resume: true });
+      const [a, b] = [await model.getWeights(), await again.getWeights()];
+      a.forEach((w, i) => expect([...w.data]).to.deep.equal([...b[i]!.data]));
+      expect(await statesOf(again)).to.deep.equal(await statesOf(model));
+    }
+  });
+
   it('resetStates between epochs, as a callback does it, begins every epoch with zeros', async () => {
     const options = { optimizer: gs.optimizers.sgd({ learningRate: 0 }) };
     using model = await fixtureModel(device, options);
