@@ -21,14 +21,9 @@ struct Forward : Lstm {
   static constexpr bool kBackward = false;
   const float* xw;
   float *y, *h, *c, *gates, *cells, *h_prev;  // or null
-<<<<<<< HEAD
-  float *h_state = nullptr, *c_state = nullptr,
-        *met[2] = {};  // of the workspace; met: what meets the kernel at even and odd turns
-=======
   // Of the workspace; met: what meets the kernel at a turn.
   float *h_state = nullptr, *c_state = nullptr;
   Alternating met = {};
->>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps; }
   __host__ __device__ const float* operand(int turn) const {
@@ -73,14 +68,9 @@ struct Backward : Lstm {
   static constexpr bool kBackward = true;
   const float *gates, *cells, *dy, *dh, *dc;  // the last three: or null
   float *dxw, *dh0, *dc0;                     // the last two: or null
-<<<<<<< HEAD
-  float *past = nullptr, *c_state = nullptr,
-        *d[2] = {};  // of the workspace; past: the state's gradient past masked steps, or null
-=======
   // Of the workspace; past: the state's gradient past masked steps, or null; d: [batch, 4, units], of a turn's step.
   float *past = nullptr, *c_state = nullptr;
   Alternating d = {};
->>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }

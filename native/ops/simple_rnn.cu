@@ -16,15 +16,10 @@ struct Simple {
 struct Forward : Simple {
   static constexpr bool kBackward = false;
   const float* xw;
-<<<<<<< HEAD
-  float *y, *h, *h_prev;                   // or null
-  float *h_state = nullptr, *met[2] = {};  // of the workspace; met: what meets the kernel at even and odd turns
-=======
   float *y, *h, *h_prev;  // or null
   // Of the workspace; met: what meets the kernel at a turn.
   float* h_state = nullptr;
   Alternating met = {};
->>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps; }
   __host__ __device__ const float* operand(int turn) const {
@@ -48,17 +43,11 @@ struct Forward : Simple {
 
 struct Backward : Simple {
   static constexpr bool kBackward = true;
-<<<<<<< HEAD
-  const float *y, *dy, *dh;           // the last two: or null
-  float *dxw, *dh0;                   // dh0: or null
-  float *past = nullptr, *d[2] = {};  // of the workspace; past: the state's gradient past masked steps, or null
-=======
   const float *y, *dy, *dh;  // the last two: or null
   float *dxw, *dh0;          // dh0: or null
   // Of the workspace; past: the state's gradient past masked steps, or null; d: of a turn's step.
   float* past = nullptr;
   Alternating d = {};
->>>>>>> cuda
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
