@@ -356,6 +356,11 @@ describe('recurrent layers in models', () => {
       L.rnn({ cell: [L.lstmCell({ units: 2, activation: 'elu' }), L.gruCell({ units: 3, name: 'top', trainable: false })] }),
     'rnn of one': () => L.rnn({ cell: L.simpleRNNCell({ units: 3 }) }),
     'rnn of a stack': () => L.rnn({ cell: L.stackedRNNCells({ cells: [L.lstmCell({ units: 2 }), L.lstmCell({ units: 3 })] }) }),
+    'a nested model of them': () =>
+      gs.sequential([
+        L.bidirectional({ layer: L.lstm({ units: 2, returnSequences: true }) }),
+        L.rnn({ cell: [L.gruCell({ units: 2 }), L.lstmCell({ units: 3 })] }),
+      ]),
   };
   for (const [title, make] of Object.entries(layers)) {
     it(`${title}: is saved with its options and weights, and described as JSON`, async () => {

@@ -192,9 +192,15 @@ describe('stateful layers', () => {
     const [x, h] = [gs.input({ shape: [2, 2], name: 'x' }), gs.input({ shape: [2], name: 'h' })];
     using model = gs.model({ inputs: [x, h], outputs: layer.apply([x, h]) });
     model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device });
-    const first = wave([1, 2], 0.4);
-    await model.trainOnBatch([wave([1, 2, 2]), first], wave([1, 2]));
-    expect(Object.keys(await statesOf(model))).to.deep.equal(['simple_rnn/h']);
+    const [kernel, recurrent, bias] = [wave([2, 2], 0.3), wave([2, 2], 0.5), wave([2], 0.9)];
+    await model.setWeights([kernel, recurrent, bias]);
+    const numbers = { kernel: [...kernel.data], recurrent: [...recurrent.data], bias: [...bias.data] };
+    const [steps, begin] = [wave([1, 2, 2]), wave([1, 2], 0.4)];
+    await model.trainOnBatch([steps, begin], wave([1, 2]));
+    const sequence = { rows: 1, time: 2, x: [...steps.data], states: [[...begin.data]] };
+    const { states } = runCell({ kind: 'simpleRNN', units: 2, ...numbers }, sequence);
+    const carried = await statesOf(model);
+    expectClose('h', floats(carried['simple_rnn/h']!), { shape: [1, 2], data: states[0]! });
   });
 
   it('validation begins with zeros each time, and leaves training and inference alone', async () => {
@@ -255,6 +261,22 @@ describe('stateful layers', () => {
     expect(await statesOf(fourth)).to.not.deep.equal({});
     await fourth.resetStates();
     expect(await statesOf(fourth)).to.deep.equal({});
+  });
+
+  it('a checkpoint in the middle of an epoch holds them too', async () => {
+    using model = await fixtureModel(device, { seed: 3 });
+    const options = { epochs: 2, batchSize: fixture.rows, shuffle: false };
+    const [x, y] = [floats(fixture.x), floats(fixture.y)];
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-'));
+    const checkpoint = gs.callbacks.modelCheckpoint({ path: join(folder, '{step}.safetensors'), saveFreq: 4 });
+    await model.fit(x, y, { ...options, callbacks: [checkpoint] });
+    for (const step of [4, 8]) {
+      using again = await gs.loadModel(join(folder, `${step}.safetensors`), { device });
+      await again.fit(x, y, { ...options, resume: true });
+      const [a, b] = [await model.getWeights(), await again.getWeights()];
+      a.forEach((w, i) => expect([...w.data]).to.deep.equal([...b[i]!.data]));
+      expect(await statesOf(again)).to.deep.equal(await statesOf(model));
+    }
   });
 
   it('resetStates between epochs, as a callback does it, begins every epoch with zeros', async () => {
@@ -327,8 +349,9 @@ describe('stateful layers', () => {
 
     it('in a model that a function calls', async () => {
       using model = gs.sequential([L.gru({ units: 2, stateful: true, inputShape: [2, 1] })]);
+      using step = gs.compile(({ x }) => model.call(x), { inputs: { x: { shape: [1, 2, 1] } }, device });
       await expectFailure(
-        () => gs.compile(({ x }) => model.call(x), { inputs: { x: { shape: [1, 2, 1] } }, device }),
+        () => step({ x: wave([1, 2, 1]) }),
         'ERR_OPTION',
         'A stateful layer carries nothing over where a model is called: give it its states as further inputs, and return them (in gru)',
       );

@@ -6,13 +6,19 @@ import type { Layer } from './layer.js';
 type Factory = (options: unknown) => Layer;
 
 const classes = new Map<string, Factory>();
+/** Classes whose factory reads their saved form itself. */
+const readers = new Set<string>();
 
-/** Enters a class; ERR_OPTION when the name is taken. */
-export function registerLayerClass(className: string, factory: Factory): void {
+/**
+ * Enters a class; ERR_OPTION when the name is taken.
+ * @param takes what the factory is given for a saved layer: options, with the layers in them, or the saved form as it is
+ */
+export function registerLayerClass(className: string, factory: Factory, takes: 'options' | 'form' = 'options'): void {
   if (classes.has(className)) {
     throw new GradstepError('ERR_OPTION', `Expected a name of its own for the layer class but "${className}" is taken`);
   }
   classes.set(className, factory);
+  if (takes === 'form') readers.add(className);
 }
 
 /** The factory of a class; ERR_OPTION when there is none of that name. */
@@ -20,4 +26,9 @@ export function layerClass(className: string, where: string): Factory {
   const factory = classes.get(className);
   if (!factory) throw unknownName('layer class', className, where, [...classes.keys()]);
   return factory;
+}
+
+/** Whether a class's factory reads its saved form itself. */
+export function readsSavedForm(className: string): boolean {
+  return readers.has(className);
 }

@@ -6,7 +6,7 @@ import { isInitializer, restoreInitializer, saveInitializer } from '../initializ
 import { isRegularizer, restoreRegularizer, saveRegularizer } from '../regularizers/registry.js';
 import './index.js';
 import { Layer } from './layer.js';
-import { layerClass } from './layer_classes.js';
+import { layerClass, readsSavedForm } from './layer_classes.js';
 
 export interface SavedLayer {
   className: string;
@@ -68,7 +68,7 @@ export function restoreLayer(saved: unknown, where: string): Layer {
   if (typeof className !== 'string') throw optionError(`${where}.className`, 'name of a layer class', className);
   const factory = layerClass(className, where);
   if (config === null) throw new GradstepError('ERR_OPTION', `Expected an object for ${where}.config but received null`);
-  if (typeof config !== 'object' || Array.isArray(config)) return factory(config);
+  if (typeof config !== 'object' || Array.isArray(config) || readsSavedForm(className)) return factory(config);
   const options = Object.entries(config).map(([key, value]): [string, unknown] => [
     key,
     restoreOption(key, value, `${where}.config.${key}`),

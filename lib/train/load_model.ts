@@ -97,13 +97,14 @@ function restoreArchitecture(json: Json, where: string, device: string, name?: s
 
 /** Models inside models are layers of these classes. */
 for (const className of ['Sequential', 'Functional'] as const) {
-  registerLayerClass(className, (config) => {
+  const read = (config: unknown): Model => {
     const { name, trainable, ...json } = config as Json;
     const checked = name === undefined ? undefined : layerName(name, 'name');
     const model = restoreArchitecture({ ...json, className }, className, 'auto', checked);
     if (trainable === false) model.trainable = false;
     return model;
-  });
+  };
+  registerLayerClass(className, read, 'form');
 }
 
 /** The model, without weights, that `toJSON` described. ERR_OPTION when the description is not one. */

@@ -62,7 +62,7 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   validationFreq?: number;
   /** Steps in an epoch; default: as many as the rows need. */
   stepsPerEpoch?: number;
-  /** Whether each epoch visits the rows in another order. Default true. */
+  /** Whether each epoch visits the rows in another order. Stateful layers need false: their rows go on from batch to batch. Default true. */
   shuffle?: boolean;
   /** What the loss of each class's samples is multiplied by; classes that are not named count 1. One output only. */
   classWeight?: Readonly<Record<number, number>>;

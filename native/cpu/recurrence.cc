@@ -28,8 +28,10 @@ inline __attribute__((always_inline)) void along_rows(const Copy& c, Body body) 
   for (int64_t r = c.row.begin; r < c.row.end; r++) {
     for (int g = 0; g < c.local.gates; g++) {
       float* there = c.rows.data + r * c.rows.stride + g * c.units;
+      float* local = c.local.at(c.block.begin, r, g);
       for (int64_t block = c.block.begin; block < c.block.end; block++) {
-        body(c.local.at(block, r, g), there + block * kLanes, std::min(kLanes, c.units - block * kLanes));
+        body(local, there + block * kLanes, std::min(kLanes, c.units - block * kLanes));
+        local += c.local.gates * c.local.rows * kLanes;
       }
     }
   }
@@ -88,7 +90,7 @@ void RecurrentProduct::begin(const float* u, const Steps& s, const Share& share,
     const Operand& operand = operands[i];
     memset(operand.data + rows.begin * operand.row_bytes, 0, (rows.end - rows.begin) * operand.row_bytes);
   }
-  product.pack(packed, u, panels.begin, panels.end, blocks + share.thread() * product.block_floats());
+  product.pack(packed, u, panels.begin, panels.end, blocks + share.part() * product.block_floats());
 }
 
 void Recurrence::read(const Local& to, const StepRows& from, const Share& share) const {
@@ -109,7 +111,8 @@ void Recurrence::write(const StepRows& to, const Local& from, const Share& share
 
 void Recurrence::multiply_by_keep(float* y, int64_t block, int64_t row, int64_t n) const {
   if (!keep) return;
-  for (int64_t r = 0; r < n; r++) multiply_by(y + r * kLanes, keep + (row + r) * s.units + block * kLanes, lanes(block));
+  for (int64_t r = 0; r < n; r++)
+    multiply_by(y + r * kLanes, keep + (row + r) * s.units + block * kLanes, lanes(block));
 }
 
 void Recurrence::feed(const Operand& operand, const Local& state, int64_t block, int64_t row, int64_t n) const {
@@ -132,15 +135,16 @@ void Recurrence::spread(const RecurrentProduct& p, const Local& state, const Sha
   });
 }
 
-void place_all(Prepare& prepare, const Steps& s, int threads, std::initializer_list<Local*> locals,
+void place_all(Prepare& prepare, const Steps& s, const Team& team, std::initializer_list<Local*> locals,
                std::initializer_list<PlacedProduct> products) {
   const auto lay = [&](char* at) {
     for (Local* local : locals) {
       local->data = reinterpret_cast<float*>(at);
-      local->batch = s.batch;
-      at += s.blocks() * local->gates * s.batch * kLanes * sizeof(float);
+      local->blocks = s.blocks();
+      local->rows = team.rows;
+      at += local->floats(s.batch) * sizeof(float);
     }
-    for (const PlacedProduct& p : products) at = p.product->place(at, s, threads, p.operands);
+    for (const PlacedProduct& p : products) at = p.product->place(at, s, team.threads, p.operands);
     return at;
   };
   const size_t bytes = lay(nullptr) - static_cast<char*>(nullptr);

@@ -1,8 +1,9 @@
 // What recurrent kernels share on the CPU: how steps are counted, how threads share the work, and rows of 16 units.
 //
 // Threads split the rows of the batch, each running all steps of its rows without waiting for anybody. Where there are
-// too few rows for that, or the weights do not fit a core's own cache, they split the units instead and meet after every
-// product. Every element is computed by the same operations in the same order either way, so the bits are the same.
+// too few rows for that, or the weights do not fit a core's own cache, they split the units instead and meet after
+// every product. Every element is computed by the same operations in the same order either way, so the bits are the
+// same.
 //
 // Kernels work on blocks of up to kRows rows and 16 units: [row][16] in the first-level cache.
 #pragma once
@@ -17,11 +18,11 @@
 
 namespace gradstep::cpu {
 
-constexpr int64_t kRows = 32;                  // rows of a block
-constexpr int64_t kBlock = kRows * kLanes;     // floats of a block
-constexpr int64_t kOwnCache = 3 << 19;         // bytes of weights that a core keeps to itself: 1.5 MiB
-constexpr int64_t kFewRows = 4;                // below so many rows a thread, units are split
-constexpr int64_t kWorkPerThread = 1 << 17;    // multiplications of a step that repay meeting after it
+constexpr int64_t kRows = 32;                // rows of a block
+constexpr int64_t kBlock = kRows * kLanes;   // floats of a block
+constexpr int64_t kOwnCache = 3 << 19;       // bytes of weights that a core keeps to itself: 1.5 MiB
+constexpr int64_t kFewRows = 4;              // below so many rows a thread, units are split
+constexpr int64_t kWorkPerThread = 1 << 17;  // multiplications of a step that repay meeting after it
 
 // Steps in the order in which they are made, and where their arrays and results lie.
 struct Steps {
@@ -49,12 +50,39 @@ struct Range {
   }
 };
 
-// A thread's share: all units of some rows, or some units of all rows.
+// How threads share a recurrence, decided when it is prepared: `threads` parts of `rows` rows each, or of all units.
+struct Team {
+  int threads;
+  bool splits_units;
+  int64_t rows;
+
+  Team(const Steps& s, int gates, size_t packed_bytes, int most) {
+    const int64_t work = s.batch * s.units * s.units * gates;
+    threads = parts_of(work * s.steps, most, kWorkPerThread);
+    splits_units = s.batch < kFewRows * threads || static_cast<int64_t>(packed_bytes) > kOwnCache;
+    // Meeting after every product must be worth it; without it there is no use for more threads than rows.
+    if (splits_units && work < kWorkPerThread * threads) {
+      splits_units = false;
+      threads = static_cast<int>(std::min<int64_t>(threads, s.batch));
+    }
+    if (threads == 1) splits_units = false;
+    rows = splits_units ? s.batch : (s.batch + threads - 1) / threads;
+  }
+
+  // One thread for all.
+  explicit Team(int64_t batch) : threads(1), splits_units(false), rows(batch) {}
+};
+
+// One part: all units of some rows, or some units of all rows.
 class Share {
  public:
-  Share(const Steps& s, bool splits_units, int thread, int team)
-      : thread_(thread), team_(team), splits_units_(splits_units && team > 1) {
-    rows = splits_units_ ? Range{0, s.batch} : Range{0, s.batch}.part(thread, team);
+  // `alone`: one thread does all parts, one after the other.
+  Share(const Steps& s, const Team& team, int part, bool alone) : team_(team), part_(part), alone_(alone) {
+    if (team.splits_units) {
+      rows = {0, s.batch};
+    } else {
+      rows = {std::min(s.batch, part * team.rows), std::min(s.batch, (part + 1) * team.rows)};
+    }
     blocks = units(s.blocks());
   }
 
@@ -62,60 +90,62 @@ class Share {
   Range blocks;  // of 16 units
 
   // Its share of things that lie along the units: panels of a product.
-  Range units(int64_t n) const { return splits_units_ ? Range{0, n}.part(thread_, team_) : Range{0, n}; }
+  Range units(int64_t n) const { return team_.splits_units ? Range{0, n}.part(part_, team_.threads) : Range{0, n}; }
   // Its share of something done once for all.
-  Range once(int64_t n) const { return Range{0, n}.part(thread_, team_); }
-  int thread() const { return thread_; }
+  Range once(int64_t n) const {
+    if (alone_) return part_ == 0 ? Range{0, n} : Range{0, 0};
+    return Range{0, n}.part(part_, team_.threads);
+  }
+  int part() const { return part_; }
 
   // Others read what this thread wrote from here on.
   void meet() const {
-    if (splits_units_) everybody();
+    if (team_.splits_units) everybody();
   }
   void everybody() const {
-    if (team_ > 1) {
+    if (!alone_ && team_.threads > 1) {
 #pragma omp barrier
     }
   }
 
  private:
-  int thread_, team_;
-  bool splits_units_;
+  const Team& team_;
+  int part_;
+  bool alone_;
 };
 
-// How the threads share a recurrence, decided when it is prepared.
-struct Team {
-  int threads;
-  bool splits_units;
-
-  Team(const Steps& s, int gates, size_t packed_bytes, int most) {
-    const int64_t work = s.batch * s.units * s.units * gates;
-    threads = parts_of(work * s.steps, most, kWorkPerThread);
-    splits_units = s.batch < kFewRows * threads || static_cast<int64_t>(packed_bytes) > kOwnCache;
-    if (splits_units && work < kWorkPerThread * threads && s.batch < threads) threads = 1;
-    if (splits_units && work < kWorkPerThread * threads) splits_units = false;
+// body(share), once a part. Where fewer threads come than asked for, whose parts would have to meet, one does all.
+template <typename Body>
+void run_team(const Steps& s, const Team& team, Body body) {
+  const auto everything = [&] {
+    const Team one = team.splits_units ? Team(s.batch) : team;
+    for (int part = 0; part < one.threads; part++) body(Share(s, one, part, true));
+  };
+  if (team.threads == 1) return everything();
+#pragma omp parallel num_threads(team.threads)
+  {
+    if (omp_get_num_threads() == team.threads) {
+      body(Share(s, team, omp_get_thread_num(), false));
+    } else if (omp_get_thread_num() == 0) {
+      everything();
+    }
   }
+}
 
-  // body(share), once a thread of the team that comes out.
-  template <typename Body>
-  void run(const Steps& s, Body body) const {
-    if (threads == 1) return body(Share(s, false, 0, 1));
-#pragma omp parallel num_threads(threads)
-    body(Share(s, splits_units, omp_get_thread_num(), omp_get_num_threads()));
-  }
-};
-
-// Numbers of all rows at one step, kept as [block of units][row][16] so that those of a block of work lie side by side;
-// with several gates as [block][gate][row][16]. Units beyond the last are zeros.
+// Numbers of all rows at one step, kept as [block of units][gate][row][16] so that those of a block of work lie side by
+// side; each thread's rows in a stretch of their own, or the processor would fetch ahead what another thread is
+// writing. Units beyond the last are zeros.
 //
 // Arrays over time are copied here and back a whole row at a time: their rows lie a power of two apart as often as not,
 // so that 16 units of every row in turn would fall into the same few sets of the caches.
 struct Local {
-  float* data;
-  int64_t batch;
-  int gates;
+  int gates = 1;
+  float* data = nullptr;
+  int64_t blocks = 0, rows = 0;  // of a thread
 
+  int64_t floats(int64_t batch) const { return (batch + rows - 1) / rows * blocks * gates * rows * kLanes; }
   float* at(int64_t block, int64_t row, int gate = 0) const {
-    return data + ((block * gates + gate) * batch + row) * kLanes;
+    return data + ((row / rows * blocks + block) * gates + gate) * rows * kLanes + row % rows * kLanes;
   }
 };
 
@@ -143,8 +173,8 @@ struct Operand {
   }
 };
 
-// A recurrent product with what it needs of the workspace: the packed matrix, a block to pack by way of for each thread,
-// and operands.
+// A recurrent product with what it needs of the workspace: the packed matrix, a block to pack by way of for each
+// thread, and operands.
 struct RecurrentProduct {
   StepProduct product;
   OperandKind kind;
@@ -226,12 +256,12 @@ struct Recurrence {
   void spread(const RecurrentProduct& p, const Local& state, const Share& share) const;
 };
 
-// Asks for the workspace of some local arrays (whose gates are set) and products (with so many operands each) and lays them out in it.
+// Asks for the workspace of some local arrays and products (with so many operands each) and lays them out in it.
 struct PlacedProduct {
   RecurrentProduct* product;
   int operands;
 };
-void place_all(Prepare& prepare, const Steps& s, int threads, std::initializer_list<Local*> locals,
+void place_all(Prepare& prepare, const Steps& s, const Team& team, std::initializer_list<Local*> locals,
                std::initializer_list<PlacedProduct> products);
 
 }  // namespace gradstep::cpu

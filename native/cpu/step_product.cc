@@ -56,14 +56,30 @@ GRADSTEP_INLINE void tiles(const float* panel, int vectors, const float* rows, i
     const float* from = rows + r * stride;
     float* to = z + r * kLanes;
     switch (n) {
-      case 1: tile<1, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
-      case 2: tile<2, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
-      case 3: tile<3, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
-      case 4: tile<4, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
-      case 5: tile<5, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
-      case 6: tile<6, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
-      case 7: if constexpr (kRows >= 7) tile<7, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
-      default: if constexpr (kRows >= 8) tile<8, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add); break;
+      case 1:
+        tile<1, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
+      case 2:
+        tile<2, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
+      case 3:
+        tile<3, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
+      case 4:
+        tile<4, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
+      case 5:
+        tile<5, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
+      case 6:
+        tile<6, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
+      case 7:
+        if constexpr (kRows >= 7) tile<7, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
+      default:
+        if constexpr (kRows >= 8) tile<8, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        break;
     }
     r += n;
   }
@@ -84,9 +100,15 @@ GRADSTEP_VECTORISED void with_32_registers(const Product& p) {
     const float* panel = p.panel + k * p.vectors * kLanes;
     const float* rows = p.rows + k;
     switch (p.vectors) {
-      case 2: tiles<2, 8>(panel, 2, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0); break;
-      case 3: tiles<3, 8>(panel, 3, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0); break;
-      default: tiles<4, 6>(panel, 4, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0); break;
+      case 2:
+        tiles<2, 8>(panel, 2, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
+        break;
+      case 3:
+        tiles<3, 8>(panel, 3, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
+        break;
+      default:
+        tiles<4, 6>(panel, 4, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
+        break;
     }
   }
 }

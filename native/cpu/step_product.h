@@ -2,8 +2,8 @@
 // many times. Columns come in panels of `vectors` times 16 lanes; a product with one panel stays in registers over a
 // stretch of the depth that fits the first-level cache, for all rows in turn.
 //
-//   gates       rows [H] times u [H, all · H]; a panel holds 16 units of `gates` gates side by side (of one gate: 64 units)
-//   transposed  rows [gates · H] times the transpose: a panel holds 64 units
+//   gates       rows [H] times u [H, all · H]; a panel holds 16 units of `gates` gates side by side (of one gate: 64
+//   units) transposed  rows [gates · H] times the transpose: a panel holds 64 units
 //
 // Only gates first … first + gates - 1 of u's `all` take part. Rows lie `depth()` elements apart, each gate padded with
 // zeros to `padded(H)`. With bfloat16 both operands are rounded to nearest; sums are float32.

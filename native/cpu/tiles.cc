@@ -105,9 +105,15 @@ GRADSTEP_TILES void multiply_tiles(const void* panel, const void* rows, int64_t 
   const uint16_t* columns = static_cast<const uint16_t*>(panel);
   const uint16_t* operand = static_cast<const uint16_t*>(rows);
   switch (vectors) {
-    case 2: all_blocks<2>(columns, operand, count, depth, z, z_vector); break;
-    case 3: all_blocks<3>(columns, operand, count, depth, z, z_vector); break;
-    default: all_blocks<4>(columns, operand, count, depth, z, z_vector); break;
+    case 2:
+      all_blocks<2>(columns, operand, count, depth, z, z_vector);
+      break;
+    case 3:
+      all_blocks<3>(columns, operand, count, depth, z, z_vector);
+      break;
+    default:
+      all_blocks<4>(columns, operand, count, depth, z, z_vector);
+      break;
   }
 }
 

@@ -20,16 +20,16 @@ enum class CellActivation : int32_t {
   kExponential
 };
 
-constexpr float kSeluScale = 1.05070098f;       // Klambauer et al. 2017
-constexpr float kSeluNegative = 1.75809934f;    // scale times alpha, 1.67326324
+constexpr float kSeluScale = 1.05070098f;     // Klambauer et al. 2017
+constexpr float kSeluNegative = 1.75809934f;  // scale times alpha, 1.67326324
 
 // e^a - 1, without cancellation near 0.
 GRADSTEP_HD inline float cell_expm1(float a) {
   return scalar::abs(a) < 0.34657359f ? scalar::exp_tail(a) : scalar::exp(a) - 1.f;
 }
 
-// Gates are opened for every unit at every step, so sigmoid and tanh have forms of their own here: with arguments held to
-// where one scaling suffices, and about as accurate as those of scalar.h. NaN stays NaN.
+// Gates are opened for every unit at every step, so sigmoid and tanh have forms of their own here: with arguments held
+// to where one scaling suffices, and about as accurate as those of scalar.h. NaN stays NaN.
 
 // e^a for a in [-87.3, 87.5]; the polynomial is scalar.h's.
 GRADSTEP_HD inline float cell_exp(float a) {
@@ -79,34 +79,56 @@ GRADSTEP_HD inline float cell_selu_slope(float y) { return y > 0.f ? kSeluScale 
 // One element; loops choose once and call the functions above.
 GRADSTEP_HD inline float cell_value(CellActivation kind, float x) {
   switch (kind) {
-    case CellActivation::kLinear: return x;
-    case CellActivation::kRelu: return scalar::relu(x);
-    case CellActivation::kRelu6: return scalar::minimum(scalar::relu(x), 6.f);
-    case CellActivation::kTanh: return cell_tanh(x);
-    case CellActivation::kSigmoid: return cell_sigmoid(x);
-    case CellActivation::kHardSigmoid: return cell_hard_sigmoid(x);
-    case CellActivation::kSoftsign: return cell_softsign(x);
-    case CellActivation::kSoftplus: return scalar::softplus(x);
-    case CellActivation::kElu: return cell_elu(x);
-    case CellActivation::kSelu: return cell_selu(x);
-    case CellActivation::kExponential: return scalar::exp(x);
+    case CellActivation::kLinear:
+      return x;
+    case CellActivation::kRelu:
+      return scalar::relu(x);
+    case CellActivation::kRelu6:
+      return scalar::minimum(scalar::relu(x), 6.f);
+    case CellActivation::kTanh:
+      return cell_tanh(x);
+    case CellActivation::kSigmoid:
+      return cell_sigmoid(x);
+    case CellActivation::kHardSigmoid:
+      return cell_hard_sigmoid(x);
+    case CellActivation::kSoftsign:
+      return cell_softsign(x);
+    case CellActivation::kSoftplus:
+      return scalar::softplus(x);
+    case CellActivation::kElu:
+      return cell_elu(x);
+    case CellActivation::kSelu:
+      return cell_selu(x);
+    case CellActivation::kExponential:
+      return scalar::exp(x);
   }
   return x;
 }
 
 GRADSTEP_HD inline float cell_slope(CellActivation kind, float y) {
   switch (kind) {
-    case CellActivation::kLinear: return 1.f;
-    case CellActivation::kRelu: return cell_relu_slope(y);
-    case CellActivation::kRelu6: return cell_relu6_slope(y);
-    case CellActivation::kTanh: return cell_tanh_slope(y);
-    case CellActivation::kSigmoid: return cell_sigmoid_slope(y);
-    case CellActivation::kHardSigmoid: return cell_hard_sigmoid_slope(y);
-    case CellActivation::kSoftsign: return cell_softsign_slope(y);
-    case CellActivation::kSoftplus: return cell_softplus_slope(y);
-    case CellActivation::kElu: return cell_elu_slope(y);
-    case CellActivation::kSelu: return cell_selu_slope(y);
-    case CellActivation::kExponential: return y;
+    case CellActivation::kLinear:
+      return 1.f;
+    case CellActivation::kRelu:
+      return cell_relu_slope(y);
+    case CellActivation::kRelu6:
+      return cell_relu6_slope(y);
+    case CellActivation::kTanh:
+      return cell_tanh_slope(y);
+    case CellActivation::kSigmoid:
+      return cell_sigmoid_slope(y);
+    case CellActivation::kHardSigmoid:
+      return cell_hard_sigmoid_slope(y);
+    case CellActivation::kSoftsign:
+      return cell_softsign_slope(y);
+    case CellActivation::kSoftplus:
+      return cell_softplus_slope(y);
+    case CellActivation::kElu:
+      return cell_elu_slope(y);
+    case CellActivation::kSelu:
+      return cell_selu_slope(y);
+    case CellActivation::kExponential:
+      return y;
   }
   return 1.f;
 }

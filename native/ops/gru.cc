@@ -1,7 +1,7 @@
-// gru and its gradient on the CPU, a time step after the other. Where the reset gate comes after the product, one product
-// of the state with the packed recurrent kernel yields what all three gates of 16 units need; where it comes before,
-// the candidate's product follows in a second round. Gradient: the cell's arithmetic first, then the products with the
-// transposed kernel. Arrays over time are [batch, step, …], read and written in place, row by row.
+// gru and its gradient on the CPU, a time step after the other. Where the reset gate comes after the product, one
+// product of the state with the packed recurrent kernel yields what all three gates of 16 units need; where it comes
+// before, the candidate's product follows in a second round. Gradient: the cell's arithmetic first, then the products
+// with the transposed kernel. Arrays over time are [batch, step, …], read and written in place, row by row.
 #include "ops/gru.h"
 
 #include "cpu/recurrence.h"
@@ -40,10 +40,10 @@ struct Gru : Recurrence {
   bool before;
   RecurrentProduct product;    // of all gates; `before`: of z and r
   RecurrentProduct candidate;  // `before`: of the candidate
-  Local gate{nullptr, 0, kGates};
+  Local gate{kGates};
   // h, and what the candidate got of it; backward: the gradient of h, h of the step before, and what the candidate got.
-  Local state{nullptr, 0, 1}, inner_part{nullptr, 0, 1}, previous{nullptr, 0, 1};
-  Local reset_gate{nullptr, 0, 1};  // backward: r, when the gates have become their gradients
+  Local state{}, inner_part{}, previous{};
+  Local reset_gate{};  // backward: r, when the gates have become their gradients
 
   float* z_of(int64_t block, int64_t row) const { return gate.at(block, row, 0); }
   float* r_of(int64_t block, int64_t row) const { return gate.at(block, row, 1); }
@@ -162,8 +162,8 @@ struct Backward : Gru {
     float *dhs = state.at(block, row), *within = inner_part.at(block, row);
     alignas(64) float dz[kGates * kBlock], by_h[kBlock], carried[kBlock];
     memcpy(by_h, dhs, size * sizeof(float));
-    mix_gradients(dz, dz + 2 * kBlock, carried, z_of(block, row), candidate_of(block, row), previous.at(block, row), by_h,
-                  size);
+    mix_gradients(dz, dz + 2 * kBlock, carried, z_of(block, row), candidate_of(block, row), previous.at(block, row),
+                  by_h, size);
     multiply_by_slope(recurrent, dz, z_of(block, row), size);
     multiply_by_slope(activation, dz + 2 * kBlock, candidate_of(block, row), size);
     // r's own gradient; `before` it follows in the next round.
@@ -258,7 +258,7 @@ Gru common(Prepare& prepare, const Args& args, const Tensor& over_time, StepProd
 // Lays what is local and the products out in the workspace; the team that runs them.
 Team place(Prepare& prepare, Gru& gru, int operands) {
   const Team team(gru.s, kGates, gru.product.product.packed_bytes(), prepare.threads());
-  place_all(prepare, gru.s, team.threads, {&gru.gate, &gru.state, &gru.inner_part, &gru.previous, &gru.reset_gate},
+  place_all(prepare, gru.s, team, {&gru.gate, &gru.state, &gru.inner_part, &gru.previous, &gru.reset_gate},
             {{&gru.product, operands}, {&gru.candidate, gru.before ? 1 : 0}});
   return team;
 }
@@ -276,7 +276,7 @@ Step gru(Prepare& prepare, const GruArgs& args) {
             prepare.at(args.inner),
             prepare.at(args.h_prev)};
   const Team team = place(prepare, f, 2);
-  return [f, team] { team.run(f.s, [&f](const Share& share) { f.run(share); }); };
+  return [f, team] { run_team(f.s, team, [&](const Share& share) { f.run(share); }); };
 }
 
 Step gru_dx(Prepare& prepare, const GruDxArgs& args) {
@@ -290,7 +290,7 @@ Step gru_dx(Prepare& prepare, const GruDxArgs& args) {
              prepare.at(args.dhw),
              prepare.at(args.dh0)};
   const Team team = place(prepare, b, 1);
-  return [b, team] { team.run(b.s, [&b](const Share& share) { b.run(share); }); };
+  return [b, team] { run_team(b.s, team, [&](const Share& share) { b.run(share); }); };
 }
 
 }  // namespace gradstep::cpu

@@ -42,9 +42,9 @@ GRADSTEP_VECTORISED void cell_gradients(const Gates& dz, float* dc, const Gates&
 struct Lstm : Recurrence {
   CellActivation activation, recurrent;
   RecurrentProduct product;
-  Local gate{nullptr, 0, kGates};
+  Local gate{kGates};
   // h and c; backward their gradients, and c of two neighbouring steps.
-  Local first{nullptr, 0, 1}, second{nullptr, 0, 1}, cell[2]{{nullptr, 0, 1}, {nullptr, 0, 1}};
+  Local first{}, second{}, cell[2]{};
 
   CellActivation of(int g) const { return g == 2 ? activation : recurrent; }
 };
@@ -176,7 +176,7 @@ Lstm common(Prepare& prepare, const Args& args, const Tensor& over_time, StepPro
 // Lays what is local and the product out in the workspace; the team that runs it.
 Team place(Prepare& prepare, Lstm& lstm, int operands) {
   const Team team(lstm.s, kGates, lstm.product.product.packed_bytes(), prepare.threads());
-  place_all(prepare, lstm.s, team.threads, {&lstm.gate, &lstm.first, &lstm.second, &lstm.cell[0], &lstm.cell[1]},
+  place_all(prepare, lstm.s, team, {&lstm.gate, &lstm.first, &lstm.second, &lstm.cell[0], &lstm.cell[1]},
             {{&lstm.product, operands}});
   return team;
 }
@@ -195,7 +195,7 @@ Step lstm(Prepare& prepare, const LstmArgs& args) {
             prepare.at(args.cells),
             prepare.at(args.h_prev)};
   const Team team = place(prepare, f, 2);
-  return [f, team] { team.run(f.s, [&f](const Share& share) { f.run(share); }); };
+  return [f, team] { run_team(f.s, team, [&](const Share& share) { f.run(share); }); };
 }
 
 Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
@@ -210,7 +210,7 @@ Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
              prepare.at(args.dh0),
              prepare.at(args.dc0)};
   const Team team = place(prepare, b, 1);
-  return [b, team] { team.run(b.s, [&b](const Share& share) { b.run(share); }); };
+  return [b, team] { run_team(b.s, team, [&](const Share& share) { b.run(share); }); };
 }
 
 }  // namespace gradstep::cpu

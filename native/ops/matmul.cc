@@ -1,6 +1,7 @@
 // matmul on oneDNN: plain row-major operands, transposes as strides, bias and relu as epilogues, accumulation as a sum
-// post-op. One primitive call a step. In bfloat16 the operands are rounded into the workspace first; where the processor
-// has no unit for it they are rounded all the same and multiplied as float32, so the numbers mean the same everywhere.
+// post-op. One primitive call a step. In bfloat16 the operands are rounded into the workspace first; where the
+// processor has no unit for it they are rounded all the same and multiplied as float32, so the numbers mean the same
+// everywhere.
 #include "generated/args/matmul.h"
 
 #include "cpu/bfloat16.h"

@@ -1,5 +1,5 @@
-// simpleRnn and its gradient on the CPU, a time step after the other: the product of the state with the packed recurrent
-// kernel for 64 units at a time, then the activation while they are in the cache.
+// simpleRnn and its gradient on the CPU, a time step after the other: the product of the state with the packed
+// recurrent kernel for 64 units at a time, then the activation while they are in the cache.
 #include "generated/args/simple_rnn.h"
 
 #include "cpu/recurrence.h"
@@ -11,7 +11,7 @@ struct SimpleRnn : Recurrence {
   CellActivation activation;
   RecurrentProduct product;
   // h, and what is added to its product; backward: the gradient of h, and h itself.
-  Local state{nullptr, 0, 1}, value{nullptr, 0, 1};
+  Local state{}, value{};
 };
 
 struct Forward : SimpleRnn {
@@ -41,9 +41,8 @@ struct Forward : SimpleRnn {
       write(step_of(h_prev, s.input(i)), state, share);
       read(value, step_of(xw, s.input(i)), share);
       share.meet();
-      product.each_block(product.operands[i % 2], s, share, [&](float* z, int64_t row, int64_t n, int64_t block) {
-        step(z, i, row, n, block);
-      });
+      product.each_block(product.operands[i % 2], s, share,
+                         [&](float* z, int64_t row, int64_t n, int64_t block) { step(z, i, row, n, block); });
       share.meet();
       write(step_of(y, s.result(i)), state, share);
     }
@@ -102,7 +101,7 @@ SimpleRnn common(Prepare& prepare, const Args& args, const Tensor& over_time, St
 // Lays what is local and the product out in the workspace; the team that runs it.
 Team place(Prepare& prepare, SimpleRnn& rnn, int operands) {
   const Team team(rnn.s, 1, rnn.product.product.packed_bytes(), prepare.threads());
-  place_all(prepare, rnn.s, team.threads, {&rnn.state, &rnn.value}, {{&rnn.product, operands}});
+  place_all(prepare, rnn.s, team, {&rnn.state, &rnn.value}, {{&rnn.product, operands}});
   return team;
 }
 
@@ -116,7 +115,7 @@ Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
             prepare.at(args.h),
             prepare.at(args.h_prev)};
   const Team team = place(prepare, f, 2);
-  return [f, team] { team.run(f.s, [&f](const Share& share) { f.run(share); }); };
+  return [f, team] { run_team(f.s, team, [&](const Share& share) { f.run(share); }); };
 }
 
 Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
@@ -127,7 +126,7 @@ Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
              prepare.at(args.dxw),
              prepare.at(args.dh0)};
   const Team team = place(prepare, b, 1);
-  return [b, team] { team.run(b.s, [&b](const Share& share) { b.run(share); }); };
+  return [b, team] { run_team(b.s, team, [&](const Share& share) { b.run(share); }); };
 }
 
 }  // namespace gradstep::cpu
