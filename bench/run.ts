@@ -12,11 +12,13 @@ import * as gs from '../lib/index.js';
 import { benchLengths, printLengths } from './lengths.js';
 import { benchOps, printOps } from './ops.js';
 import { fastest, PEERS, runPeer, type Peer, type Row } from './peers.js';
+import { printProfile, profile } from './profile.js';
 import { WORKLOADS, type Workload } from './workloads.js';
 
 interface BenchOptions {
   ops?: true | string[];
   lengths?: true;
+  profile?: true;
   only?: string[];
   device: string;
   precision: 'float32' | 'bfloat16';
@@ -122,6 +124,7 @@ const program = new Command('npm run bench --')
   )
   .option('--device <device>', 'cpu or cuda:0', 'cpu')
   .option('--ops [names...]', 'time every op against its roofline instead, or the cases whose names contain these')
+  .option('--profile', 'time every instruction of a training step of each workload instead')
   .option('--lengths', 'time and weigh an LSTM over sequences of 64 to 4,096 steps instead')
   .option('--seconds <seconds>', 'time spent on each workload', '3')
   .option('--json <file>', 'write the rows to this file')
@@ -142,8 +145,15 @@ try {
     if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
     process.exit();
   }
+  const workloads = WORKLOADS.filter((w) => options.only?.includes(w.name) ?? true);
+  if (options.profile) {
+    for (const workload of workloads) {
+      process.stdout.write(`${workload.name}\n${printProfile(await profile(workload, options.device, options.precision))}`);
+    }
+    process.exit();
+  }
   const rows: Row[] = [];
-  for (const workload of WORKLOADS.filter((w) => options.only?.includes(w.name) ?? true)) {
+  for (const workload of workloads) {
     rows.push(await measure(workload, options));
     for (const peer of options.peers ?? []) rows.push(...(await runPeer(peer, workload.name, options.device, options.precision)));
   }

@@ -1,6 +1,6 @@
 /**
- * Recurrences on CUDA, a product and a launch each turn. The op-table walk runs them in one kernel wherever its rule allows
- * it (native/ops/persistent_recurrence.cuh); here the same cases run without it.
+ * Recurrences on CUDA in one persistent kernel (native/ops/persistent_recurrence.cuh), where its rule allows it. The op-table
+ * walk runs the same cases with a product and a launch each step.
  */
 import { backends, openSession } from './helpers/backends.js';
 import { compareCase } from './helpers/op_compare.js';
@@ -8,10 +8,10 @@ import { ALL_CASES } from './cases/index.js';
 import type { NativeSession } from '../binding.js';
 
 for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
-  describe(`recurrences turn by turn on ${backend.name}`, () => {
+  describe(`recurrences in one kernel on ${backend.name}`, () => {
     let session: NativeSession;
     before(() => {
-      process.env.GRADSTEP_CUDA_RECURRENCE = 'steps';
+      process.env.GRADSTEP_CUDA_RECURRENCE = 'persistent';
       session = openSession(backend);
     });
     after(async () => {

@@ -22,10 +22,8 @@ __device__ inline void grid_barrier(unsigned* arrivals, unsigned turn) {
     const unsigned wanted = turn * gridDim.x;
     __threadfence();
     atomicAdd(arrivals, 1u);
-    unsigned seen;
-    do {
-      asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(arrivals) : "memory");
-    } while (static_cast<int>(seen - wanted) < 0);
+    while (static_cast<int>(*static_cast<volatile unsigned*>(arrivals) - wanted) < 0) {
+    }
     __threadfence();
   }
   __syncthreads();

@@ -1,9 +1,9 @@
 // All turns of a recurrence (recurrence.cuh) in one kernel whose blocks wait for one another after each (Diamos et al.
 // 2016): a block keeps the recurrent kernel's columns of some units in its shared memory for the whole sequence, and
-// per turn reads only what the other blocks made of the turn before. Used by this rule, which is not measured: at most
-// 64 rows (more of them keep a library's product busy), units that divide by four, at least two steps, and columns that
-// fit the shared memory of as many blocks as the device has multiprocessors, beside four rows of operands.
-// GRADSTEP_CUDA_RECURRENCE=steps turns it off, for tests.
+// per turn reads only what the other blocks made of the turn before. Nobody has measured it yet, so it is chosen only
+// where GRADSTEP_CUDA_RECURRENCE=persistent asks for it; it takes at most 64 rows (more of them keep a library's product
+// busy), units that divide by four, at least two steps, and columns that fit the shared memory of as many blocks as the
+// device has multiprocessors, beside four rows of operands.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,7 @@ template <typename Run>
 PersistentShape persistent_shape(const Prepare& prepare, const Sequence& s, bool bfloat16) {
   PersistentShape p{};
   const char* wanted = getenv("GRADSTEP_CUDA_RECURRENCE");
-  if (wanted != nullptr && strcmp(wanted, "steps") == 0) return p;
+  if (wanted == nullptr || strcmp(wanted, "persistent") != 0) return p;
   if (s.batch > kPersistentBatch || s.units % 4 != 0 || s.steps < 2 || prepare.multiprocessors() < 1) return p;
   const int32_t each = (s.units + prepare.multiprocessors() - 1) / prepare.multiprocessors();
   p.units = (each + 3) / 4 * 4;
