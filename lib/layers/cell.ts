@@ -13,7 +13,6 @@ import { glorotUniform, orthogonal, zeros } from '../initializers/index.js';
 import type { Initializer } from '../initializers/initializer.js';
 import type { InitializerName } from '../initializers/registry.js';
 import { elementwise } from '../ops/map.js';
-import { matmul } from '../ops/matmul.js';
 import { randomUniform } from '../ops/random.js';
 import { CELL_ACTIVATIONS, type CellActivation, type Direction } from '../ops/recurrence.js';
 import { reshape } from '../ops/reshape.js';
@@ -123,13 +122,6 @@ export function stateFactors(shape: Shape, rate: number, { training, state, stre
   if (!training || rate === 0) return undefined;
   const drawn = randomUniform(state, shape, 0, 1, stream('recurrent_dropout'));
   return elementwise('mul', elementwise('greaterEqual', drawn, Math.fround(rate)), 1 / (1 - rate));
-}
-
-/** The products of all steps x [rows, time, in] with the kernel [in, n], plus bias [n]: one matmul, [rows, time, n]. */
-export function inputProducts(x: Value, kernel: Value, bias: Value | undefined): Value {
-  const [rows, time, features] = x.shape as [number, number, number];
-  const y = matmul(reshape(x, [rows * time, features]), kernel, false, false, bias);
-  return reshape(y, [rows, time, kernel.shape[1]!]);
 }
 
 /** Throws ERR_SHAPE unless the inputs are x, or x and one initial state for each of `states`. */

@@ -2,10 +2,8 @@
 import { linear } from '../activations/index.js';
 import { activationOption, type Activation, type ActivationName } from '../activations/activation.js';
 import { GradstepError } from '../errors.js';
-import { sizeOf } from '../graph/shape.js';
 import { glorotUniform, zeros } from '../initializers/index.js';
-import { matmul } from '../ops/matmul.js';
-import { reshape } from '../ops/reshape.js';
+import { rowProducts } from '../ops/row_products.js';
 import { boolean, integer, optional, type SchemaOf } from '../options.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
 import { weight, weightOptions, type BiasOptions, type KernelOptions } from './weight_options.js';
@@ -41,12 +39,8 @@ const make = defineLayer({
     if (input.length === 0) throw new GradstepError('ERR_SHAPE', 'Expected samples of shape [..., features] but received []');
     return [...input.slice(0, -1), units];
   },
-  call({ units, activation, useBias }, x, context) {
-    const features = x.shape.at(-1)!;
-    const rows = reshape(x, [sizeOf(x.shape) / features, features]);
-    const y = matmul(rows, context.weight('kernel'), false, false, useBias ? context.weight('bias') : undefined);
-    return activation(reshape(y, [...x.shape.slice(0, -1), units]));
-  },
+  call: ({ activation, useBias }, x, context) =>
+    activation(rowProducts(x, context.weight('kernel'), useBias ? context.weight('bias') : undefined)),
 });
 
 /**

@@ -6,10 +6,11 @@
  */
 import type { Activation, ActivationName } from '../activations/activation.js';
 import { gru as gruOf } from '../ops/gru.js';
+import { rowProducts } from '../ops/row_products.js';
 import { sliceAxis } from '../ops/pad.js';
 import { reshape } from '../ops/reshape.js';
 import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
-import { cellActivation, cellOptions, cellWeights, defineCell, dropFeatures, inputProducts, stateFactors } from './cell.js';
+import { cellActivation, cellOptions, cellWeights, defineCell, dropFeatures, stateFactors } from './cell.js';
 import type { Cell, CellOptions } from './cell.js';
 import type { CallContext, Layer, LayerOptions } from './define_layer.js';
 import { defineRecurrent, type RecurrentOptions } from './recurrent.js';
@@ -45,7 +46,7 @@ function gruCellOf(o: Checked<typeof options>): Cell {
     output: () => [units],
     run(x, { context, states: [h0], mask, direction }) {
       const [inputBias, bias] = biases(context);
-      const xw = inputProducts(dropFeatures(x, o.dropout, context), context.weight('kernel'), inputBias);
+      const xw = rowProducts(dropFeatures(x, o.dropout, context), context.weight('kernel'), inputBias);
       const keep = stateFactors([x.shape[0]!, units], o.recurrentDropout, context);
       const reset = resetAfter ? 'after' : 'before';
       const given = { bias, h0, mask, keep, direction, activation, recurrentActivation, reset } as const;

@@ -6,8 +6,9 @@
 import type { Activation, ActivationName } from '../activations/activation.js';
 import type { Initializer } from '../initializers/initializer.js';
 import { lstm as lstmOf } from '../ops/lstm.js';
+import { rowProducts } from '../ops/row_products.js';
 import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
-import { cellActivation, cellOptions, cellWeights, defineCell, dropFeatures, inputProducts, stateFactors } from './cell.js';
+import { cellActivation, cellOptions, cellWeights, defineCell, dropFeatures, stateFactors } from './cell.js';
 import type { Cell, CellOptions } from './cell.js';
 import type { Layer, LayerOptions, WeightSpec } from './define_layer.js';
 import { defineRecurrent, type RecurrentOptions } from './recurrent.js';
@@ -60,7 +61,7 @@ function lstmCellOf(o: Checked<typeof options>): Cell {
     output: () => [units],
     run(x, { context, states: [h0, c0], mask, direction }) {
       const bias = useBias ? context.weight('bias') : undefined;
-      const xw = inputProducts(dropFeatures(x, o.dropout, context), context.weight('kernel'), bias);
+      const xw = rowProducts(dropFeatures(x, o.dropout, context), context.weight('kernel'), bias);
       const keep = stateFactors([x.shape[0]!, units], o.recurrentDropout, context);
       const given = { h0, c0, mask, keep, direction, activation, recurrentActivation };
       const { y, h, c } = lstmOf(xw, context.weight('recurrent_kernel'), given);

@@ -3,7 +3,8 @@
  * Weights: kernel [in, units], recurrent_kernel [units, units], bias [units].
  */
 import { simpleRnn } from '../ops/simple_rnn.js';
-import { cellOptions, cellWeights, defineCell, dropFeatures, inputProducts, stateFactors } from './cell.js';
+import { rowProducts } from '../ops/row_products.js';
+import { cellOptions, cellWeights, defineCell, dropFeatures, stateFactors } from './cell.js';
 import type { Cell, CellOptions, CheckedCell } from './cell.js';
 import type { Layer } from './define_layer.js';
 import { defineRecurrent, type RecurrentOptions } from './recurrent.js';
@@ -22,7 +23,7 @@ function simpleRNNCellOf(o: CheckedCell): Cell {
     output: () => [units],
     run(x, { context, states: [h0], mask, direction }) {
       const bias = useBias ? context.weight('bias') : undefined;
-      const xw = inputProducts(dropFeatures(x, o.dropout, context), context.weight('kernel'), bias);
+      const xw = rowProducts(dropFeatures(x, o.dropout, context), context.weight('kernel'), bias);
       const keep = stateFactors([x.shape[0]!, units], o.recurrentDropout, context);
       const { y, h } = simpleRnn(xw, context.weight('recurrent_kernel'), { h0, mask, keep, direction, activation });
       return { y, last: h, states: [h] };
