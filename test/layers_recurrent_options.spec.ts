@@ -347,6 +347,15 @@ describe('recurrent layers in models', () => {
         recurrentDropout: 0.2,
       }),
     gru: () => L.gru({ units: 3, resetAfter: false, useBias: false, zeroOutputForMask: true, stateful: true }),
+    convLstm2d: () =>
+      L.convLstm2d({
+        filters: 2,
+        kernelSize: [2, 3],
+        padding: 'same',
+        strides: 2,
+        recurrentActivation: 'sigmoid',
+        goBackwards: true,
+      }),
     bidirectional: () => L.bidirectional({ layer: L.gru({ units: 2, name: 'inner' }), mergeMode: 'mul' }),
     'bidirectional of two': () =>
       L.bidirectional({ layer: L.gru({ units: 2 }), backwardLayer: L.lstm({ units: 1, goBackwards: true }) }),
@@ -364,12 +373,13 @@ describe('recurrent layers in models', () => {
   };
   for (const [title, make] of Object.entries(layers)) {
     it(`${title}: is saved with its options and weights, and described as JSON`, async () => {
-      const x = gs.input({ shape: [4, 2] });
+      const shape = title === 'convLstm2d' ? [4, 3, 5, 2] : [4, 2];
+      const x = gs.input({ shape });
       using model = gs.model({ inputs: x, outputs: make().apply(x) });
       const path = join(mkdtempSync(join(tmpdir(), 'gradstep-')), 'model.safetensors');
       await model.save(path);
       using again = await gs.loadModel(path);
-      const batch = wave([3, 4, 2]);
+      const batch = wave([3, ...shape]);
       expect([...(await again.predict(batch)).data]).to.deep.equal([...(await model.predict(batch)).data]);
       expect(again.toJSON()).to.deep.equal(model.toJSON());
       using described = gs.modelFromJson(JSON.parse(JSON.stringify(model.toJSON())));
