@@ -1,9 +1,9 @@
 // All turns of a recurrence (recurrence.cuh) in one kernel whose blocks wait for one another after each (Diamos et al.
 // 2016): a block keeps the recurrent kernel's columns of some units in its shared memory for the whole sequence, and
 // per turn reads only what the other blocks made of the turn before. Nobody has measured it yet, so it is chosen only
-// where GRADSTEP_CUDA_RECURRENCE=persistent asks for it; it takes at most 64 rows (more of them keep a library's product
-// busy), units that divide by four, at least two steps, and columns that fit the shared memory of as many blocks as the
-// device has multiprocessors, beside four rows of operands.
+// where GRADSTEP_CUDA_RECURRENCE=persistent asks for it; it takes at most 64 rows (more of them keep a library's
+// product busy), units that divide by four, at least two steps, and columns that fit the shared memory of as many
+// blocks as the device has multiprocessors, beside four rows of operands.
 #pragma once
 
 #include <algorithm>
