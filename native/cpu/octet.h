@@ -9,9 +9,8 @@
 #include <cstring>
 #include <limits>
 
-#ifndef GRADSTEP_INLINE
-#define GRADSTEP_INLINE inline __attribute__((always_inline))
-#endif
+#include "cpu/parallel.h"
+
 #define GRADSTEP_INLINED __attribute__((always_inline))  // of a lambda
 
 namespace gradstep::cpu {

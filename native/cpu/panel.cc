@@ -11,8 +11,6 @@ namespace {
 
 typedef float Lanes __attribute__((vector_size(kPanelLanes * sizeof(float))));
 
-#define GRADSTEP_INLINE inline __attribute__((always_inline))
-
 template <int kRows, int kVectors>
 GRADSTEP_INLINE void tile(const Panel& p, int64_t m, int64_t n) {
   Lanes sums[kRows][kVectors];

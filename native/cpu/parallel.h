@@ -13,6 +13,8 @@
 #else
 #define GRADSTEP_VECTORISED
 #endif
+// For what is called from within such a function: it takes its caller's instruction set only when it is inlined.
+#define GRADSTEP_INLINE inline __attribute__((always_inline))
 
 namespace gradstep::cpu {
 

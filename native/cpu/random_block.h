@@ -7,8 +7,6 @@
 
 namespace gradstep::cpu {
 
-#define GRADSTEP_INLINE inline __attribute__((always_inline))
-
 GRADSTEP_INLINE void word_block(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream) {
   for (int l = 0; l < kRandomLanes; l++) {
     const Philox4 w = random_words(static_cast<uint64_t>(block) * kRandomLanes + l, state, stream);

@@ -4,47 +4,13 @@
 #include <cstring>
 
 #include "cpu/bfloat16.h"
+#include "cpu/micro_product.h"
 #include "cpu/tiles.h"
 
 namespace gradstep::cpu {
 namespace {
 
-typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
-
-#define GRADSTEP_INLINE inline __attribute__((always_inline))
-
 constexpr int64_t kStretch = 128;  // depth of a panel that stays in the first-level cache
-
-// Rows of a product with kVectors vectors of a panel, of which `vectors` lie side by side.
-template <int kRows, int kVectors>
-GRADSTEP_INLINE void tile(const float* panel, int vectors, const float* rows, int64_t stride, int64_t depth, float* z,
-                          int64_t z_vector, bool add) {
-  Lanes sums[kRows][kVectors];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; r++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; v++) {
-      sums[r][v] = Lanes{};
-      if (add) memcpy(&sums[r][v], z + v * z_vector + r * kLanes, sizeof(Lanes));
-    }
-  }
-  for (int64_t k = 0; k < depth; k++) {
-    Lanes columns[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; v++) memcpy(&columns[v], panel + (k * vectors + v) * kLanes, sizeof(Lanes));
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; r++) {
-      const float a = rows[r * stride + k];
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; v++) sums[r][v] += a * columns[v];
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; r++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; v++) memcpy(z + v * z_vector + r * kLanes, &sums[r][v], sizeof(Lanes));
-  }
-}
 
 // All rows in turn, at most kRows at a time and as many each time as possible.
 template <int kVectors, int kRows>
@@ -53,32 +19,32 @@ GRADSTEP_INLINE void tiles(const float* panel, int vectors, const float* rows, i
   int64_t blocks = (count + kRows - 1) / kRows;
   for (int64_t r = 0; r < count; blocks--) {
     const int64_t n = (count - r + blocks - 1) / blocks;
-    const float* from = rows + r * stride;
-    float* to = z + r * kLanes;
+    const ProductOperands o{rows + r * stride, stride, panel,    vectors * kLanes,
+                            z + r * kLanes,    kLanes, z_vector, depth};
     switch (n) {
       case 1:
-        tile<1, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        tile_product<1, kVectors, false>(o, add);
         break;
       case 2:
-        tile<2, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        tile_product<2, kVectors, false>(o, add);
         break;
       case 3:
-        tile<3, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        tile_product<3, kVectors, false>(o, add);
         break;
       case 4:
-        tile<4, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        tile_product<4, kVectors, false>(o, add);
         break;
       case 5:
-        tile<5, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        tile_product<5, kVectors, false>(o, add);
         break;
       case 6:
-        tile<6, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        tile_product<6, kVectors, false>(o, add);
         break;
       case 7:
-        if constexpr (kRows >= 7) tile<7, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        if constexpr (kRows >= 7) tile_product<7, kVectors, false>(o, add);
         break;
       default:
-        if constexpr (kRows >= 8) tile<8, kVectors>(panel, vectors, from, stride, depth, to, z_vector, add);
+        if constexpr (kRows >= 8) tile_product<8, kVectors, false>(o, add);
         break;
     }
     r += n;

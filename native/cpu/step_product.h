@@ -12,11 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cpu/parallel.h"
+#include "cpu/micro_product.h"
 
 namespace gradstep::cpu {
-
-constexpr int64_t kLanes = 16;
 
 inline int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 

@@ -4,9 +4,12 @@
 // from there. What it lacks for depthwise convolutions: cpu/depthwise.h.
 #include "generated/args/conv.h"
 
+#include <optional>
+
 #include "cpu/depthwise.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
+#include "cpu/winograd.h"
 
 namespace gradstep::cpu {
 namespace {
@@ -145,6 +148,28 @@ DepthwiseShape depthwise_shape(const Conv& conv) {
           number(g.pad_begin[1])};
 }
 
+// The convolution as cpu/winograd.h takes it, if that is the faster way.
+std::optional<WinogradShape> winograd_shape(const Conv& conv) {
+  if (conv.groups > 1 || conv.deep() || conv.axis(conv.w, 0) != 3 || conv.axis(conv.w, 1) != 3) return std::nullopt;
+  for (size_t i = 0; i < 2; i++) {
+    if (conv.g.strides[i] != 1 || conv.g.dilates[i] != 0) return std::nullopt;
+  }
+  const WinogradShape shape{conv.x[0], conv.x[2], conv.x[3],           conv.x[1],          conv.y[2],
+                            conv.y[3], conv.y[1], conv.g.pad_begin[0], conv.g.pad_begin[1]};
+  return winograd_pays(shape) ? std::optional(shape) : std::nullopt;
+}
+
+// Its input gradient is such a convolution too.
+WinogradShape reversed(const WinogradShape& s) {
+  return {s.n, s.out_h, s.out_w, s.filters, s.h, s.w, s.channels, 2 - s.pad_top, 2 - s.pad_left};
+}
+
+Step winograd(Prepare& prepare, const WinogradShape& shape, const WinogradForward& forward) {
+  const int threads = prepare.threads();
+  void* workspace = prepare.workspace(winograd_bytes(shape, threads));
+  return [=] { winograd_forward(shape, forward, workspace, threads); };
+}
+
 size_t bytes_of(const memory::dims& dims) {
   size_t bytes = sizeof(float);
   for (const int64_t d : dims) bytes *= static_cast<size_t>(d);
@@ -154,14 +179,20 @@ size_t bytes_of(const memory::dims& dims) {
 }  // namespace
 
 Step conv(Prepare& prepare, const ConvArgs& args) {
+  const Conv conv = conv_of(args, args.x, args.w, args.y);
+  const bool relu = args.activation == ConvArgs::kActivationRelu;
+  if (const auto shape = winograd_shape(conv)) {
+    const float* bias = prepare.at(args.bias);
+    return winograd(prepare, *shape,
+                    {prepare.at(args.x), prepare.at(args.w), bias, prepare.at(args.y), false, relu, false});
+  }
   const Dnnl& d = prepare.dnnl();
   dnnl::primitive_attr attr = attributes();
-  if (args.activation == ConvArgs::kActivationRelu) {
+  if (relu) {
     dnnl::post_ops ops;
     append_relu(ops);
     attr.set_post_ops(ops);
   }
-  const Conv conv = conv_of(args, args.x, args.w, args.y);
   const memory::desc bias = conv.bias(args.bias.present());
   const auto desc = make_primitive("convolution", [&] {
     return conv_forward_desc(d, conv.activation(conv.x), conv.any_kernel(), bias, conv.activation(conv.y), conv.g,
@@ -203,8 +234,13 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
 }
 
 Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
-  const Dnnl& d = prepare.dnnl();
   const Conv conv = conv_of(args, args.dx, args.w, args.dy);
+  const bool accumulate = args.accumulate_dx != 0;
+  if (const auto shape = winograd_shape(conv)) {
+    return winograd(prepare, reversed(*shape),
+                    {prepare.at(args.dy), prepare.at(args.w), nullptr, prepare.at(args.dx), true, false, accumulate});
+  }
+  const Dnnl& d = prepare.dnnl();
   const bool reversed = as_forward(conv);
   const memory::desc plain = conv.kernel();
   const memory::desc x_desc = conv.activation(conv.x), y_desc = conv.activation(conv.y);
@@ -226,7 +262,6 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
     scratch = desc.scratchpad_desc();
     primitive = dnnl::convolution_backward_data(desc);
   }
-  const bool accumulate = args.accumulate_dx != 0;
   const bool aside = accumulate || conv.times > 1;
 
   Pieces pieces;
@@ -269,6 +304,10 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   float* dy = prepare.at(args.dy);
   float* dw = prepare.at(args.dw);
   float* db = prepare.at(args.db);
+  if (const auto shape = winograd_shape(conv)) {
+    void* workspace = prepare.workspace(winograd_bytes(*shape, threads));
+    return [=, shape = *shape] { winograd_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads); };
+  }
   Pieces pieces;
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
   if (own_dw(conv)) {

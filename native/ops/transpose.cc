@@ -14,8 +14,6 @@ namespace {
 constexpr int64_t kSide = 8;
 constexpr int64_t kBlock = 64;
 
-#define GRADSTEP_INLINE inline __attribute__((always_inline))
-
 typedef uint32_t Lanes __attribute__((vector_size(32), aligned(4), may_alias));
 
 // y[j][i] = x[i][j] for 8 x 8 elements; rows lie dx and dy apart.

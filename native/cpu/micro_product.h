@@ -1,0 +1,65 @@
+// Sixteen float32 side by side, and the product they are made for: some rows times some vectors of columns, in
+// registers over the whole depth. For use inside functions that are compiled for each instruction set.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/parallel.h"
+
+namespace gradstep::cpu {
+
+constexpr int64_t kLanes = 16;
+
+typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
+
+GRADSTEP_INLINE Lanes load_lanes(const float* from) {
+  Lanes lanes;
+  memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+
+GRADSTEP_INLINE void store_lanes(float* to, Lanes lanes) { memcpy(to, &lanes, sizeof lanes); }
+
+// z[row][vector] (+)= sum over depth of a(row, depth) b[depth][vector]; strides in floats.
+struct ProductOperands {
+  const float* a;
+  int64_t a_stride;  // from row to row; of a transposed a from depth to depth
+  const float* b;
+  int64_t b_stride;  // from depth to depth
+  float* z;
+  int64_t z_stride, z_vector;  // from row to row, from vector to vector
+  int64_t depth;
+};
+
+template <int kRows, int kVectors, bool kTransposed>
+GRADSTEP_INLINE void tile_product(const ProductOperands& o, bool add) {
+  Lanes sums[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) {
+      sums[r][v] = add ? load_lanes(o.z + r * o.z_stride + v * o.z_vector) : Lanes{};
+    }
+  }
+  const float* a = o.a;
+  const float* b = o.b;
+  for (int64_t k = 0; k < o.depth; k++, a += kTransposed ? o.a_stride : 1, b += o.b_stride) {
+    Lanes columns[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) columns[v] = load_lanes(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; r++) {
+      const float factor = a[kTransposed ? r : r * o.a_stride];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) sums[r][v] += factor * columns[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) store_lanes(o.z + r * o.z_stride + v * o.z_vector, sums[r][v]);
+  }
+}
+
+}  // namespace gradstep::cpu

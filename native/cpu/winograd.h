@@ -1,0 +1,43 @@
+// Convolutions of 3 x 3 taps, stride 1, by Winograd's minimal filtering F(4 x 4, 3 x 3) (Winograd 1980; Lavin & Gray
+// 2016): 4 x 4 results take 36 products a channel pair instead of 144. Patches of 6 x 6 are evaluated at the points
+// 0, +-5/8, +-3/2 and infinity in each direction, whose rounding errors are 2.4 times a direct sum's (the usual +-1,
+// +-2: 5 times; chosen by trying, as Barabasz et al. 2020 do), multiplied point by point, and turned back. Channels
+// last; channels and filters are multiples of 16.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gradstep::cpu {
+
+// y [n, out_h, out_w, filters] = x [n, h, w, channels] convolved with [3, 3, channels, filters].
+struct WinogradShape {
+  int64_t n;
+  int64_t h, w, channels;
+  int64_t out_h, out_w, filters;
+  int64_t pad_top, pad_left;
+};
+
+// Whether it is worth it here: the shape is one it takes, and the processor one where it won.
+bool winograd_pays(const WinogradShape& shape);
+
+size_t winograd_bytes(const WinogradShape& shape, int threads);
+
+struct WinogradForward {
+  const float* x;
+  const float* w;
+  const float* bias;  // null: none
+  float* y;
+  // The kernel as a gradient by the input reads it, [3, 3, filters, channels]: taps backwards, sides exchanged.
+  bool transposed;
+  bool relu;
+  bool accumulate;
+};
+
+void winograd_forward(const WinogradShape& shape, const WinogradForward& f, void* workspace, int threads);
+
+// dw [3, 3, channels, filters] and, unless null, db [filters], of dy [n, out_h, out_w, filters].
+void winograd_kernel_gradient(const WinogradShape& shape, const float* x, const float* dy, float* dw, float* db,
+                              bool accumulate, void* workspace, int threads);
+
+}  // namespace gradstep::cpu
