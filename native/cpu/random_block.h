@@ -1,5 +1,6 @@
 // Random numbers for one block of 64 elements (ops/random.h), in the order of the elements, for loops that use them up
-// while they are in the first-level cache. Inlined into callers compiled for several instruction sets.
+// while they are in the first-level cache. What is made of the words is inlined into callers compiled for several
+// instruction sets.
 #pragma once
 
 #include "cpu/parallel.h"
@@ -7,12 +8,7 @@
 
 namespace gradstep::cpu {
 
-GRADSTEP_INLINE void word_block(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream) {
-  for (int l = 0; l < kRandomLanes; l++) {
-    const Philox4 w = random_words(static_cast<uint64_t>(block) * kRandomLanes + l, state, stream);
-    for (int j = 0; j < kRandomWords; j++) words[j * kRandomLanes + l] = w.w[j];
-  }
-}
+void word_block(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream);
 
 GRADSTEP_INLINE void uniform_block(float* u, int64_t block, const int32_t* state, uint32_t stream) {
   uint32_t words[kRandomBlock];

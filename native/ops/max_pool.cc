@@ -4,6 +4,12 @@
 // channels, finding a position's windows takes longer than the arithmetic.
 #include "generated/args/max_pool.h"
 
+#if defined(__x86_64__)
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#endif
+
 #include <cstring>
 
 #include "cpu/pool_geometry.h"
@@ -155,10 +161,53 @@ GRADSTEP_VECTORISED void spread_row(const Tiling& t, const float* dy, const uint
   }
 }
 
+#if defined(__x86_64__)
+// A row of windows, sixteen channels of one at a time: compilers do not find the masks for it.
+__attribute__((target("avx512f"))) void pool_row(const Tiling& t, const float* x, float* y, uint8_t* argmax) {
+  for (int64_t q = 0; q < t.windows; q++) {
+    for (int64_t c = 0; c < t.channels; c += kGroup) {
+      const float* from = x + q * t.columns * t.channels + c;
+      __m512 lead = _mm512_loadu_ps(from);
+      __m512i winner = _mm512_setzero_si512();
+      for (int32_t r = 0; r < t.rows; r++) {
+        for (int32_t k = r == 0 ? 1 : 0; k < t.columns; k++) {
+          const __m512 here = _mm512_loadu_ps(from + r * t.image_row() + k * t.channels);
+          // As takes_lead: larger, or the first NaN.
+          const __mmask16 wins =
+              _mm512_cmp_ps_mask(here, lead, _CMP_NLE_UQ) & _mm512_cmp_ps_mask(lead, lead, _CMP_ORD_Q);
+          lead = _mm512_mask_mov_ps(lead, wins, here);
+          winner = _mm512_mask_mov_epi32(winner, wins, _mm512_set1_epi32(r * t.columns + k));
+        }
+      }
+      _mm512_storeu_ps(y + q * t.channels + c, lead);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(argmax + q * t.channels + c), _mm512_cvtepi32_epi8(winner));
+    }
+  }
+}
+
+bool has_pool_row() { return __builtin_cpu_supports("avx512f"); }
+#else
+bool has_pool_row() { return false; }
+void pool_row(const Tiling&, const float*, float*, uint8_t*) {}
+#endif
+
 template <typename Index>
 Step pool_step(Prepare& prepare, const MaxPoolArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.x, args.y);
   const int parts = parts_of(args.x.size(), prepare.threads());
+  if constexpr (sizeof(Index) == 1) {
+    if (tiles(g) && has_pool_row()) {
+      return [g, parts, x = prepare.at(args.x), y = prepare.at(args.y), argmax = prepare.at<Index>(args.argmax)] {
+        const Tiling t = tiling_of(g);
+        parallel_ranges(g.n * g.h.windows, parts, 1, [&](int, int64_t begin, int64_t end) {
+          for (int64_t row = begin; row < end; row++) {
+            const int64_t to = row * t.windows * t.channels;
+            pool_row(t, x + to * t.rows * t.columns, y + to, argmax + to);
+          }
+        });
+      };
+    }
+  }
   return [g, parts, x = prepare.at(args.x), y = prepare.at(args.y), argmax = prepare.at<Index>(args.argmax)] {
     parallel_ranges(g.windows(), parts, 1, [&](int, int64_t begin, int64_t end) { pool(g, x, y, argmax, begin, end); });
   };

@@ -1,0 +1,244 @@
+// See narrow_conv.h. Where there is padding, x is first copied into a frame of zeros (a small part of y), so that every
+// window lies inside.
+#include "cpu/narrow_conv.h"
+
+#include <algorithm>
+
+#include "cpu/micro_product.h"
+
+namespace gradstep::cpu {
+namespace {
+
+constexpr int64_t kMaxChannels = 4, kMaxTaps = 256;
+
+struct Plan {
+  explicit Plan(const NarrowConv& c)
+      : frame_h((c.out_h - 1) * c.stride_h + c.kernel_h),
+        frame_w((c.out_w - 1) * c.stride_w + c.kernel_w),
+        framed(c.pad_top > 0 || c.pad_left > 0 || frame_h > c.h || frame_w > c.w),
+        row(c.channels * (framed ? frame_w : c.w)),
+        image(row * (framed ? frame_h : c.h)),
+        taps(c.kernel_h * c.kernel_w * c.channels),
+        frame_floats(framed ? (c.n * image + kLanes - 1) / kLanes * kLanes : 0) {}
+  int64_t frame_h, frame_w;
+  bool framed;
+  int64_t row, image;  // floats of x as the kernels read it
+  int64_t taps, frame_floats;
+};
+
+// One image into its frame.
+void frame_image(const NarrowConv& c, const Plan& p, const float* x, float* to) {
+  memset(to, 0, p.image * sizeof(float));
+  const int64_t rows = std::min(c.h, p.frame_h - c.pad_top), columns = std::min(c.w, p.frame_w - c.pad_left);
+  for (int64_t y = 0; y < rows; y++) {
+    memcpy(to + (y + c.pad_top) * p.row + c.pad_left * c.channels, x + y * c.w * c.channels,
+           columns * c.channels * sizeof(float));
+  }
+}
+
+const float* framed(const NarrowConv& c, const Plan& p, const float* x, float* frame, int threads) {
+  if (!p.framed) return x;
+  parallel_ranges(c.n, parts_of(c.n * p.image, threads), 1, [&](int, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) frame_image(c, p, x + i * c.h * c.w * c.channels, frame + i * p.image);
+  });
+  return frame;
+}
+
+// kPixels neighbouring results of kVectors vectors of filters.
+template <int kPixels, int kVectors>
+GRADSTEP_INLINE void pixels(const NarrowConv& c, const Plan& p, const float* x, const float* w, const float* bias,
+                            bool relu, float* y) {
+  Lanes sums[kPixels][kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; v++) {
+    const Lanes first = bias ? load_lanes(bias + v * kLanes) : Lanes{};
+#pragma GCC unroll 12
+    for (int i = 0; i < kPixels; i++) sums[i][v] = first;
+  }
+  const int64_t step = c.stride_w * c.channels, length = c.kernel_w * c.channels;
+  for (int64_t r = 0; r < c.kernel_h; r++) {
+    const float* from = x + r * p.row;
+    for (int64_t k = 0; k < length; k++, w += c.filters) {
+      Lanes columns[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) columns[v] = load_lanes(w + v * kLanes);
+#pragma GCC unroll 12
+      for (int i = 0; i < kPixels; i++) {
+        const float factor = from[i * step + k];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) sums[i][v] += factor * columns[v];
+      }
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < kPixels; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) {
+      const Lanes sum = sums[i][v];
+      store_lanes(y + i * c.filters + v * kLanes, relu ? (sum > Lanes{} ? sum : Lanes{}) : sum);
+    }
+  }
+}
+
+template <int kPixels, int kVectors>
+GRADSTEP_INLINE void row_of_pixels(const NarrowConv& c, const Plan& p, const float* x, const float* w,
+                                   const float* bias, bool relu, float* y) {
+  const int64_t step = c.stride_w * c.channels;
+  int64_t at = 0;
+  for (; at + kPixels <= c.out_w; at += kPixels) {
+    pixels<kPixels, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
+  }
+  for (; at + 2 <= c.out_w; at += 2) pixels<2, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
+  for (; at < c.out_w; at++) pixels<1, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
+}
+
+// Vectors of filters from `column` on that are worked on together.
+int vectors_at(const NarrowConv& c, int64_t column, int most) {
+  return static_cast<int>(std::min<int64_t>(most, (c.filters - column) / kLanes));
+}
+
+// Rows of y begin … end - 1, counted through all images.
+GRADSTEP_VECTORISED void forward_rows(const NarrowConv& c, const Plan& p, const float* x, const float* w,
+                                      const float* bias, bool relu, float* y, int64_t begin, int64_t end) {
+  for (int64_t at = begin; at < end; at++) {
+    const float* from = x + at / c.out_h * p.image + at % c.out_h * c.stride_h * p.row;
+    float* const to = y + at * c.out_w * c.filters;
+    for (int64_t column = 0; column < c.filters;) {
+      const int vectors = vectors_at(c, column, 4);
+      const float* b = bias ? bias + column : nullptr;
+      switch (vectors) {
+        case 1:
+          row_of_pixels<12, 1>(c, p, from, w + column, b, relu, to + column);
+          break;
+        case 2:
+          row_of_pixels<12, 2>(c, p, from, w + column, b, relu, to + column);
+          break;
+        case 3:
+          row_of_pixels<8, 3>(c, p, from, w + column, b, relu, to + column);
+          break;
+        default:
+          row_of_pixels<6, 4>(c, p, from, w + column, b, relu, to + column);
+          break;
+      }
+      column += vectors * kLanes;
+    }
+  }
+}
+
+// sums[tap][filters] += what a row of dy gives to kTaps taps; each tap's x begins at x[tap].
+template <int kTaps, int kVectors>
+GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const float* dy, int64_t filters,
+                                   int64_t pixels, float* sums) {
+  Lanes kept[kTaps][kVectors];
+  const float* from[kTaps];
+#pragma GCC unroll 12
+  for (int t = 0; t < kTaps; t++) {
+    from[t] = x[t];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; v++) kept[t][v] = load_lanes(sums + t * filters + v * kLanes);
+  }
+  for (int64_t i = 0; i < pixels; i++, dy += filters) {
+    Lanes gradient[kVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; v++) gradient[v] = load_lanes(dy + v * kLanes);
+#pragma GCC unroll 12
+    for (int t = 0; t < kTaps; t++) {
+      const float factor = from[t][i * step];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; v++) kept[t][v] += factor * gradient[v];
+    }
+  }
+#pragma GCC unroll 12
+  for (int t = 0; t < kTaps; t++) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; v++) store_lanes(sums + t * filters + v * kLanes, kept[t][v]);
+  }
+}
+
+template <int kVectors>
+GRADSTEP_INLINE void row_gradients(const NarrowConv& c, int64_t taps, const float* const* x, const float* dy,
+                                   float* sums) {
+  const int64_t step = c.stride_w * c.channels;
+  int64_t t = 0;
+  for (; t + 9 <= taps; t += 9) {
+    tap_gradients<9, kVectors>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
+  }
+  for (; t + 3 <= taps; t += 3) {
+    tap_gradients<3, kVectors>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
+  }
+  for (; t < taps; t++) {
+    tap_gradients<1, kVectors>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
+  }
+}
+
+// sums [taps][filters] (and behind them those of dy itself) of rows begin … end - 1.
+GRADSTEP_VECTORISED void gradient_rows(const NarrowConv& c, const Plan& p, const float* x, const float* dy, float* sums,
+                                       bool with_bias, int64_t begin, int64_t end) {
+  memset(sums, 0, (p.taps + with_bias) * c.filters * sizeof(float));
+  const int64_t length = c.kernel_w * c.channels;
+  for (int64_t at = begin; at < end; at++) {
+    const float* from = x + at / c.out_h * p.image + at % c.out_h * c.stride_h * p.row;
+    const float* gradient = dy + at * c.out_w * c.filters;
+    const float* places[kMaxTaps];
+    for (int64_t t = 0; t < p.taps; t++) places[t] = from + t / length * p.row + t % length;
+    for (int64_t column = 0; column < c.filters;) {
+      const int vectors = vectors_at(c, column, 2);
+      if (vectors == 2) {
+        row_gradients<2>(c, p.taps, places, gradient + column, sums + column);
+      } else {
+        row_gradients<1>(c, p.taps, places, gradient + column, sums + column);
+      }
+      column += vectors * kLanes;
+    }
+    if (!with_bias) continue;
+    float* const total = sums + p.taps * c.filters;
+    for (int64_t column = 0; column < c.filters; column += kLanes) {
+      Lanes sum = load_lanes(total + column);
+      for (int64_t i = 0; i < c.out_w; i++) sum += load_lanes(gradient + i * c.filters + column);
+      store_lanes(total + column, sum);
+    }
+  }
+}
+
+}  // namespace
+
+bool narrow_conv_takes(const NarrowConv& c) {
+  const int64_t taps = c.kernel_h * c.kernel_w * c.channels;
+  return c.channels <= kMaxChannels && c.filters % kLanes == 0 && taps <= kMaxTaps && c.pad_top >= 0 && c.pad_left >= 0;
+}
+
+size_t narrow_conv_bytes(const NarrowConv& c, int threads) {
+  const Plan p(c);
+  return (p.frame_floats + threads * (p.taps + 1) * c.filters) * sizeof(float);
+}
+
+void narrow_conv_forward(const NarrowConv& c, const float* x, const float* w, const float* bias, bool relu, float* y,
+                         void* workspace, int threads) {
+  const Plan p(c);
+  const float* from = framed(c, p, x, static_cast<float*>(workspace), threads);
+  const int64_t rows = c.n * c.out_h;
+  parallel_ranges(rows, parts_of(rows * c.out_w * c.filters, threads), 1,
+                  [&](int, int64_t begin, int64_t end) { forward_rows(c, p, from, w, bias, relu, y, begin, end); });
+}
+
+void narrow_conv_kernel_gradient(const NarrowConv& c, const float* x, const float* dy, float* dw, float* db,
+                                 bool accumulate, void* workspace, int threads) {
+  const Plan p(c);
+  const float* from = framed(c, p, x, static_cast<float*>(workspace), threads);
+  float* const sums = static_cast<float*>(workspace) + p.frame_floats;
+  const int64_t rows = c.n * c.out_h, size = p.taps * c.filters, part_size = size + c.filters;
+  const int parts = parts_of(rows * c.out_w * c.filters, threads);
+  parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
+    gradient_rows(c, p, from, dy, sums + part * part_size, db != nullptr, begin, end);
+  });
+  const auto total = [&](int64_t i) {
+    float sum = sums[i];
+    for (int part = 1; part < parts; part++) sum += sums[part * part_size + i];
+    return sum;
+  };
+  for (int64_t i = 0; i < size; i++) dw[i] = total(i) + (accumulate ? dw[i] : 0.f);
+  if (!db) return;
+  for (int64_t i = 0; i < c.filters; i++) db[i] = total(size + i);
+}
+
+}  // namespace gradstep::cpu
