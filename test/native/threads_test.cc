@@ -1,11 +1,13 @@
 // Quotas of control groups, read from made-up /proc and /sys.
 #include "cpu/threads.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "core/cpu_device.h"
 #include "harness.h"
@@ -85,4 +87,21 @@ TEST(threads_have_the_tighter_quota_where_both_versions_are_mounted) {
   EXPECT_EQUAL(root.cpus(), 2.0);
 }
 
-TEST(threads_are_at_least_one) { EXPECT(gradstep::cpu::usable_threads() >= 1); }
+TEST(threads_are_as_many_as_affinity_allows) {
+  const int before = gradstep::cpu::usable_threads();
+  EXPECT(before >= 1);
+  int alone = 0;
+  // Affinity is a thread's own.
+  std::thread([&] {
+    cpu_set_t all, one;
+    sched_getaffinity(0, sizeof all, &all);
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++) {
+      if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
+    }
+    sched_setaffinity(0, sizeof one, &one);
+    alone = gradstep::cpu::usable_threads();
+  }).join();
+  EXPECT_EQUAL(alone, 1);
+  EXPECT_EQUAL(gradstep::cpu::usable_threads(), before);
+}
