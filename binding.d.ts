@@ -48,6 +48,11 @@ export interface NativeSession {
   run(entry: number, steps: number, budgetMs: number, report: { offset: number; bytes: number }): Promise<NativeRunResult>;
   /** Runs stretches one after the other, given as pairs of entry and steps, as `run` does; the budget is for all of them. */
   runSeries(series: Int32Array, budgetMs: number, report: { offset: number; bytes: number }): Promise<NativeRunResult>;
+  /**
+   * Runs an entry as `run` does, and reads the clock: for each time that the program ran, seconds on one clock at which it
+   * began and at which each of its steps had ended.
+   */
+  profile(entry: number, steps: number, budgetMs: number): Promise<Float64Array>;
   /** Copies the view's bytes before it returns (the caller slices large data); they are written in the order of calls. */
   write(to: Omit<NativeSpan, 'bytes'>, data: ArrayBufferView): Promise<void>;
   read(from: NativeSpan): Promise<ArrayBuffer>;

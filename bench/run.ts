@@ -9,6 +9,7 @@ import { writeFile } from 'node:fs/promises';
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import * as gs from '../lib/index.js';
+import { benchGrowth, printGrowth } from './growth.js';
 import { benchLengths, printLengths } from './lengths.js';
 import { benchOps, printOps } from './ops.js';
 import { fastest, PEERS, runPeer, type Peer, type Row } from './peers.js';
@@ -18,6 +19,7 @@ import { WORKLOADS, type Workload } from './workloads.js';
 interface BenchOptions {
   ops?: true | string[];
   lengths?: true;
+  growth?: true;
   profile?: true;
   only?: string[];
   device: string;
@@ -126,6 +128,7 @@ const program = new Command('npm run bench --')
   .option('--ops [names...]', 'time every op against its roofline instead, or the cases whose names contain these')
   .option('--profile', 'time every instruction of a training step of each workload instead')
   .option('--lengths', 'time and weigh an LSTM over sequences of 64 to 4,096 steps instead')
+  .option('--growth', 'show how time, memory and compiling grow with batch, width and depth instead')
   .option('--seconds <seconds>', 'time spent on each workload', '3')
   .option('--json <file>', 'write the rows to this file')
   .parse();
@@ -142,6 +145,12 @@ try {
   if (options.lengths) {
     const found = await benchLengths(options.device);
     process.stdout.write(printLengths(found));
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
+    process.exit();
+  }
+  if (options.growth) {
+    const found = await benchGrowth(options.device, options.precision);
+    process.stdout.write(printGrowth(found));
     if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(found, null, 1)}\n`);
     process.exit();
   }

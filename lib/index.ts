@@ -46,6 +46,8 @@ export type { CompileOptions, DeviceName } from './train/compile_options.js';
 export type { History, Logs, Progress } from './train/history.js';
 export type { Callback, TrainingContext } from './train/callback.js';
 export type { LoadedWeights, LoadWeightsOptions } from './train/load_weights.js';
+export type { ProfileOptions } from './train/profile/profile.js';
+export type { ChromeTrace, Profile, ProfiledInstruction, TraceEvent } from './train/profile/report.js';
 export type { EpochReport } from './train/train.js';
 export type { DataLike, EvaluateOptions, FitOptions, PredictOptions } from './train/run_options.js';
 export type { BatchOptions } from './train/train_on_batch.js';

@@ -21,12 +21,15 @@ export function streamOf(path: string): number {
   return hash >>> 0;
 }
 
-/** The high 32 bits of the product of two unsigned 32-bit numbers. */
+/** The high 32 bits of the product of two 32-bit numbers, as 32-bit integers throughout: no product of halves exceeds them. */
 function mulHigh(a: number, b: number): number {
-  const [al, ah, bl, bh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
-  const middle = ah * bl + ((al * bl) >>> 16);
-  const upper = al * bh + (middle & 0xffff);
-  return (ah * bh + (middle >>> 16) + (upper >>> 16)) >>> 0;
+  const al = a & 0xffff;
+  const ah = a >>> 16;
+  const bl = b & 0xffff;
+  const bh = b >>> 16;
+  const middle = (Math.imul(ah, bl) + (Math.imul(al, bl) >>> 16)) | 0;
+  const upper = (Math.imul(al, bh) + (middle & 0xffff)) | 0;
+  return (Math.imul(ah, bh) + (middle >>> 16) + (upper >>> 16)) | 0;
 }
 
 /** One stream of numbers. */
@@ -57,7 +60,7 @@ export class RandomStream {
 
   /** A number in [0, 1) with 24 random bits, exact in float32. */
   uniform(): number {
-    return (this.uint32() >>> 8) / 0x1000000;
+    return (this.uint32() >>> 8) * 2 ** -24;
   }
 
   /** A number of the standard normal distribution (Box & Muller 1958). */
@@ -73,20 +76,31 @@ export class RandomStream {
     return radius * Math.cos(angle);
   }
 
+  // Plain variables: millions of weights are drawn from here, and a tuple a round takes longer than its arithmetic.
   private refill(): void {
-    let [c0, c1, c2, c3] = [this.block >>> 0, Math.floor(this.block / 2 ** 32) >>> 0, this.index >>> 0, this.seedHigh];
-    let [k0, k1] = [this.key0, this.stream];
+    let c0 = this.block | 0;
+    let c1 = Math.floor(this.block / 2 ** 32) | 0;
+    let c2 = this.index | 0;
+    let c3 = this.seedHigh | 0;
+    let k0 = this.key0 | 0;
+    let k1 = this.stream | 0;
     for (let round = 0; round < 10; round++) {
-      const [h0, l0] = [mulHigh(0xd2511f53, c0), Math.imul(0xd2511f53, c0)];
-      const [h1, l1] = [mulHigh(0xcd9e8d57, c2), Math.imul(0xcd9e8d57, c2)];
-      c0 = (h1 ^ c1 ^ k0) >>> 0;
-      c1 = l1 >>> 0;
-      c2 = (h0 ^ c3 ^ k1) >>> 0;
-      c3 = l0 >>> 0;
-      k0 = (k0 + 0x9e3779b9) >>> 0;
-      k1 = (k1 + 0xbb67ae85) >>> 0;
+      const h0 = mulHigh(0xd2511f53, c0);
+      const h1 = mulHigh(0xcd9e8d57, c2);
+      const l0 = Math.imul(0xd2511f53, c0);
+      const l1 = Math.imul(0xcd9e8d57, c2);
+      c0 = h1 ^ c1 ^ k0;
+      c1 = l1;
+      c2 = h0 ^ c3 ^ k1;
+      c3 = l0;
+      k0 = (k0 + 0x9e3779b9) | 0;
+      k1 = (k1 + 0xbb67ae85) | 0;
     }
-    this.words.set([c0, c1, c2, c3]);
+    const { words } = this;
+    words[0] = c0;
+    words[1] = c1;
+    words[2] = c2;
+    words[3] = c3;
     this.block++;
     this.used = 0;
   }

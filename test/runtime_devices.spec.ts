@@ -1,7 +1,7 @@
 /** What a device's name means, what `devices()` lists, and how a missing, broken or stale binary is reported. */
 import { expect } from 'chai';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { totalmem, tmpdir } from 'node:os';
+import { cpus, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GradstepError } from '../lib/errors.js';
 import { devices, resolveDevice } from '../lib/runtime/devices.js';
@@ -21,7 +21,8 @@ describe('devices', () => {
   it('lists the CPU with its memory, and GPUs or the reason why there are none', async () => {
     const list = await devices();
     const [cpu, ...others] = list;
-    expect(cpu).to.include({ name: 'cpu', available: true });
+    expect(cpu).to.include({ name: 'cpu', available: true, threads: native().threads });
+    expect(cpu!.threads).to.be.within(1, cpus().length);
     expect(cpu!.description).not.to.equal('');
     expect(cpu!.memoryBytes).to.be.within(1 << 28, totalmem());
     expect(others).not.to.have.length(0);

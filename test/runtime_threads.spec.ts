@@ -1,7 +1,13 @@
-/** What libgomp is told about waiting when the addon is loaded; it prints its own settings where OMP_DISPLAY_ENV asks. */
+/**
+ * What libgomp is told about waiting when the addon is loaded; it prints its own settings where OMP_DISPLAY_ENV asks. And the
+ * bound on threads that a model is compiled with.
+ */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import * as gs from '../lib/index.js';
+import { native } from '../lib/runtime/native.js';
+import { expectFailure, wrong } from './helpers/failure.js';
 
 const NATIVE = fileURLToPath(new URL('../lib/runtime/native.ts', import.meta.url));
 const SCRIPT = `const { native } = await import(${JSON.stringify(NATIVE)}); native(); console.log(process.env.GOMP_SPINCOUNT ?? 'unset');`;
@@ -32,5 +38,85 @@ describe('threads between parallel regions', () => {
 
   it('wait as the user says', () => {
     expect(load({ OMP_WAIT_POLICY: 'PASSIVE' }).settings).to.match(/GOMP_SPINCOUNT = '0'/);
+  });
+});
+
+describe('the threads option', () => {
+  const rows = 96;
+  const x = gs.tensor(
+    Float32Array.from({ length: rows * 40 }, (_, i) => Math.sin(i * 0.3)),
+    [rows, 40],
+  );
+  const y = Int32Array.from({ length: rows }, (_, i) => i % 7);
+
+  function network(threads?: number): gs.Sequential {
+    const model = gs.sequential([
+      gs.layers.dense({ units: 150, activation: 'relu', inputShape: [40] }),
+      gs.layers.dropout({ rate: 0.1 }),
+      gs.layers.dense({ units: 7, activation: 'softmax' }),
+    ]);
+    const loss = 'sparseCategoricalCrossentropy';
+    model.compile({ optimizer: 'adam', loss, device: 'cpu', seed: 3, ...(threads !== undefined && { threads }) });
+    return model;
+  }
+
+  async function trained(threads?: number): Promise<{ loss: number[]; outputs: number[]; threads: number }> {
+    using model = network(threads);
+    const { loss } = await model.fit(x, y, { epochs: 3 });
+    const { threads: used } = await model.profile(x, undefined, { print: false, steps: 1 });
+    return { loss: [...loss], outputs: [...(await model.predict(x)).data], threads: used };
+  }
+
+  for (const threads of [1, 2, native().threads + 3]) {
+    it(`${threads === 1 ? 'one thread' : threads === 2 ? 'two threads' : 'more than the process may use'}: the same bits each time`, async () => {
+      const first = await trained(threads);
+      expect(first.threads).to.equal(threads);
+      expect(await trained(threads)).to.deep.equal(first);
+    });
+  }
+
+  it('changes sums by no more than their rounding', async () => {
+    const [one, two] = [await trained(1), await trained(2)];
+    one.loss.forEach((loss, i) => expect(two.loss[i]).to.be.closeTo(loss, 1e-5));
+    one.outputs.forEach((output, i) => expect(two.outputs[i]).to.be.closeTo(output, 1e-4));
+  });
+
+  it('is what the process may use where nothing is said, or 0', async () => {
+    const usable = (await gs.devices()).find((d) => d.name === 'cpu')!.threads!;
+    const all = await trained(usable);
+    expect(await trained()).to.deep.equal(all);
+    expect(await trained(0)).to.deep.equal(all);
+  });
+
+  it('is a bound: no more threads than asked for run', async () => {
+    const script = (threads: number): string => `
+      import { readdirSync } from 'node:fs';
+      const gs = await import(${JSON.stringify(new URL('../lib/index.ts', import.meta.url).href)});
+      const model = gs.sequential([gs.layers.dense({ units: 256, inputShape: [256] })]);
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu', threads: ${threads} });
+      const count = () => readdirSync('/proc/self/task').length;
+      await gs.devices();
+      const x = gs.tensor(new Float32Array(256 * 256), [256, 256]);
+      await model.getWeights();
+      const before = count();
+      await model.fit(x, x, { epochs: 3 });
+      console.log(count() - before);
+      process.exit();`;
+    const added = (threads: number): number => {
+      const args = ['--import=tsx', '--input-type=module', '-e', script(threads)];
+      const result = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      expect(result.status, result.stderr).to.equal(0);
+      return Number(result.stdout);
+    };
+    // The device's own thread is one of the team.
+    expect(added(3) - added(1)).to.equal(2);
+  });
+
+  it('is an integer from 0 to 1,024', async () => {
+    const message = 'Expected integer from 0 to 1024 for compile.threads but received';
+    await expectFailure(() => network(-1), 'ERR_OPTION', `${message} -1 of type number`);
+    await expectFailure(() => network(1.5), 'ERR_OPTION', `${message} 1.5 of type number`);
+    await expectFailure(() => network(1025), 'ERR_OPTION', `${message} 1025 of type number`);
+    await expectFailure(() => network(wrong('2')), 'ERR_OPTION', `${message} "2" of type string`);
   });
 });

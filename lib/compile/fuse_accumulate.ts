@@ -9,37 +9,32 @@ import type { Instruction, Operand } from './program.js';
 import { Uses } from './uses.js';
 
 export function accumulateSums(list: Instruction[]): Instruction[] {
-  let result = list;
+  const uses = new Uses(list);
   for (const add of list) {
     if (add.op !== map) continue;
     const { code } = add.attrs.tape as Tape;
     const [a, b] = [add.inputs.in0, add.inputs.in1];
     if (code.length !== 1 || SCALAR_NAMES[code[0]![0]] !== 'add' || !a || !b) continue;
-    const uses = new Uses(result);
     for (const [sum, term] of [
       [a, b],
       [b, a],
     ] as [Operand, Operand][]) {
       const kernel = uses.maker(term.buffer);
       const before = uses.maker(sum.buffer);
-      if (!kernel || !before || !canAdd(kernel, term) || result.indexOf(before) >= result.indexOf(kernel)) continue;
+      if (!kernel || !before || !canAdd(kernel, term) || uses.positionOf(before) >= uses.positionOf(kernel)) continue;
       if (uses.onlyReader(term.buffer) !== add || uses.onlyReader(sum.buffer) !== add) continue;
       if (sum.buffer.bytes !== term.buffer.bytes || add.outputs.out0!.buffer.bytes !== sum.buffer.bytes) continue;
       // One buffer from the first term on, however many there were before: the sum's own.
       const total = add.outputs.out0!.buffer;
-      const [name, output] = Object.entries(kernel.outputs).find(([, o]) => o.buffer === term.buffer)!;
-      for (const earlier of result) {
-        for (const [n, o] of Object.entries(earlier.outputs)) {
-          if (o.buffer === sum.buffer) earlier.outputs = { ...earlier.outputs, [n]: { ...o, buffer: total } };
-        }
-      }
-      kernel.outputs = { ...kernel.outputs, [name]: { ...output, buffer: total } };
+      const [name] = Object.entries(kernel.outputs).find(([, o]) => o.buffer === term.buffer)!;
+      uses.remove(add);
+      uses.redirect(sum.buffer, total);
+      uses.redirect(term.buffer, total);
       kernel.accumulate = [...kernel.accumulate, name];
-      result = result.filter((i) => i !== add);
       break;
     }
   }
-  return result;
+  return uses.instructions;
 }
 
 function canAdd(kernel: Instruction, term: Operand): boolean {

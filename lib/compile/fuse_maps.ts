@@ -4,68 +4,46 @@ import { sameShape, sizeOf } from '../graph/shape.js';
 import { IMMEDIATE, map, MAP_INPUTS, MAP_OUTPUTS, REGISTER, TAPE_CODE, TAPE_IMMEDIATES } from '../ops/map.js';
 import { reduceSum } from '../ops/reduce_sum.js';
 import { foldTape } from './fold_tape.js';
-import type { Buffer, Instruction, Operand } from './program.js';
+import type { Instruction, Operand } from './program.js';
 import { Uses } from './uses.js';
 
 /** Merges each map into the map that reads it, where their domains agree and nothing in between stands in the way. */
 export function fuseMaps(list: Instruction[]): Instruction[] {
-  let result = list;
-  for (let at = 0; at < result.length; at++) {
+  const uses = new Uses(list);
+  for (let at = 0; at < list.length; at++) {
     for (let again = true; again;) {
       again = false;
-      const consumer = result[at]!;
-      if (consumer.op !== map || consumer.attrs.reduceRank !== 0) break;
-      const uses = new Uses(result);
+      const consumer = uses.at(at);
+      if (consumer?.op !== map || consumer.attrs.reduceRank !== 0) break;
       for (const input of Object.values(consumer.inputs)) {
         const producer = uses.maker(input.buffer);
-        if (!producer || !mayMerge(result, uses, producer, consumer, input)) continue;
+        if (!producer || !mayMerge(uses, producer, consumer, input)) continue;
         const merged = merge(uses, producer, consumer);
         if (!merged) continue;
-        const from = result.indexOf(producer);
-        result = result.flatMap((i) => (i === producer ? [] : i === consumer ? [merged] : [i]));
-        if (from < at) at--;
+        uses.remove(producer);
+        uses.replace(consumer, merged);
         again = true;
         break;
       }
     }
   }
-  return result;
+  return uses.instructions;
 }
 
-function mayMerge(
-  list: readonly Instruction[],
-  uses: Uses,
-  producer: Instruction,
-  consumer: Instruction,
-  input: Operand,
-): boolean {
+function mayMerge(uses: Uses, producer: Instruction, consumer: Instruction, input: Operand): boolean {
   if (producer.op !== map || producer.attrs.reduceRank !== 0) return false;
   const domain = producer.attrs.domain as number[];
   // A fill is worth merging into any domain: it becomes an immediate. Otherwise the domains are the same.
   const isFill = Object.keys(producer.inputs).length === 0;
   if (!isFill && !(sameShape(domain, consumer.attrs.domain as number[]) && sameShape(input.shape, domain))) return false;
-  const [from, to] = [list.indexOf(producer), list.indexOf(consumer)];
+  const to = uses.positionOf(consumer);
   const made = Object.values(producer.outputs).map((o) => o.buffer);
   if (made.some((b) => b.variable)) return false;
   // The producer moves down to its reader: its other readers must come later, and what it reads must not change before.
-  if (!isFill && made.some((b) => uses.readersOf(b).some((r) => r !== consumer && list.indexOf(r) < to))) return false;
+  if (!isFill && made.some((b) => [...uses.readersOf(b)].some((r) => r !== consumer && uses.positionOf(r) < to))) return false;
   if (isFill && uses.onlyReader(made[0]!) !== consumer) return false;
-  const reads = new Set(Object.values(producer.inputs).map((o) => o.buffer));
-  return !list.slice(from + 1, to).some((i) => overwrites(i, reads));
-}
-
-function overwrites(instruction: Instruction, buffers: ReadonlySet<Buffer>): boolean {
-  const written = [
-    ...Object.values(instruction.outputs),
-    ...Object.entries(instruction.inputs).flatMap(([name, o]) => (instruction.op.inputs[name]!.mutated ? [o] : [])),
-  ];
-  return written.some(({ buffer }) => [...buffers].some((b) => overlap(b, buffer)));
-}
-
-function overlap(a: Buffer, b: Buffer): boolean {
-  if (a === b) return true;
-  if (!a.variable || !b.variable) return false;
-  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+  const reads = Object.values(producer.inputs).map((o) => o.buffer);
+  return !uses.areWrittenBetween(reads, producer, consumer);
 }
 
 /** One tape that does the producer's work, then the consumer's; undefined when it would not fit. */
@@ -97,7 +75,7 @@ function merge(uses: Uses, producer: Instruction, consumer: Instruction): Instru
     return at >= 0 ? firstResults[at]! : input(operand);
   });
   const kept = made.flatMap((o, i) =>
-    uses.readersOf(o.buffer).some((r) => r !== consumer) ? [{ operand: o, from: firstResults[i]! }] : [],
+    [...uses.readersOf(o.buffer)].some((r) => r !== consumer) ? [{ operand: o, from: firstResults[i]! }] : [],
   );
   const results = [...secondResults, ...kept.map((k) => k.from)];
   const outputs = [...Object.values(consumer.outputs), ...kept.map((k) => k.operand)];
@@ -125,9 +103,8 @@ export function fuseRowSums(list: Instruction[]): Instruction[] {
     const domain = producer.attrs.domain as number[];
     const reduceRank = domain.findIndex((_, i) => sizeOf(domain.slice(i)) === sum.attrs.length);
     if (reduceRank < 0) continue;
-    const from = list.indexOf(producer);
-    const reads = new Set(Object.values(producer.inputs).map((o) => o.buffer));
-    if (list.slice(from + 1, list.indexOf(sum)).some((i) => overwrites(i, reads))) continue;
+    const reads = Object.values(producer.inputs).map((o) => o.buffer);
+    if (uses.areWrittenBetween(reads, producer, sum)) continue;
     replaced.set(producer, null);
     replaced.set(sum, {
       ...producer,

@@ -107,7 +107,7 @@ function dropUnread(instructions: readonly Instruction[]): void {
   for (const instruction of instructions) {
     if (instruction.op === map) continue;
     const wanted = Object.entries(instruction.outputs).filter(([name, { buffer }]) => {
-      const isRead = buffer.variable !== undefined || uses.readersOf(buffer).length > 0;
+      const isRead = buffer.variable !== undefined || uses.readersOf(buffer).size > 0;
       return isRead || !instruction.op.outputs[name]!.optional;
     });
     instruction.outputs = Object.fromEntries(wanted);

@@ -1,32 +1,129 @@
-/** Who makes and who reads each buffer of a list of instructions: what every rewrite asks first. */
+/**
+ * Who makes, reads and writes each buffer of a list of instructions: what every rewrite asks first. It keeps up with
+ * rewrites, so that a list is gone through once, however many of them there are.
+ */
 import type { Buffer, Instruction } from './program.js';
 
+/** Buffers that an instruction changes: its outputs, and inputs that it updates. */
+function writtenBy({ op, inputs, outputs }: Instruction): Buffer[] {
+  const updated = Object.entries(inputs).flatMap(([name, o]) => (op.inputs[name]!.mutated ? [o.buffer] : []));
+  return [...Object.values(outputs).map((o) => o.buffer), ...updated];
+}
+
+function overlap(a: Buffer, b: Buffer): boolean {
+  if (a === b) return true;
+  if (!a.variable || !b.variable) return false;
+  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+}
+
+/** The set of a key, made where there is none. */
+function setOf<K, V>(sets: Map<K, Set<V>>, key: K): Set<V> {
+  let set = sets.get(key);
+  if (!set) sets.set(key, (set = new Set()));
+  return set;
+}
+
 export class Uses {
+  private readonly places: (Instruction | undefined)[];
+  private readonly positions = new Map<Instruction, number>();
   private readonly makers = new Map<Buffer, Instruction>();
-  private readonly readers = new Map<Buffer, Instruction[]>();
+  private readonly readers = new Map<Buffer, Set<Instruction>>();
+  private readonly writers = new Map<Buffer, Set<Instruction>>();
+  /** Variables that are written: others may lie in the same memory. */
+  private readonly variables = new Set<Buffer>();
 
   constructor(instructions: readonly Instruction[]) {
-    for (const instruction of instructions) {
-      for (const { buffer } of Object.values(instruction.outputs)) this.makers.set(buffer, instruction);
-      for (const buffer of new Set(Object.values(instruction.inputs).map((o) => o.buffer))) {
-        const list = this.readers.get(buffer);
-        if (list) list.push(instruction);
-        else this.readers.set(buffer, [instruction]);
-      }
-    }
+    this.places = [...instructions];
+    instructions.forEach((instruction, at) => this.add(instruction, at));
   }
 
+  /** The instructions as they are now, in order. */
+  get instructions(): Instruction[] {
+    return this.places.filter((i) => i !== undefined);
+  }
+
+  /** The instruction at a position of the list as it was given; undefined where it was taken out. */
+  at(position: number): Instruction | undefined {
+    return this.places[position];
+  }
+
+  positionOf(instruction: Instruction): number {
+    return this.positions.get(instruction)!;
+  }
+
+  /** The last instruction that makes a scratch buffer. */
   maker(buffer: Buffer): Instruction | undefined {
     return buffer.variable ? undefined : this.makers.get(buffer);
   }
 
-  readersOf(buffer: Buffer): readonly Instruction[] {
-    return this.readers.get(buffer) ?? [];
+  readersOf(buffer: Buffer): ReadonlySet<Instruction> {
+    return setOf(this.readers, buffer);
   }
 
   /** The one instruction that reads a scratch buffer; undefined when there are more, or it is written to a variable. */
   onlyReader(buffer: Buffer): Instruction | undefined {
     const readers = this.readersOf(buffer);
-    return readers.length === 1 && !buffer.variable ? readers[0] : undefined;
+    return readers.size === 1 && !buffer.variable ? [...readers][0] : undefined;
+  }
+
+  /** Whether an instruction between two others changes what any of these buffers holds. */
+  areWrittenBetween(buffers: Iterable<Buffer>, first: Instruction, last: Instruction): boolean {
+    const [from, to] = [this.positionOf(first), this.positionOf(last)];
+    const isBetween = (writer: Instruction): boolean => {
+      const at = this.positionOf(writer);
+      return from < at && at < to;
+    };
+    return [...buffers].some((buffer) => {
+      const same = buffer.variable ? [...this.variables].filter((v) => overlap(v, buffer)) : [buffer];
+      return same.some((b) => [...setOf(this.writers, b)].some(isBetween));
+    });
+  }
+
+  private add(instruction: Instruction, at: number): void {
+    this.positions.set(instruction, at);
+    for (const { buffer } of Object.values(instruction.inputs)) setOf(this.readers, buffer).add(instruction);
+    for (const { buffer } of Object.values(instruction.outputs)) this.makes(instruction, buffer);
+    for (const buffer of writtenBy(instruction)) this.writes(instruction, buffer);
+  }
+
+  private makes(instruction: Instruction, buffer: Buffer): void {
+    const other = this.makers.get(buffer);
+    if (!other || this.positionOf(other) <= this.positionOf(instruction)) this.makers.set(buffer, instruction);
+  }
+
+  private writes(instruction: Instruction, buffer: Buffer): void {
+    setOf(this.writers, buffer).add(instruction);
+    if (buffer.variable) this.variables.add(buffer);
+  }
+
+  /** Takes an instruction out. */
+  remove(instruction: Instruction): void {
+    this.places[this.positionOf(instruction)] = undefined;
+    for (const { buffer } of Object.values(instruction.inputs)) setOf(this.readers, buffer).delete(instruction);
+    for (const buffer of writtenBy(instruction)) setOf(this.writers, buffer).delete(instruction);
+    for (const { buffer } of Object.values(instruction.outputs)) {
+      if (this.makers.get(buffer) === instruction) this.makers.delete(buffer);
+    }
+    this.positions.delete(instruction);
+  }
+
+  /** Puts another instruction in the place of one. */
+  replace(instruction: Instruction, by: Instruction): void {
+    const at = this.positionOf(instruction);
+    this.remove(instruction);
+    this.places[at] = by;
+    this.add(by, at);
+  }
+
+  /** What was put into one buffer goes into another, which then belongs to the last that writes it. */
+  redirect(from: Buffer, to: Buffer): void {
+    for (const writer of [...setOf(this.writers, from)]) {
+      const outputs = Object.entries(writer.outputs).map(([n, o]) => [n, o.buffer === from ? { ...o, buffer: to } : o] as const);
+      writer.outputs = Object.fromEntries(outputs);
+      this.makes(writer, to);
+      this.writes(writer, to);
+    }
+    this.writers.delete(from);
+    this.makers.delete(from);
   }
 }

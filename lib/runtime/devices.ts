@@ -13,6 +13,8 @@ export interface DeviceInfo {
   description: string;
   /** Memory of the device in bytes; 0 where it is not available. */
   memoryBytes: number;
+  /** CPU only: threads that the process may run at once, by its affinity and its control group's quota. */
+  threads?: number;
   available: boolean;
   /** Why it is not available. */
   reason?: string;
@@ -38,7 +40,7 @@ function cuda(): { plugin?: string; devices: Omit<DeviceInfo, 'available'>[]; wh
  * what is missing. Rejects with ERR_LOAD when the native addon cannot be loaded.
  */
 export async function devices(): Promise<DeviceInfo[]> {
-  const found: DeviceInfo[] = [{ ...native().cpuDevice(), available: true }];
+  const found: DeviceInfo[] = [{ ...native().cpuDevice(), threads: native().threads, available: true }];
   const gpus = cuda();
   for (const gpu of gpus.devices) found.push({ ...gpu, available: true });
   if (gpus.devices.length === 0) {

@@ -139,6 +139,14 @@ export class Session {
     return this.call((n) => n.runSeries(series, REPORT_MS, report));
   }
 
+  /**
+   * Runs a program up to `steps` times, for about 100 ms, and reads the clock: for each time that it ran, the seconds on one
+   * clock at which it began and at which each of its instructions had ended.
+   */
+  profile({ entry, steps }: Stretch): Promise<Float64Array> {
+    return this.call((n) => n.profile(entry, steps, REPORT_MS));
+  }
+
   /** Ends the runs that are under way or queued, after their current step. */
   stop(): void {
     if (!this.disposed) this.native.stop();

@@ -55,7 +55,10 @@ export interface CompileOptions {
    * threads give the same bits. Integer >= 0; random by default.
    */
   seed?: number;
-  /** Threads on the processor. Default 0: as many as the process may use. */
+  /**
+   * Threads on the processor, 1 to 1,024: a bound on what training and prediction use. Default 0: as many as the process may use,
+   * by its CPU affinity and its control group's quota; `gs.devices()` tells how many that are. More are allowed, and slower.
+   */
   threads?: number;
   /** What a loss that is NaN or infinite does: `error` stops the run with ERR_NAN; `continue` trains on. Default `error`. */
   onNaN?: 'error' | 'continue';

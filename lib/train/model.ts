@@ -15,6 +15,8 @@ import { loadWeights, type LoadWeightsOptions, type LoadedWeights } from './load
 import { coreOf, setCore, type ModelCore } from './model_core.js';
 import { partsOf } from './nested.js';
 import { predict, predictStream } from './predict.js';
+import { profile, type ProfileOptions } from './profile/profile.js';
+import type { Profile } from './profile/report.js';
 import {
   checkEvaluateOptions,
   checkPredictOptions,
@@ -235,6 +237,17 @@ export class Model extends Layer {
    */
   resetStates(): Promise<void> {
     return coreOf(this).resetStates();
+  }
+
+  /**
+   * Finds what is slow: runs a step of training on the rows given (of prediction, without `y`) again and again and times each
+   * of its instructions in the midst of the others. Returns, and prints as a table, time, GFLOP/s, GB/s and the share of
+   * what the device could do at best; `trace` writes a file for chrome://tracing or Perfetto. All of it happens on a copy:
+   * weights and optimizer stay as they are. It should have the machine to itself. Errors as for `trainOnBatch`; ERR_FILE
+   * where the trace cannot be written.
+   */
+  async profile(x: DataLike, y?: DataLike, options?: ProfileOptions): Promise<Profile> {
+    return profile(coreOf(this), x, y, options);
   }
 
   /** All weights in Keras's order: layer by layer, kernel before bias. */

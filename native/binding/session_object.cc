@@ -61,6 +61,18 @@ Reply reply_memory(const MemoryUse& use) {
   };
 }
 
+Reply reply_floats(std::vector<double> values) {
+  return [values = std::move(values)](napi_env env, napi_value* result) {
+    napi_value buffer;
+    void* to = nullptr;
+    const size_t bytes = values.size() * sizeof(double);
+    napi_status status = napi_create_arraybuffer(env, bytes, &to, &buffer);
+    if (status == napi_ok && bytes > 0) std::memcpy(to, values.data(), bytes);
+    if (status == napi_ok) status = napi_create_typedarray(env, napi_float64_array, values.size(), buffer, 0, result);
+    return status;
+  };
+}
+
 Span report_span(const Napi::Value& value) {
   const Napi::Object report = object(value, "report");
   Span from{Region::kPersistent, -1, 0, 0};
@@ -89,6 +101,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
                          InstanceMethod<&SessionObject::unload>("unload"),
                          InstanceMethod<&SessionObject::run>("run"),
                          InstanceMethod<&SessionObject::run_series>("runSeries"),
+                         InstanceMethod<&SessionObject::profile>("profile"),
                          InstanceMethod<&SessionObject::write>("write"),
                          InstanceMethod<&SessionObject::read>("read"),
                          InstanceMethod<&SessionObject::allocate_slot>("allocateSlot"),
@@ -220,6 +233,17 @@ Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::run_series(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
     return run_work(stretches(info[0], "series"), number(info[1], "budgetMs", 0) / 1000, report_span(info[2]));
+  });
+}
+
+Napi::Value SessionObject::profile(const Napi::CallbackInfo& info) {
+  return call(info, [&]() -> Work {
+    const auto entry = static_cast<int>(integer(info[0], "entry", 0, INT32_MAX));
+    const int64_t steps = integer(info[1], "steps", 1);
+    const double budget_seconds = number(info[2], "budgetMs", 0) / 1000;
+    return [=](Session& session, const std::atomic<bool>& stop) {
+      return reply_floats(session.profile(entry, steps, budget_seconds, stop));
+    };
   });
 }
 

@@ -28,6 +28,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value unload(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value run_series(const Napi::CallbackInfo& info);
+  Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value allocate_slot(const Napi::CallbackInfo& info);

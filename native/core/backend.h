@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/program.h"
 
@@ -55,6 +56,9 @@ class Backend {
   virtual void unload(int entry) = 0;
   // Runs the program up to `steps` times; returns how many times it ran, all of them finished.
   virtual int64_t run(int entry, int64_t steps, const RunControl& control) = 0;
+  // Runs like `run`, and reads the clock: for each time the program ran, when it began and when each of its steps had
+  // ended, in seconds on one clock.
+  virtual std::vector<double> profile(int entry, int64_t steps, const RunControl& control) = 0;
   virtual void write(const Span& to, const void* data) = 0;
   virtual void read(const Span& from, void* data) = 0;
   virtual void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) = 0;

@@ -74,18 +74,23 @@ int Session::load(const void* program_bytes, size_t bytes) {
   });
 }
 
+Backend& Session::backend_with(int entry) {
+  Backend& device = backend();
+  if (entries_.count(entry) == 0) throw Error("ERR_OPTION", "No program is loaded as entry " + std::to_string(entry));
+  return device;
+}
+
 void Session::unload(int entry) {
   guarded(false, [&] {
-    Backend& device = backend();
-    if (entries_.erase(entry) == 0) throw Error("ERR_OPTION", "No program is loaded as entry " + std::to_string(entry));
+    Backend& device = backend_with(entry);
+    entries_.erase(entry);
     device.unload(entry);
   });
 }
 
 RunResult Session::run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop) {
   return guarded(true, [&] {
-    Backend& device = backend();
-    if (entries_.count(entry) == 0) throw Error("ERR_OPTION", "No program is loaded as entry " + std::to_string(entry));
+    Backend& device = backend_with(entry);
     const auto start = std::chrono::steady_clock::now();
     const int64_t done = stop ? 0 : device.run(entry, steps, {&stop, budget_seconds});
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
@@ -105,6 +110,13 @@ RunResult Session::run_series(const std::vector<Stretch>& stretches, double budg
     if (result.steps < stretch.steps) break;
   }
   return all;
+}
+
+std::vector<double> Session::profile(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop) {
+  return guarded(true, [&] {
+    Backend& device = backend_with(entry);
+    return stop ? std::vector<double>() : device.profile(entry, steps, {&stop, budget_seconds});
+  });
 }
 
 void Session::check(const Span& span) {

@@ -36,6 +36,8 @@ class Session {
   RunResult run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop);
   // Runs one stretch after the other until the budget (0: none) is spent; at least one step.
   RunResult run_series(const std::vector<Stretch>& stretches, double budget_seconds, const std::atomic<bool>& stop);
+  // Runs an entry and reads the clock between the program's steps; see Backend::profile.
+  std::vector<double> profile(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop);
   void write(const Span& to, const void* data);
   // Throws unless the span lies inside its memory: asked before a buffer for it is made.
   void check(const Span& span);
@@ -48,6 +50,8 @@ class Session {
 
  private:
   Backend& backend();
+  // The backend; throws unless the entry is loaded.
+  Backend& backend_with(int entry);
   void make_room(uint64_t bytes);
   // Calls `work`; what the device throws is noted, so that later calls fail at once.
   template <typename Work>

@@ -2,7 +2,6 @@
 // a block grows, every program is prepared again on the new addresses (oneDNN caches what it compiled, so that is
 // quick).
 #include <omp.h>
-#include <sched.h>
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -11,7 +10,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 
 #include "core/cpu_device.h"
@@ -61,6 +59,8 @@ class Block {
   size_t bytes_ = 0;
 };
 
+using Clock = std::chrono::steady_clock;
+
 class CpuBackend : public Backend {
  public:
   explicit CpuBackend(int threads) : threads_(threads) {}
@@ -99,21 +99,25 @@ class CpuBackend : public Backend {
   void unload(int entry) override { entries_.erase(entry); }
 
   int64_t run(int entry, int64_t steps, const RunControl& control) override {
-    const auto found = entries_.find(entry);
-    if (found == entries_.end()) throw Error("ERR_PROGRAM", "No program is loaded as " + std::to_string(entry));
-    enter();
-    const std::vector<Step>& program = found->second.steps;
-    const auto start = std::chrono::steady_clock::now();
-    int64_t done = 0;
-    while (done < steps && !(control.stop && control.stop->load(std::memory_order_relaxed))) {
+    const std::vector<Step>& program = enter(entry);
+    return repeat(steps, control, [&] {
       for (const Step& step : program) step();
-      done++;
-      if (control.budget_seconds > 0) {
-        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-        if (spent.count() >= control.budget_seconds) break;
+    });
+  }
+
+  std::vector<double> profile(int entry, int64_t steps, const RunControl& control) override {
+    const std::vector<Step>& program = enter(entry);
+    std::vector<double> moments;
+    const auto start = Clock::now();
+    const auto note = [&] { moments.push_back(std::chrono::duration<double>(Clock::now() - start).count()); };
+    repeat(steps, control, [&] {
+      note();
+      for (const Step& step : program) {
+        step();
+        note();
       }
-    }
-    return done;
+    });
+    return moments;
   }
 
   void write(const Span& to, const void* data) override { std::memcpy(address(to), data, to.bytes); }
@@ -141,6 +145,30 @@ class CpuBackend : public Backend {
     Program program;
     std::vector<Step> steps;
   };
+
+  // Calls `once` up to `steps` times, and returns how many times it did.
+  template <typename Once>
+  static int64_t repeat(int64_t steps, const RunControl& control, const Once& once) {
+    const auto start = Clock::now();
+    int64_t done = 0;
+    while (done < steps && !(control.stop && control.stop->load(std::memory_order_relaxed))) {
+      once();
+      done++;
+      if (control.budget_seconds > 0) {
+        const std::chrono::duration<double> spent = Clock::now() - start;
+        if (spent.count() >= control.budget_seconds) break;
+      }
+    }
+    return done;
+  }
+
+  // The steps of an entry, ready to run on this thread.
+  const std::vector<Step>& enter(int entry) const {
+    const auto found = entries_.find(entry);
+    if (found == entries_.end()) throw Error("ERR_PROGRAM", "No program is loaded as " + std::to_string(entry));
+    enter();
+    return found->second.steps;
+  }
 
   // Before anything runs on this thread: how many threads take part, and how they compute. Threads of the team are
   // made by this one and inherit its floating-point mode.
@@ -202,26 +230,7 @@ class CpuBackend : public Backend {
   int next_entry_ = 1;
 };
 
-// CPUs of the cgroup's quota (v2), rounded up; 0 when there is none.
-int quota_threads() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
-  const double cpus = std::strtod(quota.c_str(), nullptr) / period;
-  return cpus > 0 ? static_cast<int>(cpus + 0.999) : 0;
-}
-
 }  // namespace
-
-int usable_threads() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int threads = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  const int quota = quota_threads();
-  if (quota > 0 && quota < threads) threads = quota;
-  return threads < 1 ? 1 : threads;
-}
 
 std::unique_ptr<Backend> create_backend(int threads) {
   return std::make_unique<CpuBackend>(threads > 0 ? threads : usable_threads());

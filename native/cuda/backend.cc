@@ -170,13 +170,13 @@ int CudaBackend::load(Program program) {
 
 void CudaBackend::unload(int entry) { entries_.erase(entry); }
 
-// Prepares every step on the addresses of now, makes room for their workspace, and captures them.
-void CudaBackend::build(Entry& entry) {
+// Prepares every step on the addresses of now and makes room for their workspace.
+std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
   Prepare prepare(persistent_.data(), scratch_.data(), reinterpret_cast<const Slot*>(slot_table_.data()),
                   &workspace_address_, *gemm_, multiprocessors_, grid_shared_bytes_);
   std::vector<Step> steps;
-  steps.reserve(entry.program.steps.size());
-  for (const ProgramStep& step : entry.program.steps) {
+  steps.reserve(program.steps.size());
+  for (const ProgramStep& step : program.steps) {
     try {
       steps.push_back(prepare_step(prepare, step.op, step.args));
     } catch (const Error& error) {
@@ -190,17 +190,27 @@ void CudaBackend::build(Entry& entry) {
     workspace_ = std::move(larger);
     workspace_address_ = workspace_.data();
   }
-  entry.graph = capture(steps, entry.program);
+  return steps;
 }
 
-OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Program& program) {
+void CudaBackend::build(Entry& entry) { entry.graph = capture(prepare_steps(entry.program), entry.program); }
+
+OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Program& program,
+                                    const std::vector<OwnedEvent>& clocks) {
   Capture capture(stream_.get());
+  // External: every launch of the graph records the event anew, for the host to read.
+  const auto record = [&](size_t i) {
+    if (clocks.empty()) return;
+    GRADSTEP_CUDA(cudaEventRecordWithFlags(clocks[i].get(), stream_.get(), cudaEventRecordExternal));
+  };
+  record(0);
   for (size_t i = 0; i < steps.size(); i++) {
     try {
       steps[i](stream_.get());
     } catch (const Error& error) {
       throw within(error, program.steps[i]);
     }
+    record(i + 1);
   }
   const OwnedGraph graph = capture.end();
   cudaGraphExec_t instance = nullptr;
@@ -238,6 +248,36 @@ int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
   }
   GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
   return launched;
+}
+
+// Launches a graph that records an event between any two steps, and waits for each launch, as the next one records the
+// same events.
+std::vector<double> CudaBackend::profile(int number, int64_t steps, const RunControl& control) {
+  Entry& entry = entry_of(number);
+  enter();
+  std::vector<OwnedEvent> clocks(entry.program.steps.size() + 1);
+  for (OwnedEvent& clock : clocks) clock = make_event(cudaEventDefault);
+  const OwnedEvent origin = make_event(cudaEventDefault);
+  const OwnedGraphExec graph = capture(prepare_steps(entry.program), entry.program, clocks);
+  const auto start = Clock::now();
+  std::vector<double> moments;
+  GRADSTEP_CUDA(cudaEventRecord(origin.get(), stream_.get()));
+  for (int64_t done = 0; done < steps; done++) {
+    if (control.stop != nullptr && control.stop->load(std::memory_order_relaxed)) break;
+    if (done > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds) break;
+    GRADSTEP_CUDA(cudaGraphLaunch(graph.get(), stream_.get()));
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
+    float since_origin = 0;
+    GRADSTEP_CUDA(cudaEventElapsedTime(&since_origin, origin.get(), clocks[0].get()));
+    const double begin = since_origin / 1e3;
+    moments.push_back(begin);
+    for (size_t i = 1; i < clocks.size(); i++) {
+      float milliseconds = 0;
+      GRADSTEP_CUDA(cudaEventElapsedTime(&milliseconds, clocks[0].get(), clocks[i].get()));
+      moments.push_back(begin + milliseconds / 1e3);
+    }
+  }
+  return moments;
 }
 
 }  // namespace gradstep::cuda

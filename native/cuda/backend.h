@@ -24,6 +24,7 @@ class CudaBackend final : public Backend {
   int load(Program program) override;
   void unload(int entry) override;
   int64_t run(int entry, int64_t steps, const RunControl& control) override;
+  std::vector<double> profile(int entry, int64_t steps, const RunControl& control) override;
   void write(const Span& to, const void* data) override;
   void read(const Span& from, void* data) override;
   void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) override;
@@ -41,7 +42,10 @@ class CudaBackend final : public Backend {
   void drop_graphs();
   void grow_scratch(uint64_t bytes);
   void build(Entry& entry);
-  OwnedGraphExec capture(const std::vector<std::function<void(cudaStream_t)>>& steps, const Program& program);
+  std::vector<std::function<void(cudaStream_t)>> prepare_steps(const Program& program);
+  // `clocks`: empty, or events of which one is recorded at the beginning and one after each step.
+  OwnedGraphExec capture(const std::vector<std::function<void(cudaStream_t)>>& steps, const Program& program,
+                         const std::vector<OwnedEvent>& clocks = {});
   char* address_of(const Span& span);
   void publish_slot(int slot);
 

@@ -33,9 +33,10 @@ inline OwnedStream make_stream() {
   return OwnedStream(stream);
 }
 
-inline OwnedEvent make_event() {
+// cudaEventDisableTiming: to wait for, the cheapest; cudaEventDefault: it also tells the time.
+inline OwnedEvent make_event(unsigned flags = cudaEventDisableTiming) {
   cudaEvent_t event = nullptr;
-  GRADSTEP_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  GRADSTEP_CUDA(cudaEventCreateWithFlags(&event, flags));
   return OwnedEvent(event);
 }
 

@@ -67,6 +67,23 @@ TEST(session_ends_a_run_at_its_budget) {
 TEST(session_does_not_begin_a_run_that_was_stopped) {
   Session session = make();
   EXPECT_EQUAL(session.run(load(session), 7, 0, kStopped).steps, 0);
+  EXPECT(session.profile(load(session), 7, 0, kStopped).empty());
+}
+
+TEST(session_profiles_what_it_loaded) {
+  Session session = make();
+  const std::vector<double> moments = session.profile(load(session), 2, 0, kGo);
+  EXPECT(moments == (std::vector<double>{0, 1, 1, 2}));
+  EXPECT_ERROR("ERR_OPTION", session.profile(77, 1, 0, kGo), "entry 77");
+}
+
+TEST(session_fails_for_good_when_a_profiled_step_throws) {
+  FakeOptions options;
+  options.at_step_two = FakeOptions::kThrow;
+  Session session = make(options);
+  const int entry = load(session);
+  EXPECT_ERROR("ERR_DEVICE_FAILED", session.profile(entry, 2, 0, kGo), "the fake broke");
+  EXPECT_ERROR("ERR_DEVICE_FAILED", session.profile(entry, 1, 0, kGo), "failed earlier");
 }
 
 TEST(session_refuses_entries_it_does_not_have) {

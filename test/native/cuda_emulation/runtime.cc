@@ -1,6 +1,7 @@
 // The emulated runtime API. Work on a stream runs when it is enqueued, or is recorded while the stream is captured;
 // what fails is told, as on a device, by the calls that wait for the stream or use it afterwards. Calls that a capture
 // does not allow (allocation, waiting) fail and spoil the capture, so that a step that makes one is found out.
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -26,7 +27,9 @@ struct Graph {
 };
 
 struct Event {
+  bool timed = false;
   Stream* stream = nullptr;
+  std::chrono::steady_clock::time_point time;
 };
 
 namespace {
@@ -328,8 +331,9 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t instance) {
   return cudaSuccess;
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   *event = new Event;
+  (*event)->timed = (flags & cudaEventDisableTiming) == 0;
   return cudaSuccess;
 }
 
@@ -339,8 +343,27 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  event->stream = stream;
-  return cudaSuccess;
+  return cudaEventRecordWithFlags(event, stream, cudaEventRecordDefault);
+}
+
+// While a stream is captured only external events tell of the graph's launches; others order what is captured, which
+// happens in order anyway.
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags) {
+  const bool external = flags == cudaEventRecordExternal;
+  if (external && !stream->capturing) return cudaErrorInvalidValue;
+  if (stream->capturing && !external) return cudaSuccess;
+  return submit(stream, [event](Stream* on) {
+    event->stream = on;
+    event->time = std::chrono::steady_clock::now();
+  });
+}
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  if (!from->timed || !to->timed || from->stream == nullptr || to->stream == nullptr) {
+    return cudaErrorInvalidResourceHandle;
+  }
+  *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+  return to->stream->error;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {

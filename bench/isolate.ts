@@ -2,7 +2,7 @@
  * Programs taken apart, so that each instruction can be run and timed alone: every buffer gets memory of its own that
  * outlives the step, and every instruction becomes a program.
  */
-import { align, type Buffer, type Instruction, type Operand, type Program } from './program.js';
+import { align, type Buffer, type Instruction, type Operand, type Program } from '../lib/compile/program.js';
 
 export interface Isolated {
   /** All of it: run once, it leaves in memory what each instruction reads. */

@@ -1,8 +1,8 @@
 /** Times the instructions of a program one by one, in a session of its own. */
-import { costOf } from '../compile/cost.js';
-import { isolate } from '../compile/isolate.js';
-import type { Program } from '../compile/program.js';
-import type { Session } from './session.js';
+import { costOf } from '../lib/compile/cost.js';
+import { isolate } from './isolate.js';
+import type { Program } from '../lib/compile/program.js';
+import type { Session } from '../lib/runtime/session.js';
 
 /** Seconds that each instruction is timed for, in so many runs of which the median counts. */
 const SECONDS = 0.02;
