@@ -13,8 +13,11 @@ export interface Workload {
   readonly samples: number;
   /** Shape of one sample. */
   readonly inputShape: readonly number[];
+  /** Losses are compared in the last of so many epochs. */
+  readonly lossEpochs: number;
   /** A fresh model, not compiled. */
-  build(): ReturnType<typeof gs.sequential>;
+  build(): gs.Model;
+  optimizer(): gs.optimizers.Optimizer;
   data(workload: Workload): { x: gs.Tensor; y: gs.Tensor };
 }
 
@@ -69,12 +72,91 @@ function lrcn(): ReturnType<typeof gs.sequential> {
   ]);
 }
 
+/** ResNet-20 of He et al. 2016, section 4.2, with projections (their option B) where the size changes. */
+function resnet20(): gs.Model {
+  type Tensor = gs.SymbolicTensor;
+  const conv = (x: Tensor, filters: number, kernelSize: number, strides: number): Tensor =>
+    gs.layers
+      .batchNormalization()
+      .apply(gs.layers.conv2d({ filters, kernelSize, strides, padding: 'same', useBias: false }).apply(x));
+  const relu = (x: Tensor): Tensor => gs.layers.reLU().apply(x);
+  const block = (x: Tensor, filters: number, strides: number): Tensor => {
+    const residual = conv(relu(conv(x, filters, 3, strides)), filters, 3, 1);
+    return relu(gs.layers.add().apply([residual, strides > 1 ? conv(x, filters, 1, strides) : x]));
+  };
+  const image = gs.input({ shape: [SIDE, SIDE, 3] });
+  let x = relu(conv(image, 16, 3, 1));
+  for (const filters of [16, 32, 64]) {
+    for (let i = 0; i < 3; i++) x = block(x, filters, i === 0 && filters > 16 ? 2 : 1);
+  }
+  const features = gs.layers.globalAveragePooling2d().apply(x);
+  return gs.model({ inputs: image, outputs: gs.layers.dense({ units: CLASSES, activation: 'softmax' }).apply(features) });
+}
+
+const adam = (): gs.optimizers.Optimizer => gs.optimizers.adam({ learningRate: 1e-3 });
+const sgd = (): gs.optimizers.Optimizer => gs.optimizers.sgd({ learningRate: 0.05, momentum: 0.9 });
+
 export const WORKLOADS: readonly Workload[] = [
-  { name: 'mlp_small', batch: 32, samples: 65536, inputShape: [PIXELS], build: () => mlp(128), data: images },
-  { name: 'mlp', batch: 128, samples: 8192, inputShape: [PIXELS], build: () => mlp(512, 512), data: images },
-  { name: 'cnn_mnist', batch: 128, samples: 2048, inputShape: [28, 28, 1], build: cnn, data: images },
-  { name: 'lstm_lm', batch: 32, samples: 256, inputShape: [STEPS], build: languageModel, data: texts },
-  { name: 'lrcn', batch: 16, samples: 256, inputShape: [FRAMES, SIDE, SIDE, 1], build: lrcn, data: clips },
+  {
+    name: 'mlp_small',
+    batch: 32,
+    samples: 65536,
+    inputShape: [PIXELS],
+    lossEpochs: 1,
+    build: () => mlp(128),
+    optimizer: adam,
+    data: images,
+  },
+  {
+    name: 'mlp',
+    batch: 128,
+    samples: 8192,
+    inputShape: [PIXELS],
+    lossEpochs: 3,
+    build: () => mlp(512, 512),
+    optimizer: adam,
+    data: images,
+  },
+  {
+    name: 'cnn_mnist',
+    batch: 128,
+    samples: 2048,
+    inputShape: [28, 28, 1],
+    lossEpochs: 4,
+    build: cnn,
+    optimizer: adam,
+    data: images,
+  },
+  {
+    name: 'resnet20',
+    batch: 128,
+    samples: 1024,
+    inputShape: [SIDE, SIDE, 3],
+    lossEpochs: 3,
+    build: resnet20,
+    optimizer: sgd,
+    data: pictures,
+  },
+  {
+    name: 'lstm_lm',
+    batch: 32,
+    samples: 256,
+    inputShape: [STEPS],
+    lossEpochs: 8,
+    build: languageModel,
+    optimizer: adam,
+    data: texts,
+  },
+  {
+    name: 'lrcn',
+    batch: 16,
+    samples: 256,
+    inputShape: [FRAMES, SIDE, SIDE, 1],
+    lossEpochs: 6,
+    build: lrcn,
+    optimizer: adam,
+    data: clips,
+  },
 ];
 
 /** A 32-bit integer hash (multiply and xor-shift, twice). */
@@ -104,6 +186,28 @@ function images({ samples, inputShape }: Workload): { x: gs.Tensor; y: gs.Tensor
     labels[i] = label;
     for (let j = 0; j < PIXELS; j++) {
       pixels[i * PIXELS + j] = noise(i * PIXELS + j) * 0.5 + (j % CLASSES === shown ? 0.5 : 0);
+    }
+  }
+  return { x: gs.tensor(pixels, [samples, ...inputShape]), y: gs.tensor(labels, [samples]) };
+}
+
+/**
+ * Pictures [samples, 32, 32, 3] and labels [samples]: lines ten pixels apart and three wide in half noise, whose slope is the
+ * class shown, from a place of their own.
+ */
+function pictures({ samples, inputShape }: Workload): { x: gs.Tensor; y: gs.Tensor } {
+  const pixels = new Float32Array(samples * SIDE * SIDE * 3);
+  const labels = new Int32Array(samples);
+  let at = 0;
+  for (let i = 0; i < samples; i++) {
+    const { label, shown } = classOf(i, CLASSES);
+    labels[i] = label;
+    const from = scramble(i + 4_000_000_007) % 10;
+    for (let row = 0; row < SIDE; row++) {
+      for (let column = 0; column < SIDE; column++) {
+        const line = (from + shown * row + column) % 10 < 3;
+        for (let channel = 0; channel < 3; channel++, at++) pixels[at] = noise(at) * 0.5 + (line ? 0.5 : 0);
+      }
     }
   }
   return { x: gs.tensor(pixels, [samples, ...inputShape]), y: gs.tensor(labels, [samples]) };

@@ -1,25 +1,17 @@
-"""PyTorch on the bench's workloads, at its best: eager and torch.compile, one and two threads, fused and foreach Adam, and for
-the convolutional networks channels-first and channels-last memory; bfloat16 by autocast. Prints one JSON array of rows
-{workload, implementation, device, precision, ms_per_step, samples_per_s, steps}; ms_per_step is the median over chunks of
-about 100 ms. Progress, and the loss after the timed steps (to show that the network learns), go to stderr.
+"""PyTorch on the bench's workloads: eager or torch.compile, so many threads, channels-first or channels-last memory, fused
+or foreach optimizers, bfloat16 by autocast. Weights start as Keras's do. bench/README.md says how to install it.
 
-Install (any folder):  python3 -m venv ~/.gradstep-peers && ~/.gradstep-peers/bin/pip install torch numpy
-Run alone:             ~/.gradstep-peers/bin/python bench/peers/pytorch.py --only mlp
-From the bench:        GRADSTEP_PEER_PYTHON=~/.gradstep-peers/bin/python npm run bench -- --peers pytorch
+    python bench/peers/pytorch.py --workload mlp [--compile] [--channels-last] [--foreach] [--threads 1] [--precision bfloat16]
 """
 
 import argparse
-import json
-import statistics
-import sys
-import time
-from itertools import product
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-import workload_data
+import peer
+from workload_data import Workload
 
 
 def mlp(*sizes: int) -> nn.Module:
@@ -36,6 +28,30 @@ def cnn() -> nn.Module:
     )  # fmt: skip
 
 
+def convolution(inputs: int, filters: int, size: int, stride: int = 1) -> nn.Module:
+    """Convolution and batch normalisation, of which Keras's momentum of 0.99 is PyTorch's 0.01."""
+    padding = size // 2
+    conv = nn.Conv2d(inputs, filters, size, stride, padding, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(convolution(inputs, filters, 3, stride), nn.ReLU(), convolution(filters, filters, 3))
+        self.shortcut = convolution(inputs, filters, 1, stride) if stride > 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.residual(x) + self.shortcut(x))
+
+
+def resnet20() -> nn.Module:
+    stages = [(16, 16, 1), (16, 32, 2), (32, 64, 2)]
+    blocks = [Block(inputs if i == 0 else out, out, stride if i == 0 else 1) for inputs, out, stride in stages for i in range(3)]
+    end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
+    return nn.Sequential(convolution(3, 16, 3), nn.ReLU(), *blocks, *end)
+
+
 class LanguageModel(nn.Module):
     """Scores [batch, characters, time] of the character after each."""
 
@@ -45,7 +61,7 @@ class LanguageModel(nn.Module):
         self.lstm = nn.LSTM(128, 256, num_layers=2, batch_first=True)
         self.dense = nn.Linear(256, 96)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return self.dense(self.lstm(self.embedding(x))[0]).transpose(1, 2)
 
 
@@ -61,117 +77,108 @@ class Lrcn(nn.Module):
         self.lstm = nn.LSTM(128, 128, batch_first=True)
         self.dense = nn.Linear(128, 4)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         rows, frames = x.shape[:2]
         features = self.features(x.flatten(0, 1)).reshape(rows, frames, -1)
         return self.dense(self.lstm(features)[0][:, -1])
 
 
-# model, batch, resident samples, their data, shape of one sample
-WORKLOADS = {
-    "mlp_small": (lambda: mlp(784, 128, 10), 32, 65536, workload_data.images, (784,)),
-    "mlp": (lambda: mlp(784, 512, 512, 10), 128, 8192, workload_data.images, (784,)),
-    "cnn_mnist": (cnn, 128, 2048, workload_data.images, (1, 28, 28)),
-    "lstm_lm": (LanguageModel, 32, 256, workload_data.texts, (64,)),
-    "lrcn": (Lrcn, 16, 256, workload_data.clips, (16, 1, 32, 32)),
+MODELS = {
+    "mlp_small": lambda: mlp(784, 128, 10),
+    "mlp": lambda: mlp(784, 512, 512, 10),
+    "cnn_mnist": cnn,
+    "resnet20": resnet20,
+    "lstm_lm": LanguageModel,
+    "lrcn": Lrcn,
 }
 
 
-class Loop:
-    """A training loop as one writes it: shuffled index, gathered batch, forward, loss, backward, Adam."""
+def initialise(model: nn.Module) -> None:
+    """Keras's first weights: Glorot uniform, orthogonal from state to state, biases zero but the forget gate's, which are one."""
+    for m in model.modules():
+        if isinstance(m, (nn.Linear, nn.Conv2d)):
+            nn.init.xavier_uniform_(m.weight)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+        elif isinstance(m, nn.Embedding):
+            nn.init.uniform_(m.weight, -0.05, 0.05)
+        elif isinstance(m, nn.LSTM):
+            for name, weight in m.named_parameters():
+                if name.startswith("bias"):
+                    nn.init.zeros_(weight)
+                    # Keras has one bias, PyTorch the sum of two.
+                    if name.startswith("bias_hh"):
+                        weight.requires_grad_(False)
+                    else:
+                        nn.init.ones_(weight.data[m.hidden_size : 2 * m.hidden_size])
+                else:
+                    (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(weight)
 
-    def __init__(self, workload: str, device: str, precision: str, compiled: bool, adam: str, channels_last: bool):
-        build, self.batch, samples, make, shape = WORKLOADS[workload]
-        inputs, labels = make(samples)
-        self.x = torch.from_numpy(inputs).reshape(samples, *shape).to(device)
-        self.y = torch.from_numpy(labels).to(device)
+
+class Trainer:
+    """A training loop as one writes it: shuffled index, gathered batch, forward, loss, backward, update."""
+
+    def __init__(self, options: argparse.Namespace, workload: Workload):
+        torch.set_float32_matmul_precision("highest")
+        torch.set_flush_denormal(True)
+        torch.set_num_threads(options.threads)
         torch.manual_seed(1)
-        model = build().to(device)
-        if channels_last:
+        self.name = f"pytorch {torch.__version__} {'compile' if options.compile else 'eager'}"
+        self.batch = workload.batch
+        self.together = 1
+        inputs, labels = workload.data(workload.samples)
+        self.x = torch.from_numpy(inputs).to(options.device)
+        self.y = torch.from_numpy(labels).to(options.device)
+        if options.workload in ("cnn_mnist", "resnet20", "lrcn"):
+            self.x = (self.x.reshape(-1, 28, 28, 1) if options.workload == "cnn_mnist" else self.x).movedim(-1, -3).contiguous()
+        model = MODELS[options.workload]()
+        initialise(model)
+        model = model.to(options.device)
+        if options.channels_last:
             model = model.to(memory_format=torch.channels_last)
             if self.x.dim() == 4:
                 self.x = self.x.contiguous(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=adam == "fused", foreach=adam == "foreach")
+        kernels = {"foreach": True} if options.foreach else {"fused": True}
+        trained = [p for p in model.parameters() if p.requires_grad]
+        if workload.optimizer == "adam":
+            self.optimizer = torch.optim.Adam(trained, lr=1e-3, eps=1e-7, **kernels)
+        else:
+            self.optimizer = torch.optim.SGD(trained, lr=0.05, momentum=0.9, **kernels)
 
-        def loss_of(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+        def loss_of(x: Tensor, y: Tensor) -> Tensor:
+            with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bfloat16"):
                 scores = model(x)
             return F.cross_entropy(scores.float(), y)
 
-        self.loss_of = loss_of
-        if compiled:
-            self.loss_of = torch.compile(self.loss_of)
+        self.loss_of = torch.compile(loss_of) if options.compile else loss_of
         self.order = torch.empty(0, dtype=torch.int64)
         self.at = 0
-        self.loss = torch.zeros(())
 
-    def step(self) -> None:
+    def step(self) -> Tensor:
         if self.at + self.batch > len(self.order):
             self.order, self.at = torch.randperm(len(self.x)).to(self.x.device), 0
         rows = self.order[self.at : self.at + self.batch]
         self.at += self.batch
         self.optimizer.zero_grad(set_to_none=True)
-        self.loss = self.loss_of(self.x.index_select(0, rows), self.y.index_select(0, rows))
-        self.loss.backward()
+        loss = self.loss_of(self.x.index_select(0, rows), self.y.index_select(0, rows))
+        loss.backward()
         self.optimizer.step()
+        return loss.detach()
 
-    def seconds(self, steps: int) -> float:
-        """Wall time of so many steps, the device's work included."""
-        synchronize(self.x)
-        start = time.perf_counter()
+    def train(self, steps: int, losses: bool) -> float | None:
+        kept = []
         for _ in range(steps):
-            self.step()
-        synchronize(self.x)
-        return time.perf_counter() - start
-
-
-def synchronize(x: torch.Tensor) -> None:
-    if x.is_cuda:
-        torch.cuda.synchronize()
-
-
-def measure(loop: Loop, budget: float) -> tuple[float, int]:
-    """Median milliseconds a step, over chunks of about 100 ms that last `budget` seconds together; and the steps timed."""
-    loop.seconds(10)
-    chunk = max(1, round(0.1 / (loop.seconds(20) / 20)))
-    times: list[float] = []
-    while len(times) < 5 or sum(times) < budget:
-        times.append(loop.seconds(chunk))
-    return statistics.median(times) / chunk * 1e3, len(times) * chunk
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Time PyTorch on the bench's workloads.")
-    parser.add_argument("--only", action="append", choices=list(WORKLOADS), help="a workload; may be repeated")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
-    parser.add_argument("--threads", type=int, action="append", help="CPU threads to try; 1 and 2 when not given")
-    parser.add_argument("--seconds", type=float, default=2.0, help="time spent on each variant")
-    options = parser.parse_args()
-    torch.set_float32_matmul_precision("highest")
-    torch.set_flush_denormal(True)
-    cuda = options.device.startswith("cuda")
-    rows = []
-    for workload in options.only or WORKLOADS:
-        layouts = (False, True) if workload in ("cnn_mnist", "lrcn") else (False,)
-        threads_tried = (1,) if cuda else options.threads or (1, 2)
-        for compiled, threads, adam, channels_last in product((False, True), threads_tried, ("fused", "foreach"), layouts):
-            torch.set_num_threads(threads)
-            torch._dynamo.reset()
-            torch._inductor.config.cpp.threads = threads
-            loop = Loop(workload, options.device, options.precision, compiled, adam, channels_last)
-            ms, steps = measure(loop, options.seconds)
-            name = f"pytorch {torch.__version__} {'compile' if compiled else 'eager'}"
-            name += "" if cuda else f" {threads} thread{'s' if threads > 1 else ''}"
-            name += f" {adam}" + (" channels-last" if channels_last else "")
-            print(f"{workload:10} {name:60} {ms:9.4f} ms/step, loss {loop.loss.item():.4f}", file=sys.stderr, flush=True)
-            rows.append({
-                "workload": workload, "implementation": name, "device": options.device, "precision": options.precision,
-                "ms_per_step": ms, "samples_per_s": loop.batch / ms * 1e3, "steps": steps,
-            })  # fmt: skip
-    json.dump(rows, sys.stdout, indent=1)
-    print()
+            loss = self.step()
+            if losses:
+                kept.append(loss)
+        if self.x.is_cuda:
+            torch.cuda.synchronize()
+        return torch.stack(kept).mean().item() if losses else None
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description="Times PyTorch on one of the bench's workloads.")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--foreach", action="store_true")
+    peer.main(parser, Trainer)
