@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "cpu/depthwise.h"
-#include "cpu/narrow_conv.h"
+#include "cpu/direct_conv.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 #include "cpu/winograd.h"
@@ -149,10 +149,10 @@ DepthwiseShape depthwise_shape(const Conv& conv) {
           number(g.pad_begin[1])};
 }
 
-// The convolution as cpu/narrow_conv.h takes it, if it does.
-std::optional<NarrowConv> narrow_shape(const Conv& conv) {
+// The convolution as cpu/direct_conv.h takes it, if that is the faster way.
+std::optional<DirectConv> direct_shape(const Conv& conv) {
   if (conv.groups > 1 || conv.deep() || conv.g.dilates[0] > 0 || conv.g.dilates[1] > 0) return std::nullopt;
-  const NarrowConv shape{conv.x[0],
+  const DirectConv shape{conv.x[0],
                          conv.x[2],
                          conv.x[3],
                          conv.x[1],
@@ -165,7 +165,7 @@ std::optional<NarrowConv> narrow_shape(const Conv& conv) {
                          conv.g.strides[1],
                          conv.g.pad_begin[0],
                          conv.g.pad_begin[1]};
-  return narrow_conv_takes(shape) ? std::optional(shape) : std::nullopt;
+  return direct_conv_pays(shape) ? std::optional(shape) : std::nullopt;
 }
 
 // The convolution as cpu/winograd.h takes it, if that is the faster way.
@@ -206,11 +206,11 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
     return winograd(prepare, *shape,
                     {prepare.at(args.x), prepare.at(args.w), bias, prepare.at(args.y), false, relu, false});
   }
-  if (const auto shape = narrow_shape(conv)) {
-    void* workspace = prepare.workspace(narrow_conv_bytes(*shape, prepare.threads()));
+  if (const auto shape = direct_shape(conv)) {
+    void* workspace = prepare.workspace(direct_conv_bytes(*shape, prepare.threads()));
     return [=, shape = *shape, x = prepare.at(args.x), w = prepare.at(args.w), bias = prepare.at(args.bias),
             y = prepare.at(args.y),
-            threads = prepare.threads()] { narrow_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
+            threads = prepare.threads()] { direct_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
   }
   const Dnnl& d = prepare.dnnl();
   dnnl::primitive_attr attr = attributes();
@@ -334,9 +334,9 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
     void* workspace = prepare.workspace(winograd_bytes(*shape, threads));
     return [=, shape = *shape] { winograd_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads); };
   }
-  if (const auto shape = narrow_shape(conv)) {
-    void* workspace = prepare.workspace(narrow_conv_bytes(*shape, threads));
-    return [=, shape = *shape] { narrow_conv_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads); };
+  if (const auto shape = direct_shape(conv)) {
+    void* workspace = prepare.workspace(direct_conv_bytes(*shape, threads));
+    return [=, shape = *shape] { direct_conv_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads); };
   }
   Pieces pieces;
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);

@@ -138,6 +138,7 @@ export const cases: OpCase[] = [
   larger('1 to 32 channels', [3, 9, 17, 1], [3, 3, 1, 32]),
   larger('3 to 16 channels, 5×4, stride 2, uneven', [2, 13, 14, 3], [5, 4, 3, 16], { ...uneven, strideH: 2, strideW: 2 }),
   larger('2 to 112 channels, stride 3 that leaves columns over', [1, 8, 40, 2], [2, 3, 2, 112], { strideW: 3 }),
+  larger('one tap, 16 to 32 channels, stride 2', [3, 9, 11, 16], [1, 1, 16, 32], { strideH: 2, strideW: 2 }),
   larger('1 to 48 channels, many rows', [9, 30, 31, 1], [3, 3, 1, 48], SAME),
   larger('16 to 32 channels', [2, 9, 11, 16], [3, 3, 16, 32], SAME),
   larger('32 to 16 channels, uneven', [1, 7, 13, 32], [3, 3, 32, 16], uneven),

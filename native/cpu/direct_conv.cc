@@ -1,6 +1,6 @@
-// See narrow_conv.h. Where there is padding, x is first copied into a frame of zeros (a small part of y), so that every
+// See direct_conv.h. Where there is padding, x is first copied into a frame of zeros (a small part of y), so that every
 // window lies inside.
-#include "cpu/narrow_conv.h"
+#include "cpu/direct_conv.h"
 
 #include <algorithm>
 
@@ -9,10 +9,10 @@
 namespace gradstep::cpu {
 namespace {
 
-constexpr int64_t kMaxChannels = 4, kMaxTaps = 256;
+constexpr int64_t kMaxTaps = 256;
 
 struct Plan {
-  explicit Plan(const NarrowConv& c)
+  explicit Plan(const DirectConv& c)
       : frame_h((c.out_h - 1) * c.stride_h + c.kernel_h),
         frame_w((c.out_w - 1) * c.stride_w + c.kernel_w),
         framed(c.pad_top > 0 || c.pad_left > 0 || frame_h > c.h || frame_w > c.w),
@@ -27,7 +27,7 @@ struct Plan {
 };
 
 // One image into its frame.
-void frame_image(const NarrowConv& c, const Plan& p, const float* x, float* to) {
+void frame_image(const DirectConv& c, const Plan& p, const float* x, float* to) {
   memset(to, 0, p.image * sizeof(float));
   const int64_t rows = std::min(c.h, p.frame_h - c.pad_top), columns = std::min(c.w, p.frame_w - c.pad_left);
   for (int64_t y = 0; y < rows; y++) {
@@ -36,7 +36,7 @@ void frame_image(const NarrowConv& c, const Plan& p, const float* x, float* to) 
   }
 }
 
-const float* framed(const NarrowConv& c, const Plan& p, const float* x, float* frame, int threads) {
+const float* framed(const DirectConv& c, const Plan& p, const float* x, float* frame, int threads) {
   if (!p.framed) return x;
   parallel_ranges(c.n, parts_of(c.n * p.image, threads), 1, [&](int, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) frame_image(c, p, x + i * c.h * c.w * c.channels, frame + i * p.image);
@@ -46,7 +46,7 @@ const float* framed(const NarrowConv& c, const Plan& p, const float* x, float* f
 
 // kPixels neighbouring results of kVectors vectors of filters.
 template <int kPixels, int kVectors>
-GRADSTEP_INLINE void pixels(const NarrowConv& c, const Plan& p, const float* x, const float* w, const float* bias,
+GRADSTEP_INLINE void pixels(const DirectConv& c, const Plan& p, const float* x, const float* w, const float* bias,
                             bool relu, float* y) {
   Lanes sums[kPixels][kVectors];
 #pragma GCC unroll 4
@@ -81,7 +81,7 @@ GRADSTEP_INLINE void pixels(const NarrowConv& c, const Plan& p, const float* x, 
 }
 
 template <int kPixels, int kVectors>
-GRADSTEP_INLINE void row_of_pixels(const NarrowConv& c, const Plan& p, const float* x, const float* w,
+GRADSTEP_INLINE void row_of_pixels(const DirectConv& c, const Plan& p, const float* x, const float* w,
                                    const float* bias, bool relu, float* y) {
   const int64_t step = c.stride_w * c.channels;
   int64_t at = 0;
@@ -93,12 +93,12 @@ GRADSTEP_INLINE void row_of_pixels(const NarrowConv& c, const Plan& p, const flo
 }
 
 // Vectors of filters from `column` on that are worked on together.
-int vectors_at(const NarrowConv& c, int64_t column, int most) {
+int vectors_at(const DirectConv& c, int64_t column, int most) {
   return static_cast<int>(std::min<int64_t>(most, (c.filters - column) / kLanes));
 }
 
 // Rows of y begin … end - 1, counted through all images.
-GRADSTEP_VECTORISED void forward_rows(const NarrowConv& c, const Plan& p, const float* x, const float* w,
+GRADSTEP_VECTORISED void forward_rows(const DirectConv& c, const Plan& p, const float* x, const float* w,
                                       const float* bias, bool relu, float* y, int64_t begin, int64_t end) {
   for (int64_t at = begin; at < end; at++) {
     const float* from = x + at / c.out_h * p.image + at % c.out_h * c.stride_h * p.row;
@@ -156,7 +156,7 @@ GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const fl
 }
 
 template <int kVectors>
-GRADSTEP_INLINE void row_gradients(const NarrowConv& c, int64_t taps, const float* const* x, const float* dy,
+GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const float* const* x, const float* dy,
                                    float* sums) {
   const int64_t step = c.stride_w * c.channels;
   int64_t t = 0;
@@ -172,7 +172,7 @@ GRADSTEP_INLINE void row_gradients(const NarrowConv& c, int64_t taps, const floa
 }
 
 // sums [taps][filters] (and behind them those of dy itself) of rows begin … end - 1.
-GRADSTEP_VECTORISED void gradient_rows(const NarrowConv& c, const Plan& p, const float* x, const float* dy, float* sums,
+GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const float* x, const float* dy, float* sums,
                                        bool with_bias, int64_t begin, int64_t end) {
   memset(sums, 0, (p.taps + with_bias) * c.filters * sizeof(float));
   const int64_t length = c.kernel_w * c.channels;
@@ -202,17 +202,19 @@ GRADSTEP_VECTORISED void gradient_rows(const NarrowConv& c, const Plan& p, const
 
 }  // namespace
 
-bool narrow_conv_takes(const NarrowConv& c) {
+bool direct_conv_pays(const DirectConv& c) {
   const int64_t taps = c.kernel_h * c.kernel_w * c.channels;
-  return c.channels <= kMaxChannels && c.filters % kLanes == 0 && taps <= kMaxTaps && c.pad_top >= 0 && c.pad_left >= 0;
+  const bool shallow = c.channels <= 4, skips = c.kernel_h * c.kernel_w == 1 && c.stride_h * c.stride_w > 1;
+  return (shallow || (skips && c.channels <= 64)) && taps <= kMaxTaps && c.filters % kLanes == 0 && c.pad_top >= 0 &&
+         c.pad_left >= 0;
 }
 
-size_t narrow_conv_bytes(const NarrowConv& c, int threads) {
+size_t direct_conv_bytes(const DirectConv& c, int threads) {
   const Plan p(c);
   return (p.frame_floats + threads * (p.taps + 1) * c.filters) * sizeof(float);
 }
 
-void narrow_conv_forward(const NarrowConv& c, const float* x, const float* w, const float* bias, bool relu, float* y,
+void direct_conv_forward(const DirectConv& c, const float* x, const float* w, const float* bias, bool relu, float* y,
                          void* workspace, int threads) {
   const Plan p(c);
   const float* from = framed(c, p, x, static_cast<float*>(workspace), threads);
@@ -221,7 +223,7 @@ void narrow_conv_forward(const NarrowConv& c, const float* x, const float* w, co
                   [&](int, int64_t begin, int64_t end) { forward_rows(c, p, from, w, bias, relu, y, begin, end); });
 }
 
-void narrow_conv_kernel_gradient(const NarrowConv& c, const float* x, const float* dy, float* dw, float* db,
+void direct_conv_kernel_gradient(const DirectConv& c, const float* x, const float* dy, float* dw, float* db,
                                  bool accumulate, void* workspace, int threads) {
   const Plan p(c);
   const float* from = framed(c, p, x, static_cast<float*>(workspace), threads);
