@@ -1,0 +1,304 @@
+// See tile_product.h. Each thread has a range of the longer side of y, whose operand it packs in chunks, each used while
+// it is in the caches; the other operand it packs whole, for itself: cheaper than waiting for one another. A tile of a is [16 rows][16 pairs of the
+// depth], one of b [16 pairs][16 columns]; either is sixteen vectors of sixteen pairs, as they are read or transposed.
+#include "cpu/tile_product.h"
+
+#include <algorithm>
+
+#include "cpu/parallel.h"
+#include "cpu/tiles.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+namespace gradstep::cpu {
+
+#if defined(__x86_64__) && defined(__linux__)
+
+namespace {
+
+#define GRADSTEP_TILE __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512bf16")))
+#define GRADSTEP_TILE_INLINE GRADSTEP_TILE inline __attribute__((always_inline))
+
+constexpr int64_t kSide = 16;                 // rows, columns and pairs of a tile
+constexpr int64_t kDepth = 32;                // elements of the depth in one
+constexpr int64_t kTile = kSide * kDepth;     // its elements
+constexpr int64_t kStep = 2 * kSide;          // rows and columns that are multiplied at a time
+constexpr int64_t kChunk = 4 * kStep;         // rows of a, or columns of b, that are packed at a time
+
+int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+__mmask16 first(int64_t n) { return static_cast<__mmask16>(n >= kSide ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
+
+// Sixteen vectors of sixteen pairs as their own transpose.
+GRADSTEP_TILE_INLINE void transpose(__m512i v[kSide]) {
+  __m512i w[kSide];
+#pragma GCC unroll 8
+  for (int i = 0; i < kSide; i += 2) {
+    w[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+    w[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kSide; i += 4) {
+    v[i] = _mm512_unpacklo_epi64(w[i], w[i + 2]);
+    v[i + 1] = _mm512_unpackhi_epi64(w[i], w[i + 2]);
+    v[i + 2] = _mm512_unpacklo_epi64(w[i + 1], w[i + 3]);
+    v[i + 3] = _mm512_unpackhi_epi64(w[i + 1], w[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    w[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
+    w[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
+    w[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
+    w[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    v[i] = _mm512_shuffle_i32x4(w[i], w[i + 8], 0x88);
+    v[i + 8] = _mm512_shuffle_i32x4(w[i], w[i + 8], 0xdd);
+    v[i + 4] = _mm512_shuffle_i32x4(w[i + 4], w[i + 12], 0x88);
+    v[i + 12] = _mm512_shuffle_i32x4(w[i + 4], w[i + 12], 0xdd);
+  }
+}
+
+GRADSTEP_TILE_INLINE __m512i rounded(__m512 low, __m512 high) {
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+}
+
+// A tile of an operand whose rows (of a) or columns (of b) lie `stride` apart, each with its depth side by side: `count`
+// of them, `depth` elements of each. Vector i holds the pairs of row or column i.
+GRADSTEP_TILE_INLINE void pack_along(uint16_t* to, const float* from, int64_t stride, int64_t count, int64_t depth,
+                                     bool turned) {
+  __m512i v[kSide];
+  const __mmask16 low = first(depth), high = first(depth - kSide);
+  if (count >= kSide) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kSide; i++) {
+      const float* at = from + i * stride;
+      v[i] = rounded(_mm512_maskz_loadu_ps(low, at), _mm512_maskz_loadu_ps(high, at + kSide));
+    }
+  } else {
+    for (int i = 0; i < kSide; i++) {
+      const float* at = from + i * stride;
+      v[i] = i < count ? rounded(_mm512_maskz_loadu_ps(low, at), _mm512_maskz_loadu_ps(high, at + kSide))
+                       : _mm512_setzero_si512();
+    }
+  }
+  if (turned) transpose(v);
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; i++) _mm512_store_si512(to + i * kDepth, v[i]);
+}
+
+// The same of an operand whose depth lies `stride` apart. Vector i holds pair i of all rows or columns.
+GRADSTEP_TILE_INLINE void pack_across(uint16_t* to, const float* from, int64_t stride, int64_t count, int64_t depth,
+                                      bool turned) {
+  const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __mmask16 there = first(count);
+  __m512i v[kSide];
+  if (depth >= kDepth) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kSide; i++) {
+      const float* at = from + 2 * i * stride;
+      v[i] = _mm512_permutexvar_epi16(
+          pairs, rounded(_mm512_maskz_loadu_ps(there, at), _mm512_maskz_loadu_ps(there, at + stride)));
+    }
+  } else {
+    for (int i = 0; i < kSide; i++) {
+      const float* at = from + 2 * i * stride;
+      const __m512 low = 2 * i < depth ? _mm512_maskz_loadu_ps(there, at) : _mm512_setzero_ps();
+      const __m512 high = 2 * i + 1 < depth ? _mm512_maskz_loadu_ps(there, at + stride) : _mm512_setzero_ps();
+      v[i] = _mm512_permutexvar_epi16(pairs, rounded(low, high));
+    }
+  }
+  if (turned) transpose(v);
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; i++) _mm512_store_si512(to + i * kDepth, v[i]);
+}
+
+int64_t depth_tiles(const TileProduct& p) { return (p.k + kDepth - 1) / kDepth; }
+
+// Rows begin … end - 1 of a as [16 rows][depth in tiles], padded with zeros.
+GRADSTEP_TILE void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; r += kSide) {
+    for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
+      const int64_t count = std::min(end, p.m) - r, depth = p.k - k;
+      if (p.transpose_a) {
+        pack_across(to, p.a + k * p.m + r, p.m, count, depth, true);
+      } else {
+        pack_along(to, p.a + r * p.k + k, p.k, count, depth, false);
+      }
+    }
+  }
+}
+
+// Columns begin … end - 1 of b likewise.
+GRADSTEP_TILE void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+  for (int64_t c = begin; c < end; c += kSide) {
+    for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
+      const int64_t count = std::min(end, p.n) - c, depth = p.k - k;
+      if (p.transpose_b) {
+        pack_along(to, p.b + c * p.k + k, p.k, count, depth, true);
+      } else {
+        pack_across(to, p.b + k * p.n + c, p.n, count, depth, false);
+      }
+    }
+  }
+}
+
+// Up to 32 rows times up to 32 columns: accumulators 0 to 3, row by row.
+template <int kRows, int kColumns>
+GRADSTEP_TILE_INLINE void multiply_block(const uint16_t* a, const uint16_t* b, int64_t tiles) {
+  const int64_t block = tiles * kTile;
+  for (int64_t k = 0; k < tiles; k++, a += kTile, b += kTile) {
+    _tile_loadd(4, a, 64);
+    _tile_loadd(6, b, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    if constexpr (kColumns > 1) {
+      _tile_loadd(7, b + block, 64);
+      _tile_dpbf16ps(1, 4, 7);
+    }
+    if constexpr (kRows > 1) {
+      _tile_loadd(5, a + block, 64);
+      _tile_dpbf16ps(2, 5, 6);
+      if constexpr (kColumns > 1) _tile_dpbf16ps(3, 5, 7);
+    }
+  }
+}
+
+// Results of one block, [row][column], from where its tiles were put (rows `from_stride` apart) to y.
+GRADSTEP_TILE_INLINE void finish(const TileProduct& p, const float* from, int64_t from_stride, int64_t row, int64_t column,
+                                 int64_t rows, int64_t columns) {
+  for (int64_t c = 0; c < columns; c += kSide) {
+    const __mmask16 there = first(columns - c);
+    const __m512 bias = p.bias ? _mm512_maskz_loadu_ps(there, p.bias + column + c) : _mm512_setzero_ps();
+    for (int64_t r = 0; r < rows; r++) {
+      float* to = p.y + (row + r) * p.n + column + c;
+      __m512 v = _mm512_maskz_loadu_ps(there, from + r * from_stride + c);
+      if (p.accumulate) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(there, to));
+      v = _mm512_add_ps(v, bias);
+      if (p.relu) v = _mm512_max_ps(v, _mm512_setzero_ps());
+      _mm512_mask_storeu_ps(to, there, v);
+    }
+  }
+}
+
+template <int kRows, int kColumns>
+GRADSTEP_TILE_INLINE void one_block(const TileProduct& p, const uint16_t* a, const uint16_t* b, int64_t row,
+                                    int64_t column, int64_t rows, int64_t columns) {
+  _tile_zero(0);
+  if constexpr (kColumns > 1) _tile_zero(1);
+  if constexpr (kRows > 1) _tile_zero(2);
+  if constexpr (kRows > 1 && kColumns > 1) _tile_zero(3);
+  multiply_block<kRows, kColumns>(a, b, depth_tiles(p));
+  const bool whole = rows == kRows * kSide && columns == kColumns * kSide;
+  const bool plain = whole && !p.accumulate && !p.bias && !p.relu;
+  alignas(64) float block[kStep * kStep];
+  float* to = plain ? p.y + row * p.n + column : block;
+  const int64_t stride = plain ? p.n : kStep;
+  _tile_stored(0, to, stride * sizeof(float));
+  if constexpr (kColumns > 1) _tile_stored(1, to + kSide, stride * sizeof(float));
+  if constexpr (kRows > 1) {
+    _tile_stored(2, to + kSide * stride, stride * sizeof(float));
+    if constexpr (kColumns > 1) _tile_stored(3, to + kSide * stride + kSide, stride * sizeof(float));
+  }
+  if (!plain) finish(p, block, kStep, row, column, rows, columns);
+}
+
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// The packed rows begin … end - 1 of a times the packed columns first … last - 1 of b.
+GRADSTEP_TILE void multiply_blocks(const TileProduct& p, const uint16_t* a, int64_t begin, int64_t end,
+                                   const uint16_t* b, int64_t first_column, int64_t last_column) {
+  static const TileConfig config;
+  _tile_loadconfig(&config);
+  const int64_t side = depth_tiles(p) * kTile;  // elements of sixteen rows or columns
+  for (int64_t c = first_column; c < last_column; c += kStep) {
+    const uint16_t* at_b = b + (c - first_column) / kSide * side;
+    const int64_t columns = std::min(kStep, last_column - c);
+    for (int64_t r = begin; r < end; r += kStep) {
+      const uint16_t* at_a = a + (r - begin) / kSide * side;
+      const int64_t rows = std::min(kStep, end - r);
+      if (rows > kSide) {
+        columns > kSide ? one_block<2, 2>(p, at_a, at_b, r, c, rows, columns)
+                        : one_block<2, 1>(p, at_a, at_b, r, c, rows, columns);
+      } else {
+        columns > kSide ? one_block<1, 2>(p, at_a, at_b, r, c, rows, columns)
+                        : one_block<1, 1>(p, at_a, at_b, r, c, rows, columns);
+      }
+    }
+  }
+  _tile_release();
+}
+
+// How the work is divided: the longer side among threads, in multiples of what is multiplied at a time; the shorter side
+// is packed in chunks.
+struct Division {
+  Division(const TileProduct& p, int threads)
+      : by_rows(p.m >= p.n),
+        length(by_rows ? p.m : p.n),
+        parts(static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / kGrain / 32, length / kStep), 1, threads))),
+        depth(depth_tiles(p) * kDepth) {}
+  bool by_rows;
+  int64_t length;
+  int parts;
+  int64_t depth;  // padded
+
+  // Elements of the packed operand that all share, and of a chunk of the other.
+  int64_t whole(const TileProduct& p) const { return rounded_up(by_rows ? p.n : p.m, kSide) * depth; }
+  int64_t chunk() const { return std::min(kChunk, rounded_up(length, kSide)) * depth; }
+};
+
+}  // namespace
+
+bool has_tile_product() {
+  static const bool has = [] {
+    unsigned a, b, c, d;
+    return has_tiles() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;  // AVX512_BF16
+  }();
+  return has;
+}
+
+size_t tile_product_bytes(const TileProduct& p, int threads) {
+  const Division d(p, threads);
+  return d.parts * (d.whole(p) + d.chunk()) * sizeof(uint16_t) + 64;
+}
+
+void multiply_in_tiles(const TileProduct& p, void* workspace, int threads) {
+  const Division d(p, threads);
+  const int64_t whole = d.whole(p), each = whole + d.chunk();
+  uint16_t* const packed = static_cast<uint16_t*>(workspace);
+  parallel_ranges(d.length, d.parts, kStep, [&](int part, int64_t begin, int64_t end) {
+    uint16_t* shared = packed + part * each;
+    uint16_t* chunk = shared + whole;
+    d.by_rows ? pack_b(p, shared, 0, p.n) : pack_a(p, shared, 0, p.m);
+    for (int64_t at = begin; at < end; at += kChunk) {
+      const int64_t to = std::min(end, at + kChunk);
+      if (d.by_rows) {
+        pack_a(p, chunk, at, to);
+        multiply_blocks(p, chunk, at, to, shared, 0, p.n);
+      } else {
+        pack_b(p, chunk, at, to);
+        multiply_blocks(p, shared, 0, p.m, chunk, at, to);
+      }
+    }
+  });
+}
+
+#else
+
+bool has_tile_product() { return false; }
+size_t tile_product_bytes(const TileProduct&, int) { return 0; }
+void multiply_in_tiles(const TileProduct&, void*, int) {}
+
+#endif
+
+}  // namespace gradstep::cpu
