@@ -10,6 +10,7 @@ import type { Value } from '../graph/graph.js';
 import { broadcastShapes, formatShape, sizeOf } from '../graph/shape.js';
 import { broadcastTo } from './map.js';
 import { matmul } from './matmul.js';
+import { precision } from './precision.js';
 import { sumTo } from './reduce_sum.js';
 import { reshape } from './reshape.js';
 
@@ -20,6 +21,7 @@ export const batchMatmulOp = defineOp({
   attrs: {
     transposeA: { type: 'enum', values: ['no', 'yes'], default: 'no' },
     transposeB: { type: 'enum', values: ['no', 'yes'], default: 'no' },
+    precision,
   },
   infer({ a, b }, { transposeA, transposeB }) {
     const batch = Math.max(a!.shape[0]!, b!.shape[0]!);

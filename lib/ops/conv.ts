@@ -11,6 +11,7 @@ import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { EPILOGUES } from './matmul.js';
+import { precision } from './precision.js';
 import { sum } from './reduce_sum.js';
 import { pickAttrs, windowAttrs, windowedAxes, type Window } from './window.js';
 
@@ -40,7 +41,7 @@ export const convOp = defineOp({
   name: 'conv',
   inputs: { x: { dtypes: ['float32'] }, w: { dtypes: ['float32'] }, bias: { dtypes: ['float32'], optional: true } },
   outputs: { y: { dtypes: ['float32'] } },
-  attrs: { ...geometry, activation: { type: 'enum', values: EPILOGUES, default: 'linear' } },
+  attrs: { ...geometry, activation: { type: 'enum', values: EPILOGUES, default: 'linear' }, precision },
   infer({ x, w, bias }, attrs) {
     const shape = convolved(x!.shape, w!.shape, attrs);
     const filters = shape.at(-1);
@@ -74,7 +75,7 @@ export const convDxOp = defineOp({
   name: 'convDx',
   inputs: { dy: { dtypes: ['float32'] }, w: { dtypes: ['float32'] } },
   outputs: { dx: { dtypes: ['float32'], accumulate: true } },
-  attrs: { ...geometry, shape: { type: 'dims' } },
+  attrs: { ...geometry, shape: { type: 'dims' }, precision },
   infer({ dy, w }, attrs) {
     const shape = attrs.shape as number[];
     const y = convolved(shape, w!.shape, attrs);
@@ -98,7 +99,12 @@ export const convDwOp = defineOp({
   name: 'convDw',
   inputs: { x: { dtypes: ['float32'] }, dy: { dtypes: ['float32'] } },
   outputs: { dw: { dtypes: ['float32'], accumulate: true }, db: { dtypes: ['float32'], optional: true } },
-  attrs: { ...geometry, shape: { type: 'dims' }, withBias: { type: 'enum', values: ['no', 'yes'], default: 'no' } },
+  attrs: {
+    ...geometry,
+    shape: { type: 'dims' },
+    withBias: { type: 'enum', values: ['no', 'yes'], default: 'no' },
+    precision,
+  },
   infer({ dy }, attrs): Record<string, TensorType> {
     const dw: TensorType = { dtype: 'float32', shape: attrs.shape as number[] };
     return attrs.withBias === 'yes' ? { dw, db: { dtype: 'float32', shape: [dy!.shape.at(-1)!] } } : { dw };

@@ -17,6 +17,7 @@
 #include "core/cpu_device.h"
 #include "core/error.h"
 #include "cpu/prepare.h"
+#include "cpu/tiles.h"
 #include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
@@ -226,6 +227,8 @@ int usable_threads() {
 std::unique_ptr<Backend> create_backend(int threads) {
   return std::make_unique<CpuBackend>(threads > 0 ? threads : usable_threads());
 }
+
+bool multiplies_bfloat16() { return has_tiles(); }
 
 std::string onednn_version() {
   const dnnl_version_t* v = dnnl_version();

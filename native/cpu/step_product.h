@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/operand.h"
 #include "cpu/parallel.h"
 
 namespace gradstep::cpu {
@@ -19,11 +20,6 @@ namespace gradstep::cpu {
 constexpr int64_t kLanes = 16;
 
 inline int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
-
-// How operands are stored: float32; float32 rounded to bfloat16 (where the processor cannot multiply those); bfloat16.
-enum class OperandKind { kFloat, kRounded, kTiles };
-
-OperandKind operand_kind(bool bfloat16);
 
 class StepProduct {
  public:
