@@ -5,7 +5,7 @@
  * a whole batch is one large product, and a transposition of the last two axes becomes a flag.
  */
 import { GradstepError } from '../errors.js';
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type AttrValue } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { broadcastShapes, formatShape, sizeOf } from '../graph/shape.js';
 import { broadcastTo } from './map.js';
@@ -34,15 +34,16 @@ export const batchMatmulOp = defineOp({
     const ta = node.attrs.transposeA === 'yes';
     const tb = node.attrs.transposeB === 'yes';
     const dy = grads.y!;
-    const da = () => (ta ? batchMatmul(b, dy, tb, true) : batchMatmul(dy, b, false, !tb));
-    const db = () => (tb ? batchMatmul(dy, a, true, ta) : batchMatmul(a, dy, !ta, false));
+    const { precision } = node.attrs;
+    const da = () => (ta ? batchMatmul(b, dy, tb, true, precision) : batchMatmul(dy, b, false, !tb, precision));
+    const db = () => (tb ? batchMatmul(dy, a, true, ta, precision) : batchMatmul(a, dy, !ta, false, precision));
     return { a: needs('a') ? sumTo(da(), a.shape) : undefined, b: needs('b') ? sumTo(db(), b.shape) : undefined };
   },
 });
 
 /** op(a[i])·op(b[i]) for a and b of rank 3 and equal batches, or one of them 1. */
-function batchMatmul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
-  const attrs = { transposeA: transposeA ? 'yes' : 'no', transposeB: transposeB ? 'yes' : 'no' };
+function batchMatmul(a: Value, b: Value, transposeA: boolean, transposeB: boolean, precision?: AttrValue): Value {
+  const attrs = { transposeA: transposeA ? 'yes' : 'no', transposeB: transposeB ? 'yes' : 'no', ...(precision && { precision }) };
   return a.graph.add(batchMatmulOp, { a, b }, attrs).outputs.y!;
 }
 

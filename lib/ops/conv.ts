@@ -25,6 +25,8 @@ export interface ConvWindow extends Window {
 
 const one = { type: 'i32', default: 1 } as const;
 const geometry = { ...windowAttrs, dilationD: one, dilationH: one, dilationW: one, groups: one } as const;
+/** What the gradients of a convolution take over from it. */
+const kept = { ...geometry, precision } as const;
 
 /** Shape of y; ERR_SHAPE where x, w and the window do not fit together. */
 function convolved(x: Shape, w: Shape, attrs: Readonly<Record<string, unknown>>): number[] {
@@ -53,7 +55,7 @@ export const convOp = defineOp({
   backward({ node, grads, needs }) {
     const { x, w } = node.inputs as { x: Value; w: Value };
     const dy = grads.y!;
-    const window = pickAttrs(node.attrs, geometry);
+    const window = pickAttrs(node.attrs, kept);
     const result: Record<string, Value | undefined> = {};
     if (needs('x')) result.x = convTranspose(dy, w, x.shape, window);
     if (needs('w')) {
@@ -87,7 +89,7 @@ export const convDxOp = defineOp({
   },
   backward({ node, grads, needs }) {
     const { dy, w } = node.inputs as { dy: Value; w: Value };
-    const window = pickAttrs(node.attrs, geometry);
+    const window = pickAttrs(node.attrs, kept);
     return {
       dy: needs('dy') ? conv(grads.dx!, w, window) : undefined,
       w: needs('w') ? convDw(grads.dx!, dy, w.shape, window) : undefined,
@@ -114,7 +116,7 @@ export const convDwOp = defineOp({
       throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The bias gradient of a convolution cannot be differentiated again');
     }
     const { x, dy } = node.inputs as { x: Value; dy: Value };
-    const window = pickAttrs(node.attrs, geometry);
+    const window = pickAttrs(node.attrs, kept);
     return {
       x: needs('x') ? convTranspose(dy, grads.dw!, x.shape, window) : undefined,
       dy: needs('dy') ? conv(x, grads.dw!, window) : undefined,

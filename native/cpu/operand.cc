@@ -11,16 +11,16 @@ OperandKind operand_kind(bool bfloat16) {
   return has_tiles() ? OperandKind::kTiles : OperandKind::kRounded;
 }
 
-size_t Operand::bytes() const {
+size_t ProductOperand::bytes() const {
   if (kind_ == OperandKind::kFloat) return 0;
   return (size_ * (kind_ == OperandKind::kTiles ? sizeof(uint16_t) : sizeof(float)) + 63) / 64 * 64;
 }
 
-void* Operand::at(char* place) const {
+void* ProductOperand::at(char* place) const {
   return kind_ == OperandKind::kFloat ? const_cast<float*>(from_) : static_cast<void*>(place);
 }
 
-void Operand::round_to(char* place, int threads) const {
+void ProductOperand::round_to(char* place, int threads) const {
   if (kind_ == OperandKind::kFloat) return;
   parallel_ranges(size_, parts_of(size_, threads), 32, [&](int, int64_t begin, int64_t end) {
     if (kind_ == OperandKind::kTiles) {

@@ -13,9 +13,9 @@ enum class OperandKind { kFloat, kRounded, kTiles };
 
 OperandKind operand_kind(bool bfloat16);
 
-class Operand {
+class ProductOperand {
  public:
-  Operand(const float* from, int64_t size, OperandKind kind) : from_(from), size_(size), kind_(kind) {}
+  ProductOperand(const float* from, int64_t size, OperandKind kind) : from_(from), size_(size), kind_(kind) {}
 
   // Of workspace: none for what is read where it lies.
   size_t bytes() const;

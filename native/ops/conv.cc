@@ -171,8 +171,8 @@ auto with_operands(OperandKind& kind, Make make) -> decltype(make(kind)) {
 }
 
 // A kernel as an operand: packing rounds it for the tile units.
-Operand kernel_operand(const float* w, int64_t size, OperandKind kind) {
-  return Operand(w, size, kind == OperandKind::kTiles ? OperandKind::kFloat : kind);
+ProductOperand kernel_operand(const float* w, int64_t size, OperandKind kind) {
+  return ProductOperand(w, size, kind == OperandKind::kTiles ? OperandKind::kFloat : kind);
 }
 
 size_t bytes_of(const memory::dims& dims) {
@@ -208,8 +208,8 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   const size_t at_kernel = pieces.add(pack ? packed.get_size() : 0);
   const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
-  const Operand x(prepare.at(args.x), args.x.size(), kind);
-  const Operand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
+  const ProductOperand x(prepare.at(args.x), args.x.size(), kind);
+  const ProductOperand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
   const size_t at_x = pieces.add(x.bytes()), at_w = pieces.add(w.bytes());
   char* workspace = pieces.allocate(prepare);
   char *place_x = workspace + at_x, *place_w = workspace + at_w;
@@ -271,8 +271,8 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   const size_t at_scratch = pieces.add(scratch.get_size());
   const size_t at_sum = pieces.add(aside ? bytes_of(conv.x) : 0);
   const size_t at_reversed = pieces.add(reversed ? bytes_of(conv.w) : 0);
-  const Operand dy(prepare.at(args.dy), args.dy.size(), kind);
-  const Operand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
+  const ProductOperand dy(prepare.at(args.dy), args.dy.size(), kind);
+  const ProductOperand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
   const size_t at_dy = pieces.add(dy.bytes()), at_w = pieces.add(w.bytes());
   char* workspace = pieces.allocate(prepare);
   char *place_dy = workspace + at_dy, *place_w = workspace + at_w;
@@ -316,7 +316,7 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
   if (own_dw(conv)) {
     if (kind == OperandKind::kTiles) kind = OperandKind::kRounded;
-    const Operand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
+    const ProductOperand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
     const DepthwiseShape shape = depthwise_shape(conv);
     const BiasSums sums(prepare.at(args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(), conv.y[1]);
     const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
@@ -344,7 +344,7 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
       return conv_backward_weights_desc(d, x, conv.any_kernel(), bias, y, conv.g, hint, attributes());
     });
   });
-  const Operand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
+  const ProductOperand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
   const BiasSums sums(prepare.at(args.dy), sums_bias ? nullptr : db, args.dy.size(), conv.y[1]);
   const memory::desc plain = conv.kernel();
   const memory::desc packed = desc.diff_weights_desc();

@@ -30,7 +30,7 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   const Dnnl& d = prepare.dnnl();
   const auto desc = make_primitive("matrix product", [&] { return matmul_desc(d, a, b, bias, y, attr); });
   const memory::desc scratchpad = desc.scratchpad_desc();
-  const Operand left(prepare.at(args.a), args.a.size(), kind), right(prepare.at(args.b), args.b.size(), kind);
+  const ProductOperand left(prepare.at(args.a), args.a.size(), kind), right(prepare.at(args.b), args.b.size(), kind);
   char* const place_a = static_cast<char*>(prepare.workspace(left.bytes() + right.bytes() + scratchpad.get_size()));
   char *const place_b = place_a + left.bytes(), *const rest = place_b + right.bytes();
 
