@@ -73,6 +73,7 @@ export interface NativeAddon {
   readonly threads: number;
   /** Devices of a plugin, or why there are none. */
   pluginDevices(path: string): { devices: NativeDevice[]; why: string };
-  cpuDevice(): NativeDevice;
+  /** `bfloat16`: whether the processor multiplies such numbers, or rounded ones are multiplied as float32. */
+  cpuDevice(): NativeDevice & { bfloat16: 'native' | 'emulated' };
   Session: new (options: NativeSessionOptions) => NativeSession;
 }

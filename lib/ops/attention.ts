@@ -11,6 +11,7 @@ import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sameShape } from '../graph/shape.js';
+import { precision } from './precision.js';
 
 const inputs = {
   q: { dtypes: ['float32'] },
@@ -26,6 +27,7 @@ const attrs = {
   causal: { type: 'enum', values: ['no', 'yes'], default: 'no' },
   rate: { type: 'f32', default: 0 },
   stream: { type: 'u32', default: 0 },
+  precision,
 } as const;
 
 function checkShapes({ q, k, v, mask, bias }: Readonly<Record<string, Value>>): void {

@@ -5,11 +5,12 @@
  * a whole batch is one large product, and a transposition of the last two axes becomes a flag.
  */
 import { GradstepError } from '../errors.js';
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type AttrValue } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { broadcastShapes, formatShape, sizeOf } from '../graph/shape.js';
 import { broadcastTo } from './map.js';
 import { matmul } from './matmul.js';
+import { precision } from './precision.js';
 import { sumTo } from './reduce_sum.js';
 import { reshape } from './reshape.js';
 
@@ -20,6 +21,7 @@ export const batchMatmulOp = defineOp({
   attrs: {
     transposeA: { type: 'enum', values: ['no', 'yes'], default: 'no' },
     transposeB: { type: 'enum', values: ['no', 'yes'], default: 'no' },
+    precision,
   },
   infer({ a, b }, { transposeA, transposeB }) {
     const batch = Math.max(a!.shape[0]!, b!.shape[0]!);
@@ -32,15 +34,16 @@ export const batchMatmulOp = defineOp({
     const ta = node.attrs.transposeA === 'yes';
     const tb = node.attrs.transposeB === 'yes';
     const dy = grads.y!;
-    const da = () => (ta ? batchMatmul(b, dy, tb, true) : batchMatmul(dy, b, false, !tb));
-    const db = () => (tb ? batchMatmul(dy, a, true, ta) : batchMatmul(a, dy, !ta, false));
+    const { precision } = node.attrs;
+    const da = () => (ta ? batchMatmul(b, dy, tb, true, precision) : batchMatmul(dy, b, false, !tb, precision));
+    const db = () => (tb ? batchMatmul(dy, a, true, ta, precision) : batchMatmul(a, dy, !ta, false, precision));
     return { a: needs('a') ? sumTo(da(), a.shape) : undefined, b: needs('b') ? sumTo(db(), b.shape) : undefined };
   },
 });
 
 /** op(a[i])·op(b[i]) for a and b of rank 3 and equal batches, or one of them 1. */
-function batchMatmul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
-  const attrs = { transposeA: transposeA ? 'yes' : 'no', transposeB: transposeB ? 'yes' : 'no' };
+function batchMatmul(a: Value, b: Value, transposeA: boolean, transposeB: boolean, precision?: AttrValue): Value {
+  const attrs = { transposeA: transposeA ? 'yes' : 'no', transposeB: transposeB ? 'yes' : 'no', ...(precision && { precision }) };
   return a.graph.add(batchMatmulOp, { a, b }, attrs).outputs.y!;
 }
 

@@ -11,6 +11,7 @@ import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { EPILOGUES } from './matmul.js';
+import { precision } from './precision.js';
 import { sum } from './reduce_sum.js';
 import { pickAttrs, windowAttrs, windowedAxes, type Window } from './window.js';
 
@@ -24,6 +25,8 @@ export interface ConvWindow extends Window {
 
 const one = { type: 'i32', default: 1 } as const;
 const geometry = { ...windowAttrs, dilationD: one, dilationH: one, dilationW: one, groups: one } as const;
+/** What the gradients of a convolution take over from it. */
+const kept = { ...geometry, precision } as const;
 
 /** Shape of y; ERR_SHAPE where x, w and the window do not fit together. */
 function convolved(x: Shape, w: Shape, attrs: Readonly<Record<string, unknown>>): number[] {
@@ -40,7 +43,7 @@ export const convOp = defineOp({
   name: 'conv',
   inputs: { x: { dtypes: ['float32'] }, w: { dtypes: ['float32'] }, bias: { dtypes: ['float32'], optional: true } },
   outputs: { y: { dtypes: ['float32'] } },
-  attrs: { ...geometry, activation: { type: 'enum', values: EPILOGUES, default: 'linear' } },
+  attrs: { ...geometry, activation: { type: 'enum', values: EPILOGUES, default: 'linear' }, precision },
   infer({ x, w, bias }, attrs) {
     const shape = convolved(x!.shape, w!.shape, attrs);
     const filters = shape.at(-1);
@@ -52,7 +55,7 @@ export const convOp = defineOp({
   backward({ node, grads, needs }) {
     const { x, w } = node.inputs as { x: Value; w: Value };
     const dy = grads.y!;
-    const window = pickAttrs(node.attrs, geometry);
+    const window = pickAttrs(node.attrs, kept);
     const result: Record<string, Value | undefined> = {};
     if (needs('x')) result.x = convTranspose(dy, w, x.shape, window);
     if (needs('w')) {
@@ -74,7 +77,7 @@ export const convDxOp = defineOp({
   name: 'convDx',
   inputs: { dy: { dtypes: ['float32'] }, w: { dtypes: ['float32'] } },
   outputs: { dx: { dtypes: ['float32'], accumulate: true } },
-  attrs: { ...geometry, shape: { type: 'dims' } },
+  attrs: { ...geometry, shape: { type: 'dims' }, precision },
   infer({ dy, w }, attrs) {
     const shape = attrs.shape as number[];
     const y = convolved(shape, w!.shape, attrs);
@@ -86,7 +89,7 @@ export const convDxOp = defineOp({
   },
   backward({ node, grads, needs }) {
     const { dy, w } = node.inputs as { dy: Value; w: Value };
-    const window = pickAttrs(node.attrs, geometry);
+    const window = pickAttrs(node.attrs, kept);
     return {
       dy: needs('dy') ? conv(grads.dx!, w, window) : undefined,
       w: needs('w') ? convDw(grads.dx!, dy, w.shape, window) : undefined,
@@ -98,7 +101,12 @@ export const convDwOp = defineOp({
   name: 'convDw',
   inputs: { x: { dtypes: ['float32'] }, dy: { dtypes: ['float32'] } },
   outputs: { dw: { dtypes: ['float32'], accumulate: true }, db: { dtypes: ['float32'], optional: true } },
-  attrs: { ...geometry, shape: { type: 'dims' }, withBias: { type: 'enum', values: ['no', 'yes'], default: 'no' } },
+  attrs: {
+    ...geometry,
+    shape: { type: 'dims' },
+    withBias: { type: 'enum', values: ['no', 'yes'], default: 'no' },
+    precision,
+  },
   infer({ dy }, attrs): Record<string, TensorType> {
     const dw: TensorType = { dtype: 'float32', shape: attrs.shape as number[] };
     return attrs.withBias === 'yes' ? { dw, db: { dtype: 'float32', shape: [dy!.shape.at(-1)!] } } : { dw };
@@ -108,7 +116,7 @@ export const convDwOp = defineOp({
       throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The bias gradient of a convolution cannot be differentiated again');
     }
     const { x, dy } = node.inputs as { x: Value; dy: Value };
-    const window = pickAttrs(node.attrs, geometry);
+    const window = pickAttrs(node.attrs, kept);
     return {
       x: needs('x') ? convTranspose(dy, grads.dw!, x.shape, window) : undefined,
       dy: needs('dy') ? conv(x, grads.dw!, window) : undefined,

@@ -16,6 +16,12 @@ export interface DeviceInfo {
   /** CPU only: threads that the process may run at once, by its affinity and its control group's quota. */
   threads?: number;
   available: boolean;
+  /**
+   * What becomes of `precision: 'bfloat16'`: `native` where the device has units for such products (AMX, tensor cores);
+   * `emulated` where operands are rounded all the same and multiplied as float32: the same numbers, and slower than float32.
+   * Absent where the device is not available.
+   */
+  bfloat16?: 'native' | 'emulated';
   /** Why it is not available. */
   reason?: string;
 }
@@ -42,7 +48,7 @@ function cuda(): { plugin?: string; devices: Omit<DeviceInfo, 'available'>[]; wh
 export async function devices(): Promise<DeviceInfo[]> {
   const found: DeviceInfo[] = [{ ...native().cpuDevice(), threads: native().threads, available: true }];
   const gpus = cuda();
-  for (const gpu of gpus.devices) found.push({ ...gpu, available: true });
+  for (const gpu of gpus.devices) found.push({ ...gpu, available: true, bfloat16: 'native' });
   if (gpus.devices.length === 0) {
     found.push({ name: 'cuda', description: 'NVIDIA GPU', memoryBytes: 0, available: false, reason: gpus.why });
   }

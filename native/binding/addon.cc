@@ -24,7 +24,11 @@ Napi::Object device_object(Napi::Env env, const DeviceInfo& info) {
   return device;
 }
 
-Napi::Value cpu_device(const Napi::CallbackInfo& info) { return device_object(info.Env(), host_device()); }
+Napi::Value cpu_device(const Napi::CallbackInfo& info) {
+  Napi::Object device = device_object(info.Env(), host_device());
+  device.Set("bfloat16", cpu::multiplies_bfloat16() ? "native" : "emulated");
+  return device;
+}
 
 Napi::Value plugin_devices(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

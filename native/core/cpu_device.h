@@ -16,4 +16,7 @@ std::unique_ptr<Backend> create_backend(int threads);
 
 std::string onednn_version();
 
+// Whether the processor multiplies bfloat16; otherwise rounded operands are multiplied as float32.
+bool multiplies_bfloat16();
+
 }  // namespace gradstep::cpu

@@ -15,6 +15,7 @@
 #include "core/cpu_device.h"
 #include "core/error.h"
 #include "cpu/prepare.h"
+#include "cpu/tiles.h"
 #include "generated/cpu_ops.h"
 
 namespace gradstep::cpu {
@@ -235,6 +236,8 @@ class CpuBackend : public Backend {
 std::unique_ptr<Backend> create_backend(int threads) {
   return std::make_unique<CpuBackend>(threads > 0 ? threads : usable_threads());
 }
+
+bool multiplies_bfloat16() { return has_tiles(); }
 
 std::string onednn_version() {
   const dnnl_version_t* v = dnnl_version();

@@ -1,9 +1,10 @@
 // See direct_conv.h. Where there is padding, x is first copied into a frame of zeros (a small part of y), so that every
-// window lies inside.
+// window lies inside; where operands are rounded, x is as it is copied, the kernel beforehand, dy as it is read.
 #include "cpu/direct_conv.h"
 
 #include <algorithm>
 
+#include "cpu/bfloat16.h"
 #include "cpu/micro_product.h"
 
 namespace gradstep::cpu {
@@ -15,15 +16,16 @@ struct Plan {
   explicit Plan(const DirectConv& c)
       : frame_h((c.out_h - 1) * c.stride_h + c.kernel_h),
         frame_w((c.out_w - 1) * c.stride_w + c.kernel_w),
-        framed(c.pad_top > 0 || c.pad_left > 0 || frame_h > c.h || frame_w > c.w),
+        framed(c.round || c.pad_top > 0 || c.pad_left > 0 || frame_h > c.h || frame_w > c.w),
         row(c.channels * (framed ? frame_w : c.w)),
         image(row * (framed ? frame_h : c.h)),
         taps(c.kernel_h * c.kernel_w * c.channels),
-        frame_floats(framed ? (c.n * image + kLanes - 1) / kLanes * kLanes : 0) {}
+        frame_floats(framed ? (c.n * image + kLanes - 1) / kLanes * kLanes : 0),
+        kernel_floats(c.round ? taps * c.filters : 0) {}
   int64_t frame_h, frame_w;
   bool framed;
   int64_t row, image;  // floats of x as the kernels read it
-  int64_t taps, frame_floats;
+  int64_t taps, frame_floats, kernel_floats;
 };
 
 // One image into its frame.
@@ -31,8 +33,13 @@ void frame_image(const DirectConv& c, const Plan& p, const float* x, float* to) 
   memset(to, 0, p.image * sizeof(float));
   const int64_t rows = std::min(c.h, p.frame_h - c.pad_top), columns = std::min(c.w, p.frame_w - c.pad_left);
   for (int64_t y = 0; y < rows; y++) {
-    memcpy(to + (y + c.pad_top) * p.row + c.pad_left * c.channels, x + y * c.w * c.channels,
-           columns * c.channels * sizeof(float));
+    float* row = to + (y + c.pad_top) * p.row + c.pad_left * c.channels;
+    const float* from = x + y * c.w * c.channels;
+    if (c.round) {
+      round_to_bfloat16(row, from, columns * c.channels);
+    } else {
+      memcpy(row, from, columns * c.channels * sizeof(float));
+    }
   }
 }
 
@@ -125,9 +132,15 @@ GRADSTEP_VECTORISED void forward_rows(const DirectConv& c, const Plan& p, const 
   }
 }
 
+GRADSTEP_INLINE Lanes rounded(Lanes lanes) {
+  typedef uint32_t Bits __attribute__((vector_size(sizeof(Lanes))));
+  const Bits bits = reinterpret_cast<Bits>(lanes);
+  return reinterpret_cast<Lanes>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
+}
+
 // sums[tap][filters] += what a row of dy gives to kTaps taps; each tap's x begins at x[tap].
 template <int kTaps, int kVectors>
-GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const float* dy, int64_t filters,
+GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const float* dy, bool round, int64_t filters,
                                    int64_t pixels, float* sums) {
   Lanes kept[kTaps][kVectors];
   const float* from[kTaps];
@@ -140,7 +153,10 @@ GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const fl
   for (int64_t i = 0; i < pixels; i++, dy += filters) {
     Lanes gradient[kVectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; v++) gradient[v] = load_lanes(dy + v * kLanes);
+    for (int v = 0; v < kVectors; v++) {
+      gradient[v] = load_lanes(dy + v * kLanes);
+      if (round) gradient[v] = rounded(gradient[v]);
+    }
 #pragma GCC unroll 12
     for (int t = 0; t < kTaps; t++) {
       const float factor = from[t][i * step];
@@ -161,13 +177,13 @@ GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const floa
   const int64_t step = c.stride_w * c.channels;
   int64_t t = 0;
   for (; t + 9 <= taps; t += 9) {
-    tap_gradients<9, kVectors>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
+    tap_gradients<9, kVectors>(x + t, step, dy, c.round, c.filters, c.out_w, sums + t * c.filters);
   }
   for (; t + 3 <= taps; t += 3) {
-    tap_gradients<3, kVectors>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
+    tap_gradients<3, kVectors>(x + t, step, dy, c.round, c.filters, c.out_w, sums + t * c.filters);
   }
   for (; t < taps; t++) {
-    tap_gradients<1, kVectors>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
+    tap_gradients<1, kVectors>(x + t, step, dy, c.round, c.filters, c.out_w, sums + t * c.filters);
   }
 }
 
@@ -211,7 +227,7 @@ bool direct_conv_pays(const DirectConv& c) {
 
 size_t direct_conv_bytes(const DirectConv& c, int threads) {
   const Plan p(c);
-  return (p.frame_floats + threads * (p.taps + 1) * c.filters) * sizeof(float);
+  return (p.frame_floats + p.kernel_floats + threads * (p.taps + 1) * c.filters) * sizeof(float);
 }
 
 void direct_conv_forward(const DirectConv& c, const float* x, const float* w, const float* bias, bool relu, float* y,
@@ -219,8 +235,15 @@ void direct_conv_forward(const DirectConv& c, const float* x, const float* w, co
   const Plan p(c);
   const float* from = framed(c, p, x, static_cast<float*>(workspace), threads);
   const int64_t rows = c.n * c.out_h;
-  parallel_ranges(rows, parts_of(rows * c.out_w * c.filters, threads), 1,
-                  [&](int, int64_t begin, int64_t end) { forward_rows(c, p, from, w, bias, relu, y, begin, end); });
+  const float* kernel = w;
+  if (c.round) {
+    float* const to = static_cast<float*>(workspace) + p.frame_floats;
+    round_to_bfloat16(to, w, p.kernel_floats);
+    kernel = to;
+  }
+  parallel_ranges(rows, parts_of(rows * c.out_w * c.filters, threads), 1, [&](int, int64_t begin, int64_t end) {
+    forward_rows(c, p, from, kernel, bias, relu, y, begin, end);
+  });
 }
 
 void direct_conv_kernel_gradient(const DirectConv& c, const float* x, const float* dy, float* dw, float* db,

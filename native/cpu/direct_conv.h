@@ -15,6 +15,7 @@ struct DirectConv {
   int64_t h, w, channels;
   int64_t out_h, out_w, filters;
   int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
+  bool round;  // operands to bfloat16 first
 };
 
 // Whether the shape is one that it takes and was measured faster on.

@@ -111,11 +111,6 @@ GRADSTEP_VECTORISED void store_floats(float* to, const float* values) {
 
 }  // namespace
 
-OperandKind operand_kind(bool bfloat16) {
-  if (!bfloat16) return OperandKind::kFloat;
-  return has_tiles() ? OperandKind::kTiles : OperandKind::kRounded;
-}
-
 StepProduct::StepProduct(Form form, int64_t units, int all, int first, int gates, OperandKind kind)
     : form_(form),
       kind_(kind),

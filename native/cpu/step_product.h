@@ -13,15 +13,11 @@
 #include <cstdint>
 
 #include "cpu/micro_product.h"
+#include "cpu/operand.h"
 
 namespace gradstep::cpu {
 
 inline int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
-
-// How operands are stored: float32; float32 rounded to bfloat16 (where the processor cannot multiply those); bfloat16.
-enum class OperandKind { kFloat, kRounded, kTiles };
-
-OperandKind operand_kind(bool bfloat16);
 
 class StepProduct {
  public:

@@ -1,6 +1,7 @@
-// See tile_product.h. Each thread has a range of the longer side of y, whose operand it packs in chunks, each used while
-// it is in the caches; the other operand it packs whole, for itself: cheaper than waiting for one another. A tile of a is [16 rows][16 pairs of the
-// depth], one of b [16 pairs][16 columns]; either is sixteen vectors of sixteen pairs, as they are read or transposed.
+// See tile_product.h. Each thread has a range of the longer side of y, whose operand it packs in chunks, each used
+// while it is in the caches; the other operand it packs whole, for itself: cheaper than waiting for one another. A tile
+// of a is [16 rows][16 pairs of the depth], one of b [16 pairs][16 columns]; either is sixteen vectors of sixteen
+// pairs, as they are read or transposed.
 #include "cpu/tile_product.h"
 
 #include <algorithm>
@@ -24,11 +25,11 @@ namespace {
 #define GRADSTEP_TILE __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512bf16")))
 #define GRADSTEP_TILE_INLINE GRADSTEP_TILE inline __attribute__((always_inline))
 
-constexpr int64_t kSide = 16;                 // rows, columns and pairs of a tile
-constexpr int64_t kDepth = 32;                // elements of the depth in one
-constexpr int64_t kTile = kSide * kDepth;     // its elements
-constexpr int64_t kStep = 2 * kSide;          // rows and columns that are multiplied at a time
-constexpr int64_t kChunk = 4 * kStep;         // rows of a, or columns of b, that are packed at a time
+constexpr int64_t kSide = 16;              // rows, columns and pairs of a tile
+constexpr int64_t kDepth = 32;             // elements of the depth in one
+constexpr int64_t kTile = kSide * kDepth;  // its elements
+constexpr int64_t kStep = 2 * kSide;       // rows and columns that are multiplied at a time
+constexpr int64_t kChunk = 4 * kStep;      // rows of a, or columns of b, that are packed at a time
 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -69,8 +70,8 @@ GRADSTEP_TILE_INLINE __m512i rounded(__m512 low, __m512 high) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
-// A tile of an operand whose rows (of a) or columns (of b) lie `stride` apart, each with its depth side by side: `count`
-// of them, `depth` elements of each. Vector i holds the pairs of row or column i.
+// A tile of an operand whose rows (of a) or columns (of b) lie `stride` apart, each with its depth side by side:
+// `count` of them, `depth` elements of each. Vector i holds the pairs of row or column i.
 GRADSTEP_TILE_INLINE void pack_along(uint16_t* to, const float* from, int64_t stride, int64_t count, int64_t depth,
                                      bool turned) {
   __m512i v[kSide];
@@ -171,8 +172,8 @@ GRADSTEP_TILE_INLINE void multiply_block(const uint16_t* a, const uint16_t* b, i
 }
 
 // Results of one block, [row][column], from where its tiles were put (rows `from_stride` apart) to y.
-GRADSTEP_TILE_INLINE void finish(const TileProduct& p, const float* from, int64_t from_stride, int64_t row, int64_t column,
-                                 int64_t rows, int64_t columns) {
+GRADSTEP_TILE_INLINE void finish(const TileProduct& p, const float* from, int64_t from_stride, int64_t row,
+                                 int64_t column, int64_t rows, int64_t columns) {
   for (int64_t c = 0; c < columns; c += kSide) {
     const __mmask16 there = first(columns - c);
     const __m512 bias = p.bias ? _mm512_maskz_loadu_ps(there, p.bias + column + c) : _mm512_setzero_ps();
@@ -239,13 +240,14 @@ GRADSTEP_TILE void multiply_blocks(const TileProduct& p, const uint16_t* a, int6
   _tile_release();
 }
 
-// How the work is divided: the longer side among threads, in multiples of what is multiplied at a time; the shorter side
-// is packed in chunks.
+// How the work is divided: the longer side among threads, in multiples of what is multiplied at a time; the shorter
+// side is packed in chunks.
 struct Division {
   Division(const TileProduct& p, int threads)
       : by_rows(p.m >= p.n),
         length(by_rows ? p.m : p.n),
-        parts(static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / kGrain / 32, length / kStep), 1, threads))),
+        parts(
+            static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / kGrain / 32, length / kStep), 1, threads))),
         depth(depth_tiles(p) * kDepth) {}
   bool by_rows;
   int64_t length;

@@ -72,7 +72,7 @@ const std::vector<OpInfo>& op_table() {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"y", FieldRole::kOutput, 48, 2, false, 0},
     }},
-    {"attention", 400, {
+    {"attention", 408, {
         {"q", FieldRole::kInput, 0, 1, false, 0},
         {"k", FieldRole::kInput, 48, 1, false, 0},
         {"v", FieldRole::kInput, 96, 1, false, 0},
@@ -85,8 +85,9 @@ const std::vector<OpInfo>& op_table() {
         {"causal", FieldRole::kEnum, 388, 0, false, 2},
         {"rate", FieldRole::kFloat, 392, 0, false, 0},
         {"stream", FieldRole::kInt, 396, 0, false, 0},
+        {"precision", FieldRole::kEnum, 400, 0, false, 2},
     }},
-    {"attentionDx", 592, {
+    {"attentionDx", 600, {
         {"q", FieldRole::kInput, 0, 1, false, 0},
         {"k", FieldRole::kInput, 48, 1, false, 0},
         {"v", FieldRole::kInput, 96, 1, false, 0},
@@ -103,6 +104,7 @@ const std::vector<OpInfo>& op_table() {
         {"causal", FieldRole::kEnum, 580, 0, false, 2},
         {"rate", FieldRole::kFloat, 584, 0, false, 0},
         {"stream", FieldRole::kInt, 588, 0, false, 0},
+        {"precision", FieldRole::kEnum, 592, 0, false, 2},
     }},
     {"averagePool", 144, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -144,6 +146,7 @@ const std::vector<OpInfo>& op_table() {
         {"y", FieldRole::kAccumulate, 144, 0, false, 2},
         {"transposeA", FieldRole::kEnum, 148, 0, false, 2},
         {"transposeB", FieldRole::kEnum, 152, 0, false, 2},
+        {"precision", FieldRole::kEnum, 156, 0, false, 2},
     }},
     {"channelNorm", 304, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -202,7 +205,7 @@ const std::vector<OpInfo>& op_table() {
         {"in7", FieldRole::kInput, 336, 3, true, 0},
         {"y", FieldRole::kOutput, 384, 3, false, 0},
     }},
-    {"conv", 248, {
+    {"conv", 256, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"w", FieldRole::kInput, 48, 1, false, 0},
         {"bias", FieldRole::kInput, 96, 1, true, 0},
@@ -221,6 +224,7 @@ const std::vector<OpInfo>& op_table() {
         {"dilationW", FieldRole::kInt, 236, 0, false, 0},
         {"groups", FieldRole::kInt, 240, 0, false, 0},
         {"activation", FieldRole::kEnum, 244, 0, false, 2},
+        {"precision", FieldRole::kEnum, 248, 0, false, 2},
     }},
     {"convDx", 232, {
         {"dy", FieldRole::kInput, 0, 1, false, 0},
@@ -241,8 +245,9 @@ const std::vector<OpInfo>& op_table() {
         {"dilationW", FieldRole::kInt, 192, 0, false, 0},
         {"groups", FieldRole::kInt, 196, 0, false, 0},
         {"shape", FieldRole::kDims, 200, 0, false, 0},
+        {"precision", FieldRole::kEnum, 228, 0, false, 2},
     }},
-    {"convDw", 280, {
+    {"convDw", 288, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"dy", FieldRole::kInput, 48, 1, false, 0},
         {"dw", FieldRole::kOutput, 96, 1, false, 0},
@@ -263,6 +268,7 @@ const std::vector<OpInfo>& op_table() {
         {"groups", FieldRole::kInt, 244, 0, false, 0},
         {"shape", FieldRole::kDims, 248, 0, false, 0},
         {"withBias", FieldRole::kEnum, 276, 0, false, 2},
+        {"precision", FieldRole::kEnum, 280, 0, false, 2},
     }},
     {"crop", 176, {
         {"x", FieldRole::kInput, 0, 1, false, 0},

@@ -1,12 +1,14 @@
 // attention on the CPU. Queries are worked on 32 at a time, side by side in vector lanes: scores, probabilities and
 // sums of a block of 64 keys are rows of 32 numbers, so a softmax needs no sums across lanes. Only the blocks of
 // queries are transposed for it. Forward: threads split (batch, head, query block). Gradient: threads split (batch,
-// head) and, where there are fewer of those than threads, the keys; parts of dq are then added up in order.
+// head) and, where there are fewer of those than threads, the keys; parts of dq are then added up in order. In
+// bfloat16 the operands of the products are rounded as they are packed or made, and multiplied as float32.
 #include "generated/args/attention.h"
 
 #include <cmath>
 #include <cstring>
 
+#include "cpu/bfloat16.h"
 #include "cpu/panel.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
@@ -28,7 +30,7 @@ struct Shape {
   int64_t batch, queries, keys, heads, depth, width;  // depth of q and k, width of v
   float scale, rate;
   uint32_t stream;
-  bool causal;
+  bool causal, bfloat16;
   const float *q, *k, *v, *mask, *bias;
   int64_t bias_batch, bias_head;  // floats from one to the next; 0 where it is the same for all
   const int32_t* state;
@@ -57,6 +59,7 @@ Shape shape_of(Prepare& prepare, const Args& args) {
   s.rate = args.rate;
   s.stream = args.stream;
   s.causal = args.causal == Args::kCausalYes;
+  s.bfloat16 = args.precision == Args::kPrecisionBfloat16;
   s.q = prepare.at(args.q);
   s.k = prepare.at(args.k);
   s.v = prepare.at(args.v);
@@ -71,20 +74,23 @@ Shape shape_of(Prepare& prepare, const Args& args) {
   return s;
 }
 
-// to [n, to_row] = rows `from_row` apart, times `factor`; zeros up to to_row.
+// What a product multiplies instead of x.
+inline float operand(float x, bool bfloat16) { return bfloat16 ? round_to_bfloat16(x) : x; }
+
+// to [n, to_row] = operands `from_row` apart; zeros up to to_row.
 GRADSTEP_VECTORISED void pack_rows(float* to, int64_t to_row, const float* from, int64_t from_row, int64_t rows,
-                                   int64_t n, float factor) {
+                                   int64_t n, bool bfloat16) {
   for (int64_t r = 0; r < rows; r++) {
-    for (int64_t c = 0; c < n; c++) to[r * to_row + c] = from[r * from_row + c] * factor;
+    for (int64_t c = 0; c < n; c++) to[r * to_row + c] = operand(from[r * from_row + c], bfloat16);
     for (int64_t c = n; c < to_row; c++) to[r * to_row + c] = 0.f;
   }
 }
 
-// to [n, 32] = the transpose of up to 32 rows, times `factor`; lanes without a row are zeros.
+// to [n, 32] = the transpose of up to 32 rows of operands, times `factor`; lanes without a row are zeros.
 GRADSTEP_VECTORISED void pack_lanes(float* to, const float* from, int64_t from_row, int64_t rows, int64_t n,
-                                    float factor) {
+                                    float factor, bool bfloat16) {
   for (int64_t r = 0; r < rows; r++) {
-    for (int64_t c = 0; c < n; c++) to[c * kQueries + r] = from[r * from_row + c] * factor;
+    for (int64_t c = 0; c < n; c++) to[c * kQueries + r] = operand(from[r * from_row + c], bfloat16) * factor;
   }
   for (int64_t r = rows; r < kQueries; r++) {
     for (int64_t c = 0; c < n; c++) to[c * kQueries + r] = 0.f;
@@ -183,6 +189,11 @@ GRADSTEP_VECTORISED void multiply_lanes(float* x, const float* y, int64_t n) {
   }
 }
 
+// Weights or gradients [n, 32] as operands of a product.
+void round_tile(const Shape& s, float* x, int64_t n) {
+  if (s.bfloat16) round_to_bfloat16(x, x, n * kQueries);
+}
+
 // Memory of one thread, cut into arrays.
 class Cutter {
  public:
@@ -209,7 +220,7 @@ void attend(const Shape& s, int64_t pair, int64_t query, const float* k, const f
   float* sums = cut.take(s.width * kQueries);
   float *scores = cut.take(kTile), *keep = cut.take(kTile);
   const int64_t rows = std::min(kQueries, s.queries - query), row = s.heads * s.depth;
-  pack_lanes(lanes, s.q + s.origin(pair, s.queries, s.depth) + query * row, row, rows, s.depth, s.scale);
+  pack_lanes(lanes, s.q + s.origin(pair, s.queries, s.depth) + query * row, row, rows, s.depth, s.scale, s.bfloat16);
   fill(sums, 0.f, s.width * kQueries);
   Running state;
   fill(state.max, -1e30f, kQueries);
@@ -223,6 +234,7 @@ void attend(const Shape& s, int64_t pair, int64_t query, const float* k, const f
       draw_keep(s, keep, pair, query, key, n);
       multiply_tile(scores, keep, n);
     }
+    round_tile(s, scores, n);
     if (key > 0) multiply_lanes(sums, state.factor, s.width);
     multiply_panel({sums, kQueries, v + key * s.width, 1, s.width, scores, kQueries, s.width, kQueries, n, true});
   }
@@ -252,8 +264,8 @@ Step attention(Prepare& prepare, const AttentionArgs& args) {
       for (int64_t unit = begin; unit < end; unit++) {
         const int64_t pair = unit / s.query_blocks();
         if (pair != packed) {
-          pack_rows(k, s.depth, s.k + s.origin(pair, s.keys, s.depth), s.heads * s.depth, s.keys, s.depth, 1.f);
-          pack_rows(v, s.width, s.v + s.origin(pair, s.keys, s.width), s.heads * s.width, s.keys, s.width, 1.f);
+          pack_rows(k, s.depth, s.k + s.origin(pair, s.keys, s.depth), s.heads * s.depth, s.keys, s.depth, s.bfloat16);
+          pack_rows(v, s.width, s.v + s.origin(pair, s.keys, s.width), s.heads * s.width, s.keys, s.width, s.bfloat16);
           packed = pair;
         }
         attend(s, pair, unit % s.query_blocks() * kQueries, k, v, rest, y, lse);
@@ -289,13 +301,13 @@ GRADSTEP_VECTORISED void probabilities(float* scores, const float* lse, int64_t 
   }
 }
 
-// ds = p (dp - delta), in place of dp.
-GRADSTEP_VECTORISED void score_gradients(float* dp, const float* p, const float* delta, int64_t rows) {
+// ds = p (dp - delta) scale, in place of dp.
+GRADSTEP_VECTORISED void score_gradients(float* dp, const float* p, const float* delta, float scale, int64_t rows) {
   for (int64_t j = 0; j < rows; j++) {
     float* row = dp + j * kQueries;
     const float* weights = p + j * kQueries;
 #pragma GCC ivdep
-    for (int i = 0; i < kQueries; i++) row[i] = weights[i] * (row[i] - delta[i]);
+    for (int i = 0; i < kQueries; i++) row[i] = weights[i] * (row[i] - delta[i]) * scale;
   }
 }
 
@@ -327,20 +339,20 @@ void attend_dx(const Gradient& g, int64_t pair, int64_t split, float* memory) {
   const int64_t v_at = s.origin(pair, s.keys, s.width) + first * v_row;
   const int64_t q_at = s.origin(pair, s.queries, s.depth), y_at = s.origin(pair, s.queries, s.width);
   float* dq = g.splits > 1 ? g.partial + split * s.batch * s.queries * q_row : g.dq;
-  pack_rows(k, s.depth, s.k + k_at, q_row, count, s.depth, 1.f);
-  pack_rows(v, s.width, s.v + v_at, v_row, count, s.width, 1.f);
+  pack_rows(k, s.depth, s.k + k_at, q_row, count, s.depth, s.bfloat16);
+  pack_rows(v, s.width, s.v + v_at, v_row, count, s.width, s.bfloat16);
   fill(dk, 0.f, count * depth);
   fill(dv, 0.f, count * width);
   for (int64_t query = 0; query < s.queries; query += kQueries) {
     const int64_t rows = std::min(kQueries, s.queries - query);
     const float *q_rows = s.q + q_at + query * q_row, *dy_rows = g.dy + y_at + query * v_row;
-    pack_rows(q, depth, q_rows, q_row, rows, s.depth, s.scale);
-    pack_rows(dy, width, dy_rows, v_row, rows, s.width, 1.f);
-    pack_lanes(q_lanes, q_rows, q_row, rows, s.depth, s.scale);
-    pack_lanes(dy_lanes, dy_rows, v_row, rows, s.width, 1.f);
+    pack_rows(q, depth, q_rows, q_row, rows, s.depth, s.bfloat16);
+    pack_rows(dy, width, dy_rows, v_row, rows, s.width, s.bfloat16);
+    pack_lanes(q_lanes, q_rows, q_row, rows, s.depth, s.scale, s.bfloat16);
+    pack_lanes(dy_lanes, dy_rows, v_row, rows, s.width, 1.f, s.bfloat16);
     fill(dq_lanes, 0.f, kQueries * s.depth);
-    float lse[kQueries] = {}, delta[kQueries] = {}, scales[kQueries];
-    fill(scales, s.scale, kQueries);
+    float lse[kQueries] = {}, delta[kQueries] = {}, ones[kQueries];
+    fill(ones, 1.f, kQueries);
     for (int64_t i = 0; i < rows; i++) {
       lse[i] = g.lse[pair * s.queries + query + i];
       delta[i] = dot(dy_rows + i * v_row, g.y + y_at + (query + i) * v_row, s.width);
@@ -356,13 +368,15 @@ void attend_dx(const Gradient& g, int64_t pair, int64_t split, float* memory) {
         draw_keep(s, keep, pair, query, first + key, n);
         multiply_tile(dp, keep, n);
       }
-      score_gradients(dp, p, delta, n);
+      score_gradients(dp, p, delta, s.scale, n);
       if (s.rate > 0) multiply_tile(p, keep, n);
+      round_tile(s, p, n);
+      round_tile(s, dp, n);
       multiply_panel({dv + key * width, width, p, kQueries, 1, dy, width, n, width, rows, true});
       multiply_panel({dk + key * depth, depth, dp, kQueries, 1, q, depth, n, depth, rows, true});
       multiply_panel({dq_lanes, kQueries, k + key * s.depth, 1, s.depth, dp, kQueries, s.depth, kQueries, n, true});
     }
-    unpack_lanes(dq + q_at + query * q_row, q_row, dq_lanes, rows, s.depth, scales);
+    unpack_lanes(dq + q_at + query * q_row, q_row, dq_lanes, rows, s.depth, ones);
   }
   for (int64_t j = 0; j < count; j++) {
     std::memcpy(g.dk + k_at + j * q_row, dk + j * depth, s.depth * sizeof(float));

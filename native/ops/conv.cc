@@ -1,13 +1,17 @@
 // conv and its gradients on oneDNN: channels last, kernels [kh, kw, in, out] as the user sees them. oneDNN wants
 // kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a small part
 // of the work. oneDNN cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is added
-// from there. What it lacks for depthwise convolutions: cpu/depthwise.h.
+// from there. What it lacks for depthwise convolutions: cpu/depthwise.h. In bfloat16 the operands are rounded into the
+// workspace first, a kernel as it is packed; the bias gradient is no product and is summed from what is not rounded.
 #include "generated/args/conv.h"
 
+#include <cstring>
 #include <optional>
 
+#include "cpu/bias_sums.h"
 #include "cpu/depthwise.h"
 #include "cpu/direct_conv.h"
+#include "cpu/operand.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 #include "cpu/winograd.h"
@@ -17,6 +21,8 @@ namespace {
 
 using dnnl::memory;
 constexpr auto kF32 = memory::data_type::f32;
+
+memory::data_type type_of(OperandKind kind) { return kind == OperandKind::kTiles ? memory::data_type::bf16 : kF32; }
 
 // A convolution as oneDNN is asked for it: axes between rows and channels, groups, and how often each channel of x is
 // repeated first, so that a depthwise convolution makes one channel out of each. Padding behind is what the sizes
@@ -30,14 +36,16 @@ struct Conv {
   bool depthwise() const { return groups > 1 && groups == x[1] && groups == y[1]; }
   int64_t axis(const memory::dims& dims, size_t i) const { return dims[dims.size() - g.strides.size() + i]; }
 
-  memory::desc activation(const memory::dims& dims) const {
-    return memory::desc(dims, kF32, deep() ? memory::format_tag::ndhwc : memory::format_tag::nhwc);
+  memory::desc activation(const memory::dims& dims, OperandKind kind = OperandKind::kFloat) const {
+    return memory::desc(dims, type_of(kind), deep() ? memory::format_tag::ndhwc : memory::format_tag::nhwc);
   }
   memory::desc kernel() const {
     if (groups > 1) return memory::desc(w, kF32, deep() ? memory::format_tag::dhwigo : memory::format_tag::hwigo);
     return memory::desc(w, kF32, deep() ? memory::format_tag::dhwio : memory::format_tag::hwio);
   }
-  memory::desc any_kernel() const { return memory::desc(w, kF32, memory::format_tag::any); }
+  memory::desc any_kernel(OperandKind kind = OperandKind::kFloat) const {
+    return memory::desc(w, type_of(kind), memory::format_tag::any);
+  }
   memory::desc bias(bool present) const {
     return present ? memory::desc({y[1]}, kF32, memory::format_tag::x) : memory::desc();
   }
@@ -150,7 +158,7 @@ DepthwiseShape depthwise_shape(const Conv& conv) {
 }
 
 // The convolution as cpu/direct_conv.h takes it, if that is the faster way.
-std::optional<DirectConv> direct_shape(const Conv& conv) {
+std::optional<DirectConv> direct_shape(const Conv& conv, OperandKind kind) {
   if (conv.groups > 1 || conv.deep() || conv.g.dilates[0] > 0 || conv.g.dilates[1] > 0) return std::nullopt;
   const DirectConv shape{conv.x[0],
                          conv.x[2],
@@ -164,7 +172,8 @@ std::optional<DirectConv> direct_shape(const Conv& conv) {
                          conv.g.strides[0],
                          conv.g.strides[1],
                          conv.g.pad_begin[0],
-                         conv.g.pad_begin[1]};
+                         conv.g.pad_begin[1],
+                         kind != OperandKind::kFloat};
   return direct_conv_pays(shape) ? std::optional(shape) : std::nullopt;
 }
 
@@ -190,6 +199,27 @@ Step winograd(Prepare& prepare, const WinogradShape& shape, const WinogradForwar
   return [=] { winograd_forward(shape, forward, workspace, threads); };
 }
 
+// The primitive desc make(kind). In bfloat16 that is one on the tile units where oneDNN has it for this shape; its
+// others are slower than float32 (one channel in: 3.1 ms against 2.3, depthwise, …), which then multiplies rounded
+// operands.
+template <typename Make>
+auto with_operands(OperandKind& kind, Make make) -> decltype(make(kind)) {
+  if (kind == OperandKind::kTiles) {
+    try {
+      auto desc = make(kind);
+      if (std::strstr(desc.impl_info_str(), "amx")) return desc;
+    } catch (const Error&) {
+    }
+    kind = OperandKind::kRounded;
+  }
+  return make(kind);
+}
+
+// A kernel as an operand: packing rounds it for the tile units.
+ProductOperand kernel_operand(const float* w, int64_t size, OperandKind kind) {
+  return ProductOperand(w, size, kind == OperandKind::kTiles ? OperandKind::kFloat : kind);
+}
+
 size_t bytes_of(const memory::dims& dims) {
   size_t bytes = sizeof(float);
   for (const int64_t d : dims) bytes *= static_cast<size_t>(d);
@@ -201,12 +231,13 @@ size_t bytes_of(const memory::dims& dims) {
 Step conv(Prepare& prepare, const ConvArgs& args) {
   const Conv conv = conv_of(args, args.x, args.w, args.y);
   const bool relu = args.activation == ConvArgs::kActivationRelu;
-  if (const auto shape = winograd_shape(conv)) {
+  OperandKind kind = operand_kind(args.precision == ConvArgs::kPrecisionBfloat16);
+  if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
     const float* bias = prepare.at(args.bias);
     return winograd(prepare, *shape,
                     {prepare.at(args.x), prepare.at(args.w), bias, prepare.at(args.y), false, relu, false});
   }
-  if (const auto shape = direct_shape(conv)) {
+  if (const auto shape = direct_shape(conv, kind)) {
     void* workspace = prepare.workspace(direct_conv_bytes(*shape, prepare.threads()));
     return [=, shape = *shape, x = prepare.at(args.x), w = prepare.at(args.w), bias = prepare.at(args.bias),
             y = prepare.at(args.y),
@@ -220,9 +251,11 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
     attr.set_post_ops(ops);
   }
   const memory::desc bias = conv.bias(args.bias.present());
-  const auto desc = make_primitive("convolution", [&] {
-    return conv_forward_desc(d, conv.activation(conv.x), conv.any_kernel(), bias, conv.activation(conv.y), conv.g,
-                             attr);
+  const auto desc = with_operands(kind, [&](OperandKind in) {
+    return make_primitive("convolution", [&] {
+      return conv_forward_desc(d, conv.activation(conv.x, in), conv.any_kernel(in), bias, conv.activation(conv.y),
+                               conv.g, attr);
+    });
   });
   const memory::desc plain = conv.kernel();
   const memory::desc packed = desc.weights_desc();
@@ -232,11 +265,13 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   const size_t at_kernel = pieces.add(pack ? packed.get_size() : 0);
   const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
+  const ProductOperand x(prepare.at(args.x), args.x.size(), kind);
+  const ProductOperand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
+  const size_t at_x = pieces.add(x.bytes()), at_w = pieces.add(w.bytes());
   char* workspace = pieces.allocate(prepare);
-  float* x = prepare.at(args.x);
-  float* w = prepare.at(args.w);
-  float* spread = conv.times > 1 ? reinterpret_cast<float*>(workspace + at_spread) : x;
-  void* kernel = pack ? workspace + at_kernel : static_cast<void*>(w);
+  char *place_x = workspace + at_x, *place_w = workspace + at_w;
+  void* spread = conv.times > 1 ? workspace + at_spread : x.at(place_x);
+  void* kernel = pack ? workspace + at_kernel : w.at(place_w);
 
   Primitive convolve(dnnl::convolution_forward(desc), d.stream);
   convolve.argument(DNNL_ARG_SRC, memory(desc.src_desc(), d.engine, spread));
@@ -244,16 +279,12 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   convolve.argument(DNNL_ARG_DST, memory(desc.dst_desc(), d.engine, prepare.at(args.y)));
   if (args.bias.present()) convolve.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
-  if (!pack && conv.times == 1) return [convolve] { convolve.run(); };
-  const Primitive packing = reorder(d, plain, w, packed, kernel);
-  if (conv.times == 1) {
-    return [convolve, packing] {
-      packing.run();
-      convolve.run();
-    };
-  }
+  if (kind == OperandKind::kFloat && !pack && conv.times == 1) return [convolve] { convolve.run(); };
+  const Primitive packing = reorder(d, plain, w.at(place_w), packed, kernel);
   return [=, times = conv.times, n = args.x.size(), threads = prepare.threads()] {
-    spread_channels(spread, x, n, times, threads);
+    x.round_to(place_x, threads);
+    w.round_to(place_w, threads);
+    if (times > 1) spread_channels(static_cast<float*>(spread), static_cast<float*>(x.at(place_x)), n, times, threads);
     if (pack) packing.run();
     convolve.run();
   };
@@ -262,27 +293,33 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
 Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   const Conv conv = conv_of(args, args.dx, args.w, args.dy);
   const bool accumulate = args.accumulate_dx != 0;
-  if (const auto shape = winograd_shape(conv)) {
+  OperandKind kind = operand_kind(args.precision == ConvDxArgs::kPrecisionBfloat16);
+  if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
     return winograd(prepare, reversed(*shape),
                     {prepare.at(args.dy), prepare.at(args.w), nullptr, prepare.at(args.dx), true, false, accumulate});
   }
   const Dnnl& d = prepare.dnnl();
   const bool reversed = as_forward(conv);
   const memory::desc plain = conv.kernel();
-  const memory::desc x_desc = conv.activation(conv.x), y_desc = conv.activation(conv.y);
+  if (reversed && kind == OperandKind::kTiles) kind = OperandKind::kRounded;
+  const memory::desc x_desc = conv.activation(conv.x);
   memory::desc packed, scratch;
   dnnl::primitive primitive;
   if (reversed) {
     const auto desc = make_primitive("convolution's input gradient", [&] {
-      return conv_forward_desc(d, y_desc, conv.any_kernel(), memory::desc(), x_desc, backwards(conv).g, attributes());
+      return conv_forward_desc(d, conv.activation(conv.y), conv.any_kernel(), memory::desc(), x_desc, backwards(conv).g,
+                               attributes());
     });
     packed = desc.weights_desc();
     scratch = desc.scratchpad_desc();
     primitive = dnnl::convolution_forward(desc);
   } else {
-    const auto desc = make_primitive("convolution's input gradient", [&] {
-      const auto hint = conv_forward_desc(d, x_desc, conv.any_kernel(), memory::desc(), y_desc, conv.g, attributes());
-      return conv_backward_data_desc(d, x_desc, conv.any_kernel(), y_desc, conv.g, hint, attributes());
+    const auto desc = with_operands(kind, [&](OperandKind in) {
+      return make_primitive("convolution's input gradient", [&] {
+        const memory::desc y = conv.activation(conv.y, in), w = conv.any_kernel(in);
+        const auto hint = conv_forward_desc(d, conv.activation(conv.x, in), w, memory::desc(), y, conv.g, attributes());
+        return conv_backward_data_desc(d, x_desc, w, y, conv.g, hint, attributes());
+      });
     });
     packed = desc.weights_desc();
     scratch = desc.scratchpad_desc();
@@ -295,21 +332,28 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   const size_t at_scratch = pieces.add(scratch.get_size());
   const size_t at_sum = pieces.add(aside ? bytes_of(conv.x) : 0);
   const size_t at_reversed = pieces.add(reversed ? bytes_of(conv.w) : 0);
+  const ProductOperand dy(prepare.at(args.dy), args.dy.size(), kind);
+  const ProductOperand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
+  const size_t at_dy = pieces.add(dy.bytes()), at_w = pieces.add(w.bytes());
   char* workspace = pieces.allocate(prepare);
+  char *place_dy = workspace + at_dy, *place_w = workspace + at_w;
   float* dx = prepare.at(args.dx);
-  float* w = prepare.at(args.w);
+  float* kernel = static_cast<float*>(w.at(place_w));
   float* target = aside ? reinterpret_cast<float*>(workspace + at_sum) : dx;
-  float* turned = reversed ? reinterpret_cast<float*>(workspace + at_reversed) : w;
+  float* turned = reversed ? reinterpret_cast<float*>(workspace + at_reversed) : kernel;
 
   Primitive convolve(primitive, d.stream);
   convolve.argument(reversed ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, memory(x_desc, d.engine, target));
   convolve.argument(DNNL_ARG_WEIGHTS, memory(packed, d.engine, workspace + at_kernel));
-  convolve.argument(reversed ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, memory(y_desc, d.engine, prepare.at(args.dy)));
+  convolve.argument(reversed ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST,
+                    memory(conv.activation(conv.y, kind), d.engine, dy.at(place_dy)));
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(scratch, d.engine, workspace + at_scratch));
   const Primitive packing = reorder(d, plain, turned, packed, workspace + at_kernel);
   const int64_t filters = conv.y[1], taps = args.w.size() / filters;
   return [=, times = conv.times, n = args.dx.size(), threads = prepare.threads()] {
-    if (reversed) reverse_taps(turned, w, taps, filters);
+    dy.round_to(place_dy, threads);
+    w.round_to(place_w, threads);
+    if (reversed) reverse_taps(turned, kernel, taps, filters);
     packing.run();
     convolve.run();
     if (times > 1) {
@@ -326,57 +370,79 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   const bool accumulate = args.accumulate_dw != 0;
   const int threads = prepare.threads();
   const int64_t n = args.x.size();
-  float* x = prepare.at(args.x);
-  float* dy = prepare.at(args.dy);
   float* dw = prepare.at(args.dw);
   float* db = prepare.at(args.db);
-  if (const auto shape = winograd_shape(conv)) {
+  OperandKind kind = operand_kind(args.precision == ConvDwArgs::kPrecisionBfloat16);
+  if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
     void* workspace = prepare.workspace(winograd_bytes(*shape, threads));
-    return [=, shape = *shape] { winograd_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads); };
+    return [=, shape = *shape, x = prepare.at(args.x), dy = prepare.at(args.dy)] {
+      winograd_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads);
+    };
   }
-  if (const auto shape = direct_shape(conv)) {
+  if (const auto shape = direct_shape(conv, kind)) {
     void* workspace = prepare.workspace(direct_conv_bytes(*shape, threads));
-    return [=, shape = *shape] { direct_conv_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads); };
+    return [=, shape = *shape, x = prepare.at(args.x), dy = prepare.at(args.dy)] {
+      direct_conv_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads);
+    };
   }
   Pieces pieces;
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
   if (own_dw(conv)) {
+    if (kind == OperandKind::kTiles) kind = OperandKind::kRounded;
+    const ProductOperand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
     const DepthwiseShape shape = depthwise_shape(conv);
-    const size_t at_partial = pieces.add(depthwise_dw_bytes(shape, threads));
+    const BiasSums sums(prepare.at(args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(), conv.y[1]);
+    const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
+    const size_t at_partial = pieces.add(depthwise_dw_bytes(shape, threads)), at_sums = pieces.add(sums.bytes(threads));
     char* workspace = pieces.allocate(prepare);
     float* spread = reinterpret_cast<float*>(workspace + at_spread);
     float* partial = reinterpret_cast<float*>(workspace + at_partial);
     return [=, times = conv.times] {
-      if (times > 1) spread_channels(spread, x, n, times, threads);
-      depthwise_dw(shape, times > 1 ? spread : x, dy, dw, db, accumulate, partial, threads);
+      x.round_to(workspace + at_x, threads);
+      dy.round_to(workspace + at_dy, threads);
+      float* pixels = static_cast<float*>(x.at(workspace + at_x));
+      if (times > 1) spread_channels(spread, pixels, n, times, threads);
+      depthwise_dw(shape, times > 1 ? spread : pixels, static_cast<float*>(dy.at(workspace + at_dy)), dw,
+                   kind == OperandKind::kFloat ? db : nullptr, accumulate, partial, threads);
+      sums.run(workspace + at_sums, threads);
     };
   }
 
-  const memory::desc bias = conv.bias(args.db.present());
-  const auto desc = make_primitive("convolution's kernel gradient", [&] {
-    const auto hint = conv_forward_desc(d, conv.activation(conv.x), conv.any_kernel(), bias, conv.activation(conv.y),
-                                        conv.g, attributes());
-    return conv_backward_weights_desc(d, conv.activation(conv.x), conv.any_kernel(), bias, conv.activation(conv.y),
-                                      conv.g, hint, attributes());
+  const bool sums_bias = args.db.present() && kind == OperandKind::kFloat;
+  const memory::desc bias = conv.bias(sums_bias);
+  const auto desc = with_operands(kind, [&](OperandKind in) {
+    return make_primitive("convolution's kernel gradient", [&] {
+      const memory::desc x = conv.activation(conv.x, in), y = conv.activation(conv.y, in);
+      const auto hint = conv_forward_desc(d, x, conv.any_kernel(in), bias, y, conv.g, attributes());
+      return conv_backward_weights_desc(d, x, conv.any_kernel(), bias, y, conv.g, hint, attributes());
+    });
   });
+  const ProductOperand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
+  const BiasSums sums(prepare.at(args.dy), sums_bias ? nullptr : db, args.dy.size(), conv.y[1]);
   const memory::desc plain = conv.kernel();
   const memory::desc packed = desc.diff_weights_desc();
   const size_t at_kernel = pieces.add(packed.get_size());
   const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
-  const size_t at_sum = pieces.add(accumulate ? args.dw.size() * sizeof(float) : 0);
+  const size_t at_target = pieces.add(accumulate ? args.dw.size() * sizeof(float) : 0);
+  const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
+  const size_t at_sums = pieces.add(sums.bytes(threads));
   char* workspace = pieces.allocate(prepare);
-  float* spread = conv.times > 1 ? reinterpret_cast<float*>(workspace + at_spread) : x;
-  float* target = accumulate ? reinterpret_cast<float*>(workspace + at_sum) : dw;
+  char *place_x = workspace + at_x, *place_dy = workspace + at_dy;
+  void* spread = conv.times > 1 ? workspace + at_spread : x.at(place_x);
+  float* target = accumulate ? reinterpret_cast<float*>(workspace + at_target) : dw;
 
   Primitive convolve(dnnl::convolution_backward_weights(desc), d.stream);
   convolve.argument(DNNL_ARG_SRC, memory(desc.src_desc(), d.engine, spread));
   convolve.argument(DNNL_ARG_DIFF_WEIGHTS, memory(packed, d.engine, workspace + at_kernel));
-  convolve.argument(DNNL_ARG_DIFF_DST, memory(desc.diff_dst_desc(), d.engine, dy));
-  if (db) convolve.argument(DNNL_ARG_DIFF_BIAS, memory(bias, d.engine, db));
+  convolve.argument(DNNL_ARG_DIFF_DST, memory(desc.diff_dst_desc(), d.engine, dy.at(place_dy)));
+  if (sums_bias) convolve.argument(DNNL_ARG_DIFF_BIAS, memory(bias, d.engine, db));
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
   const Primitive unpacking = reorder(d, packed, workspace + at_kernel, plain, target);
   return [=, times = conv.times, size = args.dw.size()] {
-    if (times > 1) spread_channels(spread, x, n, times, threads);
+    x.round_to(place_x, threads);
+    dy.round_to(place_dy, threads);
+    sums.run(workspace + at_sums, threads);
+    if (times > 1) spread_channels(static_cast<float*>(spread), static_cast<float*>(x.at(place_x)), n, times, threads);
     convolve.run();
     unpacking.run();
     if (accumulate) parallel_add(dw, target, size, threads);

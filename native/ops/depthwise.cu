@@ -5,6 +5,7 @@
 // sums of nine taps at a time, cuts the pixels into slices that run side by side, and adds their results in order.
 #include <algorithm>
 
+#include "cuda/bfloat16.h"
 #include "cuda/divide.h"
 #include "cuda/pack.h"
 #include "ops/depthwise.cuh"
@@ -24,6 +25,7 @@ struct DepthwiseShape {
   int32_t kernel_d, kernel_h, kernel_w, times;
   int32_t stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w, pad_front, pad_top, pad_left;
   Divider by_times, by_stride_d, by_stride_h, by_stride_w, by_kernel_h, by_kernel_w;
+  bool bfloat16;  // operands are rounded to it
 };
 
 // The pixels of the tensor that is written, kPixels along its last axis at a time, as blocks see them.
@@ -47,9 +49,10 @@ struct Runs {
 
 template <int kWidth>
 __device__ inline void multiply_add(Pack<float, kWidth>& sum, const Pack<float, kWidth>& a,
-                                    const Pack<float, kWidth>& b) {
+                                    const Pack<float, kWidth>& b, bool bfloat16) {
+  const Pack<float, kWidth> x = operand(a, bfloat16), y = operand(b, bfloat16);
 #pragma unroll
-  for (int k = 0; k < kWidth; k++) sum.v[k] += a.v[k] * b.v[k];
+  for (int k = 0; k < kWidth; k++) sum.v[k] += x.v[k] * y.v[k];
 }
 
 // Writes y. kWidth is 4 only where times is 1.
@@ -83,7 +86,7 @@ __global__ void __launch_bounds__(kThreads, 3)
           for (int t = 0; t < kPixels; t++) {
             const int32_t across = first + t * s.stride_w;
             if (across < 0 || across >= s.w) continue;
-            multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(across) * s.c), weight);
+            multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(across) * s.c), weight, s.bfloat16);
           }
         }
       }
@@ -134,7 +137,7 @@ __global__ void __launch_bounds__(kThreads, 3)
 #pragma unroll
             for (int t = 0; t < kPixels; t++) {
               if (q[t] < 0) continue;
-              multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(q[t]) * s.o + m), weight);
+              multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(q[t]) * s.o + m), weight, s.bfloat16);
             }
           }
         }
@@ -195,7 +198,8 @@ __global__ void __launch_bounds__(kThreads, 2) depthwise_dw_kernel(DepthwiseShap
     for (int t = 0; t < kTaps; t++) {
       const int32_t dz = front + z[t], dh = top + y[t], dw = left + across[t];
       if (dz < 0 || dz >= s.d || dh < 0 || dh >= s.h || dw < 0 || dw >= s.w) continue;
-      multiply_add(sums[t], load_pack<kWidth>(image + static_cast<int64_t>((dz * s.h + dh) * s.w + dw) * s.c), slope);
+      multiply_add(sums[t], load_pack<kWidth>(image + static_cast<int64_t>((dz * s.h + dh) * s.w + dw) * s.c), slope,
+                   s.bfloat16);
     }
   }
   const uint32_t thread = threadIdx.y * blockDim.x + threadIdx.x;
@@ -258,6 +262,7 @@ DepthwiseShape depthwise_shape(const Args& a, const Tensor& x, const Tensor& w, 
   s.by_stride_w = by(s.stride_w);
   s.by_kernel_h = by(s.kernel_h);
   s.by_kernel_w = by(s.kernel_w);
+  s.bfloat16 = a.precision == Args::kPrecisionBfloat16;
   return s;
 }
 

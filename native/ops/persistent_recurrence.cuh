@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cuda/bfloat16.h"
 #include "cuda/grid_barrier.h"
 #include "cuda/reduce.h"
 #include "cuda/vec.h"
@@ -53,12 +54,6 @@ PersistentShape persistent_shape(const Prepare& prepare, const Sequence& s, bool
   p.rows = static_cast<int32_t>(std::min<int64_t>(left, (s.batch + kTileRows - 1) / kTileRows * kTileRows));
   if (left >= kTileRows) p.blocks = (s.units + p.units - 1) / p.units;
   return p;
-}
-
-// To nearest, ties to even; NaN stays NaN.
-__device__ inline float rounded_to_bfloat16(float x) {
-  const uint32_t bits = __float_as_uint(x);
-  return x == x ? __uint_as_float((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u) : x;
 }
 
 // weights[unit][product][term], of the block's units.

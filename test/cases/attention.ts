@@ -1,15 +1,18 @@
 /**
  * attention and its gradient against the plain formula: more and fewer queries and keys than a block, values of another
  * width than keys, causal, masks and biases of every extent, dropped weights (computed here from Philox), rows that see
- * no key. Gradients of long cases are compared with the formula's own, written out.
+ * no key. Gradients of long cases are compared with the formula's own, written out. In bfloat16 what products multiply is
+ * rounded: queries, keys, values, dy; e^(score − largest score so far), by blocks of 64 keys; and in the gradient probabilities
+ * and the gradients of scores.
  */
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { Value } from '../../lib/graph/graph.js';
-import { attention, type AttentionOptions } from '../../lib/ops/attention.js';
+import { attention, attentionOp, type AttentionOptions } from '../../lib/ops/attention.js';
 import { philox4x32 } from '../helpers/philox.js';
 import { flat, STATE, type CaseInput, type Numbers, type OpCase } from './op_case.js';
+import { bfloat16, surely } from './recurrence_case.js';
 
 interface Sizes {
   b?: number;
@@ -25,9 +28,15 @@ interface Sizes {
   state?: number[];
   mask?: readonly number[];
   biasShape?: readonly number[];
+  /** Products in bfloat16. `refused`: not where what was computed lies so near a tie that float32 could round it the other way. */
+  rounds?: 'refused' | 'nearest';
 }
 
-type Full = Required<Omit<Sizes, 'mask' | 'biasShape'>> & Pick<Sizes, 'mask' | 'biasShape'>;
+type Given = 'mask' | 'biasShape' | 'rounds';
+type Full = Required<Omit<Sizes, Given>> & Pick<Sizes, Given>;
+
+/** Keys whose largest score is looked for at a time. */
+const BLOCK = 64;
 
 const filled = (s: Sizes): Full => ({
   b: 1,
@@ -53,8 +62,12 @@ function keepOf({ tq, tk, h, rate, stream, state }: Full, b: number, head: numbe
 }
 
 /** y in float64, and with `dy` the gradients by q, k and v. */
-function formula(s: Full, x: Numbers, dy?: readonly number[]): Record<'y' | 'q' | 'k' | 'v', number[]> {
+function formula(s: Full, given: Numbers, slopes?: readonly number[]): Record<'y' | 'q' | 'k' | 'v', number[]> {
   const { b, tq, tk, h, d, e } = s;
+  const operand = s.rounds ? bfloat16 : (value: number): number => value;
+  const made = s.rounds === 'refused' ? surely : operand;
+  const x = { ...given, q: given.q!.map(operand), k: given.k!.map(operand), v: given.v!.map(operand) } as Numbers;
+  const dy = slopes?.map(operand);
   const [qs, ks, vs, ys] = [
     [b, tq, h, d],
     [b, tk, h, d],
@@ -80,8 +93,12 @@ function formula(s: Full, x: Numbers, dy?: readonly number[]): Record<'y' | 'q' 
         const total = exps.reduce((t, v) => t + v, 0);
         const p = exps.map((v) => v / total);
         const keep = p.map((_, j) => keepOf(s, n, head, i, j));
+        let sofar = -Infinity;
         for (let j = 0; j < tk; j++) {
-          for (let c = 0; c < e; c++) out.y[flat(ys, [n, i, head, c])]! += p[j]! * keep[j]! * x.v![flat(vs, [n, j, head, c])]!;
+          if (j % BLOCK === 0) sofar = Math.max(sofar, ...scores.slice(j, j + BLOCK));
+          if (scores[j] === -Infinity) continue;
+          const weight = (made(Math.exp(scores[j]! - sofar) * keep[j]!) * Math.exp(sofar - most)) / total;
+          for (let c = 0; c < e; c++) out.y[flat(ys, [n, i, head, c])]! += weight * x.v![flat(vs, [n, j, head, c])]!;
         }
         if (!dy) continue;
         const dp = p.map((_, j) => {
@@ -89,15 +106,16 @@ function formula(s: Full, x: Numbers, dy?: readonly number[]): Record<'y' | 'q' 
           for (let c = 0; c < e; c++) product += dy[flat(ys, [n, i, head, c])]! * x.v![flat(vs, [n, j, head, c])]!;
           return product * keep[j]!;
         });
-        const mean = dp.reduce((t, v, j) => t + v * p[j]!, 0);
+        let mean = 0;
+        for (let c = 0; c < e; c++) mean += slopes![flat(ys, [n, i, head, c])]! * out.y[flat(ys, [n, i, head, c])]!;
         for (let j = 0; j < tk; j++) {
-          const ds = p[j]! * (dp[j]! - mean) * Math.fround(s.scale);
+          const ds = made(p[j]! * (dp[j]! - mean) * Math.fround(s.scale));
           for (let c = 0; c < d; c++) {
             out.q[flat(qs, [n, i, head, c])]! += ds * x.k![flat(ks, [n, j, head, c])]!;
             out.k[flat(ks, [n, j, head, c])]! += ds * x.q![flat(qs, [n, i, head, c])]!;
           }
           for (let c = 0; c < e; c++) {
-            out.v[flat(vs, [n, j, head, c])]! += p[j]! * keep[j]! * dy[flat(ys, [n, i, head, c])]!;
+            out.v[flat(vs, [n, j, head, c])]! += made(p[j]! * keep[j]!) * dy[flat(ys, [n, i, head, c])]!;
           }
         }
       }
@@ -124,6 +142,12 @@ function optionsOf(s: Full, { mask, bias }: Record<string, Value>): AttentionOpt
   return { causal, scale, rate, stream, ...(mask ? { mask } : {}), ...(bias ? { bias } : {}) };
 }
 
+function rounded(s: Full, { q, k, v, mask, bias, state }: Record<string, Value>): Value {
+  const { scale, causal, rate, stream } = s;
+  const attrs = { scale, causal: causal ? 'yes' : 'no', rate, stream, precision: 'bfloat16' };
+  return q!.graph.add(attentionOp, { q, k, v, mask, bias, state }, attrs).outputs.y!;
+}
+
 /** Sizes at which the walk's central differences are quick. */
 function small(name: string, sizes: Sizes): OpCase {
   const s = filled(sizes);
@@ -144,7 +168,7 @@ function large(name: string, sizes: Sizes): OpCase {
     name,
     inputs: inputsOf(s, true),
     build: (x) => {
-      const y = attention(x.q!, x.k!, x.v!, x.state!, optionsOf(s, x));
+      const y = s.rounds ? rounded(s, x) : attention(x.q!, x.k!, x.v!, x.state!, optionsOf(s, x));
       const [dq, dk, dv] = gradients(sum(elementwise('mul', y, x.dy!)), [x.q!, x.k!, x.v!]) as [Value, Value, Value];
       return { y, dq, dk, dv };
     },
@@ -190,4 +214,13 @@ export const cases: OpCase[] = [
     mask: Array.from({ length: 180 }, (_, i) => ((i * 7) % 5 < 3 ? 1 : 0)),
     biasShape: [1, 1, 71, 90],
   }),
+  large('in bfloat16: one of everything', { tq: 1, d: 1, rounds: 'refused' }),
+  large('in bfloat16: two heads, values wider than keys', { tq: 3, tk: 4, h: 2, d: 3, e: 5, rounds: 'refused' }),
+  large('in bfloat16: causal', { tq: 5, h: 2, d: 4, causal: true, rounds: 'refused' }),
+  large('in bfloat16: dropped, masked, with a bias', {
+    ...{ b: 2, tq: 3, tk: 5, h: 2, d: 4, rate: 0.5, stream: 99, state: [3, 0, 7, 1], rounds: 'refused' },
+    ...{ mask: [1, 0, 1, 1, 1, 0, 0, 0, 0, 0], biasShape: [1, 2, 3, 5] },
+  }),
+  large('in bfloat16: several blocks', { tq: 70, tk: 133, h: 2, d: 18, e: 7, rounds: 'nearest' }),
+  large('in bfloat16: wide heads, causal', { tq: 40, tk: 66, d: 100, e: 72, causal: true, rounds: 'nearest' }),
 ];

@@ -1,7 +1,10 @@
-/** Products of batches of matrices: every transposition, batches that broadcast, shared matrices, accumulation. */
-import { multiply } from '../../lib/ops/batch_matmul.js';
+/** Products of batches of matrices: every transposition, batches that broadcast, shared matrices, accumulation; also in bfloat16. */
+import { gradients } from '../../lib/ops/autodiff.js';
+import { batchMatmulOp, multiply } from '../../lib/ops/batch_matmul.js';
 import { elementwise } from '../../lib/ops/map.js';
+import type { Value } from '../../lib/graph/graph.js';
 import { flat, indices, type OpCase } from './op_case.js';
+import { bfloat16 } from './recurrence_case.js';
 
 /** op(a)·op(b) over the last two axes, the axes before them broadcast. */
 export function products(
@@ -35,6 +38,19 @@ function simple(a: number[], b: number[], ta = false, tb = false): OpCase {
     build: (v) => ({ y: multiply(v.a!, v.b!, ta, tb) }),
     reference: (v) => ({ y: products(v.a!, v.b!, [a, b], ta, tb) }),
     terms: 8 * Math.max(a.at(-1)!, a.at(-2)!),
+  };
+}
+
+/** Operands are rounded to bfloat16; they are given, so they round the same everywhere. Sums are in float32. */
+function rounded(a: number[], b: number[], ta = false, tb = false): OpCase {
+  const exact = simple(a, b, ta, tb);
+  const attrs = { transposeA: ta ? 'yes' : 'no', transposeB: tb ? 'yes' : 'no', precision: 'bfloat16' };
+  return {
+    ...exact,
+    name: `${exact.name} in bfloat16`,
+    build: (v) => ({ y: v.a!.graph.add(batchMatmulOp, { a: v.a, b: v.b }, attrs).outputs.y! }),
+    reference: (v) => exact.reference({ a: v.a!.map(bfloat16), b: v.b!.map(bfloat16) }),
+    gradients: [],
   };
 }
 
@@ -86,5 +102,44 @@ export const cases: OpCase[] = [
       ).map((v) => v * v),
     }),
     terms: 48,
+  },
+  ...both.flatMap(([ta, tb]) => [
+    rounded(matrix([4], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
+    rounded(matrix([1], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
+    rounded(matrix([6], 33, 32, ta), matrix([6], 32, 48, tb), ta, tb),
+    rounded(matrix([3], 17, 40, ta), matrix([1], 40, 9, tb), ta, tb),
+  ]),
+  rounded([1, 1, 1], [1, 1, 1]),
+  {
+    name: 'a batch used twice in bfloat16: its gradients accumulate',
+    inputs: {
+      a: { shape: [3, 4, 5] },
+      b: { shape: [3, 5, 2] },
+      c: { shape: [3, 5, 2] },
+      g: { shape: [3, 4, 2] },
+      h: { shape: [3, 4, 2] },
+    },
+    build: ({ a, b, c, g, h }) => {
+      const product = (x: Value, y: Value): Value =>
+        x.graph.add(batchMatmulOp, { a: x, b: y }, { precision: 'bfloat16' }).outputs.y!;
+      const both = elementwise('add', elementwise('mul', product(a!, b!), g!), elementwise('mul', product(a!, c!), h!));
+      return { da: gradients(both, [a!])[0]! };
+    },
+    reference: (v) => {
+      const [b, c, g, h] = [v.b!, v.c!, v.g!, v.h!].map((values) => values.map(bfloat16)) as [
+        number[],
+        number[],
+        number[],
+        number[],
+      ];
+      const shapes = [
+        [3, 4, 2],
+        [3, 5, 2],
+      ] as const;
+      const other = products(h, c, shapes, false, true);
+      return { da: products(g, b, shapes, false, true).map((value, i) => value + other[i]!) };
+    },
+    gradients: [],
+    terms: 4,
   },
 ];

@@ -77,7 +77,7 @@ export function bfloat16(x: number): number {
  * bfloat16 of a number that the device knows in float32 only. Where float32's error could round it to the other side, and
  * that would show, the case is refused: no tolerance that lets this pass would notice a kernel that does not round.
  */
-function surely(x: number): number {
+export function surely(x: number): number {
   const error = 3e-7 * Math.max(1, Math.abs(x));
   if (Math.abs(bfloat16(x + error) - bfloat16(x - error)) > 4e-5) throw new Error(`${x} lies too near a tie: change the case`);
   return bfloat16(x);

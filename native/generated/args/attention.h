@@ -7,6 +7,7 @@ namespace gradstep {
 
 struct alignas(8) AttentionArgs {
   enum Causal : int32_t { kCausalNo, kCausalYes };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
   Tensor q;
   Tensor k;
   Tensor v;
@@ -19,6 +20,7 @@ struct alignas(8) AttentionArgs {
   int32_t causal;
   float rate;
   uint32_t stream;
+  int32_t precision;
 };
 static_assert(offsetof(AttentionArgs, q) == 0, "layout");
 static_assert(offsetof(AttentionArgs, k) == 48, "layout");
@@ -32,10 +34,12 @@ static_assert(offsetof(AttentionArgs, scale) == 384, "layout");
 static_assert(offsetof(AttentionArgs, causal) == 388, "layout");
 static_assert(offsetof(AttentionArgs, rate) == 392, "layout");
 static_assert(offsetof(AttentionArgs, stream) == 396, "layout");
-static_assert(sizeof(AttentionArgs) == 400, "layout");
+static_assert(offsetof(AttentionArgs, precision) == 400, "layout");
+static_assert(sizeof(AttentionArgs) == 408, "layout");
 
 struct alignas(8) AttentionDxArgs {
   enum Causal : int32_t { kCausalNo, kCausalYes };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
   Tensor q;
   Tensor k;
   Tensor v;
@@ -52,6 +56,7 @@ struct alignas(8) AttentionDxArgs {
   int32_t causal;
   float rate;
   uint32_t stream;
+  int32_t precision;
 };
 static_assert(offsetof(AttentionDxArgs, q) == 0, "layout");
 static_assert(offsetof(AttentionDxArgs, k) == 48, "layout");
@@ -69,6 +74,7 @@ static_assert(offsetof(AttentionDxArgs, scale) == 576, "layout");
 static_assert(offsetof(AttentionDxArgs, causal) == 580, "layout");
 static_assert(offsetof(AttentionDxArgs, rate) == 584, "layout");
 static_assert(offsetof(AttentionDxArgs, stream) == 588, "layout");
-static_assert(sizeof(AttentionDxArgs) == 592, "layout");
+static_assert(offsetof(AttentionDxArgs, precision) == 592, "layout");
+static_assert(sizeof(AttentionDxArgs) == 600, "layout");
 
 }  // namespace gradstep

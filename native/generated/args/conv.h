@@ -7,6 +7,7 @@ namespace gradstep {
 
 struct alignas(8) ConvArgs {
   enum Activation : int32_t { kActivationLinear, kActivationRelu };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
   Tensor x;
   Tensor w;
   Tensor bias;
@@ -25,6 +26,7 @@ struct alignas(8) ConvArgs {
   int32_t dilation_w;
   int32_t groups;
   int32_t activation;
+  int32_t precision;
 };
 static_assert(offsetof(ConvArgs, x) == 0, "layout");
 static_assert(offsetof(ConvArgs, w) == 48, "layout");
@@ -44,9 +46,11 @@ static_assert(offsetof(ConvArgs, dilation_h) == 232, "layout");
 static_assert(offsetof(ConvArgs, dilation_w) == 236, "layout");
 static_assert(offsetof(ConvArgs, groups) == 240, "layout");
 static_assert(offsetof(ConvArgs, activation) == 244, "layout");
-static_assert(sizeof(ConvArgs) == 248, "layout");
+static_assert(offsetof(ConvArgs, precision) == 248, "layout");
+static_assert(sizeof(ConvArgs) == 256, "layout");
 
 struct alignas(8) ConvDxArgs {
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
   Tensor dy;
   Tensor w;
   Tensor dx;
@@ -65,6 +69,7 @@ struct alignas(8) ConvDxArgs {
   int32_t dilation_w;
   int32_t groups;
   Dims shape;
+  int32_t precision;
 };
 static_assert(offsetof(ConvDxArgs, dy) == 0, "layout");
 static_assert(offsetof(ConvDxArgs, w) == 48, "layout");
@@ -84,10 +89,12 @@ static_assert(offsetof(ConvDxArgs, dilation_h) == 188, "layout");
 static_assert(offsetof(ConvDxArgs, dilation_w) == 192, "layout");
 static_assert(offsetof(ConvDxArgs, groups) == 196, "layout");
 static_assert(offsetof(ConvDxArgs, shape) == 200, "layout");
+static_assert(offsetof(ConvDxArgs, precision) == 228, "layout");
 static_assert(sizeof(ConvDxArgs) == 232, "layout");
 
 struct alignas(8) ConvDwArgs {
   enum WithBias : int32_t { kWithBiasNo, kWithBiasYes };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
   Tensor x;
   Tensor dy;
   Tensor dw;
@@ -108,6 +115,7 @@ struct alignas(8) ConvDwArgs {
   int32_t groups;
   Dims shape;
   int32_t with_bias;
+  int32_t precision;
 };
 static_assert(offsetof(ConvDwArgs, x) == 0, "layout");
 static_assert(offsetof(ConvDwArgs, dy) == 48, "layout");
@@ -129,6 +137,7 @@ static_assert(offsetof(ConvDwArgs, dilation_w) == 240, "layout");
 static_assert(offsetof(ConvDwArgs, groups) == 244, "layout");
 static_assert(offsetof(ConvDwArgs, shape) == 248, "layout");
 static_assert(offsetof(ConvDwArgs, with_bias) == 276, "layout");
-static_assert(sizeof(ConvDwArgs) == 280, "layout");
+static_assert(offsetof(ConvDwArgs, precision) == 280, "layout");
+static_assert(sizeof(ConvDwArgs) == 288, "layout");
 
 }  // namespace gradstep
