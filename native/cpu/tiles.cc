@@ -2,35 +2,29 @@
 #include "cpu/tiles.h"
 
 #include "cpu/bfloat16.h"
+#include "cpu/tile_unit.h"
 
-#if defined(__x86_64__) && defined(__linux__)
+#ifdef GRADSTEP_HAS_TILE_UNIT
 #include <cpuid.h>
-#include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
 namespace gradstep::cpu {
 
-#if defined(__x86_64__) && defined(__linux__)
+#ifdef GRADSTEP_HAS_TILE_UNIT
 
 namespace {
 
 constexpr int64_t kTile = kTileDepth * 16;  // elements of a tile of a panel
-
-#define GRADSTEP_TILES __attribute__((target("amx-tile,amx-bf16,avx512f")))
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 
 bool may_use_tiles() {
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAvx512f = 1u << 16;
   if ((d & kAmxBf16) == 0 || (d & kAmxTile) == 0 || (b & kAvx512f) == 0) return false;
+  constexpr unsigned kAvx512Bf16 = 1u << 5;
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a & kAvx512Bf16) == 0) return false;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
@@ -73,16 +67,6 @@ GRADSTEP_TILES void all_blocks(const uint16_t* panel, const uint16_t* rows, int6
     one_block<kVectors>(panel, rows + r * depth, depth, z + r * 16, z_vector);
   }
 }
-
-// The products may be called between others' uses of the tiles: oneDNN configures them for itself.
-class TileScope {
- public:
-  GRADSTEP_TILES TileScope() {
-    static const TileConfig config;
-    _tile_loadconfig(&config);
-  }
-  GRADSTEP_TILES ~TileScope() { _tile_release(); }
-};
 
 }  // namespace
 
