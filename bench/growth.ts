@@ -19,9 +19,9 @@ interface Setting {
 
 const SETTINGS: readonly Setting[] = [
   ...[1, 4, 16, 64, 256, 1024, 4096].map((batch) => ({ series: 'batch' as const, batch, width: 512, depth: 3 })),
-  ...[32, 64, 128, 256, 512, 1024, 2048, 4096].map((width) => ({ series: 'width' as const, batch: 128, width, depth: 3 })),
   ...[2, 5, 10, 20, 50, 100].map((depth) => ({ series: 'depth' as const, batch: 128, width: 64, depth })),
   ...[2, 5, 10, 20, 50, 100].map((depth) => ({ series: 'convolutions' as const, batch: 8, width: 16, depth })),
+  ...[32, 64, 128, 256, 512, 1024, 2048, 4096].map((width) => ({ series: 'width' as const, batch: 128, width, depth: 3 })),
 ];
 
 const SIDE = 16;

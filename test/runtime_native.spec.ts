@@ -58,6 +58,9 @@ describe('native session: arguments', () => {
     ['run', [1, 1, -1, report], 'Expected number >= 0 for budgetMs but received -1 of type number'],
     ['run', [1, 1, NaN, report], 'Expected number >= 0 for budgetMs but received NaN'],
     ['run', [1, 1, 0], 'Expected object for report but received undefined'],
+    ['profile', [], 'for entry'],
+    ['profile', [1, 0, 0], 'Expected integer >= 1 for steps but received 0 of type number'],
+    ['profile', [1, 1, '1'], 'Expected number >= 0 for budgetMs but received "1" of type string'],
     ['run', [1, 1, 0, null], 'Expected object for report but received null'],
     ['run', [1, 1, 0, {}], 'Expected integer >= 0 for report.offset but received undefined'],
     ['run', [1, 1, 0, { offset: 0, bytes: -8 }], 'for report.bytes but received -8'],
@@ -314,6 +317,17 @@ describe('native session: running', () => {
     expect(run.seconds).to.be.at.least(0.02);
     expect(counted(run.report)).to.equal(4);
     await session.dispose();
+  });
+
+  it('profiles: when each run began, and when each of its steps had ended', async () => {
+    const session = fakeSession(0);
+    const entry = await session.load(EMPTY_PROGRAM);
+    // The fake's clock: a step a second.
+    expect([...(await session.profile(entry, 3, 0))]).to.deep.equal([0, 1, 1, 2, 2, 3]);
+    expect((await session.profile(entry, 1_000_000, 30)).length).to.be.within(2, 12);
+    await expectRejection(session.profile(entry + 1, 1, 0), 'ERR_OPTION', 'No program is loaded as entry');
+    await session.dispose();
+    await expectRejection(session.profile(entry, 1, 0), 'ERR_DISPOSED', 'The session was disposed');
   });
 
   it('ends at the budget', async () => {

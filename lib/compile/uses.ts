@@ -23,14 +23,20 @@ function setOf<K, V>(sets: Map<K, Set<V>>, key: K): Set<V> {
   return set;
 }
 
+/** Who writes each buffer. */
+interface Writers {
+  readonly of: Map<Buffer, Set<Instruction>>;
+  /** Variables that are written: others may lie in the same memory. */
+  readonly variables: Set<Buffer>;
+}
+
 export class Uses {
   private readonly places: (Instruction | undefined)[];
   private readonly positions = new Map<Instruction, number>();
   private readonly makers = new Map<Buffer, Instruction>();
   private readonly readers = new Map<Buffer, Set<Instruction>>();
-  private readonly writers = new Map<Buffer, Set<Instruction>>();
-  /** Variables that are written: others may lie in the same memory. */
-  private readonly variables = new Set<Buffer>();
+  /** Counted when they are first asked for: many rewrites never do. */
+  private counted: Writers | undefined;
 
   constructor(instructions: readonly Instruction[]) {
     this.places = [...instructions];
@@ -73,17 +79,28 @@ export class Uses {
       const at = this.positionOf(writer);
       return from < at && at < to;
     };
+    const { of, variables } = this.writers;
     return [...buffers].some((buffer) => {
-      const same = buffer.variable ? [...this.variables].filter((v) => overlap(v, buffer)) : [buffer];
-      return same.some((b) => [...setOf(this.writers, b)].some(isBetween));
+      const same = buffer.variable ? [...variables].filter((v) => overlap(v, buffer)) : [buffer];
+      return same.some((b) => [...setOf(of, b)].some(isBetween));
     });
+  }
+
+  private get writers(): Writers {
+    if (!this.counted) {
+      this.counted = { of: new Map(), variables: new Set() };
+      for (const instruction of this.places) {
+        if (instruction) for (const buffer of writtenBy(instruction)) this.writes(instruction, buffer);
+      }
+    }
+    return this.counted;
   }
 
   private add(instruction: Instruction, at: number): void {
     this.positions.set(instruction, at);
     for (const { buffer } of Object.values(instruction.inputs)) setOf(this.readers, buffer).add(instruction);
     for (const { buffer } of Object.values(instruction.outputs)) this.makes(instruction, buffer);
-    for (const buffer of writtenBy(instruction)) this.writes(instruction, buffer);
+    if (this.counted) for (const buffer of writtenBy(instruction)) this.writes(instruction, buffer);
   }
 
   private makes(instruction: Instruction, buffer: Buffer): void {
@@ -92,15 +109,16 @@ export class Uses {
   }
 
   private writes(instruction: Instruction, buffer: Buffer): void {
-    setOf(this.writers, buffer).add(instruction);
-    if (buffer.variable) this.variables.add(buffer);
+    const { of, variables } = this.writers;
+    setOf(of, buffer).add(instruction);
+    if (buffer.variable) variables.add(buffer);
   }
 
   /** Takes an instruction out. */
   remove(instruction: Instruction): void {
     this.places[this.positionOf(instruction)] = undefined;
     for (const { buffer } of Object.values(instruction.inputs)) setOf(this.readers, buffer).delete(instruction);
-    for (const buffer of writtenBy(instruction)) setOf(this.writers, buffer).delete(instruction);
+    if (this.counted) for (const buffer of writtenBy(instruction)) setOf(this.counted.of, buffer).delete(instruction);
     for (const { buffer } of Object.values(instruction.outputs)) {
       if (this.makers.get(buffer) === instruction) this.makers.delete(buffer);
     }
@@ -117,13 +135,14 @@ export class Uses {
 
   /** What was put into one buffer goes into another, which then belongs to the last that writes it. */
   redirect(from: Buffer, to: Buffer): void {
-    for (const writer of [...setOf(this.writers, from)]) {
+    const { of } = this.writers;
+    for (const writer of [...setOf(of, from)]) {
       const outputs = Object.entries(writer.outputs).map(([n, o]) => [n, o.buffer === from ? { ...o, buffer: to } : o] as const);
       writer.outputs = Object.fromEntries(outputs);
       this.makes(writer, to);
       this.writes(writer, to);
     }
-    this.writers.delete(from);
+    of.delete(from);
     this.makers.delete(from);
   }
 }

@@ -144,3 +144,13 @@ export async function running(model: gs.Sequential): Promise<void> {
   const code: gs.ErrorCode = 'ERR_WHATEVER';
   void code;
 }
+
+export async function profiles(model: gs.Model, x: gs.Tensor): Promise<void> {
+  const { instructions, limits }: gs.Profile = await model.profile(x, x, { steps: 10, print: false, trace: 'step.json' });
+  const slow: readonly gs.ProfiledInstruction[] = instructions.filter((i) => i.gflops < limits.gflops && i.roofline < 1);
+  const events: readonly gs.TraceEvent[] = (await model.profile(x)).chromeTrace().traceEvents;
+  // @ts-expect-error what is measured does not change
+  instructions[0]!.milliseconds = slow.length + events.length;
+  // @ts-expect-error a misspelled option
+  await model.profile(x, x, { step: 10 });
+}
