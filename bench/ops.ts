@@ -15,9 +15,9 @@ import { sum } from '../lib/ops/reduce_sum.js';
 import { OP_TABLE } from '../lib/ops/table.js';
 import { RandomStream } from '../lib/random.js';
 import { Layout } from '../lib/runtime/layout.js';
-import { bytesToProfile, timeInstructions, type InstructionTime } from './time_instructions.js';
 import { Session } from '../lib/runtime/session.js';
 import { SIZED_CASES, type SizedCase, type SizedInput } from './op_sizes.js';
+import { bytesToProfile, timeInstructions, type InstructionTime } from './time_instructions.js';
 
 export interface OpRow {
   readonly op: string;
