@@ -11,7 +11,7 @@ const SHOWN = 16;
 /** Trains for an epoch first, so that the instructions work on numbers as training has them. */
 export async function profile(workload: Workload, device: string, precision: 'float32' | 'bfloat16'): Promise<InstructionTime[]> {
   using model = workload.build();
-  model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', device, precision, seed: 1 });
+  model.compile({ optimizer: workload.optimizer(), loss: 'sparseCategoricalCrossentropy', device, precision, seed: 1 });
   const { x, y } = workload.data(workload);
   await model.fit(x, y, { epochs: 1, batchSize: workload.batch });
   const engine = await coreOf(model).engine();
