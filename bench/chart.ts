@@ -37,48 +37,57 @@ export function barsOf(rows: readonly Row[]): Bar[] {
   });
 }
 
-/** @returns SVG with a transparent ground. */
+/** The bars of one workload in one precision; all such charts have one scale. */
+function cell(bars: readonly Bar[], longest: number) {
+  const { workload, precision } = bars[0]!;
+  return {
+    title: `${workload}, ${precision}`,
+    width: 320,
+    height: { step: 18 },
+    data: { values: [...bars] },
+    encoding: {
+      y: { field: 'implementation', type: 'nominal', sort: null, title: null },
+      x: { field: 'ratio', type: 'quantitative', scale: { domain: [0, longest] }, title: null },
+    },
+    layer: [
+      {
+        mark: { type: 'bar', cornerRadiusEnd: 2 },
+        encoding: { color: { condition: { test: 'datum.own', value: OWN }, value: PEER } },
+      },
+      {
+        mark: { type: 'text', align: 'left', dx: 4, color: TEXT },
+        encoding: { text: { field: 'ratio', type: 'quantitative', format: '.2f' } },
+      },
+    ],
+  } as const;
+}
+
+/** @returns SVG with a transparent ground: a row of charts a workload, a chart a precision */
 export async function chartSvg(rows: readonly Row[]): Promise<string> {
   const bars = barsOf(rows);
-  const header = { title: null, labelColor: TEXT, labelFontSize: 13, labelFontWeight: 'bold' } as const;
-  const spec: TopLevelSpec = {
-    background: null as never,
-    data: { values: bars },
-    facet: {
-      row: { field: 'workload', type: 'nominal', sort: null, header: { ...header, labelAngle: 0, labelAlign: 'left' } },
-      column: { field: 'precision', type: 'nominal', sort: null, header },
-    },
-    spec: {
-      width: 320,
-      height: { step: 18 },
-      encoding: {
-        y: { field: 'implementation', type: 'nominal', sort: { field: 'ratio', order: 'descending' }, title: null },
-      },
-      layer: [
-        {
-          mark: { type: 'bar', cornerRadiusEnd: 2 },
-          encoding: {
-            x: { field: 'ratio', type: 'quantitative', title: 'samples a second, of the best peer’s' },
-            color: { condition: { test: 'datum.own', value: OWN }, value: PEER },
-          },
-        },
-        {
-          mark: { type: 'text', align: 'left', dx: 4, color: TEXT },
-          encoding: {
-            x: { field: 'ratio', type: 'quantitative' },
-            text: { field: 'ratio', type: 'quantitative', format: '.2f' },
-          },
-        },
-      ],
-    },
-    resolve: { scale: { y: 'independent' }, axis: { x: 'independent' } },
+  const longest = Math.max(...bars.map((b) => b.ratio));
+  const cells = (workload: string) => {
+    const own = bars.filter((b) => b.workload === workload);
+    return [...new Set(own.map((b) => b.precision))].map((p) =>
+      cell(
+        own.filter((b) => b.precision === p),
+        longest,
+      ),
+    );
+  };
+  const spec = {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    title: 'Samples a second, relative to the fastest other library',
+    vconcat: [...new Set(bars.map((b) => b.workload))].map((workload) => ({ hconcat: cells(workload) })),
     config: {
+      background: 'transparent',
       font: 'sans-serif',
+      title: { color: TEXT, anchor: 'start' },
       view: { stroke: null },
-      axis: { labelColor: TEXT, titleColor: TEXT, titleFontWeight: 'normal', labelLimit: 320, domain: false, ticks: false },
+      axis: { labelColor: TEXT, labelLimit: 320, domain: false, ticks: false },
       axisX: { gridColor: TEXT, gridOpacity: 0.25 },
     },
-  };
+  } as unknown as TopLevelSpec;
   const view = new View(parse(compile(spec).spec), { renderer: 'none' });
   try {
     return await view.toSVG();

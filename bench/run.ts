@@ -101,4 +101,3 @@ try {
 } catch (error) {
   program.error(error instanceof Error ? error.message : String(error));
 }
-process.exit();
