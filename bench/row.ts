@@ -71,8 +71,12 @@ export function bestVariants(rows: readonly Row[]): Row[] {
   return best.sort((a, b) => a.ms_per_step - b.ms_per_step);
 }
 
-/** The fastest row of another library that trained the right network: what ratios are relative to. */
-export function bestPeer(rows: readonly Row[]): Row | undefined {
+/**
+ * What the ratios of a workload's rows in a precision are relative to: the fastest other library that trained the right network. Who
+ * may use bfloat16 may stay with float32, so in bfloat16 that is the fastest in either.
+ */
+export function bestPeer(rows: readonly Row[], precision: string): Row | undefined {
   const reference = referenceLoss(rows);
-  return fastest(rows.filter((r) => !isOwn(r) && isTrusted(r, reference)));
+  const rivals = rows.filter((r) => !isOwn(r) && (r.precision === precision || r.precision === 'float32'));
+  return fastest(rivals.filter((r) => isTrusted(r, reference)));
 }

@@ -11,6 +11,9 @@ from typing import Callable, Protocol
 
 from workload_data import WORKLOADS, Workload
 
+PATIENCE = 60.0
+"""A training that takes longer than so many seconds to where losses are compared is not waited for."""
+
 
 class Trainer(Protocol):
     """A network with its optimizer and the workload's data on the device. Every epoch visits the rows in another order."""
@@ -47,21 +50,28 @@ def peak_mb() -> float:
 def measure(trainer: Trainer, workload: Workload, budget: float) -> dict:
     """Loss of the last epoch of `loss_epochs`; then the median over chunks of some 100 ms that last `budget` seconds."""
     epoch = workload.samples // workload.batch
-    if workload.loss_epochs > 1:
-        trainer.train(epoch * (workload.loss_epochs - 1), losses=False)
-    loss = trainer.train(epoch, losses=True)
+    total = epoch * workload.loss_epochs
+    trained = 0
 
     def seconds(steps: int) -> float:
+        nonlocal trained
         start = time.perf_counter()
         trainer.train(steps, losses=False)
+        trained += steps
         return time.perf_counter() - start
 
     chunk = trainer.together
+    seconds(chunk)
+    loss = None
+    if seconds(chunk) / chunk * (total - trained) <= PATIENCE:
+        if trained < total - epoch:
+            seconds(total - epoch - trained)
+        loss = trainer.train(epoch, losses=True)
     # The first guess, from a few steps, is too low.
     for _ in range(2):
         chunk *= max(1, round(0.1 / seconds(chunk)))
     times: list[float] = []
-    while len(times) < 5 or sum(times) < budget:
+    while len(times) < 3 or sum(times) < budget:
         times.append(seconds(chunk))
     ms = statistics.median(times) / chunk * 1e3
     return {

@@ -11,7 +11,8 @@ import { slotsOf } from './slots.js';
 /** The batch of a program: by default float32 data and labels of the loss's own type. */
 export type InspectBatch = Pick<BatchSpec, 'kind' | 'rows'> & Partial<BatchSpec>;
 
-function programOf(model: Model, batch: InspectBatch, backend: 'cpu' | 'cuda') {
+/** A program of a model, and where it keeps what. */
+export function programOf(model: Model, batch: InspectBatch, backend: 'cpu' | 'cuda') {
   const core = coreOf(model);
   const { network } = core;
   const options = core.isCompiled ? core.compiled : undefined;

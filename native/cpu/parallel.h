@@ -18,6 +18,22 @@
 
 namespace gradstep::cpu {
 
+// oneDNN takes part with at most so many threads while this lives: for work too small for all of them.
+class ThreadBound {
+ public:
+  explicit ThreadBound(int threads) : before_(omp_get_max_threads()) {
+    if (threads != before_) omp_set_num_threads(threads);
+  }
+  ~ThreadBound() {
+    if (omp_get_max_threads() != before_) omp_set_num_threads(before_);
+  }
+  ThreadBound(const ThreadBound&) = delete;
+  ThreadBound& operator=(const ThreadBound&) = delete;
+
+ private:
+  int before_;
+};
+
 // Elements of cheap work per thread below which a fork costs more than it saves.
 constexpr int64_t kGrain = 8192;
 

@@ -25,11 +25,12 @@ namespace {
 #define GRADSTEP_TILE __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512bf16")))
 #define GRADSTEP_TILE_INLINE GRADSTEP_TILE inline __attribute__((always_inline))
 
-constexpr int64_t kSide = 16;              // rows, columns and pairs of a tile
-constexpr int64_t kDepth = 32;             // elements of the depth in one
-constexpr int64_t kTile = kSide * kDepth;  // its elements
-constexpr int64_t kStep = 2 * kSide;       // rows and columns that are multiplied at a time
-constexpr int64_t kChunk = 4 * kStep;      // rows of a, or columns of b, that are packed at a time
+constexpr int64_t kSide = 16;                    // rows, columns and pairs of a tile
+constexpr int64_t kDepth = 32;                   // elements of the depth in one
+constexpr int64_t kTile = kSide * kDepth;        // its elements
+constexpr int64_t kStep = 2 * kSide;             // rows and columns that are multiplied at a time
+constexpr int64_t kProducts = int64_t{1} << 21;  // a thread's share that repays a fork
+constexpr int64_t kChunk = 4 * kStep;            // rows of a, or columns of b, that are packed at a time
 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -246,8 +247,7 @@ struct Division {
   Division(const TileProduct& p, int threads)
       : by_rows(p.m >= p.n),
         length(by_rows ? p.m : p.n),
-        parts(
-            static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / kGrain / 32, length / kStep), 1, threads))),
+        parts(static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / kProducts, length / kStep), 1, threads))),
         depth(depth_tiles(p) * kDepth) {}
   bool by_rows;
   int64_t length;

@@ -8,6 +8,12 @@
 #include "cpu/tile_product.h"
 
 namespace gradstep::cpu {
+namespace {
+
+constexpr int64_t kShared = int64_t{1} << 20;  // products that repay waking other threads
+
+}  // namespace
+
 Step matmul(Prepare& prepare, const MatmulArgs& args) {
   using dnnl::memory;
   const auto f32 = memory::data_type::f32;
@@ -44,6 +50,8 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   if (args.activation == MatmulArgs::kActivationRelu) append_relu(ops);
   attr.set_post_ops(ops);
 
+  const int threads = m * n * k < kShared ? 1 : prepare.threads();
+  const ThreadBound bound(threads);
   const Dnnl& d = prepare.dnnl();
   const auto desc = make_primitive("matrix product", [&] { return matmul_desc(d, a, b, bias, y, attr); });
   const memory::desc scratchpad = desc.scratchpad_desc();
@@ -57,8 +65,14 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   primitive.argument(DNNL_ARG_DST, memory(y, d.engine, prepare.at(args.y)));
   if (args.bias.present()) primitive.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   primitive.argument(DNNL_ARG_SCRATCHPAD, memory(scratchpad, d.engine, rest));
-  if (kind == OperandKind::kFloat) return [primitive] { primitive.run(); };
-  return [=, threads = prepare.threads()] {
+  if (kind == OperandKind::kFloat) {
+    return [primitive, threads] {
+      const ThreadBound bound(threads);
+      primitive.run();
+    };
+  }
+  return [=] {
+    const ThreadBound bound(threads);
     left.round_to(place_a, threads);
     right.round_to(place_b, threads);
     primitive.run();

@@ -1,0 +1,36 @@
+/** What this machine can do at most, and how long a training step takes there. */
+import { costOf } from '../lib/compile/cost.js';
+import { programOf } from '../lib/train/inspect.js';
+import { limitsOf } from '../lib/train/profile/limits.js';
+import type { Workload } from './workloads.js';
+
+export interface Limits {
+  /** Bytes a second, read and written. */
+  readonly bandwidth: number;
+  /** Operations a second of a large matrix product, in each precision. */
+  readonly float32: number;
+  readonly bfloat16: number;
+}
+
+/** What this machine copies and multiplies in a second. */
+export async function measureLimits(device: string): Promise<Limits> {
+  const [full, half] = [await limitsOf(device, 0, 'float32'), await limitsOf(device, 0, 'bfloat16')];
+  return { bandwidth: full.gbs * 1e9, float32: full.gflops * 1e9, bfloat16: half.gflops * 1e9 };
+}
+
+/**
+ * Milliseconds that a training step of a workload takes at least: for each instruction of gradstep's program the longer of its
+ * bytes at the bandwidth and its operations at the rate of its precision.
+ */
+export function floorOf(workload: Workload, device: string, precision: 'float32' | 'bfloat16', limits: Limits): number {
+  using model = workload.build();
+  model.compile({ optimizer: workload.optimizer(), loss: 'sparseCategoricalCrossentropy', device, precision, seed: 1 });
+  const backend = device.startsWith('cuda') ? 'cuda' : 'cpu';
+  const { program } = programOf(model, { kind: 'train', rows: workload.batch }, backend);
+  const seconds = program.instructions.map((instruction) => {
+    const { bytes, flops } = costOf(instruction);
+    const rate = instruction.attrs.precision === 'bfloat16' ? limits.bfloat16 : limits.float32;
+    return Math.max(bytes / limits.bandwidth, flops / rate);
+  });
+  return seconds.reduce((a, b) => a + b, 0) * 1e3;
+}
