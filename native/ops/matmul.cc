@@ -4,6 +4,7 @@
 #include "generated/args/matmul.h"
 
 #include "cpu/operand.h"
+#include "cpu/parallel.h"
 #include "cpu/prepare.h"
 #include "cpu/tile_product.h"
 
