@@ -1,6 +1,6 @@
 /** What a device's name means, what `devices()` lists, and how a missing, broken or stale binary is reported. */
 import { expect } from 'chai';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GradstepError } from '../lib/errors.js';
@@ -25,6 +25,8 @@ describe('devices', () => {
     expect(cpu!.threads).to.be.within(1, cpus().length);
     expect(cpu!.description).not.to.equal('');
     expect(cpu!.memoryBytes).to.be.within(1 << 28, totalmem());
+    const flags = process.platform === 'linux' ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+    expect(cpu!.bfloat16).to.equal(/\bamx_bf16\b/.test(flags) && /\bavx512_bf16\b/.test(flags) ? 'native' : 'emulated');
     expect(others).not.to.have.length(0);
     for (const gpu of others) {
       if (gpu.available) expect(gpu.name).to.match(/^cuda:\d+$/);

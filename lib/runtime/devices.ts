@@ -18,7 +18,7 @@ export interface DeviceInfo {
   available: boolean;
   /**
    * What becomes of `precision: 'bfloat16'`: `native` where the device has units for such products (AMX, tensor cores);
-   * `emulated` where operands are rounded all the same and multiplied as float32: the same numbers, and slower than float32.
+   * `emulated` where operands are rounded all the same and multiplied as float32: the same results, and no faster.
    * Absent where the device is not available.
    */
   bfloat16?: 'native' | 'emulated';

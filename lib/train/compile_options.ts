@@ -45,9 +45,10 @@ export interface CompileOptions {
   /** Default `auto`. */
   device?: DeviceName;
   /**
-   * Arithmetic of the step. Default `float32`: strict IEEE float32. `bfloat16`: the operands of the matrix products of dense and
-   * recurrent layers, forward and backward, are rounded to bfloat16 (8 bits of mantissa); weights, their updates, sums and
-   * everything else stay float32.
+   * Arithmetic of the step. Default `float32`: strict IEEE float32. `bfloat16`: the operands of all products of dense,
+   * convolutional, recurrent and attention layers, forward and backward, are rounded to bfloat16 (8 bits of mantissa); weights,
+   * their updates, sums and everything else stay float32. `devices()` says whether a device multiplies bfloat16 (`native`) or
+   * rounded float32 (`emulated`).
    */
   precision?: 'float32' | 'bfloat16';
   /**

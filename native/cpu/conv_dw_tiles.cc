@@ -113,10 +113,6 @@ GRADSTEP_TILES inline void find_pixels(const float* (&pixels)[kStep], const Sour
 // 16 channels of 32 pixels, from `channel` on, as pairs of positions. `sums`, if any, grows by what is read.
 GRADSTEP_TILES inline void read_pairs(__m512i (&pairs)[16], const float* const (&pixels)[kStep], int64_t channel,
                                       __mmask16 lanes, float* sums) {
-  alignas(64) static constexpr uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                                           21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                                           11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  const __m512i interleave = _mm512_load_si512(kInterleave);
   __m512 even = _mm512_setzero_ps(), odd = _mm512_setzero_ps();
 #pragma GCC unroll 16
   for (int p = 0; p < 16; p++) {
@@ -124,14 +120,9 @@ GRADSTEP_TILES inline void read_pairs(__m512i (&pairs)[16], const float* const (
     const __m512 b = _mm512_maskz_loadu_ps(lanes, pixels[2 * p + 1] + channel);
     even = _mm512_add_ps(even, a);
     odd = _mm512_add_ps(odd, b);
-    pairs[p] = _mm512_permutexvar_epi16(interleave, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+    pairs[p] = pair_rows(a, b);
   }
   if (sums) _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), _mm512_add_ps(even, odd)));
-}
-
-__mmask16 lanes_of(int64_t channels, int64_t channel) {
-  const int64_t left = channels - channel;
-  return left >= kBlock ? 0xffff : static_cast<__mmask16>((1u << left) - 1);
 }
 
 // Rows become columns, in elements of 32 bits.

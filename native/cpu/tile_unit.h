@@ -34,6 +34,21 @@ class TileScope {
   GRADSTEP_TILES ~TileScope() { _tile_release(); }
 };
 
+// Two rows of 16 as a row of a product's second operand: rounded to bfloat16, element by element side by side.
+GRADSTEP_TILES inline __m512i pair_rows(__m512 first, __m512 second) {
+  alignas(64) static constexpr uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                           21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                           11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+  return _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), halves);
+}
+
+// The lanes of 16 channels, from `channel` on, that there are.
+GRADSTEP_TILES inline __mmask16 lanes_of(int64_t channels, int64_t channel) {
+  const int64_t left = channels - channel;
+  return left >= 16 ? 0xffff : static_cast<__mmask16>((1u << left) - 1);
+}
+
 }  // namespace gradstep::cpu
 
 #endif
