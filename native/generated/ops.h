@@ -57,7 +57,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x68a0d3b6e0b0421dull;
+constexpr uint64_t kOpTableHash = 0xc4cdce838368173bull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
