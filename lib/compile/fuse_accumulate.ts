@@ -2,19 +2,15 @@
  * Sums of gradients: add(s, k(…)), where k is a kernel that can add to what its output holds and s dies here, becomes
  * k(…) accumulating into s's buffer; see fuse.ts.
  */
-import type { Tape } from '../graph/define_op.js';
-import { map } from '../ops/map.js';
-import { SCALAR_NAMES } from '../ops/scalar_table.js';
+import { isMapOf } from './is_map_of.js';
 import type { Instruction, Operand } from './program.js';
 import { Uses } from './uses.js';
 
 export function accumulateSums(list: Instruction[]): Instruction[] {
   const uses = new Uses(list);
   for (const add of list) {
-    if (add.op !== map) continue;
-    const { code } = add.attrs.tape as Tape;
     const [a, b] = [add.inputs.in0, add.inputs.in1];
-    if (code.length !== 1 || SCALAR_NAMES[code[0]![0]] !== 'add' || !a || !b) continue;
+    if (!isMapOf(add, 'add') || !a || !b) continue;
     for (const [sum, term] of [
       [a, b],
       [b, a],

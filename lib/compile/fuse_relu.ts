@@ -1,20 +1,12 @@
 /** Rewrites around relu; see fuse.ts. */
-import type { OpDef, Tape } from '../graph/define_op.js';
+import type { OpDef } from '../graph/define_op.js';
 import { channelNormGradOp, channelNormOp } from '../ops/channel_norm.js';
 import { convOp } from '../ops/conv.js';
-import { map } from '../ops/map.js';
 import { matmulOp } from '../ops/matmul.js';
 import { maxPoolDxOp, maxPoolOp } from '../ops/max_pool.js';
-import { SCALAR_NAMES, type ScalarName } from '../ops/scalar_table.js';
+import { isMapOf } from './is_map_of.js';
 import type { Instruction } from './program.js';
 import { Uses } from './uses.js';
-
-/** Whether an instruction is a map of the one function `name`, applied to its inputs in order. */
-function isMapOf(instruction: Instruction | undefined, name: ScalarName): instruction is Instruction {
-  if (instruction?.op !== map || instruction.attrs.reduceRank !== 0) return false;
-  const { code } = instruction.attrs.tape as Tape;
-  return code.length === 1 && SCALAR_NAMES[code[0]![0]] === name;
-}
 
 const WITH_EPILOGUE: readonly OpDef[] = [matmulOp, convOp, channelNormOp];
 
@@ -45,7 +37,8 @@ export function reluOfNormGrad(list: Instruction[]): Instruction[] {
     if (grad.op !== channelNormGradOp || grad.attrs.activation !== 'linear') continue;
     const norm = uses.maker(grad.inputs.mean!.buffer);
     const mul = uses.maker(grad.inputs.dy!.buffer);
-    if (norm?.op !== channelNormOp || norm.attrs.activation !== 'relu' || !isMapOf(mul, 'mul')) continue;
+    if (norm?.op !== channelNormOp || norm.attrs.activation !== 'relu' || norm.inputs.residual) continue;
+    if (!isMapOf(mul, 'mul')) continue;
     const [dy, mask] = [mul.inputs.in0, mul.inputs.in1];
     const step = mask && uses.maker(mask.buffer);
     if (!dy || !mask || !isMapOf(step, 'step') || step.inputs.in0!.buffer !== norm.outputs.y!.buffer) continue;

@@ -1,13 +1,15 @@
 /**
  * channelNorm: x viewed as [samples, positions, channels] is normalised per sample and group of neighbouring channels,
- * y = activation((x − mean)/√(variance + epsilon)·gamma + beta), with the mean and the biased variance over the group's
- * positions and channels. One sample and a group for each channel make batch normalisation (Ioffe & Szegedy 2015),
- * samples and groups those of group normalisation (Wu & He 2018). channelNormGrad is its derivative.
+ * y = activation((x − mean)/√(variance + epsilon)·gamma + beta + residual), with the mean and the biased variance over the
+ * group's positions and channels. One sample and a group for each channel make batch normalisation (Ioffe & Szegedy 2015),
+ * samples and groups those of group normalisation (Wu & He 2018). `residual`, of x's shape, is what a residual block adds to
+ * its last normalisation (He et al. 2016); fusion puts it there (lib/compile/fuse_residual.ts). channelNormGrad is the
+ * derivative.
  */
 import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
-import { formatShape } from '../graph/shape.js';
+import { formatShape, sameShape } from '../graph/shape.js';
 import { EPILOGUES } from './matmul.js';
 
 const layout = {
@@ -22,10 +24,10 @@ const optionalFloat = { ...float, optional: true } as const;
 
 export const channelNormOp = defineOp({
   name: 'channelNorm',
-  inputs: { x: float, gamma: optionalFloat, beta: optionalFloat },
-  outputs: { y: { ...float, inPlace: ['x'] }, mean: float, variance: float },
+  inputs: { x: float, gamma: optionalFloat, beta: optionalFloat, residual: optionalFloat },
+  outputs: { y: { ...float, inPlace: ['x', 'residual'] }, mean: float, variance: float },
   attrs: layout,
-  infer({ x, gamma, beta }, attrs) {
+  infer({ x, gamma, beta, residual }, attrs) {
     const { samples, groups } = attrs as Record<string, number>;
     const channels = x!.shape.at(-1)!;
     if (channels % groups! !== 0 || x!.shape.length < 2) {
@@ -36,6 +38,9 @@ export const channelNormOp = defineOp({
         throw new GradstepError('ERR_SHAPE', `Expected ${name} of shape [${channels}] but received ${formatShape(value.shape)}`);
       }
     }
+    if (residual && !sameShape(residual.shape, x!.shape)) {
+      throw new GradstepError('ERR_SHAPE', `Cannot add ${formatShape(residual.shape)} to normalised ${formatShape(x!.shape)}`);
+    }
     const statistics: TensorType = { dtype: 'float32', shape: [samples! * groups!] };
     return { y: { dtype: 'float32', shape: x!.shape }, mean: statistics, variance: statistics };
   },
@@ -43,24 +48,35 @@ export const channelNormOp = defineOp({
     if (grads.mean || grads.variance) {
       throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The statistics of a normalisation cannot be differentiated');
     }
-    const { x, gamma, beta } = node.inputs as { x: Value; gamma?: Value; beta?: Value };
-    const { mean, variance } = node.outputs;
+    const { x, gamma, beta, residual } = node.inputs as { x: Value; gamma?: Value; beta?: Value; residual?: Value };
+    const { y, mean, variance } = node.outputs;
     const attrs = { ...node.attrs, withDx: needs('x') ? 'yes' : 'no' };
-    const { dx, dgamma, dbeta } = x.graph.add(channelNormGradOp, { x, dy: grads.y, gamma, beta, mean, variance }, attrs).outputs;
-    return { x: dx, gamma: dgamma, beta: dbeta };
+    const isMaskedByY = residual !== undefined && node.attrs.activation === 'relu';
+    const inputs = { x, dy: grads.y, y: isMaskedByY ? y : undefined, gamma, beta, mean, variance };
+    const { dx, dresidual, dgamma, dbeta } = x.graph.add(channelNormGradOp, inputs, attrs).outputs;
+    return { x: dx, gamma: dgamma, beta: dbeta, residual: residual && (dresidual ?? grads.y) };
   },
 });
 
-/** dy is the gradient by y after the activation; whether a relu let an element through is worked out again from x. */
+/**
+ * dy is the gradient by y after the activation. Whether a relu let an element through is read off y > 0 where y, its result, is given, and
+ * worked out again from x otherwise. With y comes dresidual, dy where the relu let through: the gradient by the residual.
+ */
 export const channelNormGradOp = defineOp({
   name: 'channelNormGrad',
-  inputs: { x: float, dy: float, gamma: optionalFloat, beta: optionalFloat, mean: float, variance: float },
-  outputs: { dx: { ...optionalFloat, inPlace: ['dy', 'x'] }, dgamma: float, dbeta: float },
+  inputs: { x: float, dy: float, y: optionalFloat, gamma: optionalFloat, beta: optionalFloat, mean: float, variance: float },
+  outputs: {
+    dx: { ...optionalFloat, inPlace: ['dy', 'x', 'y'] },
+    dresidual: { ...optionalFloat, inPlace: ['dy', 'y'] },
+    dgamma: float,
+    dbeta: float,
+  },
   attrs: { ...layout, withDx: { type: 'enum', values: ['no', 'yes'], default: 'yes' } },
-  infer({ x }, attrs): Record<string, TensorType> {
+  infer({ x, y }, attrs): Record<string, TensorType> {
+    const like: TensorType = { dtype: 'float32', shape: x!.shape };
     const dgamma: TensorType = { dtype: 'float32', shape: [x!.shape.at(-1)!] };
-    const sums = { dgamma, dbeta: dgamma };
-    return attrs.withDx === 'yes' ? { dx: { dtype: 'float32', shape: x!.shape }, ...sums } : sums;
+    const isMaskedByY = y !== undefined && attrs.activation === 'relu';
+    return { ...(attrs.withDx === 'yes' && { dx: like }), ...(isMaskedByY && { dresidual: like }), dgamma, dbeta: dgamma };
   },
 });
 

@@ -57,7 +57,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x476cac0e718e523full;
+constexpr uint64_t kOpTableHash = 0x51b29c23b2ddc0b5ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \

@@ -1,4 +1,5 @@
-// channel_norm on the CPU: one pass that gathers each channel's mean and squared deviation, one that normalises.
+// channel_norm on the CPU: one pass that gathers each channel's mean and squared deviation, one that normalises
+// (and adds the residual, and applies relu).
 // Deviations are taken from a run's first row, so nothing cancels where the mean is large; runs are merged in float64
 // (Chan, Golub & LeVeque 1983). Several samples go side by side, each thread keeping its sample in the caches.
 #include "ops/channel_norm.h"
@@ -95,13 +96,14 @@ void block_moments(double* mean, double* m2, const float* x, const NormBlock& b)
   }
 }
 
-template <bool kRelu>
-GRADSTEP_VECTORISED void normalise(float* y, const float* x, const float* mean, const float* scale, const float* shift,
-                                   int64_t rows, int64_t n) {
+template <bool kRelu, bool kResidual>
+GRADSTEP_VECTORISED void normalise(float* y, const float* x, const float* residual, const float* mean,
+                                   const float* scale, const float* shift, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r++) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
-      const float v = NormForward{mean[i], scale[i], shift[i]}(x[r * n + i]);
+      float v = NormForward{mean[i], scale[i], shift[i]}(x[r * n + i]);
+      if constexpr (kResidual) v += residual[r * n + i];
       y[r * n + i] = kRelu ? scalar::relu(v) : v;
     }
   }
@@ -111,7 +113,7 @@ struct Forward {
   NormShape shape;
   float epsilon;
   bool relu;
-  const float *x, *gamma, *beta;
+  const float *x, *gamma, *beta, *residual;  // but x, each may be null
   float *y, *mean, *variance;
 
   // Bytes of scratch for one sample: moments of each part, and three coefficients a column.
@@ -138,11 +140,13 @@ struct Forward {
     }
     statistics(s, parts, parts + channels);
     fill(s, split, coefficients);
-    float* to = y + s * shape.rows * channels;
+    const int64_t base = s * shape.rows * channels;
+    const auto run = residual ? (relu ? normalise<true, true> : normalise<false, true>)
+                              : (relu ? normalise<true, false> : normalise<false, false>);
     split.wide_rows([&](int64_t offset, int64_t wide_rows, int64_t n) {
-      const auto run = relu ? normalise<true> : normalise<false>;
-      run(to + offset, from + offset, coefficients, coefficients + split.wide(), coefficients + 2 * split.wide(),
-          wide_rows, n);
+      const float* added = residual ? residual + base + offset : nullptr;
+      run(y + base + offset, from + offset, added, coefficients, coefficients + split.wide(),
+          coefficients + 2 * split.wide(), wide_rows, n);
     });
   }
 
@@ -176,9 +180,11 @@ struct Forward {
 }  // namespace
 
 Step channel_norm(Prepare& prepare, const ChannelNormArgs& args) {
-  const Forward f{NormShape::of(args), args.epsilon,           args.activation == ChannelNormArgs::kActivationRelu,
-                  prepare.at(args.x),  prepare.at(args.gamma), prepare.at(args.beta),
-                  prepare.at(args.y),  prepare.at(args.mean),  prepare.at(args.variance)};
+  const bool relu = args.activation == ChannelNormArgs::kActivationRelu;
+  const Forward f{NormShape::of(args),       args.epsilon,           relu,
+                  prepare.at(args.x),        prepare.at(args.gamma), prepare.at(args.beta),
+                  prepare.at(args.residual), prepare.at(args.y),     prepare.at(args.mean),
+                  prepare.at(args.variance)};
   const int64_t samples = f.shape.samples;
   const int parts = parts_of(args.x.size(), prepare.threads());
   const bool abreast = samples >= parts && samples > 1;

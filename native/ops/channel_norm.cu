@@ -1,5 +1,6 @@
 // channel_norm on CUDA, three launches: sums of deviations from each slice's first row, so that nothing cancels where
-// the mean is large; from these, a warp a group, mean and variance in float64; then y.
+// the mean is large; from these, a warp a group, mean and variance in float64; then y
+// (with the residual added, and relu applied).
 #include "cuda/prepare.h"
 #include "generated/args/channel_norm.h"
 #include "ops/channel_norm.cuh"
@@ -70,29 +71,38 @@ __global__ void __launch_bounds__(kColumnThreads)
   variance[item] = static_cast<float>(m2 < 0 ? 0 : m2);
 }
 
-template <int kPack, bool kRelu>
+template <int kPack, bool kRelu, bool kResidual>
 __global__ void __launch_bounds__(kColumnThreads)
-    normalise_kernel(ColumnGrid g, NormParameters parameters, const float* x, float* y) {
+    normalise_kernel(ColumnGrid g, NormParameters parameters, const float* x, const float* residual, float* y) {
   const ColumnPlace<kPack> place(g);
   if (!place.inside) return;
   const NormColumns<kPack> columns(parameters, place.sample, place.column);
 #pragma unroll 4
   for (int64_t r = place.begin + place.row; r < place.end; r += g.height) {
-    Pack<float, kPack> v = load_pack<kPack>(x + r * g.channels + place.column);
+    const int64_t at = r * g.channels + place.column;
+    Pack<float, kPack> v = load_pack<kPack>(x + at), added{};
+    if constexpr (kResidual) added = load_pack<kPack>(residual + at);
 #pragma unroll
     for (int k = 0; k < kPack; k++) {
       v.v[k] = columns.channel[k](v.v[k]);
+      if constexpr (kResidual) v.v[k] += added.v[k];
       if constexpr (kRelu) v.v[k] = scalar::relu(v.v[k]);
     }
-    store_pack(y + r * g.channels + place.column, v);
+    store_pack(y + at, v);
   }
+}
+
+template <int kPack>
+auto normalise_kernel_of(bool relu, bool residual) {
+  if (residual) return relu ? normalise_kernel<kPack, true, true> : normalise_kernel<kPack, false, true>;
+  return relu ? normalise_kernel<kPack, true, false> : normalise_kernel<kPack, false, false>;
 }
 
 }  // namespace
 
 Step channel_norm(Prepare& prepare, const ChannelNormArgs& args) {
   const NormShape shape = NormShape::of(args);
-  const float* x = prepare.at(args.x);
+  const float *x = prepare.at(args.x), *residual = prepare.at(args.residual);
   float *y = prepare.at(args.y), *mean = prepare.at(args.mean), *variance = prepare.at(args.variance);
   const NormParameters parameters{shape, mean, variance, prepare.at(args.gamma), prepare.at(args.beta), args.epsilon};
   const auto plan = [&](int rows_each) {
@@ -101,15 +111,15 @@ Step channel_norm(Prepare& prepare, const ChannelNormArgs& args) {
   const ColumnGrid summing = plan(kRowsSummed), writing = plan(kRowsWritten);
   const Workspace workspace = prepare.workspace(summing.sums() * sizeof(float));
   const bool relu = args.activation == ChannelNormArgs::kActivationRelu;
-  const auto normalise = summing.pack == 4 ? (relu ? normalise_kernel<4, true> : normalise_kernel<4, false>)
-                                           : (relu ? normalise_kernel<1, true> : normalise_kernel<1, false>);
+  const auto normalise = summing.pack == 4 ? normalise_kernel_of<4>(relu, residual != nullptr)
+                                           : normalise_kernel_of<1>(relu, residual != nullptr);
   const dim3 warps = blocks_for(shape.samples * shape.groups, kColumnThreads / kWarp);
   return [=](cudaStream_t stream) {
     float* partial = static_cast<float*>(workspace.data());
     launch_column_sums(stream, summing, Deviations{x, shape.channels}, partial);
     launch_cooperating(stream, statistics_kernel, warps, dim3(kColumnThreads), 0, summing, shape, x, partial, mean,
                        variance);
-    launch(stream, normalise, writing.grid(), dim3(kColumnThreads), writing, parameters, x, y);
+    launch(stream, normalise, writing.grid(), dim3(kColumnThreads), writing, parameters, x, residual, y);
   };
 }
 

@@ -1,5 +1,5 @@
 // What channel_norm is made of on both backends: the division of its tensors, and the formulas of one channel. With
-//   S1 = sum dy,  S2 = sum dy (x - mean)   of one sample and channel (dy masked where relu held back)
+//   S1 = sum dy,  S2 = sum dy (x - mean)   of one sample and channel (dy masked where relu held back, see NormMask)
 //   A = sum gamma S1,  B = sum gamma S2    over the channels of its group, of `count` elements
 // the gradients are, r being 1/sqrt(variance + epsilon),
 //   dgamma = sum over samples r S2,  dbeta = sum over samples S1
@@ -33,6 +33,23 @@ struct NormForward {
   float mean, scale, shift;
   GRADSTEP_HD inline float operator()(float x) const { return (x - mean) * scale + shift; }
 };
+
+// Whether the activation let an element through: it lets all, relu of the normalised x decides, or relu of more than
+// that did, whose result y is at hand.
+enum class NormMask { kNone, kFromX, kFromY };
+
+template <typename Args>
+NormMask norm_mask(const Args& args) {
+  if (args.activation == Args::kActivationLinear) return NormMask::kNone;
+  return args.y.present() ? NormMask::kFromY : NormMask::kFromX;
+}
+
+template <NormMask kMask>
+GRADSTEP_HD inline float norm_masked(float dy, float x, float y, const NormForward& forward) {
+  if constexpr (kMask == NormMask::kFromX) return forward(x) > 0.f ? dy : 0.f;
+  if constexpr (kMask == NormMask::kFromY) return y > 0.f ? dy : 0.f;
+  return dy;
+}
 
 // dx of one channel from dy, masked.
 struct NormBackward {

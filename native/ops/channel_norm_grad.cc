@@ -1,4 +1,5 @@
-// channel_norm_grad on the CPU: one pass that sums dy and dy (x - mean) of each channel, one that makes dx of them.
+// channel_norm_grad on the CPU: one pass that sums dy and dy (x - mean) of each channel, and writes dresidual where
+// that is wanted; one that makes dx of them, from dresidual where that has been made, as its mask is applied already.
 // Sums run in float32 over kRun rows, then in float64. Several samples go side by side, each thread keeping its sample
 // in the caches; the threads' parts of dgamma and dbeta are added up in order.
 #include "cpu/norm_split.h"
@@ -14,51 +15,70 @@ constexpr int64_t kRun = 64;
 // A column's coefficients, repeated over the split's wide row.
 enum Coefficient { kMean, kScale, kShift, kSlope, kOffset, kCoefficients };
 
-// dy where the activation let x through.
-template <bool kRelu>
-inline float masked(float dy, float x, float mean, float scale, float shift) {
-  return !kRelu || NormForward{mean, scale, shift}(x) > 0.f ? dy : 0.f;
+// What the loops over rows read besides x: dy, and y where the mask comes from it. `kept` takes dy masked, or is null.
+struct Upstream {
+  const float *dy, *y;
+  float* kept;
+
+  Upstream at(int64_t i) const { return {dy + i, y ? y + i : nullptr, kept ? kept + i : nullptr}; }
+};
+
+// dy at `at`, masked.
+template <NormMask kMask>
+inline float given(const float* dy, const float* y, int64_t at, float x, float mean, float scale, float shift) {
+  return norm_masked<kMask>(dy[at], x, kMask == NormMask::kFromY ? y[at] : 0.f, NormForward{mean, scale, shift});
 }
 
 // s1 += sum of dy, s2 += sum of dy (x - mean), over rows.
-template <bool kRelu>
-GRADSTEP_VECTORISED void add_products(float* __restrict s1, float* __restrict s2, const float* x, const float* dy,
+template <NormMask kMask, bool kKeep>
+GRADSTEP_VECTORISED void add_products(float* __restrict s1, float* __restrict s2, const float* x, Upstream upstream,
                                       const float* mean, const float* scale, const float* shift, int64_t rows,
                                       int64_t stride, int64_t n) {
+  const float *dy = upstream.dy, *y = upstream.y;
+  float* kept = upstream.kept;
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {
-    const float *xr = x + r * stride, *dyr = dy + r * stride;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
-      const float m = mean[i], a = scale[i], b = kRelu ? shift[i] : 0.f;
-      const float x0 = xr[i], x1 = xr[i + stride], x2 = xr[i + 2 * stride], x3 = xr[i + 3 * stride];
-      const float g0 = masked<kRelu>(dyr[i], x0, m, a, b), g1 = masked<kRelu>(dyr[i + stride], x1, m, a, b);
-      const float g2 = masked<kRelu>(dyr[i + 2 * stride], x2, m, a, b);
-      const float g3 = masked<kRelu>(dyr[i + 3 * stride], x3, m, a, b);
+      const float m = mean[i], a = scale[i], b = kMask == NormMask::kFromX ? shift[i] : 0.f;
+      const int64_t at0 = r * stride + i, at1 = at0 + stride, at2 = at1 + stride, at3 = at2 + stride;
+      const float x0 = x[at0], x1 = x[at1], x2 = x[at2], x3 = x[at3];
+      const float g0 = given<kMask>(dy, y, at0, x0, m, a, b), g1 = given<kMask>(dy, y, at1, x1, m, a, b);
+      const float g2 = given<kMask>(dy, y, at2, x2, m, a, b), g3 = given<kMask>(dy, y, at3, x3, m, a, b);
       s1[i] += (g0 + g1) + (g2 + g3);
       s2[i] += (g0 * (x0 - m) + g1 * (x1 - m)) + (g2 * (x2 - m) + g3 * (x3 - m));
+      if constexpr (kKeep) {
+        kept[at0] = g0;
+        kept[at1] = g1;
+        kept[at2] = g2;
+        kept[at3] = g3;
+      }
     }
   }
   for (; r < rows; r++) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
-      const float at = x[r * stride + i];
-      const float g = masked<kRelu>(dy[r * stride + i], at, mean[i], scale[i], shift[i]);
+      const int64_t at = r * stride + i;
+      const float shifted = kMask == NormMask::kFromX ? shift[i] : 0.f;
+      const float g = given<kMask>(dy, y, at, x[at], mean[i], scale[i], shifted);
       s1[i] += g;
-      s2[i] += g * (at - mean[i]);
+      s2[i] += g * (x[at] - mean[i]);
+      if constexpr (kKeep) kept[at] = g;
     }
   }
 }
 
-template <bool kRelu>
-GRADSTEP_VECTORISED void spread(float* dx, const float* x, const float* dy, const float* mean, const float* scale,
+template <NormMask kMask>
+GRADSTEP_VECTORISED void spread(float* dx, const float* x, Upstream upstream, const float* mean, const float* scale,
                                 const float* shift, const float* slope, const float* offset, int64_t rows, int64_t n) {
+  const float *dy = upstream.dy, *y = upstream.y;
   for (int64_t r = 0; r < rows; r++) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
-      const float at = x[r * n + i];
-      const float g = masked<kRelu>(dy[r * n + i], at, mean[i], scale[i], kRelu ? shift[i] : 0.f);
-      dx[r * n + i] = scale[i] * g + (slope[i] * (at - mean[i]) + offset[i]);
+      const int64_t k = r * n + i;
+      const float shifted = kMask == NormMask::kFromX ? shift[i] : 0.f;
+      const float g = given<kMask>(dy, y, k, x[k], mean[i], scale[i], shifted);
+      dx[k] = scale[i] * g + (slope[i] * (x[k] - mean[i]) + offset[i]);
     }
   }
 }
@@ -71,8 +91,9 @@ GRADSTEP_VECTORISED void add_wide(double* to, const float* from, int64_t n) {
 struct Backward {
   NormShape shape;
   float epsilon;
-  bool relu;
-  const float *x, *dy, *gamma, *beta, *mean, *variance;
+  NormMask mask;
+  Upstream upstream;
+  const float *x, *gamma, *beta, *mean, *variance;
   float* dx;  // or null
 
   // Bytes of scratch for one sample: the sums of each part, and the coefficients.
@@ -83,13 +104,17 @@ struct Backward {
   // The sums of a block's channels over `rows` rows of n columns, a multiple of the block's channels.
   void sums(double* s1, double* s2, int64_t at, const NormBlock& b, int64_t rows, int64_t stride, int64_t n,
             const NormSplit& split, const float* coefficients) const {
-    const auto run = relu ? add_products<true> : add_products<false>;
+    const bool keep = upstream.kept != nullptr;
+    const auto run = mask == NormMask::kNone    ? add_products<NormMask::kNone, false>
+                     : mask == NormMask::kFromX ? add_products<NormMask::kFromX, false>
+                     : keep                     ? add_products<NormMask::kFromY, true>
+                                                : add_products<NormMask::kFromY, false>;
     const float* own = coefficients + b.column;
     float run1[NormSplit::kColumns], run2[NormSplit::kColumns];
     for (int64_t r = 0; r < rows; r += kRun) {
       std::fill_n(run1, n, 0.f);
       std::fill_n(run2, n, 0.f);
-      run(run1, run2, x + at + r * stride, dy + at + r * stride, own + kMean * split.wide(),
+      run(run1, run2, x + at + r * stride, upstream.at(at + r * stride), own + kMean * split.wide(),
           own + kScale * split.wide(), own + kShift * split.wide(), std::min(kRun, rows - r), stride, n);
       for (int64_t i = 0; i < n; i += b.channels) {
         add_wide(s1, run1 + i, b.channels);
@@ -118,9 +143,13 @@ struct Backward {
     fill_backward(s, split, parts, totals, coefficients);
     if (!dx) return;
     split.wide_rows([&](int64_t offset, int64_t rows, int64_t n) {
-      const auto run = relu ? spread<true> : spread<false>;
+      const bool done = upstream.kept != nullptr;
+      const auto run = mask == NormMask::kNone || done ? spread<NormMask::kNone>
+                       : mask == NormMask::kFromX      ? spread<NormMask::kFromX>
+                                                       : spread<NormMask::kFromY>;
+      const Upstream given = done ? Upstream{upstream.kept, nullptr, nullptr} : upstream;
       const auto at = [&](Coefficient c) { return coefficients + c * split.wide(); };
-      run(dx + base + offset, x + base + offset, dy + base + offset, at(kMean), at(kScale), at(kShift), at(kSlope),
+      run(dx + base + offset, x + base + offset, given.at(base + offset), at(kMean), at(kScale), at(kShift), at(kSlope),
           at(kOffset), rows, n);
     });
   }
@@ -162,11 +191,10 @@ struct Backward {
 }  // namespace
 
 Step channel_norm_grad(Prepare& prepare, const ChannelNormGradArgs& args) {
-  const Backward f{
-      NormShape::of(args),   args.epsilon,          args.activation == ChannelNormGradArgs::kActivationRelu,
-      prepare.at(args.x),    prepare.at(args.dy),   prepare.at(args.gamma),
-      prepare.at(args.beta), prepare.at(args.mean), prepare.at(args.variance),
-      prepare.at(args.dx)};
+  const Upstream upstream{prepare.at(args.dy), prepare.at(args.y), prepare.at(args.dresidual)};
+  const Backward f{NormShape::of(args),       args.epsilon,           norm_mask(args),       upstream,
+                   prepare.at(args.x),        prepare.at(args.gamma), prepare.at(args.beta), prepare.at(args.mean),
+                   prepare.at(args.variance), prepare.at(args.dx)};
   const int64_t samples = f.shape.samples, sums = 2 * f.shape.channels;
   const int most = parts_of(args.x.size(), prepare.threads());
   const bool abreast = samples >= most && samples > 1;

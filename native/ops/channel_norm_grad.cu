@@ -1,5 +1,6 @@
-// channel_norm_grad on CUDA, three launches: sums of dy and dy (x - mean) of each channel's slices; from these, a warp
-// an item, what the channels of a group share, and dgamma and dbeta; then dx.
+// channel_norm_grad on CUDA, three launches: sums of dy and dy (x - mean) of each channel's slices, writing dresidual
+// where that is wanted; from these, a warp an item, what the channels of a group share, and dgamma and dbeta; then dx,
+// from dresidual where that has been made, as its mask is applied already.
 #include "cuda/prepare.h"
 #include "generated/args/channel_norm.h"
 #include "ops/channel_norm.cuh"
@@ -7,17 +8,15 @@
 namespace gradstep::cuda {
 namespace {
 
-template <bool kRelu>
-__device__ inline float masked(float dy, float x, const NormForward& forward) {
-  if constexpr (!kRelu) return dy;
-  return forward(x) > 0.f ? dy : 0.f;
-}
-
-template <bool kRelu>
-struct Products {
+struct Given {
   NormParameters parameters;
-  const float *x, *dy;
+  const float *x, *dy, *y;  // y or null
+  float* dresidual;         // or null
+};
 
+// Sums, and dresidual on the way where that is kept.
+template <NormMask kMask, bool kKeep>
+struct Products : Given {
   template <int kPack>
   __device__ NormColumns<kPack> column(int64_t sample, int64_t, int64_t column) const {
     return NormColumns<kPack>(parameters, sample, column);
@@ -26,13 +25,16 @@ struct Products {
   __device__ void add(const NormColumns<kPack>& columns, int64_t row, int64_t column, Pack<float, kPack>& s1,
                       Pack<float, kPack>& s2) const {
     const int64_t at = row * parameters.shape.channels + column;
-    const Pack<float, kPack> v = load_pack<kPack>(x + at), d = load_pack<kPack>(dy + at);
+    const Pack<float, kPack> v = load_pack<kPack>(x + at);
+    Pack<float, kPack> d = load_pack<kPack>(dy + at), mask{};
+    if constexpr (kMask == NormMask::kFromY) mask = load_pack<kPack>(y + at);
 #pragma unroll
     for (int k = 0; k < kPack; k++) {
-      const float g = masked<kRelu>(d.v[k], v.v[k], columns.channel[k]);
-      s1.v[k] += g;
-      s2.v[k] += g * (v.v[k] - columns.channel[k].mean);
+      d.v[k] = norm_masked<kMask>(d.v[k], v.v[k], mask.v[k], columns.channel[k]);
+      s1.v[k] += d.v[k];
+      s2.v[k] += d.v[k] * (v.v[k] - columns.channel[k].mean);
     }
+    if constexpr (kKeep) store_pack(dresidual + at, d);
   }
 };
 
@@ -72,9 +74,10 @@ __global__ void __launch_bounds__(kColumnThreads)
   }
 }
 
-template <int kPack, bool kRelu>
+template <int kPack, NormMask kMask>
 __global__ void __launch_bounds__(kColumnThreads)
-    spread_kernel(ColumnGrid g, NormParameters p, const float2* shared, const float* x, const float* dy, float* dx) {
+    spread_kernel(ColumnGrid g, NormParameters p, const float2* shared, const float* x, const float* dy, const float* y,
+                  float* dx) {
   const ColumnPlace<kPack> place(g);
   if (!place.inside) return;
   const NormColumns<kPack> columns(p, place.sample, place.column);
@@ -89,22 +92,31 @@ __global__ void __launch_bounds__(kColumnThreads)
   for (int64_t r = place.begin + place.row; r < place.end; r += g.height) {
     const int64_t at = r * g.channels + place.column;
     const Pack<float, kPack> v = load_pack<kPack>(x + at);
-    Pack<float, kPack> d = load_pack<kPack>(dy + at);
+    Pack<float, kPack> d = load_pack<kPack>(dy + at), mask{};
+    if constexpr (kMask == NormMask::kFromY) mask = load_pack<kPack>(y + at);
 #pragma unroll
     for (int k = 0; k < kPack; k++) {
-      const float given = masked<kRelu>(d.v[k], v.v[k], columns.channel[k]);
+      const float given = norm_masked<kMask>(d.v[k], v.v[k], mask.v[k], columns.channel[k]);
       d.v[k] = backward[k](v.v[k] - columns.channel[k].mean, given);
     }
     store_pack(dx + at, d);
   }
 }
 
+template <int kPack>
+auto spread_kernel_of(NormMask mask) {
+  return mask == NormMask::kNone    ? spread_kernel<kPack, NormMask::kNone>
+         : mask == NormMask::kFromX ? spread_kernel<kPack, NormMask::kFromX>
+                                    : spread_kernel<kPack, NormMask::kFromY>;
+}
+
 }  // namespace
 
 Step channel_norm_grad(Prepare& prepare, const ChannelNormGradArgs& args) {
   const NormShape shape = NormShape::of(args);
-  const float *x = prepare.at(args.x), *dy = prepare.at(args.dy);
-  float *dx = prepare.at(args.dx), *dgamma = prepare.at(args.dgamma), *dbeta = prepare.at(args.dbeta);
+  const float *x = prepare.at(args.x), *dy = prepare.at(args.dy), *y = prepare.at(args.y);
+  float *dx = prepare.at(args.dx), *dresidual = prepare.at(args.dresidual);
+  float *dgamma = prepare.at(args.dgamma), *dbeta = prepare.at(args.dbeta);
   const NormParameters parameters{
       shape,       prepare.at(args.mean), prepare.at(args.variance), prepare.at(args.gamma), prepare.at(args.beta),
       args.epsilon};
@@ -115,21 +127,24 @@ Step channel_norm_grad(Prepare& prepare, const ChannelNormGradArgs& args) {
   const int64_t groups = dx ? shape.samples * shape.groups : 0;
   const size_t shared_offset = (summing.sums() * sizeof(float) + 15) / 16 * 16;
   const Workspace workspace = prepare.workspace(shared_offset + groups * sizeof(float2));
-  const bool relu = args.activation == ChannelNormGradArgs::kActivationRelu;
-  const auto spread = summing.pack == 4 ? (relu ? spread_kernel<4, true> : spread_kernel<4, false>)
-                                        : (relu ? spread_kernel<1, true> : spread_kernel<1, false>);
+  const NormMask mask = norm_mask(args);
+  const NormMask left = dresidual ? NormMask::kNone : mask;  // to be applied by the last launch
+  const float* upstream = dresidual ? dresidual : dy;
+  const Given given{parameters, x, dy, y, dresidual};
+  const auto spread = summing.pack == 4 ? spread_kernel_of<4>(left) : spread_kernel_of<1>(left);
   const dim3 warps = blocks_for(groups + shape.channels, kColumnThreads / kWarp);
   return [=](cudaStream_t stream) {
     float* partial = static_cast<float*>(workspace.data());
     float2* shared = reinterpret_cast<float2*>(static_cast<char*>(workspace.data()) + shared_offset);
-    if (relu) {
-      launch_column_sums(stream, summing, Products<true>{parameters, x, dy}, partial);
-    } else {
-      launch_column_sums(stream, summing, Products<false>{parameters, x, dy}, partial);
-    }
+    const auto sum = [&](const auto& products) { launch_column_sums(stream, summing, products, partial); };
+    if (mask == NormMask::kNone) sum(Products<NormMask::kNone, false>{given});
+    if (mask == NormMask::kFromX) sum(Products<NormMask::kFromX, false>{given});
+    if (mask == NormMask::kFromY && !dresidual) sum(Products<NormMask::kFromY, false>{given});
+    if (mask == NormMask::kFromY && dresidual) sum(Products<NormMask::kFromY, true>{given});
     launch_cooperating(stream, finish_kernel, warps, dim3(kColumnThreads), 0, summing, parameters, partial, shared,
                        groups, dgamma, dbeta);
-    if (dx) launch(stream, spread, writing.grid(), dim3(kColumnThreads), writing, parameters, shared, x, dy, dx);
+    if (dx)
+      launch(stream, spread, writing.grid(), dim3(kColumnThreads), writing, parameters, shared, x, upstream, y, dx);
   };
 }
 

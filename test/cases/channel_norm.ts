@@ -1,11 +1,11 @@
 /**
- * channelNorm as batch and group normalisation, with and without gamma, beta and relu: few channels and many, one row,
- * several threads; a mean that is large beside the deviation. Its gradients also at sizes where central differences
+ * channelNorm as batch and group normalisation, with and without gamma, beta, relu and a residual: few channels and many,
+ * one row, several threads; a mean that is large beside the deviation. Its gradients also at sizes where central differences
  * would take too long, against the formula.
  */
 import type { Value } from '../../lib/graph/graph.js';
 import { gradients } from '../../lib/ops/autodiff.js';
-import { batchNorm, groupNorm, type Normalised } from '../../lib/ops/channel_norm.js';
+import { batchNorm, channelNormOp, groupNorm, type Normalised } from '../../lib/ops/channel_norm.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { CaseInput, Numbers, OpCase } from './op_case.js';
@@ -18,6 +18,8 @@ interface Situation {
   relu?: boolean;
   gamma?: boolean;
   beta?: boolean;
+  /** What is added behind the normalisation is −residual: a gradient that is the last of its chain goes to a variable. */
+  residual?: 'left' | 'right';
   x?: Partial<CaseInput>;
 }
 
@@ -28,11 +30,12 @@ interface Reference {
   dx: number[];
   dgamma: number[];
   dbeta: number[];
+  dresidual: number[];
 }
 
 /** Everything in float64; `dy` may be left out where gradients are not asked for. */
 function reference({ shape, groups, epsilon = 1e-3, relu = false }: Situation, n: Numbers): Reference {
-  const { x, gamma, beta, dy } = n as { x: readonly number[]; gamma?: number[]; beta?: number[]; dy?: readonly number[] };
+  const { x, gamma, beta, dy, residual } = n as Partial<Numbers> & { x: readonly number[] };
   const channels = shape.at(-1)!;
   const samples = groups === undefined ? 1 : shape[0]!;
   const each = channels / (groups ?? channels);
@@ -49,7 +52,7 @@ function reference({ shape, groups, epsilon = 1e-3, relu = false }: Situation, n
   const rstd = variance.map((v) => 1 / Math.sqrt(v + epsilon));
   const hat = x.map((v, i) => (v - mean[groupOf(i)]!) * rstd[groupOf(i)]!);
   const g = (i: number): number => gamma?.[i % channels] ?? 1;
-  const linear = hat.map((v, i) => v * g(i) + (beta?.[i % channels] ?? 0));
+  const linear = hat.map((v, i) => v * g(i) + (beta?.[i % channels] ?? 0) - (residual?.[i] ?? 0));
   const y = relu ? linear.map((v) => Math.max(v, 0)) : linear;
   const given = x.map((_, i) => (relu && linear[i]! <= 0 ? 0 : (dy?.[i] ?? 0)));
   const a = perGroup((i) => (g(i) * given[i]!) / count);
@@ -60,22 +63,27 @@ function reference({ shape, groups, epsilon = 1e-3, relu = false }: Situation, n
     x.forEach((_, i) => (totals[i % channels]! += f(i)));
     return totals;
   };
-  return { y, mean, variance, dx, dgamma: perChannel((i) => given[i]! * hat[i]!), dbeta: perChannel((i) => given[i]!) };
+  const dgamma = perChannel((i) => given[i]! * hat[i]!);
+  return { y, mean, variance, dx, dgamma, dbeta: perChannel((i) => given[i]!), dresidual: given.map((v) => -v) };
 }
 
-function inputsOf({ shape, gamma = true, beta = true, x = {} }: Situation): Record<string, CaseInput> {
+function inputsOf({ shape, gamma = true, beta = true, residual, x = {} }: Situation): Record<string, CaseInput> {
   const channels = [shape.at(-1)!];
   return {
     x: { shape, range: [-2, 3], ...x },
     ...(gamma ? { gamma: { shape: channels, range: [0.5, 1.5] } } : {}),
     ...(beta ? { beta: { shape: channels } } : {}),
+    ...(residual ? { residual: { shape } } : {}),
   };
 }
 
-function apply({ groups, epsilon = 1e-3, relu = false }: Situation, v: Record<string, Value>): Normalised {
+function apply({ groups, epsilon = 1e-3, relu = false, residual }: Situation, v: Record<string, Value>): Normalised {
+  const shortcut = residual && elementwise('neg', v.residual!);
   const made =
     groups === undefined ? batchNorm(v.x!, v.gamma, v.beta, epsilon) : groupNorm(v.x!, v.gamma, v.beta, groups, epsilon);
-  return relu ? { ...made, y: elementwise('relu', made.y) } : made;
+  const added = shortcut ? (residual === 'left' ? [shortcut, made.y] : [made.y, shortcut]) : undefined;
+  const y = added ? elementwise('add', ...added) : made.y;
+  return { ...made, y: relu ? elementwise('relu', y) : y };
 }
 
 const rowsOf = ({ shape }: Situation): number => shape.reduce((n, d) => n * d, 1) / shape.at(-1)!;
@@ -94,7 +102,7 @@ function small(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCase 
 
 /** y, the statistics and every gradient, against the formulas. */
 function full(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCase {
-  const wrt = (v: Record<string, Value>): string[] => ['x', 'gamma', 'beta'].filter((input) => v[input]);
+  const wrt = (v: Record<string, Value>): string[] => ['x', 'gamma', 'beta', 'residual'].filter((input) => v[input]);
   return {
     name: `${name}, by formula`,
     inputs: { ...inputsOf(s), dy: { shape: s.shape } },
@@ -108,8 +116,8 @@ function full(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCase {
       return { y, mean, variance, ...Object.fromEntries(names.map((input, i) => [`d${input}`, slopes[i]!])) };
     },
     reference: (n) => {
-      const { dgamma, dbeta, ...rest } = reference(s, n);
-      return { ...rest, ...(n.gamma ? { dgamma } : {}), ...(n.beta ? { dbeta } : {}) };
+      const { dgamma, dbeta, dresidual, ...rest } = reference(s, n);
+      return { ...rest, ...(n.gamma && { dgamma }), ...(n.beta && { dbeta }), ...(n.residual && { dresidual }) };
     },
     gradients: [],
     terms: 4 * Math.sqrt(rowsOf(s)),
@@ -129,6 +137,19 @@ function forward(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCas
     },
     gradients: [],
     ...extra,
+  };
+}
+
+/** The op with its residual and activation, without a fusion that puts them there. */
+function direct(activation: 'linear' | 'relu'): OpCase {
+  const s: Situation = { shape: [5, 6], relu: activation === 'relu', residual: 'right' };
+  const attrs = { samples: 1, groups: 6, epsilon: 1e-3, activation };
+  return {
+    ...small(`a residual of the op itself, ${activation}`, s),
+    build: ({ x, gamma, beta, residual }) => {
+      const inputs = { x, gamma, beta, residual: elementwise('neg', residual!) };
+      return { y: x!.graph.add(channelNormOp, inputs, attrs).outputs.y! };
+    },
   };
 }
 
@@ -161,6 +182,16 @@ export const cases: OpCase[] = [
   small('one sample', { shape: [1, 5, 4], groups: 2 }),
   small('groups, relu, without beta', { shape: [2, 5, 4], groups: 2, relu: true, beta: false }),
   small('groups without gamma', { shape: [2, 5, 4], groups: 2, gamma: false }),
+  small('residual', { shape: [6, 5], residual: 'right' }),
+  small('residual and relu', { shape: [3, 2, 2, 4], relu: true, residual: 'right' }),
+  small('residual on the left, relu', { shape: [5, 7], relu: true, residual: 'left' }),
+  small('residual and relu without gamma', { shape: [6, 5], relu: true, residual: 'left', gamma: false }),
+  small('residual and relu without beta', { shape: [6, 5], relu: true, residual: 'right', beta: false }),
+  small('residual, x is data', { shape: [6, 5], relu: true, residual: 'right' }, { gradients: ['gamma', 'residual'] }),
+  small('the residual is data', { shape: [6, 5], relu: true, residual: 'right' }, { gradients: ['x', 'gamma', 'beta'] }),
+  small('groups, residual and relu', { shape: [2, 5, 6], groups: 2, relu: true, residual: 'right' }),
+  direct('linear'),
+  direct('relu'),
   full('[6, 10, 10, 32]', { shape: [6, 10, 10, 32] }),
   full('300 channels', { shape: [3, 300] }),
   full('520 channels', { shape: [37, 520], relu: true }),
@@ -170,6 +201,13 @@ export const cases: OpCase[] = [
   full('groups, as many samples as threads', { shape: [2, 300, 32], groups: 8, relu: true }),
   full('groups, more samples than threads', { shape: [5, 130, 36], groups: 9 }),
   full('groups, one large sample', { shape: [1, 700, 30], groups: 5, beta: false }),
+  full('residual, one channel', { shape: [9, 1], relu: true, residual: 'left' }),
+  full('residual, several threads', { shape: [4, 9, 9, 64], relu: true, residual: 'right' }),
+  full('residual, 9 channels, several threads', { shape: [2051, 9], relu: true, residual: 'right' }),
+  full('residual, 520 channels', { shape: [37, 520], relu: true, residual: 'left', beta: false }),
+  full('residual without relu, several threads', { shape: [2051, 9], residual: 'right' }),
+  full('groups, residual, more samples than threads', { shape: [5, 130, 36], groups: 9, relu: true, residual: 'right' }),
+  full('groups, residual, one large sample', { shape: [1, 700, 30], groups: 5, relu: true, residual: 'right' }),
   // Each x is exact to half a unit in the last place, 6e-5 at 2,000; the same error of the mean is 4e-4 deviations,
   // where the difference of E[x²] and E[x]² would be off by more than the variance.
   forward(
