@@ -7,7 +7,7 @@
  *     npx tsx bench/peers/tfjs/tfjs_peer.mjs --workload mlp --backend wasm
  */
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { Command, Option } from 'commander';
