@@ -120,3 +120,19 @@ describe('the threads option', () => {
     await expectFailure(() => network(wrong('2')), 'ERR_OPTION', `${message} "2" of type string`);
   });
 });
+
+describe('subnormal numbers on the CPU', () => {
+  it('count as zero in every thread, as operands and as results', async () => {
+    const shape = [1 << 17];
+    using scale = gs.compile(({ x }) => gs.ops.mul(gs.ops.mul(x!, 1e-20), 1e30), {
+      inputs: { x: { shape } },
+      device: 'cpu',
+      threads: 2,
+    });
+    // 1e-18 · 1e-20 = 1e-38 is subnormal and would come to 1e-8; 1e-17 · 1e-20 = 1e-37 is not. 1e-40 is subnormal itself.
+    const x = Float32Array.from({ length: shape[0]! }, (_, i) => [1e-18, 1e-17, 1e-40][i % 3]!);
+    const { data } = await scale({ x });
+    const wrongAt = data.findIndex((value, i) => (i % 3 === 1 ? Math.abs(value - 1e-7) > 1e-13 : value !== 0));
+    expect(wrongAt).to.equal(-1);
+  });
+});
