@@ -38,6 +38,22 @@ for (const device of DEVICES) {
       await model.dispose();
     });
 
+    it('rounds what a convolution multiplies, and not its bias', async () => {
+      const model = gs.sequential([gs.layers.conv2d({ filters: 2, kernelSize: [1, 2], inputShape: [1, 4, 3] })]);
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', precision: 'bfloat16', device, seed: 1 });
+      const [x, w, b] = [numbers(12, 0), numbers(12, 1), numbers(2, 2)];
+      await model.setWeights([gs.tensor(w, [1, 2, 3, 2]), gs.tensor(b, [2])]);
+      const { data } = await model.predict(gs.tensor(x, [1, 1, 4, 3]));
+      for (let column = 0; column < 3; column++) {
+        for (let filter = 0; filter < 2; filter++) {
+          let sum = b[filter]!;
+          for (let k = 0; k < 6; k++) sum += rounded(x[column * 3 + k]!) * rounded(w[k * 2 + filter]!);
+          expect(data[column * 2 + filter], `column ${column}, filter ${filter}`).to.be.closeTo(sum, 1e-5);
+        }
+      }
+      await model.dispose();
+    });
+
     it('rounds what a recurrent layer multiplies', async () => {
       const model = gs.sequential([gs.layers.simpleRNN({ units: 2, activation: 'relu', inputShape: [2, 3] })]);
       model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', precision: 'bfloat16', device, seed: 1 });

@@ -275,7 +275,7 @@ export const cases: OpCase[] = [
     terms: 100,
   })),
   largerRounded('32 to 64 channels', [3, 14, 14, 32], [3, 3, 32, 64]),
-  largerRounded('a kernel of a megabyte', [1, 4, 3, 240], [3, 3, 240, 256], SAME),
+  largerRounded('a kernel of a megabyte', [1, 2, 2, 240], [3, 3, 240, 256], SAME),
   largerRounded('16 to 32 channels', [2, 16, 15, 16], [3, 3, 16, 32], SAME),
   largerRounded('64 channels', [2, 8, 8, 64], [3, 3, 64, 64], SAME),
   largerRounded('16 to 32 channels, stride 2', [2, 16, 17, 16], [3, 3, 16, 32], { ...SAME, strideH: 2, strideW: 2 }),
