@@ -161,6 +161,14 @@ export const SIZED_CASES: readonly SizedCase[] = [
     build: ({ x, gamma, beta }) => [batchNorm(x!, gamma, beta, 1e-3).y],
   },
   {
+    name: 'batch normalisation that ends a residual block',
+    inputs: { x: floats(...IMAGES), gamma: floats(32), beta: floats(32), weights: floats(...IMAGES) },
+    build: ({ x, gamma, beta, weights }) => {
+      const block = elementwise('add', batchNorm(x!, gamma, beta, 1e-3).y, x!);
+      return [elementwise('mul', elementwise('relu', block), weights!)];
+    },
+  },
+  {
     name: 'group normalisation',
     inputs: { x: floats(...IMAGES), gamma: floats(32), beta: floats(32) },
     build: ({ x, gamma, beta }) => [groupNorm(x!, gamma, beta, 8, 1e-3).y],

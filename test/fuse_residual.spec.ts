@@ -195,7 +195,7 @@ describe('residual blocks', () => {
         expect(named(fused.program, 'channelNormGrad').filter((i) => i.outputs.dresidual)).to.have.length(2);
         expect(fused.numbers).to.deep.equal(unfused.numbers);
       } finally {
-        session.dispose();
+        await session.dispose();
       }
     });
   }

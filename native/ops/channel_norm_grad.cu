@@ -14,8 +14,8 @@ struct Given {
   float* dresidual;         // or null
 };
 
-// Sums, and dresidual on the way where that is kept.
-template <NormMask kMask, bool kKeep>
+// Sums, and dresidual on the way where that is wanted.
+template <NormMask kMask>
 struct Products : Given {
   template <int kPack>
   __device__ NormColumns<kPack> column(int64_t sample, int64_t, int64_t column) const {
@@ -34,7 +34,9 @@ struct Products : Given {
       s1.v[k] += d.v[k];
       s2.v[k] += d.v[k] * (v.v[k] - columns.channel[k].mean);
     }
-    if constexpr (kKeep) store_pack(dresidual + at, d);
+    if constexpr (kMask == NormMask::kFromY) {
+      if (dresidual) store_pack(dresidual + at, d);
+    }
   }
 };
 
@@ -137,10 +139,9 @@ Step channel_norm_grad(Prepare& prepare, const ChannelNormGradArgs& args) {
     float* partial = static_cast<float*>(workspace.data());
     float2* shared = reinterpret_cast<float2*>(static_cast<char*>(workspace.data()) + shared_offset);
     const auto sum = [&](const auto& products) { launch_column_sums(stream, summing, products, partial); };
-    if (mask == NormMask::kNone) sum(Products<NormMask::kNone, false>{given});
-    if (mask == NormMask::kFromX) sum(Products<NormMask::kFromX, false>{given});
-    if (mask == NormMask::kFromY && !dresidual) sum(Products<NormMask::kFromY, false>{given});
-    if (mask == NormMask::kFromY && dresidual) sum(Products<NormMask::kFromY, true>{given});
+    if (mask == NormMask::kNone) sum(Products<NormMask::kNone>{given});
+    if (mask == NormMask::kFromX) sum(Products<NormMask::kFromX>{given});
+    if (mask == NormMask::kFromY) sum(Products<NormMask::kFromY>{given});
     launch_cooperating(stream, finish_kernel, warps, dim3(kColumnThreads), 0, summing, parameters, partial, shared,
                        groups, dgamma, dbeta);
     if (dx)
