@@ -43,11 +43,13 @@ function joined(a: Row, b: Row): Row {
   };
 }
 
+/** @param keep is told what there is so far after each workload and precision, as a run with peers lasts the better part of an hour */
 export async function compare(
   workloads: readonly Workload[],
   precisions: readonly ('float32' | 'bfloat16')[],
   peers: readonly Peer[],
   { device, seconds }: Pick<Setting, 'device' | 'seconds'>,
+  keep: (found: Comparison) => Promise<void>,
 ): Promise<Comparison> {
   const limits = await measureLimits(device);
   const outcomes: Outcome[] = [];
@@ -71,6 +73,7 @@ export async function compare(
       }
       const floor = floorOf(workload, device, precision, limits);
       outcomes.push(...[whole, ...others].map((o) => (isRow(o) ? { ...o, share: floor / o.ms_per_step } : o)));
+      await keep({ limits, outcomes });
     }
   }
   return { limits, outcomes };

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { chartSvg } from './chart.js';
+import { barsOf, chartSvg } from './chart.js';
 import type { Comparison } from './compare.js';
 import { isRow } from './row.js';
 
@@ -22,7 +22,7 @@ export function defaultName(device: string, date: Date): string {
   return `${kind}_${date.toISOString().slice(0, 10)}_peers`;
 }
 
-/** Writes both files; resolves to their paths. */
+/** Writes the file and, where there are peers to compare with, the chart; resolves to their paths. */
 export async function save(name: string, { limits, outcomes }: Comparison, date: Date): Promise<string[]> {
   const path = (ending: string): string => fileURLToPath(new URL(`./results/${name}.${ending}`, import.meta.url));
   const machine = {
@@ -35,6 +35,8 @@ export async function save(name: string, { limits, outcomes }: Comparison, date:
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const whole = { date: date.toISOString(), command, machine, limits, outcomes };
   await writeFile(path('json'), `${JSON.stringify(whole, null, 1)}\n`);
-  await writeFile(path('svg'), `${await chartSvg(outcomes.filter(isRow))}\n`);
+  const rows = outcomes.filter(isRow);
+  if (barsOf(rows).length === 0) return [path('json')];
+  await writeFile(path('svg'), `${await chartSvg(rows)}\n`);
   return [path('json'), path('svg')];
 }

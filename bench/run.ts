@@ -72,14 +72,15 @@ function peersAsked(): Peer[] {
 }
 
 async function comparePeers(workloads: readonly Workload[]): Promise<void> {
-  const found = await compare(workloads, precisions, peersAsked(), options);
-  process.stdout.write(printTable(found));
-  await writeJson(found);
   const date = new Date();
   const name = options.save ?? (options.peers ? defaultName(device, date) : undefined);
-  if (name === undefined) return;
-  const files = await save(name, found, date);
-  process.stdout.write(`Written: ${files.map((f) => relative(process.cwd(), f)).join(', ')}\n`);
+  let files: string[] = [];
+  const found = await compare(workloads, precisions, peersAsked(), options, async (soFar) => {
+    if (name !== undefined) files = await save(name, soFar, date);
+  });
+  process.stdout.write(printTable(found));
+  await writeJson(found);
+  if (files.length > 0) process.stdout.write(`Written: ${files.map((f) => relative(process.cwd(), f)).join(', ')}\n`);
 }
 
 try {

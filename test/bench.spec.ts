@@ -100,10 +100,11 @@ describe('bench: which rows count', () => {
     expect(referenceLoss([row('tfjs 4 cpu', 1, null)])).to.equal(undefined);
   });
 
-  it('a loss a tenth off is trusted, more is not, and none is not', () => {
-    expect(isTrusted(row('a', 1, 1.1), 1)).to.equal(false);
-    expect(isTrusted(row('a', 1, 1.099), 1)).to.equal(true);
-    expect(isTrusted(row('a', 1, 0.899), 1)).to.equal(false);
+  it('a loss within 8 % is trusted, another is not, and none is not', () => {
+    expect(isTrusted(row('a', 1, 1.079), 1)).to.equal(true);
+    expect(isTrusted(row('a', 1, 1.081), 1)).to.equal(false);
+    expect(isTrusted(row('a', 1, 0.921), 1)).to.equal(true);
+    expect(isTrusted(row('a', 1, 0.919), 1)).to.equal(false);
     expect(isTrusted(row('a', 1, null), 1)).to.equal(false);
   });
 

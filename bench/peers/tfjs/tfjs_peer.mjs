@@ -104,8 +104,11 @@ const MODELS = {
 };
 
 async function useBackend(name) {
-  if (name === 'node') await import('@tensorflow/tfjs-node');
-  else if (name === 'wasm') {
+  if (name === 'node') {
+    await import('@tensorflow/tfjs-node').catch(() => {
+      throw new Error('@tensorflow/tfjs-node, or the library that it downloads, is not installed');
+    });
+  } else if (name === 'wasm') {
     const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
     setWasmPaths(`${dirname(entry)}/`);
   }
