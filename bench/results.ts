@@ -1,6 +1,6 @@
 /** Where a comparison is kept: bench/results/<name>.json with the machine, the command and every row, and <name>.svg. */
 import { writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { barsOf, chartSvg } from './chart.js';
 import type { Comparison } from './compare.js';
@@ -29,7 +29,6 @@ export async function save(name: string, { limits, outcomes }: Comparison, date:
     cpu: cpus()[0]!.model,
     threads: availableParallelism(),
     memory_mb: Math.round(totalmem() / 1e6),
-    kernel: release(),
     node: process.version,
   };
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
