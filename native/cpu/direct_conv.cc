@@ -132,12 +132,6 @@ GRADSTEP_VECTORISED void forward_rows(const DirectConv& c, const Plan& p, const 
   }
 }
 
-GRADSTEP_INLINE Lanes rounded(Lanes lanes) {
-  typedef uint32_t Bits __attribute__((vector_size(sizeof(Lanes))));
-  const Bits bits = reinterpret_cast<Bits>(lanes);
-  return reinterpret_cast<Lanes>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
-}
-
 // sums[tap][filters] += what a row of dy gives to kTaps taps; each tap's x begins at x[tap].
 template <int kTaps, int kVectors>
 GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const float* dy, bool round, int64_t filters,
@@ -221,8 +215,8 @@ GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const
 bool direct_conv_pays(const DirectConv& c) {
   const int64_t taps = c.kernel_h * c.kernel_w * c.channels;
   const bool shallow = c.channels <= 4, skips = c.kernel_h * c.kernel_w == 1 && c.stride_h * c.stride_w > 1;
-  return (shallow || (skips && c.channels <= 64)) && taps <= kMaxTaps && c.filters % kLanes == 0 && c.pad_top >= 0 &&
-         c.pad_left >= 0;
+  return (shallow || (skips && c.channels <= 64 && !c.round)) && taps <= kMaxTaps && c.filters % kLanes == 0 &&
+         c.pad_top >= 0 && c.pad_left >= 0;
 }
 
 size_t direct_conv_bytes(const DirectConv& c, int threads) {

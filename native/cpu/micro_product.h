@@ -21,6 +21,13 @@ GRADSTEP_INLINE Lanes load_lanes(const float* from) {
 
 GRADSTEP_INLINE void store_lanes(float* to, Lanes lanes) { memcpy(to, &lanes, sizeof lanes); }
 
+// To bfloat16, as round_to_bfloat16 (bfloat16.h) does, of numbers.
+GRADSTEP_INLINE Lanes rounded(Lanes lanes) {
+  typedef uint32_t Bits __attribute__((vector_size(sizeof(Lanes))));
+  const Bits bits = reinterpret_cast<Bits>(lanes);
+  return reinterpret_cast<Lanes>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
+}
+
 // z[row][vector] (+)= sum over depth of a(row, depth) b[depth][vector]; strides in floats.
 struct ProductOperands {
   const float* a;

@@ -136,7 +136,14 @@ GRADSTEP_INLINE void both_ways(Transform transform, Load load, Store store) {
   }
 }
 
+template <bool kRound>
+GRADSTEP_INLINE Lanes load_operand(const float* from) {
+  const Lanes lanes = load_lanes(from);
+  return kRound ? rounded(lanes) : lanes;
+}
+
 // v[36][tile][channel] of `count` tiles.
+template <bool kRound>
 GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p, const float* x, int64_t first,
                                           int64_t count, float* v) {
   const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) { evaluate(from, to); };
@@ -155,14 +162,14 @@ GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p,
         both_ways<6, 6>(
             transform,
             [&](int r, int k)
-                __attribute__((always_inline)) { return load_lanes(from + (r * s.w + k) * s.channels + c); },
+                __attribute__((always_inline)) { return load_operand<kRound>(from + (r * s.w + k) * s.channels + c); },
             store);
       } else {
         both_ways<6, 6>(
             transform,
             [&](int r, int k) __attribute__((always_inline)) {
               const bool inside = r >= rows.first && r < rows.last && k >= columns.first && k < columns.last;
-              return inside ? load_lanes(from + (r * s.w + k) * s.channels + c) : Lanes{};
+              return inside ? load_operand<kRound>(from + (r * s.w + k) * s.channels + c) : Lanes{};
             },
             store);
       }
@@ -171,6 +178,7 @@ GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p,
 }
 
 // m[36][tile][filter] of gradients dy.
+template <bool kRound>
 GRADSTEP_VECTORISED void evaluate_gradients(const WinogradShape& s, const Plan& p, const float* dy, int64_t first,
                                             int64_t count, float* m) {
   const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) {
@@ -189,14 +197,16 @@ GRADSTEP_VECTORISED void evaluate_gradients(const WinogradShape& s, const Plan& 
       if (all) {
         both_ways<4, 6>(
             transform,
-            [&](int r, int k)
-                __attribute__((always_inline)) { return load_lanes(from + (r * s.out_w + k) * s.filters + c); },
+            [&](int r, int k) __attribute__((always_inline)) {
+              return load_operand<kRound>(from + (r * s.out_w + k) * s.filters + c);
+            },
             store);
       } else {
         both_ways<4, 6>(
             transform,
             [&](int r, int k) __attribute__((always_inline)) {
-              return r < rows.last && k < columns.last ? load_lanes(from + (r * s.out_w + k) * s.filters + c) : Lanes{};
+              return r < rows.last && k < columns.last ? load_operand<kRound>(from + (r * s.out_w + k) * s.filters + c)
+                                                       : Lanes{};
             },
             store);
       }
@@ -403,15 +413,14 @@ void winograd_forward(const WinogradShape& s, const WinogradForward& f, void* wo
     float* m = v + kPoints * p.patch_point;
     for (int64_t at = begin; at < end; at += p.block) {
       const int64_t count = std::min(p.block, end - at);
-      evaluate_patches(s, p, f.x, at, count, v);
+      evaluate_patches<false>(s, p, f.x, at, count, v);
       products(s, p, v, kernel, count, m);
       results(s, p, f, at, count, m);
     }
   });
 }
 
-void winograd_kernel_gradient(const WinogradShape& s, const float* x, const float* dy, float* dw, float* db,
-                              bool accumulate, void* workspace, int threads) {
+void winograd_kernel_gradient(const WinogradShape& s, const WinogradGradient& g, void* workspace, int threads) {
   const Plan p(s);
   const int parts = parts_for(p, threads);
   const int64_t du_thread = kPoints * p.kernel_point;
@@ -422,24 +431,30 @@ void winograd_kernel_gradient(const WinogradShape& s, const float* x, const floa
     float* m = v + kPoints * p.patch_point;
     for (int64_t at = begin; at < end; at += p.block) {
       const int64_t count = std::min(p.block, end - at);
-      evaluate_patches(s, p, x, at, count, v);
-      evaluate_gradients(s, p, dy, at, count, m);
+      if (g.round) {
+        evaluate_patches<true>(s, p, g.x, at, count, v);
+        evaluate_gradients<true>(s, p, g.dy, at, count, m);
+      } else {
+        evaluate_patches<false>(s, p, g.x, at, count, v);
+        evaluate_gradients<false>(s, p, g.dy, at, count, m);
+      }
       kernel_products(s, p, v, m, count, du + part * du_thread, at > begin);
     }
   });
-  parallel_ranges(
-      s.channels, parts_of(s.channels * s.filters * kPoints, threads), 1,
-      [&](int, int64_t begin, int64_t end) { unpack_kernel(s, p, du, du_thread, parts, dw, accumulate, begin, end); });
-  if (!db) return;
+  parallel_ranges(s.channels, parts_of(s.channels * s.filters * kPoints, threads), 1,
+                  [&](int, int64_t begin, int64_t end) {
+                    unpack_kernel(s, p, du, du_thread, parts, g.dw, g.accumulate, begin, end);
+                  });
+  if (!g.db) return;
   const int64_t rows = s.n * s.out_h * s.out_w;
   const int sum_parts = parts_of(rows * s.filters, threads);
   parallel_ranges(rows, sum_parts, 1, [&](int part, int64_t begin, int64_t end) {
-    add_rows(dy + begin * s.filters, end - begin, s.filters, blocks + part * s.filters);
+    add_rows(g.dy + begin * s.filters, end - begin, s.filters, blocks + part * s.filters);
   });
   for (int64_t c = 0; c < s.filters; c++) {
     float sum = 0;
     for (int part = 0; part < sum_parts; part++) sum += blocks[part * s.filters + c];
-    db[c] = sum;
+    g.db[c] = sum;
   }
 }
 

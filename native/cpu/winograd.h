@@ -36,8 +36,15 @@ struct WinogradForward {
 
 void winograd_forward(const WinogradShape& shape, const WinogradForward& f, void* workspace, int threads);
 
-// dw [3, 3, channels, filters] and, unless null, db [filters], of dy [n, out_h, out_w, filters].
-void winograd_kernel_gradient(const WinogradShape& shape, const float* x, const float* dy, float* dw, float* db,
-                              bool accumulate, void* workspace, int threads);
+struct WinogradGradient {
+  const float* x;
+  const float* dy;  // [n, out_h, out_w, filters]
+  float* dw;        // [3, 3, channels, filters]
+  float* db;        // [filters]; null: none
+  bool accumulate;  // to dw
+  bool round;       // x and dy to bfloat16 first
+};
+
+void winograd_kernel_gradient(const WinogradShape& shape, const WinogradGradient& g, void* workspace, int threads);
 
 }  // namespace gradstep::cpu
