@@ -1,10 +1,14 @@
-// conv and its gradients on oneDNN: channels last, kernels [kh, kw, in, out] as the user sees them. oneDNN wants
-// kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a small part
-// of the work. oneDNN cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is added
-// from there. What it lacks for depthwise convolutions: cpu/depthwise.h. In bfloat16 the operands are rounded into the
-// workspace first, a kernel as it is packed; the bias gradient is no product and is summed from what is not rounded.
-// On the tile units most convolutions are our own (cpu/conv_tiles.h, cpu/conv_dw_tiles.h); groups, input gradients
-// under strides, many channels forward and what outgrows the caches are oneDNN's.
+// conv and its gradients: channels last, kernels [kh, kw, in, out] as the user sees them. Which kernel takes a
+// convolution:
+//   3 x 3, stride 1, whole vectors of channels   cpu/winograd.h, in float32 (in bfloat16 some kernel gradients)
+//   few input channels                           cpu/direct_conv.h
+//   bfloat16 on the tile units                   cpu/conv_tiles.h, cpu/conv_dw_tiles.h
+//   depthwise kernel gradients                   cpu/depthwise.h
+//   everything else                              oneDNN
+// oneDNN wants kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a
+// small part of the work. It cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is
+// added from there. In bfloat16 its operands are rounded into the workspace first, a kernel as it is packed; the bias
+// gradient is no product and is summed from what is not rounded.
 #include "generated/args/conv.h"
 
 #include <cstring>
