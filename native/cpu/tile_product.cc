@@ -7,23 +7,15 @@
 #include <algorithm>
 
 #include "cpu/parallel.h"
-#include "cpu/tiles.h"
-
-#if defined(__x86_64__) && defined(__linux__)
-#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <cpuid.h>
-#include <immintrin.h>
-#endif
+#include "cpu/tile_unit.h"
 
 namespace gradstep::cpu {
 
-#if defined(__x86_64__) && defined(__linux__)
+#ifdef GRADSTEP_HAS_TILE_UNIT
 
 namespace {
 
-#define GRADSTEP_TILE __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512bf16")))
-#define GRADSTEP_TILE_INLINE GRADSTEP_TILE inline __attribute__((always_inline))
+#define GRADSTEP_TILE_INLINE GRADSTEP_TILES inline __attribute__((always_inline))
 
 constexpr int64_t kSide = 16;                    // rows, columns and pairs of a tile
 constexpr int64_t kDepth = 32;                   // elements of the depth in one
@@ -35,37 +27,6 @@ constexpr int64_t kChunk = 4 * kStep;            // rows of a, or columns of b, 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 __mmask16 first(int64_t n) { return static_cast<__mmask16>(n >= kSide ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
-
-// Sixteen vectors of sixteen pairs as their own transpose.
-GRADSTEP_TILE_INLINE void transpose(__m512i v[kSide]) {
-  __m512i w[kSide];
-#pragma GCC unroll 8
-  for (int i = 0; i < kSide; i += 2) {
-    w[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
-    w[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < kSide; i += 4) {
-    v[i] = _mm512_unpacklo_epi64(w[i], w[i + 2]);
-    v[i + 1] = _mm512_unpackhi_epi64(w[i], w[i + 2]);
-    v[i + 2] = _mm512_unpacklo_epi64(w[i + 1], w[i + 3]);
-    v[i + 3] = _mm512_unpackhi_epi64(w[i + 1], w[i + 3]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    w[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
-    w[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
-    w[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-    w[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    v[i] = _mm512_shuffle_i32x4(w[i], w[i + 8], 0x88);
-    v[i + 8] = _mm512_shuffle_i32x4(w[i], w[i + 8], 0xdd);
-    v[i + 4] = _mm512_shuffle_i32x4(w[i + 4], w[i + 12], 0x88);
-    v[i + 12] = _mm512_shuffle_i32x4(w[i + 4], w[i + 12], 0xdd);
-  }
-}
 
 GRADSTEP_TILE_INLINE __m512i rounded(__m512 low, __m512 high) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
@@ -98,23 +59,20 @@ GRADSTEP_TILE_INLINE void pack_along(uint16_t* to, const float* from, int64_t st
 // The same of an operand whose depth lies `stride` apart. Vector i holds pair i of all rows or columns.
 GRADSTEP_TILE_INLINE void pack_across(uint16_t* to, const float* from, int64_t stride, int64_t count, int64_t depth,
                                       bool turned) {
-  const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
-                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   const __mmask16 there = first(count);
   __m512i v[kSide];
   if (depth >= kDepth) {
 #pragma GCC unroll 16
     for (int i = 0; i < kSide; i++) {
       const float* at = from + 2 * i * stride;
-      v[i] = _mm512_permutexvar_epi16(
-          pairs, rounded(_mm512_maskz_loadu_ps(there, at), _mm512_maskz_loadu_ps(there, at + stride)));
+      v[i] = pair_rows(_mm512_maskz_loadu_ps(there, at), _mm512_maskz_loadu_ps(there, at + stride));
     }
   } else {
     for (int i = 0; i < kSide; i++) {
       const float* at = from + 2 * i * stride;
       const __m512 low = 2 * i < depth ? _mm512_maskz_loadu_ps(there, at) : _mm512_setzero_ps();
       const __m512 high = 2 * i + 1 < depth ? _mm512_maskz_loadu_ps(there, at + stride) : _mm512_setzero_ps();
-      v[i] = _mm512_permutexvar_epi16(pairs, rounded(low, high));
+      v[i] = pair_rows(low, high);
     }
   }
   if (turned) transpose(v);
@@ -125,7 +83,7 @@ GRADSTEP_TILE_INLINE void pack_across(uint16_t* to, const float* from, int64_t s
 int64_t depth_tiles(const TileProduct& p) { return (p.k + kDepth - 1) / kDepth; }
 
 // Rows begin … end - 1 of a as [16 rows][depth in tiles], padded with zeros.
-GRADSTEP_TILE void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+GRADSTEP_TILES void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; r += kSide) {
     for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
       const int64_t count = std::min(end, p.m) - r, depth = p.k - k;
@@ -139,7 +97,7 @@ GRADSTEP_TILE void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int
 }
 
 // Columns begin … end - 1 of b likewise.
-GRADSTEP_TILE void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+GRADSTEP_TILES void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
   for (int64_t c = begin; c < end; c += kSide) {
     for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
       const int64_t count = std::min(end, p.n) - c, depth = p.k - k;
@@ -211,17 +169,10 @@ GRADSTEP_TILE_INLINE void one_block(const TileProduct& p, const uint16_t* a, con
   if (!plain) finish(p, block, kStep, row, column, rows, columns);
 }
 
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
 // The packed rows begin … end - 1 of a times the packed columns first … last - 1 of b.
-GRADSTEP_TILE void multiply_blocks(const TileProduct& p, const uint16_t* a, int64_t begin, int64_t end,
-                                   const uint16_t* b, int64_t first_column, int64_t last_column) {
-  static const TileConfig config;
-  _tile_loadconfig(&config);
+GRADSTEP_TILES void multiply_blocks(const TileProduct& p, const uint16_t* a, int64_t begin, int64_t end,
+                                    const uint16_t* b, int64_t first_column, int64_t last_column) {
+  const TileScope scope;
   const int64_t side = depth_tiles(p) * kTile;  // elements of sixteen rows or columns
   for (int64_t c = first_column; c < last_column; c += kStep) {
     const uint16_t* at_b = b + (c - first_column) / kSide * side;
@@ -238,7 +189,6 @@ GRADSTEP_TILE void multiply_blocks(const TileProduct& p, const uint16_t* a, int6
       }
     }
   }
-  _tile_release();
 }
 
 // How the work is divided: the longer side among threads, in multiples of what is multiplied at a time; the shorter
@@ -260,14 +210,6 @@ struct Division {
 };
 
 }  // namespace
-
-bool has_tile_product() {
-  static const bool has = [] {
-    unsigned a, b, c, d;
-    return has_tiles() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;  // AVX512_BF16
-  }();
-  return has;
-}
 
 size_t tile_product_bytes(const TileProduct& p, int threads) {
   const Division d(p, threads);
@@ -297,7 +239,6 @@ void multiply_in_tiles(const TileProduct& p, void* workspace, int threads) {
 
 #else
 
-bool has_tile_product() { return false; }
 size_t tile_product_bytes(const TileProduct&, int) { return 0; }
 void multiply_in_tiles(const TileProduct&, void*, int) {}
 

@@ -1,6 +1,6 @@
 // Matrix products in bfloat16 on the tile units of x86 (AMX), from float32 operands to float32 results: operands are
-// rounded (to nearest, ties to even) as they are packed into tiles, once a call. Everywhere else has_tile_product() is
-// false and nothing here may be called.
+// rounded (to nearest, ties to even) as they are packed into tiles, once a call. Only for processors with has_tiles()
+// (tiles.h).
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,6 @@ struct TileProduct {
   const float* bias;  // null: none
   float* y;
 };
-
-bool has_tile_product();
 
 size_t tile_product_bytes(const TileProduct& p, int threads);
 

@@ -1,6 +1,6 @@
 // matmul on oneDNN: plain row-major operands, transposes as strides, bias and relu as epilogues, accumulation as a sum
-// post-op. One primitive call a step. In bfloat16 the product is our own (cpu/tile_product.h), or
-// the operands are rounded into the workspace first (cpu/operand.h).
+// post-op. One primitive call a step. In bfloat16 the product is our own on the tile units
+// (cpu/tile_product.h); elsewhere the operands are rounded into the workspace first (cpu/operand.h).
 #include "generated/args/matmul.h"
 
 #include "cpu/operand.h"
@@ -23,7 +23,7 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   const bool tb = args.transpose_b == MatmulArgs::kTransposeBYes;
   const int64_t k = args.a.dims[ta ? 0 : 1];
   const OperandKind kind = operand_kind(args.precision == MatmulArgs::kPrecisionBfloat16);
-  if (kind == OperandKind::kTiles && has_tile_product()) {
+  if (kind == OperandKind::kTiles) {
     const TileProduct product{m,
                               n,
                               k,
@@ -38,10 +38,9 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
     void* workspace = prepare.workspace(tile_product_bytes(product, prepare.threads()));
     return [=, threads = prepare.threads()] { multiply_in_tiles(product, workspace, threads); };
   }
-  const auto type = kind == OperandKind::kTiles ? memory::data_type::bf16 : f32;
 
-  const memory::desc a({m, k}, type, ta ? memory::dims{1, m} : memory::dims{k, 1});
-  const memory::desc b({k, n}, type, tb ? memory::dims{1, k} : memory::dims{n, 1});
+  const memory::desc a({m, k}, f32, ta ? memory::dims{1, m} : memory::dims{k, 1});
+  const memory::desc b({k, n}, f32, tb ? memory::dims{1, k} : memory::dims{n, 1});
   const memory::desc y({m, n}, f32, memory::dims{n, 1});
   const memory::desc bias = args.bias.present() ? memory::desc({1, n}, f32, memory::dims{n, 1}) : memory::desc();
 
