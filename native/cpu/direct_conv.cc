@@ -215,8 +215,8 @@ GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const
 bool direct_conv_pays(const DirectConv& c) {
   const int64_t taps = c.kernel_h * c.kernel_w * c.channels;
   const bool shallow = c.channels <= 4, skips = c.kernel_h * c.kernel_w == 1 && c.stride_h * c.stride_w > 1;
-  return (shallow || (skips && c.channels <= 64 && !c.round)) && taps <= kMaxTaps && c.filters % kLanes == 0 &&
-         c.pad_top >= 0 && c.pad_left >= 0;
+  return has_avx512() && (shallow || (skips && c.channels <= 64 && !c.round)) && taps <= kMaxTaps &&
+         c.filters % kLanes == 0 && c.pad_top >= 0 && c.pad_left >= 0;
 }
 
 size_t direct_conv_bytes(const DirectConv& c, int threads) {

@@ -18,7 +18,7 @@ struct DirectConv {
   bool round;  // operands to bfloat16 first
 };
 
-// Whether the shape is one that it takes and was measured faster on.
+// Whether the shape is one that it takes and was measured faster on, on a processor as it was measured on.
 bool direct_conv_pays(const DirectConv& shape);
 
 size_t direct_conv_bytes(const DirectConv& shape, int threads);

@@ -21,7 +21,7 @@ GRADSTEP_INLINE Lanes load_lanes(const float* from) {
 
 GRADSTEP_INLINE void store_lanes(float* to, Lanes lanes) { memcpy(to, &lanes, sizeof lanes); }
 
-// To bfloat16, as round_to_bfloat16 (bfloat16.h) does, of numbers.
+// To bfloat16, as round_to_bfloat16 (bfloat16.h) does numbers, infinities and the NaN that arithmetic makes.
 GRADSTEP_INLINE Lanes rounded(Lanes lanes) {
   typedef uint32_t Bits __attribute__((vector_size(sizeof(Lanes))));
   const Bits bits = reinterpret_cast<Bits>(lanes);

@@ -18,6 +18,15 @@
 
 namespace gradstep::cpu {
 
+// Whether there are 32 registers of sixteen float32: what kernels were measured on that are chosen by what they won.
+inline bool has_avx512() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f");
+#else
+  return false;
+#endif
+}
+
 // oneDNN takes part with at most so many threads while this lives: for work too small for all of them.
 class ThreadBound {
  public:

@@ -61,11 +61,8 @@ GRADSTEP_AVX512 void vector_words(uint32_t* words, int64_t block, const int32_t*
   _mm512_storeu_si512(words + 3 * kRandomLanes, c3);
 }
 
-bool has_vector_words() { return __builtin_cpu_supports("avx512f"); }
-
 #else
 
-bool has_vector_words() { return false; }
 void vector_words(uint32_t*, int64_t, const int32_t*, uint32_t) {}
 
 #endif
@@ -73,7 +70,7 @@ void vector_words(uint32_t*, int64_t, const int32_t*, uint32_t) {}
 }  // namespace
 
 void word_block(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream) {
-  static const auto make = has_vector_words() ? vector_words : plain_words;
+  static const auto make = has_avx512() ? vector_words : plain_words;
   make(words, block, state, stream);
 }
 

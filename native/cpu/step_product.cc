@@ -90,14 +90,6 @@ GRADSTEP_VECTORISED void with_16_registers(const Product& p) {
   }
 }
 
-bool has_32_registers() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512f");
-#else
-  return false;
-#endif
-}
-
 // to[k][vectors * 16] = block[k][16], the vector's place in each row.
 GRADSTEP_VECTORISED void interleave(float* to, const float* block, int64_t depth, int vectors) {
   for (int64_t k = 0; k < depth; k++) {
@@ -188,7 +180,7 @@ void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, flo
 
 void StepProduct::multiply(const void* packed, const void* operand, int64_t rows, int64_t panel, float* z,
                            int64_t z_vector) const {
-  static const bool wide = has_32_registers();
+  static const bool wide = has_avx512();
   const char* place = static_cast<const char*>(packed) + panel * panel_bytes();
   if (kind_ == OperandKind::kTiles) {
     multiply_tiles(place, operand, padded_rows(rows), depth_, vectors_, z, z_vector);

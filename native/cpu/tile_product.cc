@@ -86,7 +86,7 @@ int64_t depth_tiles(const TileProduct& p) { return (p.k + kDepth - 1) / kDepth; 
 GRADSTEP_TILES void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; r += kSide) {
     for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
-      const int64_t count = std::min(end, p.m) - r, depth = p.k - k;
+      const int64_t count = end - r, depth = p.k - k;
       if (p.transpose_a) {
         pack_across(to, p.a + k * p.m + r, p.m, count, depth, true);
       } else {
@@ -100,7 +100,7 @@ GRADSTEP_TILES void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, in
 GRADSTEP_TILES void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
   for (int64_t c = begin; c < end; c += kSide) {
     for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
-      const int64_t count = std::min(end, p.n) - c, depth = p.k - k;
+      const int64_t count = end - c, depth = p.k - k;
       if (p.transpose_b) {
         pack_along(to, p.b + c * p.k + k, p.k, count, depth, true);
       } else {
@@ -130,15 +130,15 @@ GRADSTEP_TILE_INLINE void multiply_block(const uint16_t* a, const uint16_t* b, i
   }
 }
 
-// Results of one block, [row][column], from where its tiles were put (rows `from_stride` apart) to y.
-GRADSTEP_TILE_INLINE void finish(const TileProduct& p, const float* from, int64_t from_stride, int64_t row,
-                                 int64_t column, int64_t rows, int64_t columns) {
+// Results of one block, [kStep][kStep], to y.
+GRADSTEP_TILE_INLINE void finish(const TileProduct& p, const float* block, int64_t row, int64_t column, int64_t rows,
+                                 int64_t columns) {
   for (int64_t c = 0; c < columns; c += kSide) {
     const __mmask16 there = first(columns - c);
     const __m512 bias = p.bias ? _mm512_maskz_loadu_ps(there, p.bias + column + c) : _mm512_setzero_ps();
     for (int64_t r = 0; r < rows; r++) {
       float* to = p.y + (row + r) * p.n + column + c;
-      __m512 v = _mm512_maskz_loadu_ps(there, from + r * from_stride + c);
+      __m512 v = _mm512_maskz_loadu_ps(there, block + r * kStep + c);
       if (p.accumulate) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(there, to));
       v = _mm512_add_ps(v, bias);
       if (p.relu) v = _mm512_max_ps(v, _mm512_setzero_ps());
@@ -166,7 +166,7 @@ GRADSTEP_TILE_INLINE void one_block(const TileProduct& p, const uint16_t* a, con
     _tile_stored(2, to + kSide * stride, stride * sizeof(float));
     if constexpr (kColumns > 1) _tile_stored(3, to + kSide * stride + kSide, stride * sizeof(float));
   }
-  if (!plain) finish(p, block, kStep, row, column, rows, columns);
+  if (!plain) finish(p, block, row, column, rows, columns);
 }
 
 // The packed rows begin … end - 1 of a times the packed columns first … last - 1 of b.
@@ -191,8 +191,7 @@ GRADSTEP_TILES void multiply_blocks(const TileProduct& p, const uint16_t* a, int
   }
 }
 
-// How the work is divided: the longer side among threads, in multiples of what is multiplied at a time; the shorter
-// side is packed in chunks.
+// How the work is divided: the longer side among threads, in multiples of what is multiplied at a time.
 struct Division {
   Division(const TileProduct& p, int threads)
       : by_rows(p.m >= p.n),
@@ -204,7 +203,7 @@ struct Division {
   int parts;
   int64_t depth;  // padded
 
-  // Elements of the packed operand that all share, and of a chunk of the other.
+  // Elements of the operand that is packed whole, and of a chunk of the other.
   int64_t whole(const TileProduct& p) const { return rounded_up(by_rows ? p.n : p.m, kSide) * depth; }
   int64_t chunk() const { return std::min(kChunk, rounded_up(length, kSide)) * depth; }
 };
@@ -213,7 +212,7 @@ struct Division {
 
 size_t tile_product_bytes(const TileProduct& p, int threads) {
   const Division d(p, threads);
-  return d.parts * (d.whole(p) + d.chunk()) * sizeof(uint16_t) + 64;
+  return d.parts * (d.whole(p) + d.chunk()) * sizeof(uint16_t);
 }
 
 void multiply_in_tiles(const TileProduct& p, void* workspace, int threads) {
@@ -221,17 +220,17 @@ void multiply_in_tiles(const TileProduct& p, void* workspace, int threads) {
   const int64_t whole = d.whole(p), each = whole + d.chunk();
   uint16_t* const packed = static_cast<uint16_t*>(workspace);
   parallel_ranges(d.length, d.parts, kStep, [&](int part, int64_t begin, int64_t end) {
-    uint16_t* shared = packed + part * each;
-    uint16_t* chunk = shared + whole;
-    d.by_rows ? pack_b(p, shared, 0, p.n) : pack_a(p, shared, 0, p.m);
+    uint16_t* other = packed + part * each;
+    uint16_t* chunk = other + whole;
+    d.by_rows ? pack_b(p, other, 0, p.n) : pack_a(p, other, 0, p.m);
     for (int64_t at = begin; at < end; at += kChunk) {
       const int64_t to = std::min(end, at + kChunk);
       if (d.by_rows) {
         pack_a(p, chunk, at, to);
-        multiply_blocks(p, chunk, at, to, shared, 0, p.n);
+        multiply_blocks(p, chunk, at, to, other, 0, p.n);
       } else {
         pack_b(p, chunk, at, to);
-        multiply_blocks(p, shared, 0, p.m, chunk, at, to);
+        multiply_blocks(p, other, 0, p.m, chunk, at, to);
       }
     }
   });

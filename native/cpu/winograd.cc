@@ -388,12 +388,7 @@ int parts_for(const Plan& p, int threads) {
 }  // namespace
 
 bool winograd_pays(const WinogradShape& s) {
-#if defined(__x86_64__)
-  return s.channels % kLanes == 0 && s.filters % kLanes == 0 && s.channels * s.filters <= 256 * 256 &&
-         __builtin_cpu_supports("avx512f");
-#else
-  return false;
-#endif
+  return has_avx512() && s.channels % kLanes == 0 && s.filters % kLanes == 0 && s.channels * s.filters <= 256 * 256;
 }
 
 size_t winograd_bytes(const WinogradShape& s, int threads) {

@@ -218,7 +218,7 @@ std::optional<WinogradShape> winograd_shape(const Conv& conv) {
 }
 
 // Its input gradient is such a convolution too.
-WinogradShape reversed(const WinogradShape& s) {
+WinogradShape input_gradient_of(const WinogradShape& s) {
   return {s.n, s.out_h, s.out_w, s.filters, s.h, s.w, s.channels, 2 - s.pad_top, 2 - s.pad_left};
 }
 
@@ -334,7 +334,7 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   const bool accumulate = args.accumulate_dx != 0;
   OperandKind kind = operand_kind(args.precision == ConvDxArgs::kPrecisionBfloat16);
   if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
-    return winograd(prepare, reversed(*shape),
+    return winograd(prepare, input_gradient_of(*shape),
                     {prepare.at(args.dy), prepare.at(args.w), nullptr, prepare.at(args.dx), true, false, accumulate});
   }
   const Dnnl& d = prepare.dnnl();
@@ -346,8 +346,9 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
                                                    ConvTiles::kBackwards, prepare.threads());
     if (tiles->fits()) {
       void* workspace = prepare.workspace(tiles->bytes());
-      return [=, dy = prepare.at(args.dy), w = prepare.at(args.w), dx = prepare.at(args.dx),
-              adds = args.accumulate_dx != 0] { tiles->run(dy, w, nullptr, dx, false, adds, workspace); };
+      return [=, dy = prepare.at(args.dy), w = prepare.at(args.w), dx = prepare.at(args.dx)] {
+        tiles->run(dy, w, nullptr, dx, false, accumulate, workspace);
+      };
     }
   }
   const memory::desc x_desc = conv.activation(conv.x);

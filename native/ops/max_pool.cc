@@ -185,9 +185,7 @@ __attribute__((target("avx512f"))) void pool_row(const Tiling& t, const float* x
   }
 }
 
-bool has_pool_row() { return __builtin_cpu_supports("avx512f"); }
 #else
-bool has_pool_row() { return false; }
 void pool_row(const Tiling&, const float*, float*, uint8_t*) {}
 #endif
 
@@ -196,7 +194,7 @@ Step pool_step(Prepare& prepare, const MaxPoolArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.x, args.y);
   const int parts = parts_of(args.x.size(), prepare.threads());
   if constexpr (sizeof(Index) == 1) {
-    if (tiles(g) && has_pool_row()) {
+    if (tiles(g) && has_avx512()) {
       return [g, parts, x = prepare.at(args.x), y = prepare.at(args.y), argmax = prepare.at<Index>(args.argmax)] {
         const Tiling t = tiling_of(g);
         parallel_ranges(g.n * g.h.windows, parts, 1, [&](int, int64_t begin, int64_t end) {
