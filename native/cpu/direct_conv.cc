@@ -82,7 +82,7 @@ GRADSTEP_INLINE void pixels(const DirectConv& c, const Plan& p, const float* x, 
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; v++) {
       const Lanes sum = sums[i][v];
-      store_lanes(y + i * c.filters + v * kLanes, relu ? (sum > Lanes{} ? sum : Lanes{}) : sum);
+      store_lanes(y + i * c.filters + v * kLanes, relu ? (sum < Lanes{} ? Lanes{} : sum) : sum);
     }
   }
 }

@@ -141,7 +141,7 @@ GRADSTEP_TILE_INLINE void finish(const TileProduct& p, const float* block, int64
       __m512 v = _mm512_maskz_loadu_ps(there, block + r * kStep + c);
       if (p.accumulate) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(there, to));
       v = _mm512_add_ps(v, bias);
-      if (p.relu) v = _mm512_max_ps(v, _mm512_setzero_ps());
+      if (p.relu) v = _mm512_max_ps(_mm512_setzero_ps(), v);  // in this order NaN stays, as in scalar::relu
       _mm512_mask_storeu_ps(to, there, v);
     }
   }

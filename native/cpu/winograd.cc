@@ -233,7 +233,7 @@ GRADSTEP_VECTORISED void results(const WinogradShape& s, const Plan& p, const Wi
             if (r >= rows.last || k >= columns.last) return;
             float* place = to + (r * s.out_w + k) * s.filters + c;
             value += bias;
-            if (f.relu) value = value > Lanes{} ? value : Lanes{};
+            if (f.relu) value = value < Lanes{} ? Lanes{} : value;  // NaN stays, as in scalar::relu
             if (f.accumulate) value += load_lanes(place);
             store_lanes(place, value);
           });
