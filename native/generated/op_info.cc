@@ -724,13 +724,15 @@ const std::vector<OpInfo>& op_table() {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"y", FieldRole::kOutput, 48, 1, false, 1},
     }},
-    {"softmaxCrossEntropy", 288, {
+    {"softmaxCrossEntropy", 384, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
         {"labels", FieldRole::kInput, 48, 3, false, 0},
         {"state", FieldRole::kInput, 96, 2, false, 0},
         {"flag", FieldRole::kMutated, 144, 2, false, 0},
-        {"loss", FieldRole::kOutput, 192, 1, false, 0},
-        {"probabilities", FieldRole::kOutput, 240, 1, false, 0},
+        {"dloss", FieldRole::kInput, 192, 1, true, 0},
+        {"loss", FieldRole::kOutput, 240, 1, false, 0},
+        {"probabilities", FieldRole::kOutput, 288, 1, true, 0},
+        {"dx", FieldRole::kOutput, 336, 1, true, 0},
     }},
     {"softmaxCrossEntropyDx", 192, {
         {"probabilities", FieldRole::kInput, 0, 1, false, 0},
