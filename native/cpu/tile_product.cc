@@ -82,32 +82,40 @@ GRADSTEP_TILE_INLINE void pack_across(uint16_t* to, const float* from, int64_t s
 
 int64_t depth_tiles(const TileProduct& p) { return (p.k + kDepth - 1) / kDepth; }
 
-// Rows begin … end - 1 of a as [16 rows][depth in tiles], padded with zeros.
-GRADSTEP_TILES void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
-  for (int64_t r = begin; r < end; r += kSide) {
-    for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
-      const int64_t count = end - r, depth = p.k - k;
-      if (p.transpose_a) {
-        pack_across(to, p.a + k * p.m + r, p.m, count, depth, true);
-      } else {
-        pack_along(to, p.a + r * p.k + k, p.k, count, depth, false);
+// Rows begin … end - 1 of a, or columns of b, as [16 of them][depth in tiles], padded with zeros. `along`: each has its
+// depth side by side, `stride` apart; otherwise a step of the depth has them side by side, and the next lies `stride` on:
+// then all of a step are read together, as those of others lie in other pages.
+struct Side {
+  const float* from;
+  int64_t stride, depth;
+  bool along, turned;
+};
+
+GRADSTEP_TILES void pack(const Side& s, uint16_t* to, int64_t begin, int64_t end) {
+  const int64_t tiles = (s.depth + kDepth - 1) / kDepth;
+  if (s.along) {
+    for (int64_t i = begin; i < end; i += kSide) {
+      for (int64_t k = 0; k < s.depth; k += kDepth, to += kTile) {
+        pack_along(to, s.from + i * s.stride + k, s.stride, end - i, s.depth - k, s.turned);
       }
+    }
+    return;
+  }
+  for (int64_t k = 0; k < s.depth; k += kDepth, to += kTile) {
+    uint16_t* tile = to;
+    for (int64_t i = begin; i < end; i += kSide, tile += tiles * kTile) {
+      pack_across(tile, s.from + k * s.stride + i, s.stride, end - i, s.depth - k, s.turned);
     }
   }
 }
 
-// Columns begin … end - 1 of b likewise.
-GRADSTEP_TILES void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
-  for (int64_t c = begin; c < end; c += kSide) {
-    for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
-      const int64_t count = end - c, depth = p.k - k;
-      if (p.transpose_b) {
-        pack_along(to, p.b + c * p.k + k, p.k, count, depth, true);
-      } else {
-        pack_across(to, p.b + k * p.n + c, p.n, count, depth, false);
-      }
-    }
-  }
+// A tile of a has its rows one after the other, one of b its pairs.
+void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+  pack({p.a, p.transpose_a ? p.m : p.k, p.k, !p.transpose_a, p.transpose_a}, to, begin, end);
+}
+
+void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+  pack({p.b, p.transpose_b ? p.k : p.n, p.k, p.transpose_b, p.transpose_b}, to, begin, end);
 }
 
 // Up to 32 rows times up to 32 columns: accumulators 0 to 3, row by row.
