@@ -144,7 +144,7 @@ void Life::expect_sums() {
 
 std::vector<LifeStep> Life::steps() {
   sums_.assign(kColumns, 0);
-  const auto small = [this] { run(small_, kSmall, 3); };
+  const auto small = [this](int64_t times) { return [this, times] { run(small_, kSmall, times); }; };
   return {
       {"create", false, [this] { backend_ = std::make_unique<cuda::CudaBackend>(device_); }},
       {"reserve", false, [this] { backend_->reserve(kPersistent); }},
@@ -152,14 +152,14 @@ std::vector<LifeStep> Life::steps() {
       {"allocate a slot", false, [this] { backend_->allocate_slot(0, DType::kFloat32, kLarge, kRowElements); }},
       {"write the slot", false, [this] { write_data(); }},
       {"load", false, [this] { small_ = backend_->load(program_of(kSmall)); }},
-      {"run", true, small},
+      {"run", true, small(3)},
       {"profile", true, [this] { profile(small_, kSmall, 2); }},
       {"read", false, [this] { expect_sums(); }},
       {"load a larger program", false, [this] { large_ = backend_->load(program_of(kLarge)); }},
-      {"run the larger program", true, [this] { run(large_, kLarge, 2); }},
-      {"run the first program again", true, small},
+      {"run the larger program", true, [this] { run(large_, kLarge, 1); }},
+      {"run the first program again", true, small(1)},
       {"reserve more", false, [this] { backend_->reserve(2 * kPersistent); }},
-      {"run with more reserved", true, small},
+      {"run with more reserved", true, small(1)},
       {"read again", false, [this] { expect_sums(); }},
       {"allocate the slot again", false, [this] { replace_data(); }},
       {"release the slot", false, [this] { backend_->release_slot(0); }},
