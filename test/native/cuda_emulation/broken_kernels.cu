@@ -267,6 +267,37 @@ Result copies_of_two_streams(bool second_waits) {
   });
 }
 
+// The host changes what is copied to the device, having waited for the copy or not.
+Result pinned_changes(bool waits) {
+  return attempt([=](cudaStream_t stream, float* x) {
+    const PinnedMemory memory(kThreads * sizeof(float));
+    float* const numbers = reinterpret_cast<float*>(memory.data());
+    const OwnedEvent copied = make_event();
+    for (const float value : {1.f, 2.f}) {
+      std::fill_n(numbers, kThreads, value);
+      GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers, kThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
+      GRADSTEP_CUDA(cudaEventRecord(copied.get(), stream));
+      if (waits) GRADSTEP_CUDA(cudaEventSynchronize(copied.get()));
+    }
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+  });
+}
+
+// What the host finds in page-locked memory before and after it waits for the copy there.
+Result pinned_arrives() {
+  std::vector<float> seen;
+  Result result = attempt([&](cudaStream_t stream, float* x) {
+    const PinnedMemory memory(sizeof(float));
+    const float* const number = reinterpret_cast<float*>(memory.data());
+    GRADSTEP_CUDA(cudaMemcpyAsync(memory.data(), x + 5, sizeof *number, cudaMemcpyDeviceToHost, stream));
+    seen.push_back(*number);
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+    seen.push_back(*number);
+  });
+  result.values = seen;
+  return result;
+}
+
 // The host reads what a copy writes, having waited for it or not.
 Result host_reads(bool waits) {
   return attempt([=](cudaStream_t stream, float* x) {
@@ -357,6 +388,9 @@ int main_of_test() {
   print("a copy that does not wait for the read", in_turns(true, false), ",");
   print("copies of two streams in turns", copies_of_two_streams(true), ",");
   print("copies of two streams at once", copies_of_two_streams(false), ",");
+  print("pinned memory reused in time", pinned_changes(true), ",");
+  print("pinned memory reused too early", pinned_changes(false), ",");
+  print("pinned memory read in time", pinned_arrives(), ",");
   print("host that waits for a copy", host_reads(true), ",");
   print("host that does not wait for a copy", host_reads(false), ",");
   print("allocate while capturing", allocate_while_capturing(), ",");

@@ -95,9 +95,31 @@ void Agent::wait_for(const Clock& moment) {
   join(clock_, moment);
 }
 
-void host_waits_for(const Clock& moment) {
+void Agent::copies_to_device(const void* from, size_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  under_way.to_device(clock_[static_cast<size_t>(number_)], from, bytes);
+}
+
+std::string Agent::copies_to_host(void* to, const void* from, size_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  return under_way.to_host(clock_[static_cast<size_t>(number_)], to, from, bytes);
+}
+
+std::string host_waits_for(const Clock& moment) {
   const std::lock_guard<std::mutex> lock(mutex);
   join(host, moment);
+  std::string wrong;
+  for (Agent* agent : agents) {
+    const auto number = static_cast<size_t>(agent->number());
+    const std::string one = number < moment.size() ? agent->under_way.arrive(moment[number]) : "";
+    if (wrong.empty()) wrong = one;
+  }
+  return wrong;
+}
+
+void forget_copies(const void* pinned, size_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  for (Agent* agent : agents) agent->under_way.forget(pinned, bytes);
 }
 
 std::string use(const Agent* agent, const void* address, bool writes) {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "under_way.h"
+
 namespace emulation {
 
 // How much work of each agent lies before a moment. Agent 0 is the host.
@@ -27,13 +29,19 @@ class Agent {
   void wait_for(const Clock& moment);
   int number() const { return number_; }
   const Clock& clock() const { return clock_; }  // up to the piece of work that began last
+  // That piece copies from or to page-locked memory.
+  void copies_to_device(const void* from, size_t bytes);
+  std::string copies_to_host(void* to, const void* from, size_t bytes);
+  UnderWay under_way;
 
  private:
   int number_;
   Clock clock_;
 };
 
-void host_waits_for(const Clock& moment);
+// Returns what is wrong with copies that end thereby; empty: nothing.
+std::string host_waits_for(const Clock& moment);
+void forget_copies(const void* pinned, size_t bytes);
 
 // What is wrong with a use of an allocation by the agent's work of now, or by the host (null); empty: nothing.
 std::string use(const Agent* agent, const void* address, bool writes);

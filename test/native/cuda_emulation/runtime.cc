@@ -122,11 +122,27 @@ void run_kernel(Stream* stream, const Grid& grid, const std::function<void()>& t
   if (!what.empty()) fail_stream(stream, what);
 }
 
+cudaError_t wait_for(const Clock& moment) {
+  const std::string wrong = host_waits_for(moment);
+  return wrong.empty() ? cudaSuccess : explain(cudaErrorLaunchFailure, wrong);
+}
+
 // Copies and fills say what they use before they do; whether they may.
 bool may_use(Stream* stream, const void* address, bool writes) {
   const std::string what = use(&stream->agent, address, writes);
   if (!what.empty()) fail_stream(stream, (writes ? "a copy to the device " : "a copy from the device ") + what);
   return what.empty();
+}
+
+void copy(Stream* stream, void* to, const void* from, size_t bytes) {
+  if (is_pinned(to)) {
+    if (const std::string wrong = stream->agent.copies_to_host(to, from, bytes); !wrong.empty()) {
+      fail_stream(stream, wrong);
+    }
+    return;
+  }
+  if (is_pinned(from)) stream->agent.copies_to_device(from, bytes);
+  memcpy(to, from, bytes);
 }
 
 cudaError_t host_uses(const void* address, bool writes) {
@@ -356,7 +372,7 @@ cudaError_t cudaFree(void* address) {
 
 cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned) {
   return call("cudaHostAlloc", [&]() -> cudaError_t {
-    *address = malloc(bytes);
+    *address = allocate_pinned(bytes);
     if (*address == nullptr) return cudaErrorMemoryAllocation;
     add_object(Kind::kPinned, *address);
     return cudaSuccess;
@@ -367,7 +383,7 @@ cudaError_t cudaFreeHost(void* address) {
   return letting_go("cudaFreeHost", [&]() -> cudaError_t {
     if (address == nullptr) return cudaSuccess;
     if (!remove_object(Kind::kPinned, address)) return cudaErrorInvalidValue;
-    free(address);
+    free_pinned(address);
     return cudaSuccess;
   });
 }
@@ -390,7 +406,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     const int device = device_of_copy(to, from, bytes, kind);
     if (device < 0) return cudaErrorInvalidValue;
     return submit(stream, device, [=](Stream* on) {
-      if (may_use(on, from, false) && may_use(on, to, true)) memcpy(to, from, bytes);
+      if (may_use(on, from, false) && may_use(on, to, true)) copy(on, to, from, bytes);
     });
   });
 }
@@ -447,7 +463,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return call("cudaStreamSynchronize", [&]() -> cudaError_t {
     if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
-    host_waits_for(stream->agent.clock());
+    if (const cudaError_t error = wait_for(stream->agent.clock()); error != cudaSuccess) return error;
     return error_of(stream);
   });
 }
@@ -599,7 +615,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return call("cudaEventSynchronize", [&]() -> cudaError_t {
     if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
-    host_waits_for(event->moment);
+    if (const cudaError_t error = wait_for(event->moment); error != cudaSuccess) return error;
     return event->stream == nullptr ? cudaSuccess : error_of(event->stream);
   });
 }
@@ -609,7 +625,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   return call("cudaEventQuery", [&]() -> cudaError_t {
     if (event->stream == nullptr) return cudaSuccess;
     if (!std::exchange(event->seen, true)) return cudaErrorNotReady;
-    host_waits_for(event->moment);
+    if (const cudaError_t error = wait_for(event->moment); error != cudaSuccess) return error;
     return error_of(event->stream);
   });
 }
