@@ -20,7 +20,7 @@ export interface NativeSessionOptions {
 /** Bytes of a region, or of a slot when `slot` >= 0. */
 export interface NativeSpan {
   region: 'persistent' | 'scratch' | 'slot';
-  /** Slot number; ignored for regions. */
+  /** Slot number, the spare of slot s being s + 128; ignored for regions. */
   slot?: number;
   offset: number;
   bytes: number;
@@ -58,6 +58,11 @@ export interface NativeSession {
   read(from: NativeSpan): Promise<ArrayBuffer>;
   allocateSlot(slot: number, dtype: number, rows: number, rowElements: number): Promise<void>;
   releaseSlot(slot: number): Promise<void>;
+  /**
+   * A slot and its spare change places. No program reads spares, so calls that allocate, write or release one are done
+   * between the steps of a run that was asked for before them, unless a call that must wait for the run came in between.
+   */
+  turnSlot(slot: number): Promise<void>;
   /** Ends the runs that are under way or queued now, after their current step. */
   stop(): void;
   memory(): Promise<{ persistent: number; scratch: number; workspace: number; slots: number }>;

@@ -74,7 +74,7 @@ describe('native session: arguments', () => {
     ['write', [{ region: 'heap', offset: 0 }, new Uint8Array(4)], `'slot' for to.region but received "heap" of type string`],
     ['write', [{ region: 3, offset: 0 }, new Uint8Array(4)], 'Expected string for to.region but received 3 of type number'],
     ['write', [{ region: 'slot', offset: 0 }, new Uint8Array(4)], 'for to.slot but received undefined'],
-    ['write', [{ region: 'slot', slot: 128, offset: 0 }, new Uint8Array(4)], 'Expected integer >= 0 and <= 127 for to.slot'],
+    ['write', [{ region: 'slot', slot: 256, offset: 0 }, new Uint8Array(4)], 'Expected integer >= 0 and <= 255 for to.slot'],
     ['read', [], 'Expected object for from but received undefined'],
     ['read', [persistent(0)], 'Expected integer >= 0 for from.bytes but received undefined'],
     ['read', [persistent(undefined, 4)], 'for from.offset but received undefined'],

@@ -87,7 +87,7 @@ Span span(const Napi::Value& value, const std::string& name) {
   const std::string which = text(region, name + ".region");
   Span result{Region::kNone, -1, 0, 0};
   if (which == "slot") {
-    result.slot = static_cast<int32_t>(integer(from.Get("slot"), name + ".slot", 0, kSlots - 1));
+    result.slot = static_cast<int32_t>(integer(from.Get("slot"), name + ".slot", 0, kAllSlots - 1));
   } else if (which == "persistent") {
     result.region = Region::kPersistent;
   } else if (which == "scratch") {

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
+#include <utility>
 
-#include "cuda/prepare.h"
 #include "generated/cuda_ops.h"
 
 namespace gradstep::cuda {
@@ -12,6 +13,22 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Of events that have come.
+double seconds_between(cudaEvent_t from, cudaEvent_t to) {
+  float milliseconds = 0;
+  GRADSTEP_CUDA(cudaEventElapsedTime(&milliseconds, from, to));
+  return milliseconds / 1e3;
+}
+
+// The most steps, a power of two, that a graph of at most 512 nodes holds: longer graphs take long to make and save
+// little.
+int64_t steps_per_graph(size_t nodes_of_step) {
+  constexpr int64_t kMaxSteps = 16, kMaxNodes = 512;
+  int64_t steps = 1;
+  while (2 * steps <= kMaxSteps && 2 * steps * static_cast<int64_t>(nodes_of_step) <= kMaxNodes) steps *= 2;
+  return steps;
+}
 
 Error within(const Error& error, const ProgramStep& step) {
   return Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
@@ -51,16 +68,21 @@ CudaBackend::CudaBackend(int device) : device_(device) {
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device_));
   if (waits != 0) grid_shared_bytes_ = static_cast<size_t>(shared_bytes);
   stream_ = make_stream();
-  for (OwnedEvent& event : batch_done_) event = make_event();
+  copy_stream_ = make_stream();
+  for (OwnedEvent& event : turned_) event = make_event();
+  for (OwnedEvent* event : {&run_begun_, &batch_done_[0], &batch_done_[1]}) *event = make_event(cudaEventDefault);
   transfer_ = std::make_unique<Transfer>(stream_.get());
+  copy_beside_ = std::make_unique<Transfer>(copy_stream_.get());
   gemm_ = make_gemm();
-  slot_table_ = DeviceMemory(sizeof slots_, "the table of data sets");
-  transfer_->to_device(slot_table_.data(), slots_, sizeof slots_);
+  slot_table_ = DeviceMemory(kSlots * sizeof(Slot), "the table of data sets");
+  transfer_->to_device(slot_table_.data(), slots_, slot_table_.bytes());
 }
 
 CudaBackend::~CudaBackend() {
   cudaSetDevice(device_);
-  if (stream_) cudaStreamSynchronize(stream_.get());
+  for (const OwnedStream* stream : {&stream_, &copy_stream_}) {
+    if (*stream) cudaStreamSynchronize(stream->get());
+  }
   cudaGetLastError();
 }
 
@@ -82,7 +104,8 @@ void CudaBackend::reserve(uint64_t bytes) {
   persistent_ = std::move(grown);
 }
 
-// Scratch keeps nothing from one run to the next, so the old block makes room for the new one.
+// Scratch keeps nothing from one run to the next, so the old block makes room for the new one. Where that fails and not
+// even the old one can be had again, a program asks for its own when it is next built.
 void CudaBackend::grow_scratch(uint64_t bytes) {
   if (bytes <= scratch_.bytes()) return;
   const uint64_t before = scratch_.bytes();
@@ -91,7 +114,10 @@ void CudaBackend::grow_scratch(uint64_t bytes) {
   try {
     scratch_ = DeviceMemory(bytes, "a program's intermediate values");
   } catch (const Error&) {
-    scratch_ = DeviceMemory(before, "a program's intermediate values");
+    try {
+      scratch_ = DeviceMemory(before, "a program's intermediate values");
+    } catch (const Error&) {
+    }
     throw;
   }
 }
@@ -111,32 +137,50 @@ char* CudaBackend::address_of(const Span& span) {
 void CudaBackend::write(const Span& to, const void* data) {
   char* const address = address_of(to);
   enter();
-  transfer_->to_device(address, data, to.bytes);
+  transfer_to(to).to_device(address, data, to.bytes);
 }
 
 void CudaBackend::read(const Span& from, void* data) {
   const char* const address = address_of(from);
   enter();
-  transfer_->to_host(data, address, from.bytes);
+  transfer_to(from).to_host(data, address, from.bytes);
 }
 
 void CudaBackend::allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) {
   release_slot(slot);
   const uint64_t bytes = static_cast<uint64_t>(rows) * static_cast<uint64_t>(row_elements) * dtype_bytes(dtype);
-  slot_memory_[slot] = DeviceMemory(bytes, "a data set");
-  slots_[slot] = {slot_memory_[slot].data(), rows, row_elements, dtype, 0};
-  publish_slot(slot);
+  DeviceMemory memory(bytes, "a data set");
+  publish_slot(slot, {memory.data(), rows, row_elements, dtype, 0});
+  slot_memory_[slot] = std::move(memory);
 }
 
 void CudaBackend::release_slot(int slot) {
   enter();
-  slots_[slot] = Slot{};
-  publish_slot(slot);
+  publish_slot(slot, Slot{});
+  GRADSTEP_CUDA(cudaStreamSynchronize((is_spare(slot) ? copy_stream_ : stream_).get()));
   slot_memory_[slot] = DeviceMemory();
 }
 
-void CudaBackend::publish_slot(int slot) {
-  transfer_->to_device(slot_table_.data() + sizeof(Slot) * static_cast<size_t>(slot), &slots_[slot], sizeof(Slot));
+void CudaBackend::turn_slot(int slot) {
+  enter();
+  const int spare = spare_of(slot);
+  // Steps to come read what was copied, and copies to come overwrite what steps so far have read.
+  GRADSTEP_CUDA(cudaEventRecord(turned_[0].get(), copy_stream_.get()));
+  GRADSTEP_CUDA(cudaStreamWaitEvent(stream_.get(), turned_[0].get()));
+  GRADSTEP_CUDA(cudaEventRecord(turned_[1].get(), stream_.get()));
+  GRADSTEP_CUDA(cudaStreamWaitEvent(copy_stream_.get(), turned_[1].get()));
+  const Slot before = slots_[slot];
+  publish_slot(slot, slots_[spare]);
+  publish_slot(spare, before);
+  std::swap(slot_memory_[slot], slot_memory_[spare]);
+}
+
+// The device's table has no spares.
+void CudaBackend::publish_slot(int slot, const Slot& entry) {
+  if (!is_spare(slot)) {
+    transfer_->to_device(slot_table_.data() + sizeof entry * static_cast<size_t>(slot), &entry, sizeof entry);
+  }
+  slots_[slot] = entry;
 }
 
 MemoryUse CudaBackend::memory() const {
@@ -154,14 +198,18 @@ CudaBackend::Entry& CudaBackend::entry_of(int entry) {
 }
 
 void CudaBackend::drop_graphs() {
-  for (auto& [number, entry] : entries_) entry.graph.reset();
+  for (auto& [number, entry] : entries_) {
+    entry.one_step.reset();
+    entry.long_graph.reset();
+    entry.steps.clear();
+  }
 }
 
 int CudaBackend::load(Program program) {
   reserve(program.persistent_bytes);
   enter();
-  grow_scratch(program.scratch_bytes);
-  Entry entry{std::move(program), nullptr};
+  Entry entry;
+  entry.program = std::move(program);
   build(entry);
   const int number = next_entry_++;
   entries_.emplace(number, std::move(entry));
@@ -170,8 +218,9 @@ int CudaBackend::load(Program program) {
 
 void CudaBackend::unload(int entry) { entries_.erase(entry); }
 
-// Prepares every step on the addresses of now and makes room for their workspace.
+// Makes room for a program's scratch, prepares every step on the addresses of now and makes room for their workspace.
 std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
+  grow_scratch(program.scratch_bytes);
   Prepare prepare(persistent_.data(), scratch_.data(), reinterpret_cast<const Slot*>(slot_table_.data()),
                   &workspace_address_, *gemm_, multiprocessors_, grid_shared_bytes_);
   std::vector<Step> steps;
@@ -193,10 +242,16 @@ std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
   return steps;
 }
 
-void CudaBackend::build(Entry& entry) { entry.graph = capture(prepare_steps(entry.program), entry.program); }
+void CudaBackend::build(Entry& entry) {
+  entry.steps = prepare_steps(entry.program);
+  const OwnedGraph graph = capture(entry, 1);
+  size_t nodes = 0;
+  GRADSTEP_CUDA(cudaGraphGetNodes(graph.get(), nullptr, &nodes));
+  entry.long_steps = steps_per_graph(nodes);
+  entry.one_step = instantiate(graph);
+}
 
-OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Program& program,
-                                    const std::vector<OwnedEvent>& clocks) {
+OwnedGraph CudaBackend::capture(const Entry& entry, int64_t times, const std::vector<OwnedEvent>& clocks) {
   Capture capture(stream_.get());
   // External: every launch of the graph records the event anew, for the host to read.
   const auto record = [&](size_t i) {
@@ -204,15 +259,20 @@ OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Progra
     GRADSTEP_CUDA(cudaEventRecordWithFlags(clocks[i].get(), stream_.get(), cudaEventRecordExternal));
   };
   record(0);
-  for (size_t i = 0; i < steps.size(); i++) {
-    try {
-      steps[i](stream_.get());
-    } catch (const Error& error) {
-      throw within(error, program.steps[i]);
+  for (int64_t time = 0; time < times; time++) {
+    for (size_t i = 0; i < entry.steps.size(); i++) {
+      try {
+        entry.steps[i](stream_.get());
+      } catch (const Error& error) {
+        throw within(error, entry.program.steps[i]);
+      }
+      record(i + 1);
     }
-    record(i + 1);
   }
-  const OwnedGraph graph = capture.end();
+  return capture.end();
+}
+
+OwnedGraphExec CudaBackend::instantiate(const OwnedGraph& graph) {
   cudaGraphExec_t instance = nullptr;
   GRADSTEP_CUDA(cudaGraphInstantiate(&instance, graph.get(), 0));
   OwnedGraphExec owned(instance);
@@ -220,12 +280,33 @@ OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Progra
   return owned;
 }
 
+// Whole long graphs as far as they fit, then step by step.
+void CudaBackend::launch(Entry& entry, int64_t steps) {
+  const bool fits = entry.long_steps > 1 && steps >= entry.long_steps;
+  if (fits && !entry.long_graph) entry.long_graph = instantiate(capture(entry, entry.long_steps));
+  for (int64_t left = steps; left > 0;) {
+    const bool several = fits && left >= entry.long_steps;
+    GRADSTEP_CUDA(cudaGraphLaunch((several ? entry.long_graph : entry.one_step).get(), stream_.get()));
+    left -= several ? entry.long_steps : 1;
+  }
+}
+
+// Until the event has come: does what may go ahead, as long as there is some.
+void CudaBackend::await(cudaEvent_t event, const RunControl& control) {
+  cudaError_t state;
+  while ((state = cudaEventQuery(event)) == cudaErrorNotReady) {
+    cudaGetLastError();
+    if (!control.ahead || !control.ahead()) std::this_thread::yield();
+  }
+  check(state, "cudaEventQuery");
+}
+
 // Launches batches of steps, of about two milliseconds each, and waits for the batch before the last one: the device
 // never idles, and a stop or the end of the budget is noticed soon.
 int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
   Entry& entry = entry_of(number);
   enter();
-  if (!entry.graph) build(entry);
+  if (!entry.one_step) build(entry);
   constexpr double kBatchSeconds = 0.002;
   constexpr int64_t kMaxBatch = 64;
   const auto start = Clock::now();
@@ -233,19 +314,26 @@ int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
     if (control.stop != nullptr && control.stop->load(std::memory_order_relaxed)) return true;
     return launched > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds;
   };
+  GRADSTEP_CUDA(cudaEventRecord(run_begun_.get(), stream_.get()));
   int64_t launched = 0, batch = 1;
+  cudaEvent_t last = nullptr;
   int64_t launched_by[2] = {0, 0};  // how many steps were launched when each event was recorded
   for (int turn = 0; launched < steps && !over(launched); turn = 1 - turn) {
     const int64_t n = std::min(batch, steps - launched);
-    for (int64_t i = 0; i < n; i++) GRADSTEP_CUDA(cudaGraphLaunch(entry.graph.get(), stream_.get()));
+    launch(entry, n);
     launched += n;
-    GRADSTEP_CUDA(cudaEventRecord(batch_done_[turn].get(), stream_.get()));
+    last = batch_done_[turn].get();
+    GRADSTEP_CUDA(cudaEventRecord(last, stream_.get()));
     launched_by[turn] = launched;
-    if (launched_by[1 - turn] == 0) continue;
-    GRADSTEP_CUDA(cudaEventSynchronize(batch_done_[1 - turn].get()));
-    const double step_seconds = seconds_since(start) / static_cast<double>(launched_by[1 - turn]);
-    batch = std::clamp(static_cast<int64_t>(kBatchSeconds / step_seconds), int64_t{1}, kMaxBatch);
+    const int64_t done = launched_by[1 - turn];
+    if (done == 0) continue;
+    const cudaEvent_t event = batch_done_[1 - turn].get();
+    await(event, control);
+    const double step_seconds = seconds_between(run_begun_.get(), event) / static_cast<double>(done);
+    batch = static_cast<int64_t>(std::clamp(kBatchSeconds / step_seconds, 1.0, static_cast<double>(kMaxBatch)));
+    if (batch > entry.long_steps) batch -= batch % entry.long_steps;
   }
+  if (last != nullptr) await(last, control);
   GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
   return launched;
 }
@@ -258,7 +346,8 @@ std::vector<double> CudaBackend::profile(int number, int64_t steps, const RunCon
   std::vector<OwnedEvent> clocks(entry.program.steps.size() + 1);
   for (OwnedEvent& clock : clocks) clock = make_event(cudaEventDefault);
   const OwnedEvent origin = make_event(cudaEventDefault);
-  const OwnedGraphExec graph = capture(prepare_steps(entry.program), entry.program, clocks);
+  if (!entry.one_step) build(entry);
+  const OwnedGraphExec graph = instantiate(capture(entry, 1, clocks));
   const auto start = Clock::now();
   std::vector<double> moments;
   GRADSTEP_CUDA(cudaEventRecord(origin.get(), stream_.get()));
@@ -267,14 +356,10 @@ std::vector<double> CudaBackend::profile(int number, int64_t steps, const RunCon
     if (done > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds) break;
     GRADSTEP_CUDA(cudaGraphLaunch(graph.get(), stream_.get()));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
-    float since_origin = 0;
-    GRADSTEP_CUDA(cudaEventElapsedTime(&since_origin, origin.get(), clocks[0].get()));
-    const double begin = since_origin / 1e3;
+    const double begin = seconds_between(origin.get(), clocks[0].get());
     moments.push_back(begin);
     for (size_t i = 1; i < clocks.size(); i++) {
-      float milliseconds = 0;
-      GRADSTEP_CUDA(cudaEventElapsedTime(&milliseconds, clocks[0].get(), clocks[i].get()));
-      moments.push_back(begin + milliseconds / 1e3);
+      moments.push_back(begin + seconds_between(clocks[0].get(), clocks[i].get()));
     }
   }
   return moments;
