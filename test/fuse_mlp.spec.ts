@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
+import { encodeProgram } from '../lib/compile/encode.js';
 import { assign, lower } from '../lib/compile/lower.js';
 import { align, type Program } from '../lib/compile/program.js';
 import { Graph, type Value, type Variable } from '../lib/graph/graph.js';
@@ -131,6 +132,7 @@ describe('stacks of dense layers', () => {
   describe('are left alone', () => {
     const left: [why: string, list: () => readonly gs.Layer[], batch?: Partial<InspectBatch>][] = [
       ['where a layer is wider than 128', () => [first(129, 9), dense(3)]],
+      ['where the last is wider than 128', () => [first(8, 9), dense(129)]],
       ['where the first has more than 1024 inputs', () => [first(8, 1025), dense(3)]],
       ['of one layer', () => [first(8, 9)]],
       ['with dropout in between', () => [first(8, 9), layers.dropout({ rate: 0.5 }), dense(3)]],
@@ -164,6 +166,8 @@ describe('stacks of dense layers', () => {
       expect(count(opsOf([first(8, 9), dense(3)], {}, 'cpu'), 'mlp', 'mlpGrad')).to.equal(0);
     });
 
+    const inBfloat16 = (a: Value, b: Value): Value => a.graph.add(matmulOp, { a, b }, { precision: 'bfloat16' }).outputs.y!;
+
     /** What goes back by hand, `between` standing before the first layer's part. */
     const backward = ({ x, w1, w2, dy }: Inputs, set: Set, between: (hidden: Value, dz: Value) => void): void => {
       const hidden = elementwise('relu', matmul(x, w1));
@@ -194,16 +198,28 @@ describe('stacks of dense layers', () => {
       'where data change on the way back': (v, set) => backward(v, set, () => set('x', elementwise('neg', v.x))),
       'where memory of a gradient is in use until it is made': (v, set) =>
         backward(v, set, () => set('old', elementwise('neg', v.x.graph.read(variables.dw1!)))),
-      'where a slope is made before the last value': ({ x, w1, w2, dy }, set) => {
+      'where a gradient between them is a result': (v, set) => backward(v, set, (_, dz) => set('dz', dz)),
+      'where a slope is read': (v, set) =>
+        backward(v, set, (hidden, dz) => set('mask', elementwise('neg', dz.node!.inputs.in1 ?? hidden))),
+      'where a slope is made before the last gradient': ({ x, w1, w2, dy }, set) => {
         const hidden = elementwise('relu', matmul(x, w1));
-        const slope = elementwise('step', hidden);
         set('y', matmul(hidden, w2));
-        set('dw1', matmul(x, elementwise('mul', matmul(dy, w2, false, true), slope), true));
+        const slope = elementwise('step', hidden);
+        const dz = elementwise('neg', dy);
+        set('dw1', matmul(x, elementwise('mul', matmul(dz, w2, false, true), slope), true));
+      },
+      'where a gradient is made before the last value': ({ x, w1, w2, dy }, set) => {
+        const hidden = elementwise('relu', matmul(x, w1));
+        set('dw2', matmul(hidden, dy, true));
+        set('y', matmul(hidden, w2));
       },
       'where the gradients are computed otherwise than the values': ({ x, w1, w2, dy }, set) => {
-        const product = (a: Value, b: Value): Value => a.graph.add(matmulOp, { a, b }, { precision: 'bfloat16' }).outputs.y!;
-        const y = product(elementwise('relu', product(x, w1)), w2);
+        const y = inBfloat16(elementwise('relu', inBfloat16(x, w1)), w2);
+        set('y', y);
         set('dw1', gradients(sum(elementwise('mul', y, dy)), [w1])[0]!);
+      },
+      'where one layer is computed otherwise than the next': ({ x, w1, w2 }, set) => {
+        set('y', matmul(elementwise('relu', inBfloat16(x, w1)), w2));
       },
     };
     for (const [why, build] of Object.entries(refused)) {
@@ -238,6 +254,25 @@ describe('stacks of dense layers', () => {
       }
     });
   }
+
+  it('a kernel refuses layers that are wider than it can take', async () => {
+    const program = lowered(({ x, w1, w2 }, set) => set('y', matmul(matmul(x, w1), w2)));
+    const [mlp, ...rest] = program.instructions;
+    const wide = { ...mlp!, inputs: { ...mlp!.inputs, w1: { ...mlp!.inputs.w1!, shape: [4, 129] } } };
+    const session = openSession(backends().find(({ kind }) => kind === 'cuda')!);
+    try {
+      await session.reserve(1 << 16);
+      const encoded = encodeProgram({ ...program, instructions: [wide, ...rest], persistentBytes: 1 << 16 });
+      const error = await session.load(encoded).then(
+        () => undefined,
+        (e: unknown) => e as { code: string; message: string },
+      );
+      expect(error?.code).to.equal('ERR_PROGRAM');
+      expect(error?.message).to.match(/A layer of 4 to 129 units is too wide for an mlp/);
+    } finally {
+      await session.dispose();
+    }
+  });
 
   describe('trained on emulated CUDA', () => {
     const next = random(5);

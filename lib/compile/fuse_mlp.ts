@@ -117,7 +117,6 @@ function replaceBackward(uses: Uses, layers: readonly Dense[], backward: Backwar
   const [begin, end] = [replaced[0]!, replaced.at(-1)!];
   const grad = gradInstruction(layers, backward);
   if (uses.positionOf(begin) < uses.positionOf(forward)) return false;
-  if (!buffersOf(begin.inputs).includes(backward.dz.buffer)) return false;
   if (uses.areWrittenBetween(buffersOf(grad.inputs), begin, end)) return false;
   if (uses.isMemoryUsedBetween(buffersOf(grad.outputs), begin, end, backward.replaced)) return false;
   for (const instruction of replaced.slice(1)) uses.remove(instruction);

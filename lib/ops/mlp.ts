@@ -11,6 +11,7 @@ import { defineOp } from '../graph/define_op.js';
 
 export const MLP_LAYERS = 4;
 export const MLP_WIDTH = 128;
+/** Four rows of so many fit into a block's 48 KB of shared memory, beside the sums of its threads. */
 export const MLP_INPUTS = 1024;
 
 /** Activations whose slope follows from their value. */

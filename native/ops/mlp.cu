@@ -75,10 +75,11 @@ struct Stack {
   bool bfloat16;
 };
 
-constexpr int kRows = 4;     // of a block
-constexpr int kColumns = 4;  // of a thread: 4 x 4 sums
-constexpr int kMlpThreads =
-    512;  // 32 threads have all columns of the widest layer; the inputs are split over 16 such teams
+// A thread sums kRows x kColumns products. 32 threads have all columns of the widest layer; the inputs are split over
+// 16 such teams, whose sums are added through shared memory.
+constexpr int kRows = 4;  // of a block
+constexpr int kColumns = 4;
+constexpr int kMlpThreads = 512;
 constexpr int kSplits = kMlpThreads / (kWidth / kColumns);
 constexpr int kPartials = kSplits * kRows * kWidth;
 
@@ -98,8 +99,8 @@ __global__ void __launch_bounds__(kMlpThreads) mlp_kernel(Stack stack) {
 
   for (int32_t l = 0; l < stack.count; l++) {
     const Layer& layer = stack.layers[l];
-    const int32_t width = layer.width,
-                  apart = (width + kColumns - 1) / kColumns;  // a thread's columns lie so far apart
+    const int32_t width = layer.width;
+    const int32_t apart = (width + kColumns - 1) / kColumns;  // a thread's columns from one another
     const int32_t split = thread / apart, first = thread % apart;
     __syncthreads();
     if (split < kSplits) {
