@@ -258,7 +258,8 @@ describe('stacks of dense layers', () => {
   it('a kernel refuses layers that are wider than it can take', async () => {
     const program = lowered(({ x, w1, w2 }, set) => set('y', matmul(matmul(x, w1), w2)));
     const [mlp, ...rest] = program.instructions;
-    const wide = { ...mlp!, inputs: { ...mlp!.inputs, w1: { ...mlp!.inputs.w1!, shape: [4, 129] } } };
+    const buffer = { bytes: 4 * 4 * 129, region: 'persistent', offset: 1 << 15 } as const;
+    const wide = { ...mlp!, inputs: { ...mlp!.inputs, w1: { buffer, dtype: 'float32' as const, shape: [4, 129] } } };
     const session = openSession(backends().find(({ kind }) => kind === 'cuda')!);
     try {
       await session.reserve(1 << 16);
