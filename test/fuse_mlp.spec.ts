@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
+import { costOf } from '../lib/compile/cost.js';
 import { encodeProgram } from '../lib/compile/encode.js';
 import { assign, lower } from '../lib/compile/lower.js';
 import { align, type Program } from '../lib/compile/program.js';
@@ -84,6 +85,17 @@ describe('stacks of dense layers', () => {
       expect(count(fused, 'matmul')).to.equal(0);
       expect(count(unfused, 'matmul')).to.equal(5);
       expect(fused.length).to.be.at.most(unfused.length - 5);
+    });
+
+    it('and count the operations of all their products', () => {
+      using model = gs.sequential([first(128, 784), dense(10)]);
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' });
+      const { program } = programOf(model, { kind: 'train', rows: 32 }, 'cuda');
+      const flops = (name: string): number => costOf(program.instructions.find((i) => i.op.name === name)!).flops;
+      const [large, small] = [2 * 32 * 784 * 128, 2 * 32 * 128 * 10];
+      expect(flops('mlp')).to.equal(large + small);
+      // Both weights' gradients, and that of the second layer's input.
+      expect(flops('mlpGrad')).to.equal(large + 2 * small);
     });
 
     it('with every activation that has a slope of its value, and with none', () => {
