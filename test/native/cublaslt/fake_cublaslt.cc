@@ -11,11 +11,13 @@ namespace {
 
 constexpr size_t kWorkspace = 256;
 
-// To nearest, ties to even.
-float rounded_to_bfloat16(float x) {
+// To nearest; ties to even in bfloat16, away from zero in TF32.
+float rounded(float x, cublasComputeType_t compute) {
+  if (compute == CUBLAS_COMPUTE_32F) return x;
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
+  bits = compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? (bits + 0x1000) & 0xFFFFE000u
+                                                 : (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
   memcpy(&x, &bits, sizeof x);
   return x;
 }
@@ -29,7 +31,7 @@ struct Matrix {
 };
 
 struct Operation {
-  bool bfloat16;  // operands are rounded to it; strict float32 otherwise
+  cublasComputeType_t compute;  // strict float32, or to what operands are rounded
   std::map<int, std::vector<char>> attributes;
   template <typename T>
   T get(int attribute, T otherwise) const {
@@ -79,9 +81,10 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 const char* cublasLtGetStatusString(cublasStatus_t) { return "refused by the stand-in"; }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute, cudaDataType_t scale) {
-  const bool bfloat16 = compute == CUBLAS_COMPUTE_32F_FAST_16BF;
-  if ((compute != CUBLAS_COMPUTE_32F && !bfloat16) || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
-  *desc = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation{bfloat16, {}});
+  const bool known = compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_FAST_TF32 ||
+                     compute == CUBLAS_COMPUTE_32F_FAST_16BF;
+  if (!known || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
+  *desc = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation{compute, {}});
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -184,9 +187,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
       for (uint64_t i = 0; i < md.rows; i++) {
         double sum = 0;
         for (uint64_t p = 0; p < columns_of(ma, ta); p++) {
-          float x = at(from_a, ma, ta, i, p), y = at(from_b, mb, tb, p, j);
-          if (op.bfloat16) x = rounded_to_bfloat16(x), y = rounded_to_bfloat16(y);
-          sum += static_cast<double>(x) * y;
+          const float x = rounded(at(from_a, ma, ta, i, p), op.compute);
+          sum += static_cast<double>(x) * rounded(at(from_b, mb, tb, p, j), op.compute);
         }
         double y = *static_cast<const float*>(alpha) * sum;
         const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;
