@@ -103,12 +103,12 @@ class Plan {
     int found = 0;
     const cublasStatus_t status =
         CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_, preference_, 1, &best, &found);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || found == 0) {
+    if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
+    if (found == 0) {
       throw Error("ERR_DEVICE_UNAVAILABLE", "cuBLAS has no algorithm for a product of [" + std::to_string(shape_.m) +
                                                 ", " + std::to_string(shape_.k) + "] and [" + std::to_string(shape_.k) +
                                                 ", " + std::to_string(shape_.n) + "] in float32");
     }
-    check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
     algorithm_ = best.algo;
     workspace_bytes_ = best.workspaceSize;
   }

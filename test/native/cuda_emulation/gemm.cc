@@ -4,8 +4,10 @@
 
 #include <vector>
 
+#include "calls.h"
 #include "cuda/check.h"
 #include "device_memory.h"
+#include "machine.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -45,21 +47,33 @@ void multiply(const GemmShape& s, const float* a, const float* b, const float* b
   }
 }
 
+void need(const char* name) {
+  check(emulation::call(name, [] { return cudaSuccess; }), name);
+}
+
 class EmulatedGemm final : public Gemm {
  public:
+  EmulatedGemm() {
+    need("make_gemm");
+    emulation::add_object(emulation::Kind::kGemm, this);
+  }
+  ~EmulatedGemm() override { emulation::remove_object(emulation::Kind::kGemm, this); }
+
   size_t workspace_bytes(const GemmShape&) override { return kWorkspace; }
 
   Run plan(const GemmShape& s) override {
+    need("plan_gemm");
     return [s](cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace) {
       const auto on_device = [](const void* address, int64_t floats) {
-        return emulation::is_device(address, static_cast<size_t>(floats) * sizeof(float));
+        return emulation::device_of(address, static_cast<size_t>(floats) * sizeof(float)) ==
+               emulation::this_thread().device;
       };
       const int64_t others = s.batch - 1;
       const int64_t rows = s.transpose_b ? s.n : s.k, columns = s.transpose_b ? s.k : s.n;
       const int64_t floats_b = s.row_b != 0 ? (rows - 1) * s.row_b + columns : rows * columns;
       if (!on_device(a, others * s.stride_a + s.m * s.k) || !on_device(b, others * s.stride_b + floats_b) ||
           !on_device(c, s.batch * s.m * s.n) || (s.bias && !on_device(bias, s.n)) ||
-          !emulation::is_device(workspace, kWorkspace)) {
+          emulation::device_of(workspace, kWorkspace) != emulation::this_thread().device) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
       }
       check(emulation::enqueue(stream,
@@ -75,8 +89,11 @@ class EmulatedGemm final : public Gemm {
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm() { return std::make_unique<EmulatedGemm>(); }
+std::unique_ptr<Gemm> make_gemm() {
+  if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
+  return std::make_unique<EmulatedGemm>();
+}
 
-std::string gemm_problem() { return ""; }
+std::string gemm_problem() { return emulation::cublas_problem(); }
 
 }  // namespace gradstep::cuda
