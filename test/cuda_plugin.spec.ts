@@ -65,10 +65,18 @@ describe('products on cuBLASLt', () => {
     return spawnSync(join(dirname(plugin('cuda')), 'gradstep_gemm_test'), { env, encoding: 'utf8' });
   };
 
-  it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library', () => {
+  it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library, and tell what fails', () => {
     const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/fake'));
     expect(stdout).to.equal('624 products, 0 failures\n');
     expect(status).to.equal(0);
+  });
+
+  it('are refused with advice where the library is an old one', () => {
+    const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/old'));
+    expect(stdout).to.match(
+      /^ERR_DEVICE_UNAVAILABLE The cuBLAS that was found \(libcublasLt\.so\.13\) has no cublasLt\w+: install a later one\.\n$/,
+    );
+    expect(status).to.equal(2);
   });
 
   it('are refused with advice where the library is missing', function () {
