@@ -65,7 +65,9 @@ export const BUILDS = [
     targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'],
     options: () => ({ GRADSTEP_CUDA_EMULATED: 'ON' }),
     sources: [...CORE, ...CUDA, EMULATION, 'test/native/cuda_backend', ['test/native', 'harness.h', 'harness.cc', 'builder.h']],
-    outputs: ['gradstep_cuda_emulated.so', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'].map((x) => `build/Release/${x}`),
+    outputs: ['gradstep_cuda_emulated.so', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'].map(
+      (x) => `build/Release/${x}`,
+    ),
   },
   {
     name: 'cuda',
@@ -73,8 +75,8 @@ export const BUILDS = [
     groups: ['test', 'prebuild'],
     targets: ['gradstep_cuda'],
     options: () => ({ GRADSTEP_CUDA: 'ON', GRADSTEP_CUDA_TOOLKIT: cudaToolkit() }),
-    sources: [...CORE, ...CUDA, 'test/native/cublaslt', 'scripts/cuda_toolkit.mjs'],
-    outputs: ['build/Release/gradstep_cuda.so', 'build/Release/gradstep_gemm_test'],
+    sources: [...CORE, ...CUDA, 'test/native/cublaslt', ['test/native', 'harness.h', 'harness.cc'], 'scripts/cuda_toolkit.mjs'],
+    outputs: ['build/Release/gradstep_cuda.so', 'build/Release/gradstep_gemm_test', 'build/Release/gradstep_choice_test'],
   },
 ];
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cuda/capture.h"
 #include "cuda/prepare.h"
 #include "generated/cuda_ops.h"
 
@@ -17,33 +18,9 @@ Error within(const Error& error, const ProgramStep& step) {
   return Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
 }
 
-// Ends a capture that an exception interrupts, so that the stream can be used again.
-class Capture {
- public:
-  explicit Capture(cudaStream_t stream) : stream_(stream) {
-    // Relaxed: the driver may load a kernel's code at its first launch, which stricter modes count as unsafe.
-    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
-  }
-  ~Capture() {
-    cudaGraph_t graph = nullptr;
-    if (!ended_ && cudaStreamEndCapture(stream_, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
-    cudaGetLastError();
-  }
-  OwnedGraph end() {
-    cudaGraph_t graph = nullptr;
-    ended_ = true;
-    GRADSTEP_CUDA(cudaStreamEndCapture(stream_, &graph));
-    return OwnedGraph(graph);
-  }
-
- private:
-  cudaStream_t stream_;
-  bool ended_ = false;
-};
-
 }  // namespace
 
-CudaBackend::CudaBackend(int device) : device_(device) {
+CudaBackend::CudaBackend(int device, bool deterministic) : device_(device) {
   enter();
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_));
   int waits = 0, shared_bytes = 0;
@@ -53,7 +30,7 @@ CudaBackend::CudaBackend(int device) : device_(device) {
   stream_ = make_stream();
   for (OwnedEvent& event : batch_done_) event = make_event();
   transfer_ = std::make_unique<Transfer>(stream_.get());
-  gemm_ = make_gemm();
+  gemm_ = make_gemm(deterministic);
   const std::vector<Slot> none(kSlots);
   slot_table_ = DeviceMemory(none.size() * sizeof(Slot), "the table of data sets");
   transfer_->to_device(slot_table_.data(), none.data(), slot_table_.bytes());

@@ -146,7 +146,7 @@ std::vector<LifeStep> Life::steps() {
   sums_.assign(kColumns, 0);
   const auto small = [this] { run(small_, kSmall, 3); };
   return {
-      {"create", false, [this] { backend_ = std::make_unique<cuda::CudaBackend>(device_); }},
+      {"create", false, [this] { backend_ = std::make_unique<cuda::CudaBackend>(device_, false); }},
       {"reserve", false, [this] { backend_->reserve(kPersistent); }},
       {"write weights", false, [this] { write_weights(); }},
       {"allocate a slot", false, [this] { backend_->allocate_slot(0, DType::kFloat32, kLarge, kRowElements); }},
