@@ -197,12 +197,15 @@ class Plan {
     const cublasStatus_t status = CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_,
                                                                          preference_, most, candidates.data(), &found);
     if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
-    if (found == 0) {
+    candidates.resize(static_cast<size_t>(found));
+    candidates.erase(std::remove_if(candidates.begin(), candidates.end(),
+                                    [](const Candidate& c) { return c.state != CUBLAS_STATUS_SUCCESS; }),
+                     candidates.end());
+    if (candidates.empty()) {
       throw Error("ERR_DEVICE_UNAVAILABLE", "cuBLAS has no algorithm for a product of [" + std::to_string(shape_.m) +
                                                 ", " + std::to_string(shape_.k) + "] and [" + std::to_string(shape_.k) +
                                                 ", " + std::to_string(shape_.n) + "] in float32");
     }
-    candidates.resize(static_cast<size_t>(found));
     return candidates;
   }
 

@@ -25,6 +25,8 @@ struct FakeLibrary {
   decltype(&fake_cublaslt_seconds) seconds;
   decltype(&fake_cublaslt_last) last;
   decltype(&fake_cublaslt_alive) alive;
+  decltype(&fake_cublaslt_fail) fail;
+  decltype(&fake_cublaslt_failed) failed;
 };
 
 const FakeLibrary& library() {
@@ -39,6 +41,8 @@ const FakeLibrary& library() {
     GRADSTEP_FIND(seconds);
     GRADSTEP_FIND(last);
     GRADSTEP_FIND(alive);
+    GRADSTEP_FIND(fail);
+    GRADSTEP_FIND(failed);
 #undef GRADSTEP_FIND
     return all;
   }();
@@ -138,6 +142,16 @@ TEST(those_that_do_not_run_are_passed_over) {
   fresh();
   propose({{1e-6, kRefused}, {3e-6, kRight}, {1e-6, kRefused}, {2e-6, kRight}});
   EXPECT_EQUAL(plan().algorithm, 3);
+}
+
+TEST(proposals_that_say_that_they_are_none_are_left_out) {
+  fresh();
+  propose({{1e-6, kUnsupported}, {3e-6, kRight}, {2e-6, kRight}});
+  EXPECT_EQUAL(plan().algorithm, 2);
+  propose({{1e-6, kUnsupported}, {3e-6, kRight}});
+  EXPECT_EQUAL(plan({4, 4, 4, false, false, false, false, false}).launches, 0);
+  propose({{1e-6, kUnsupported}});
+  EXPECT_ERROR("ERR_DEVICE_UNAVAILABLE", plan({4, 4, 5, false, false, false, false, false}), "no algorithm");
 }
 
 TEST(the_first_proposal_stays_where_none_runs) {
@@ -286,6 +300,33 @@ TEST(without_memory_to_try_them_the_first_is_taken_and_not_remembered) {
   EXPECT_EQUAL(contents(file_in(folder)), "");
   fake_device().has_memory = true;
   EXPECT_EQUAL(plan().algorithm, 1);
+}
+
+// One launch that fails tells against an algorithm, any other call is an error; nothing stays behind.
+TEST(every_call_may_fail_while_algorithms_are_tried) {
+  propose({{3e-4, kRight}, {1e-4, kRight}});
+  int errors = 0, passed_over = 0;
+  for (uint64_t n = 1;; n++) {
+    fresh();
+    library().fail(n, CUBLAS_STATUS_INTERNAL_ERROR);
+    std::string told;
+    try {
+      make_gemm(false)->plan(kShape);
+    } catch (const Error& error) {
+      told = error.what();
+    }
+    const std::string call = library().failed();
+    library().fail(0, CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQUAL(fake_device().alive, 0);
+    EXPECT_EQUAL(library().alive(), 0);
+    if (call.empty()) break;
+    const bool is_launch = call == "cublasLtMatmul", lets_go = call.find("Destroy") != std::string::npos;
+    EXPECT_EQUAL(told, is_launch || lets_go ? "" : call + " failed: refused by the stand-in");
+    (told.empty() ? passed_over : errors)++;
+    if (is_launch) EXPECT_EQUAL(plan().launches, 0);
+  }
+  EXPECT(errors > 15);
+  EXPECT(passed_over > 8);
 }
 
 TEST(the_folder_is_the_one_for_caches) {

@@ -217,6 +217,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     result.algo.data[0] = kOurs;
     result.algo.data[1] = static_cast<uint64_t>(*found);
     result.workspaceSize = kWorkspace;
+    const bool unsupported = algorithms[static_cast<size_t>(*found)].result == kUnsupported;
+    result.state = unsupported ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
   }
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -240,7 +242,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   if (workspace == nullptr || workspace_bytes < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
   last = static_cast<int>(algo->data[1]);
   const FakeAlgorithm& algorithm = algorithms[static_cast<size_t>(last)];
-  if (algorithm.result == kRefused) return CUBLAS_STATUS_EXECUTION_FAILED;
+  if (algorithm.result == kRefused || algorithm.result == kUnsupported) return CUBLAS_STATUS_EXECUTION_FAILED;
   launches++;
   seconds += algorithm.seconds;
   memset(workspace, 0xFF, kWorkspace);

@@ -15,7 +15,8 @@ void fake_cublaslt_fail(uint64_t n, cublasStatus_t status);
 const char* fake_cublaslt_failed();
 int fake_cublaslt_alive();
 
-enum FakeResult { kRight, kWrong, kRefused };  // kWrong: the last number is
+// kWrong: the last number is. kRefused: when it is launched. kUnsupported: already when it is proposed.
+enum FakeResult { kRight, kWrong, kRefused, kUnsupported };
 
 struct FakeAlgorithm {
   double seconds;  // that a launch takes
