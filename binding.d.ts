@@ -15,6 +15,8 @@ export interface NativeSessionOptions {
   threads: number;
   /** Path of the plugin library for any device but `cpu`. */
   plugin?: string;
+  /** Nothing that is computed depends on how long something took. Default false. */
+  deterministic?: boolean;
 }
 
 /** Bytes of a region, or of a slot when `slot` >= 0. */

@@ -75,8 +75,8 @@ export const BUILDS = [
     groups: ['test', 'prebuild'],
     targets: ['gradstep_cuda'],
     options: () => ({ GRADSTEP_CUDA: 'ON', GRADSTEP_CUDA_TOOLKIT: cudaToolkit() }),
-    sources: [...CORE, ...CUDA, 'test/native/cublaslt', 'scripts/cuda_toolkit.mjs'],
-    outputs: ['build/Release/gradstep_cuda.so', 'build/Release/gradstep_gemm_test'],
+    sources: [...CORE, ...CUDA, 'test/native/cublaslt', ['test/native', 'harness.h', 'harness.cc'], 'scripts/cuda_toolkit.mjs'],
+    outputs: ['build/Release/gradstep_cuda.so', 'build/Release/gradstep_gemm_test', 'build/Release/gradstep_choice_test'],
   },
 ];
 

@@ -4,7 +4,8 @@
  */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeProgram } from '../lib/compile/encode.js';
@@ -61,8 +62,21 @@ describe('products on cuBLASLt', () => {
 
   it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library, and tell what fails', () => {
     const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/fake'));
-    expect(stdout).to.equal('528 products, 0 failures\n');
+    expect(stdout).to.equal('624 products, 0 failures\n');
     expect(status).to.equal(0);
+  });
+
+  it('are made with the fastest algorithm that is right, which is remembered', () => {
+    const libraries = join(dirname(dirname(plugin('cuda'))), 'native/cuda/fake');
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-choice-'));
+    try {
+      const env = { ...process.env, LD_LIBRARY_PATH: libraries, TMPDIR: folder };
+      const { status, stdout } = spawnSync(join(dirname(plugin('cuda')), 'gradstep_choice_test'), { env, encoding: 'utf8' });
+      expect(stdout).to.match(/^\d+ passed, 0 failed\n$/);
+      expect(status).to.equal(0);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('are refused with advice where the library is an old one', () => {

@@ -299,7 +299,7 @@ describe('stacks of dense layers', () => {
 
     async function lossesOn(
       device: string,
-      precision: 'float32' | 'bfloat16',
+      precision: 'float32' | 'tf32' | 'bfloat16',
       list: () => readonly gs.Layer[],
     ): Promise<number[]> {
       using model = gs.sequential([...list()]);
@@ -320,6 +320,7 @@ describe('stacks of dense layers', () => {
     for (const [name, list] of Object.entries(nets)) {
       for (const [precision, tolerance] of [
         ['float32', 1e-5],
+        ['tf32', 2e-3],
         ['bfloat16', 1.6e-2],
       ] as const) {
         it(`${name} in ${precision}: the numbers of the CPU`, async () => {

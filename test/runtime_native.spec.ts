@@ -154,6 +154,7 @@ describe('native session: arguments', () => {
     [{ device: 'cpu', threads: 1e9 }, 'ERR_OPTION', 'Expected integer >= 0 and <= 1024 for options.threads'],
     [{ device: 'cuda:0', threads: 0 }, 'ERR_OPTION', 'Expected the path of a library for options.plugin'],
     [{ device: 'cuda:0', threads: 0, plugin: 7 }, 'ERR_OPTION', 'Expected string for options.plugin but received 7'],
+    [{ device: 'cpu', threads: 0, deterministic: 1 }, 'ERR_OPTION', 'Expected boolean for options.deterministic but received 1'],
     [{ device: 'cuda:0', threads: 0, plugin: '/nowhere.so' }, 'ERR_DEVICE_UNAVAILABLE', '/nowhere.so cannot be loaded'],
     [{ device: 'cuda:0', threads: 0, plugin: PLUGIN_OF_ANOTHER_ABI }, 'ERR_DEVICE_UNAVAILABLE', 'plugin interface'],
     [{ device: 'cuda:0', threads: 0, plugin: PLUGIN_OF_ANOTHER_TABLE }, 'ERR_DEVICE_UNAVAILABLE', 'another op table'],
@@ -317,6 +318,18 @@ describe('native session: running', () => {
     expect(run.seconds).to.be.at.least(0.02);
     expect(counted(run.report)).to.equal(4);
     await session.dispose();
+  });
+
+  it('tells the device whether it shall be deterministic', async () => {
+    for (const [options, workspace] of [
+      [{}, 2],
+      [{ deterministic: false }, 2],
+      [{ deterministic: true }, 1],
+    ] as const) {
+      const session = new addon.Session({ device: 'cuda:0', threads: 0, plugin: FAKE_PLUGIN, ...options });
+      expect((await session.memory()).workspace).to.equal(workspace);
+      await session.dispose();
+    }
   });
 
   it('profiles: when each run began, and when each of its steps had ended', async () => {

@@ -142,8 +142,7 @@ function forwardInstruction(layers: readonly Dense[], isRead: (layer: number) =>
 
 function attrsOf(layers: readonly Dense[], activations: number): Instruction['attrs'] {
   const kinds = Array.from({ length: activations }, (_, i) => [`activation${i + 1}`, layers[i]?.kind ?? 'linear'] as const);
-  const precision = layers[0]!.product.attrs.precision === 'bfloat16' ? 'bfloat16' : 'float32';
-  return { ...Object.fromEntries(kinds), precision };
+  return { ...Object.fromEntries(kinds), precision: layers[0]!.product.attrs.precision! };
 }
 
 function scopeOf(layers: readonly Dense[]): string {

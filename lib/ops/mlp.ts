@@ -8,6 +8,7 @@
  * of small layers cost more than their arithmetic.
  */
 import { defineOp } from '../graph/define_op.js';
+import { precision } from './precision.js';
 
 export const MLP_LAYERS = 4;
 export const MLP_WIDTH = 128;
@@ -21,8 +22,6 @@ export type MlpActivation = (typeof MLP_ACTIVATIONS)[number];
 const float = { dtypes: ['float32'] } as const;
 const optionalFloat = { ...float, optional: true } as const;
 const activation = { type: 'enum', values: MLP_ACTIVATIONS, default: 'linear' } as const;
-/** TF32 asks for no rounding, it allows some: such products are float32 here. */
-const precision = { type: 'enum', values: ['float32', 'bfloat16'], default: 'float32' } as const;
 
 /** Fields of the layers from `first` to `last`, by name and number. */
 function numbered<T>(name: string, first: number, last: number, field: T): Record<string, T> {

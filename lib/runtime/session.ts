@@ -63,11 +63,11 @@ export class Session {
   ) {}
 
   /** Opens a session with `bytes` of zeros as its persistent region. */
-  static async open(device: string, threads: number, bytes: number): Promise<Session> {
-    const resolved = resolveDevice(device);
-    const options = { device: resolved.name, threads, ...(resolved.plugin === undefined ? {} : { plugin: resolved.plugin }) };
+  static async open(device: string, threads: number, bytes: number, deterministic = false): Promise<Session> {
+    const { name, plugin } = resolveDevice(device);
+    const options = { device: name, threads, deterministic, ...(plugin !== undefined && { plugin }) };
     const opened = translate(() => new (native().Session)(options));
-    const session = new Session(opened, resolved.name, resolved.name === 'cpu' ? 'cpu' : 'cuda');
+    const session = new Session(opened, name, name === 'cpu' ? 'cpu' : 'cuda');
     await session.call((n) => n.reserve(bytes));
     return session;
   }

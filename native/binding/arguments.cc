@@ -71,6 +71,11 @@ double number(const Napi::Value& value, const std::string& name, double least) {
   refuse("number >= " + std::to_string(static_cast<int64_t>(least)), name, value);
 }
 
+bool boolean(const Napi::Value& value, const std::string& name) {
+  if (!value.IsBoolean()) refuse("boolean", name, value);
+  return value.As<Napi::Boolean>();
+}
+
 std::string text(const Napi::Value& value, const std::string& name) {
   if (!value.IsString()) refuse("string", name, value);
   return value.As<Napi::String>().Utf8Value();

@@ -120,7 +120,9 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     const std::string name = text(options.Get("device"), "options.device");
     const auto threads = static_cast<int>(integer(options.Get("threads"), "options.threads", 0, 1024));
     const Napi::Value plugin = options.Get("plugin");
-    const Device device = open_device(name, threads, plugin.IsUndefined() ? "" : text(plugin, "options.plugin"));
+    const Napi::Value deterministic = options.Get("deterministic");
+    const Device device = open_device(name, threads, plugin.IsUndefined() ? "" : text(plugin, "options.plugin"),
+                                      !deterministic.IsUndefined() && boolean(deterministic, "options.deterministic"));
     environment_ = info.Env().GetInstanceData<Addon>()->environment;
     auto session = std::make_shared<Session>(device.create, device.memory_limit);
     handle_ = std::make_shared<SessionHandle>(SessionHandle{std::move(session), &Executor::of(device.name)});

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "cuda/capture.h"
 #include "generated/cuda_ops.h"
 
 namespace gradstep::cuda {
@@ -34,33 +35,9 @@ Error within(const Error& error, const ProgramStep& step) {
   return Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
 }
 
-// Ends a capture that an exception interrupts, so that the stream can be used again.
-class Capture {
- public:
-  explicit Capture(cudaStream_t stream) : stream_(stream) {
-    // Relaxed: the driver may load a kernel's code at its first launch, which stricter modes count as unsafe.
-    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
-  }
-  ~Capture() {
-    cudaGraph_t graph = nullptr;
-    if (!ended_ && cudaStreamEndCapture(stream_, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
-    cudaGetLastError();
-  }
-  OwnedGraph end() {
-    cudaGraph_t graph = nullptr;
-    ended_ = true;
-    GRADSTEP_CUDA(cudaStreamEndCapture(stream_, &graph));
-    return OwnedGraph(graph);
-  }
-
- private:
-  cudaStream_t stream_;
-  bool ended_ = false;
-};
-
 }  // namespace
 
-CudaBackend::CudaBackend(int device) : device_(device) {
+CudaBackend::CudaBackend(int device, bool deterministic) : device_(device) {
   enter();
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_));
   int waits = 0, shared_bytes = 0;
@@ -73,7 +50,7 @@ CudaBackend::CudaBackend(int device) : device_(device) {
   for (OwnedEvent* event : {&run_begun_, &batch_done_[0], &batch_done_[1]}) *event = make_event(cudaEventDefault);
   transfer_ = std::make_unique<Transfer>(stream_.get());
   copy_beside_ = std::make_unique<Transfer>(copy_stream_.get());
-  gemm_ = make_gemm();
+  gemm_ = make_gemm(deterministic);
   slot_table_ = DeviceMemory(kSlots * sizeof(Slot), "the table of data sets");
   transfer_->to_device(slot_table_.data(), slots_, slot_table_.bytes());
 }

@@ -20,7 +20,7 @@ namespace gradstep::cuda {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(int device);
+  CudaBackend(int device, bool deterministic);
   ~CudaBackend() override;
 
   void reserve(uint64_t persistent_bytes) override;

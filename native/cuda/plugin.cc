@@ -68,13 +68,13 @@ void devices(std::vector<DeviceInfo>& found, std::string& why) {
   if (!why.empty()) why.pop_back();
 }
 
-std::unique_ptr<Backend> create(int index) {
+std::unique_ptr<Backend> create(int index, bool deterministic) {
   std::vector<DeviceInfo> found;
   std::string why;
   devices(found, why);
   const std::string name = "cuda:" + std::to_string(index);
   for (const DeviceInfo& device : found) {
-    if (device.name == name) return std::make_unique<CudaBackend>(index);
+    if (device.name == name) return std::make_unique<CudaBackend>(index, deterministic);
   }
   if (why.empty()) why = "There are " + std::to_string(found.size()) + " CUDA devices, counted from 0.";
   throw Error("ERR_DEVICE_UNAVAILABLE", "Device " + name + " is not available. " + why);

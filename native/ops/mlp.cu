@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "cuda/bfloat16.h"
+#include "cuda/operand.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "cuda/vec.h"
@@ -58,8 +58,6 @@ __device__ inline float slope(Activation kind, float y) {
 // Where [rows, width] has an element.
 __device__ inline int64_t at(int64_t row, int32_t width, int32_t column) { return row * width + column; }
 
-__device__ inline float operand(float x, bool bfloat16) { return bfloat16 ? rounded_to_bfloat16(x) : x; }
-
 struct Layer {
   const float* w;     // [inputs, width]
   const float* bias;  // [width]; or null
@@ -72,7 +70,7 @@ struct Stack {
   const float* x;  // [rows, inputs of the first layer]
   Layer layers[kLayers];
   int32_t count, rows;
-  bool bfloat16;
+  Precision precision;
 };
 
 // A thread sums kRows x kColumns products. 32 threads have all columns of the widest layer; the inputs are split over
@@ -94,7 +92,7 @@ __global__ void __launch_bounds__(kMlpThreads) mlp_kernel(Stack stack) {
   for (int32_t i = thread; i < kRows * inputs; i += kMlpThreads) {
     const int32_t r = i / inputs, k = i % inputs;
     const float x = r < rows ? stack.x[at(row + r, inputs, k)] : 0.f;
-    operands[k * kRows + r] = operand(x, stack.bfloat16);
+    operands[k * kRows + r] = operand(x, stack.precision);
   }
 
   for (int32_t l = 0; l < stack.count; l++) {
@@ -115,7 +113,7 @@ __global__ void __launch_bounds__(kMlpThreads) mlp_kernel(Stack stack) {
 #pragma unroll
         for (int c = 0; c < kColumns; c++) {
           // A column beyond the last is read as the last, and its sum is not kept.
-          const float factor = operand(w[min(columns[c], width - 1)], stack.bfloat16);
+          const float factor = operand(w[min(columns[c], width - 1)], stack.precision);
           sums[0][c] += x.x * factor;
           sums[1][c] += x.y * factor;
           sums[2][c] += x.z * factor;
@@ -139,7 +137,7 @@ __global__ void __launch_bounds__(kMlpThreads) mlp_kernel(Stack stack) {
       if (layer.bias) z += layer.bias[c];
       const float y = value(layer.activation, z);
       if (layer.y && r < rows) layer.y[at(row + r, width, c)] = y;
-      operands[c * kRows + r] = operand(y, stack.bfloat16);
+      operands[c * kRows + r] = operand(y, stack.precision);
     }
   }
 }
@@ -159,7 +157,7 @@ struct StackGrad {
   float* dx;        // [rows, inputs of the first layer]; or null
   LayerGrad layers[kLayers];
   int32_t count, rows;
-  bool bfloat16;
+  Precision precision;
 };
 
 constexpr int kGradThreads = 256;
@@ -174,7 +172,7 @@ using Slice = float[kDepth][kWidth + 1];     // w transposed; the odd row keeps 
 
 // d·wᵀ for w [inputs, width]: the sums of this warp's rows and inputs lane, lane + 32, … Begins with a barrier.
 template <int kCount>
-__device__ inline void products(const Gradients& d, const float* w, int32_t inputs, int32_t width, bool bfloat16,
+__device__ inline void products(const Gradients& d, const float* w, int32_t inputs, int32_t width, Precision precision,
                                 Slice& slice, float (&sums)[kWarpRows][kCount]) {
   const int32_t thread = threadIdx.x, lane = thread % kWarp, row = thread / kWarp * kWarpRows;
 #pragma unroll
@@ -187,7 +185,7 @@ __device__ inline void products(const Gradients& d, const float* w, int32_t inpu
     for (int32_t i = thread; i < kDepth * kCount * kWarp; i += kGradThreads) {
       const int32_t k = i % kDepth, input = i / kDepth;
       const bool inside = input < inputs && begin + k < width;
-      slice[k][input] = inside ? operand(w[input * width + begin + k], bfloat16) : 0.f;
+      slice[k][input] = inside ? operand(w[input * width + begin + k], precision) : 0.f;
     }
     __syncthreads();
 #pragma unroll
@@ -224,7 +222,7 @@ __global__ void __launch_bounds__(kGradThreads) mlp_grad_kernel(StackGrad stack)
   const bool takes_bias = tile == 0 && layer.dbias != nullptr;
   const int32_t last = stack.count - 1;
   // Products take rounded gradients; those that a bias's sum needs are rounded behind it.
-  const auto stored = [&](float g, int32_t l) { return operand(g, stack.bfloat16 && !(l == mine && takes_bias)); };
+  const auto stored = [&](float g, int32_t l) { return l == mine && takes_bias ? g : operand(g, stack.precision); };
 
   float dw[4][4] = {}, dbias = 0.f;
   for (int32_t begin = 0; begin < stack.rows; begin += kGradRows) {
@@ -237,7 +235,7 @@ __global__ void __launch_bounds__(kGradThreads) mlp_grad_kernel(StackGrad stack)
     for (int32_t l = last; l > mine; l--) {
       const LayerGrad& above = stack.layers[l];
       float sums[kWarpRows][4];
-      products(gradients[l % 2], above.w, above.inputs, above.width, stack.bfloat16, slice, sums);
+      products(gradients[l % 2], above.w, above.inputs, above.width, stack.precision, slice, sums);
 #pragma unroll
       for (int r = 0; r < kWarpRows; r++) {
         const int32_t row = warp * kWarpRows + r;
@@ -258,10 +256,10 @@ __global__ void __launch_bounds__(kGradThreads) mlp_grad_kernel(StackGrad stack)
       if (thread < layer.width) {
         for (int r = 0; r < kGradRows; r++) dbias += d[r][thread];
       }
-      if (stack.bfloat16) {
+      if (stack.precision != Precision::kFloat32) {
         __syncthreads();
         for (int32_t i = thread; i < kGradRows * kWidth; i += kGradThreads) {
-          d[i / kWidth][i % kWidth] = rounded_to_bfloat16(d[i / kWidth][i % kWidth]);
+          d[i / kWidth][i % kWidth] = operand(d[i / kWidth][i % kWidth], stack.precision);
         }
       }
     }
@@ -269,7 +267,7 @@ __global__ void __launch_bounds__(kGradThreads) mlp_grad_kernel(StackGrad stack)
       for (int32_t i = thread; i < kGradRows * kTileInputs; i += kGradThreads) {
         const int32_t r = i / kTileInputs, k = i % kTileInputs;
         const bool inside = r < rows && k < inputs;
-        operands[r][k] = inside ? operand(layer.a[at(begin + r, layer.inputs, input + k)], stack.bfloat16) : 0.f;
+        operands[r][k] = inside ? operand(layer.a[at(begin + r, layer.inputs, input + k)], stack.precision) : 0.f;
       }
       __syncthreads();
 #pragma unroll 4
@@ -287,7 +285,7 @@ __global__ void __launch_bounds__(kGradThreads) mlp_grad_kernel(StackGrad stack)
     }
     if (stack.dx && mine == 0) {
       float sums[kWarpRows][1];
-      products(d, layer.w + input * layer.width, inputs, layer.width, stack.bfloat16, slice, sums);
+      products(d, layer.w + input * layer.width, inputs, layer.width, stack.precision, slice, sums);
 #pragma unroll
       for (int r = 0; r < kWarpRows; r++) {
         const int32_t row = warp * kWarpRows + r;
@@ -326,7 +324,7 @@ Step mlp(Prepare& prepare, const MlpArgs& args) {
   Stack stack{};
   stack.x = prepare.at(args.x);
   stack.rows = args.x.dims[0];
-  stack.bfloat16 = args.precision == MlpArgs::kPrecisionBfloat16;
+  stack.precision = precision_of(args);
   for (; stack.count < kLayers && w[stack.count]->present(); stack.count++) {
     const int32_t l = stack.count;
     check_widths(l, w[l]->dims[0], w[l]->dims[1]);
@@ -350,7 +348,7 @@ Step mlp_grad(Prepare& prepare, const MlpGradArgs& args) {
   stack.dz = prepare.at(args.dz);
   stack.dx = prepare.at(args.dx);
   stack.rows = args.dz.dims[0];
-  stack.bfloat16 = args.precision == MlpGradArgs::kPrecisionBfloat16;
+  stack.precision = precision_of(args);
   while (stack.count < kLayers && a[stack.count]->present()) stack.count++;
   int32_t blocks = 0;
   for (int32_t l = 0; l < stack.count; l++) {

@@ -11,7 +11,7 @@ import type { MlpActivation } from '../../lib/ops/mlp.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import { random } from '../helpers/op_run.js';
 import type { CaseInput, Numbers, OpCase } from './op_case.js';
-import { bfloat16 } from './recurrence_case.js';
+import { roundingOf, type Rounded } from './rounded_operand.js';
 
 interface Stack {
   rows: number;
@@ -142,10 +142,10 @@ function whole(seed: number, size: number, most: number): number[] {
 }
 
 /**
- * Two layers in bfloat16, back and forth. All numbers are whole and all sums exact in float32, so that they round alike
- * everywhere; `reach` says which are so large that rounding changes them: those up to 300 need nine bits.
+ * Two layers with rounded operands, back and forth. All numbers are whole and all sums exact in float32, so that they round
+ * alike everywhere; `reach` says which are so large that rounding changes them: those up to 300 need nine bits, to 3000 twelve.
  */
-function rounded(reach: { x: number; w1: number; w2: number; dy: number }): OpCase {
+function rounded(precision: Rounded, reach: { x: number; w1: number; w2: number; dy: number }): OpCase {
   const s: Stack = { rows: 5, widths: [9, 6, 5], activations: ['relu', 'linear'] };
   const inputs = { ...inputsOf(s), dy: { shape: [s.rows, 5] } };
   const given = Object.entries(inputs).map(([name, { shape }], i) => {
@@ -153,11 +153,11 @@ function rounded(reach: { x: number; w1: number; w2: number; dy: number }): OpCa
     return [name, { shape, data: whole(i + 1, shape[0]! * (shape[1] ?? 1), most) }] as const;
   });
   const product = (a: Value, b: Value, ta = false, tb = false, bias?: Value): Value => {
-    const attrs = { transposeA: ta ? 'yes' : 'no', transposeB: tb ? 'yes' : 'no', precision: 'bfloat16' };
+    const attrs = { transposeA: ta ? 'yes' : 'no', transposeB: tb ? 'yes' : 'no', precision };
     return a.graph.add(matmulOp, { a, b, bias }, attrs).outputs.y!;
   };
   return {
-    name: `bfloat16, ${Object.entries(reach)
+    name: `${precision}, ${Object.entries(reach)
       .map(([name, most]) => `${name} up to ${most}`)
       .join(', ')}`,
     inputs: Object.fromEntries(given),
@@ -177,7 +177,7 @@ function rounded(reach: { x: number; w1: number; w2: number; dy: number }): OpCa
         dx: product(dz, w1, false, true),
       };
     },
-    reference: (x) => backpropagate(s, x, bfloat16),
+    reference: (x, backend) => backpropagate(s, x, roundingOf(precision, backend)),
     gradients: [],
     terms: termsOf(s),
   };
@@ -201,6 +201,8 @@ export const cases: OpCase[] = [
   large({ rows: 8, widths: [20, 6, 5, 4, 3], activations: turned(3) }, ['w2', 'w3', 'w4', 'bias3']),
   large({ rows: 8, widths: [20, 6, 5, 4], activations: ['tanh', 'relu', 'linear'] }, ['x', 'w1', 'w2']),
   { ...small({ rows: 7, widths: [11, 8, 128, 6, 2], activations: turned(1) }), name: 'forward only', gradients: [] },
-  rounded({ x: 300, w1: 1, w2: 300, dy: 3 }),
-  rounded({ x: 3, w1: 300, w2: 3, dy: 300 }),
+  rounded('bfloat16', { x: 300, w1: 1, w2: 300, dy: 3 }),
+  rounded('bfloat16', { x: 3, w1: 300, w2: 3, dy: 300 }),
+  rounded('tf32', { x: 3000, w1: 1, w2: 300, dy: 3 }),
+  rounded('tf32', { x: 3, w1: 300, w2: 3, dy: 3000 }),
 ];

@@ -17,6 +17,7 @@ namespace gradstep::test {
 
 struct FakeOptions {
   int step_ms = 0;
+  uint64_t workspace = 0;  // what it says to use
   // What a run does at its second step.
   enum { kNothing, kThrow, kThrowForeign, kThrowOom, kThrowFailed } at_step_two = kNothing;
 };
@@ -67,7 +68,7 @@ class FakeBackend : public Backend {
   void release_slot(int slot) override { slots_.erase(slot); }
   void turn_slot(int slot) override { std::swap(slots_[slot], slots_[spare_of(slot)]); }
   MemoryUse memory() const override {
-    MemoryUse use{persistent_.size(), scratch_.size(), 0, 0};
+    MemoryUse use{persistent_.size(), scratch_.size(), options_.workspace, 0};
     for (const auto& [slot, data] : slots_) use.slots += data.size();
     return use;
   }

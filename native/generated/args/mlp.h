@@ -10,7 +10,7 @@ struct alignas(8) MlpArgs {
   enum Activation2 : int32_t { kActivation2Linear, kActivation2Relu, kActivation2Tanh, kActivation2Sigmoid };
   enum Activation3 : int32_t { kActivation3Linear, kActivation3Relu, kActivation3Tanh, kActivation3Sigmoid };
   enum Activation4 : int32_t { kActivation4Linear, kActivation4Relu, kActivation4Tanh, kActivation4Sigmoid };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor x;
   Tensor w1;
   Tensor w2;
@@ -54,7 +54,7 @@ struct alignas(8) MlpGradArgs {
   enum Activation1 : int32_t { kActivation1Linear, kActivation1Relu, kActivation1Tanh, kActivation1Sigmoid };
   enum Activation2 : int32_t { kActivation2Linear, kActivation2Relu, kActivation2Tanh, kActivation2Sigmoid };
   enum Activation3 : int32_t { kActivation3Linear, kActivation3Relu, kActivation3Tanh, kActivation3Sigmoid };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor dz;
   Tensor x;
   Tensor y1;

@@ -1,7 +1,7 @@
 // The GEMM seam on a stand-in for cuBLASLt: row-major products of every combination of transposes, bias, activation and
-// accumulation, one and several at once, of columns of a wider matrix, of numbers that bfloat16 rounds, against loops
-// in float64. Then every call of the library fails once. Prints one line a failure; the exit status says whether there
-// was one.
+// accumulation, one and several at once, of columns of a wider matrix, of numbers that the precision rounds, against
+// loops in float64. Then every call of the library fails once. Prints one line a failure; the exit status says whether
+// there was one.
 #include "cuda/gemm.h"
 
 #include <dlfcn.h>
@@ -29,17 +29,19 @@ std::vector<float> numbers(size_t n, unsigned seed) {
   return v;
 }
 
-// x to seven bits behind the leading one, by arithmetic: the numbers here never lie on a tie.
-float rounded_to_bfloat16(float x) {
+// x to 8 or 11 bits, by arithmetic: the numbers here never lie on a tie.
+float rounded(float x, Precision precision) {
+  if (precision == Precision::kFloat32) return x;
+  const int bits = precision == Precision::kBfloat16 ? 8 : 11;
   int exponent;
   const float part = std::frexp(x, &exponent);
-  return std::ldexp(std::nearbyint(part * 256.f), exponent - 8);
+  return std::ldexp(std::nearbyint(std::ldexp(part, bits)), exponent - bits);
 }
 
 void compare(Gemm& gemm, const GemmShape& s) {
   const int64_t others = s.batch - 1;
   const int64_t rows_b = s.transpose_b ? s.n : s.k, row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
-  const auto operand = [&](float x) { return s.bfloat16 ? rounded_to_bfloat16(x) : x; };
+  const auto operand = [&](float x) { return rounded(x, s.precision); };
   const std::vector<float> a = numbers(static_cast<size_t>(others * s.stride_a + s.m * s.k), 1),
                            b = numbers(static_cast<size_t>(others * s.stride_b + rows_b * row_b), 2);
   const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
@@ -100,7 +102,7 @@ void fail_every_call(cublasStatus_t status, const char* code) {
     std::string told;
     fail(n, status);
     try {
-      compare(*make_gemm(), shape);
+      compare(*make_gemm(true), shape);
     } catch (const Error& error) {
       told = std::string(error.code()) + " " + error.what();
     }
@@ -122,7 +124,7 @@ void fail_every_call(cublasStatus_t status, const char* code) {
 }
 
 int run() {
-  auto gemm = make_gemm();
+  auto gemm = make_gemm(true);
   const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {8, 8, 8}, {1, 10, 4}, {6, 1, 9}, {2, 3, 1}};
   int products = 0;
   for (const auto& [m, n, k] : shapes) {
@@ -142,14 +144,16 @@ int run() {
     }
   }
   for (const auto& [m, n, k] : shapes) {
-    for (int bits = 0; bits < 16; bits++) {
+    for (int bits = 0; bits < 8; bits++) {
       GemmShape columns{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false, false};
-      columns.bfloat16 = (bits & 8) != 0;
-      columns.row_b = (columns.transpose_b ? k : n) + 2 + bits % 3;
-      compare(*gemm, columns);
-      columns.row_b = 0;
-      compare(*gemm, columns);
-      products += 2;
+      for (const Precision precision : {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16}) {
+        columns.precision = precision;
+        columns.row_b = (columns.transpose_b ? k : n) + 2 + bits % 3;
+        compare(*gemm, columns);
+        columns.row_b = 0;
+        compare(*gemm, columns);
+        products += 2;
+      }
     }
   }
   expect_error(*gemm, {2, 3, 13, false, false, false, false, false}, "ERR_DEVICE_UNAVAILABLE",

@@ -175,7 +175,7 @@ std::vector<LifeStep> Life::steps() {
   steps_ = 0;
   const auto small = [this](int64_t times) { return [this, times] { run(small_, kSmall, times); }; };
   return {
-      {"create", false, [this] { backend_ = std::make_unique<cuda::CudaBackend>(device_); }},
+      {"create", false, [this] { backend_ = std::make_unique<cuda::CudaBackend>(device_, false); }},
       {"reserve", false, [this] { backend_->reserve(kPersistent); }},
       {"write weights", false, [this] { write_weights(); }},
       {"allocate a slot", false, [this] { backend_->allocate_slot(0, DType::kFloat32, kLarge, kRowElements); }},

@@ -1,6 +1,5 @@
-// The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded to bfloat16 where that is
-// allowed. It scribbles over the workspace it asked for, so
-// that a step that keeps something of its own there is found out.
+// The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded where that is allowed. It
+// scribbles over the workspace it asked for, so that a step that keeps something of its own there is found out.
 #include "cuda/gemm.h"
 
 #include <vector>
@@ -15,19 +14,21 @@ namespace {
 
 constexpr size_t kWorkspace = 512;
 
-// To nearest, ties to even.
-float rounded_to_bfloat16(float x) {
+// To nearest; ties to even in bfloat16, away from zero in TF32.
+float rounded(float x, Precision precision) {
+  if (precision == Precision::kFloat32 || x != x) return x;
+  const bool half = precision == Precision::kBfloat16;
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  if (x == x) bits += 0x7FFF + (bits >> 16 & 1);
-  bits &= 0xFFFF0000u;
+  bits += half ? 0x7FFF + (bits >> 16 & 1) : 0x1000;
+  bits &= half ? 0xFFFF0000u : 0xFFFFE000u;
   memcpy(&x, &bits, sizeof x);
   return x;
 }
 
 void multiply(const GemmShape& s, const float* a, const float* b, const float* bias, float* c) {
   std::vector<float> row(static_cast<size_t>(s.n));
-  const auto operand = [&](float x) { return s.bfloat16 ? rounded_to_bfloat16(x) : x; };
+  const auto operand = [&](float x) { return rounded(x, s.precision); };
   const int64_t row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
   for (int64_t i = 0; i < s.m; i++) {
     for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
@@ -88,7 +89,7 @@ class EmulatedGemm final : public Gemm {
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm() {
+std::unique_ptr<Gemm> make_gemm(bool) {
   if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
   return std::make_unique<EmulatedGemm>();
 }
