@@ -189,7 +189,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   snprintf(properties->name, sizeof properties->name, "emulated CUDA device");
   properties->totalGlobalMem = device_bytes();
-  properties->major = 9;
+  const char* capability = getenv("GRADSTEP_EMULATION_CAPABILITY");  // such as 75
+  const int number = capability == nullptr ? 90 : atoi(capability);
+  properties->major = number / 10;
+  properties->minor = number % 10;
   properties->multiProcessorCount = 4;
   return cudaSuccess;
 }
