@@ -44,6 +44,15 @@ export function complaints(kernels, allowed = ALLOWED) {
     );
 }
 
+/** A sentence for each architecture that some kernel was not compiled for. */
+export function missing(kernels, architectures) {
+  const counts = architectures.map((number) => kernels.filter(({ architecture }) => architecture === `sm_${number}`).length);
+  const all = Math.max(...counts);
+  return architectures
+    .map((number, i) => `${counts[i]} of ${all} kernels were compiled for sm_${number}`)
+    .filter((_, i) => counts[i] !== all);
+}
+
 /** The kernels of every log in a folder. Throws where there are none: then nothing was looked at. */
 export function readLogs(folder) {
   const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.log')) : [];
