@@ -3,12 +3,12 @@
 // buffers, so that the next slice is on its way while this one is multiplied. Where the elements come from is the
 // loaders' affair:
 //   fetch(k, k_end)  reads this thread's share of slice [k, k + kDepth) into registers, zeros beyond the edges
-//   store(to)        writes it to shared memory as [depth][row of A or column of B], rounded where operands are
-//                    bfloat16 (there and not when it is read, so that nothing waits for the reading)
+//   store(to)        writes it to shared memory as [depth][row of A or column of B], rounded where the precision
+//                    says so (there and not when it is read, so that nothing waits for the reading)
 #pragma once
 
-#include "cuda/bfloat16.h"
 #include "cuda/launch.h"
+#include "cuda/operand.h"
 #include "cuda/pack.h"
 
 namespace gradstep::cuda {
@@ -76,8 +76,8 @@ __device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, Pa
 template <typename T, int kWidth>
 class MatrixLoader {
  public:
-  __device__ MatrixLoader(const float* b, int32_t n, int32_t stride, int32_t n_begin, bool bfloat16)
-      : b_(b), n_(n), stride_(stride), column_(n_begin + threadIdx.x % kAlong * kWidth), bfloat16_(bfloat16) {}
+  __device__ MatrixLoader(const float* b, int32_t n, int32_t stride, int32_t n_begin, Precision precision)
+      : b_(b), n_(n), stride_(stride), column_(n_begin + threadIdx.x % kAlong * kWidth), precision_(precision) {}
 
   __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
 #pragma unroll
@@ -93,7 +93,7 @@ class MatrixLoader {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const uint32_t depth = pass * kDeep + threadIdx.x / kAlong;
-      if (depth < T::kDepth) store_pack(&to[depth][threadIdx.x % kAlong * kWidth], operand(values_[pass], bfloat16_));
+      if (depth < T::kDepth) store_pack(&to[depth][threadIdx.x % kAlong * kWidth], operand(values_[pass], precision_));
     }
   }
 
@@ -103,7 +103,7 @@ class MatrixLoader {
   static constexpr int kPasses = (T::kDepth + kDeep - 1) / kDeep;
   const float* b_;
   int32_t n_, stride_, column_;
-  bool bfloat16_;
+  Precision precision_;
   Pack<float, kWidth> values_[kPasses];
 };
 

@@ -1,10 +1,9 @@
-// conv and its two gradients on CUDA, channels last, in float32 (operands rounded to bfloat16 where that is asked for):
-// implicit GEMMs, so nothing is unfolded into memory.
-// conv applies bias and relu as it writes; conv_dx can add to dx. conv_dw sums over every output pixel of the batch:
-// the sum is cut into slices that run side by side, their results are added in order by a second launch, and dw is
-// overwritten or added to. conv_dx is one launch for each class of elements (see conv.cuh). Groups run side by side in
-// one grid; depthwise convolutions have kernels of their own (depthwise.cuh).
-// All three write every element, in an order that depends on the shape and the device only.
+// conv and its two gradients on CUDA, channels last, in float32 (operands rounded to TF32 or bfloat16 where that is
+// asked for): implicit GEMMs, so nothing is unfolded into memory. conv applies bias and relu as it writes; conv_dx can
+// add to dx. conv_dw sums over every output pixel of the batch: the sum is cut into slices that run side by side, their
+// results are added in order by a second launch, and dw is overwritten or added to. conv_dx is one launch for each
+// class of elements (see conv.cuh). Groups run side by side in one grid; depthwise convolutions have kernels of their
+// own (depthwise.cuh). All three write every element, in an order that depends on the shape and the device only.
 #include <algorithm>
 #include <numeric>
 #include <type_traits>
@@ -58,7 +57,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   const int32_t column_begin = product.column_begin<T>();
   const uint32_t group = blockIdx.y * s.o;
   WindowLoader<T, kWidth, kDeep> a(s, x, row_begin, product.m);
-  MatrixLoader<T, kWidth> b(w + group, s.o, s.all_o, column_begin, s.bfloat16);
+  MatrixLoader<T, kWidth> b(w + group, s.o, s.all_o, column_begin, s.precision);
   Pack<float, 4> c[T::kTm];
   multiply<T>(a, b, 0, product.k, c);
 
@@ -116,7 +115,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   const uint32_t k_begin = slice * product.slice_length;
   const uint32_t group = blockIdx.y * s.o;
   KernelPositionLoader<T, kWidth, kDeep> a(s, x, row_begin, product.m);
-  MatrixLoader<T, kWidth> b(dy + group, s.o, s.all_o, column_begin, s.bfloat16);
+  MatrixLoader<T, kWidth> b(dy + group, s.o, s.all_o, column_begin, s.precision);
   Pack<float, 4> c[T::kTm];
   multiply<T>(a, b, k_begin, min(k_begin + product.slice_length, product.k), c);
   to += static_cast<int64_t>(slice) * product.m * s.all_o + group;
@@ -165,7 +164,7 @@ ConvShape conv_shape(const Args& a, const Tensor& x, const Tensor& w, const Tens
   s.by_q = by(s.q);
   s.by_kernel_h = by(w.dims[last - 3]);
   s.by_kernel_w = by(w.dims[last - 2]);
-  s.bfloat16 = a.precision == Args::kPrecisionBfloat16;
+  s.precision = precision_of(a);
   return s;
 }
 
@@ -293,7 +292,7 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
     s.by_q = by(across.count);
     s.by_kernel_h = by(std::max(1, down.taps));
     s.by_kernel_w = by(std::max(1, across.taps));
-    s.bfloat16 = forward.bfloat16;
+    s.precision = forward.precision;
     const DxClass of{forward.d,        forward.h,        forward.w,        in.first, down.first, across.first,
                      forward.stride_d, forward.stride_h, forward.stride_w, in.tap,   down.tap,   across.tap,
                      in.tap_step,      down.tap_step,    across.tap_step,  kernel_h, kernel_w};

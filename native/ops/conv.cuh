@@ -19,7 +19,7 @@ struct ConvShape {
   int32_t all_c, all_o;  // channels of all groups
   int32_t stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w, pad_front, pad_top, pad_left;
   Divider by_c, by_e, by_p, by_q, by_kernel_h, by_kernel_w;
-  bool bfloat16;  // operands are rounded to it
+  Precision precision;  // of what products multiply
 };
 
 // k = (d, i, j, channel) of a kernel.
@@ -114,7 +114,7 @@ class WindowLoader {
   __device__ void store(float (&to)[T::kDepth][T::kRowA]) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const Pack<float, kWidth> values = operand(values_[pass], s_.bfloat16);
+      const Pack<float, kWidth> values = operand(values_[pass], s_.precision);
 #pragma unroll
       for (int e = 0; e < kWidth; e++) to[column_ + e][pass * kHigh + threadIdx.x / kAlong] = values.v[e];
     }
@@ -167,7 +167,7 @@ class KernelPositionLoader {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       store_pack(&to[pass * kDeepRows + threadIdx.x / kAlong][threadIdx.x % kAlong * kWidth],
-                 operand(values_[pass], s_.bfloat16));
+                 operand(values_[pass], s_.precision));
     }
   }
 
@@ -221,7 +221,7 @@ class TransposedKernelLoader {
     for (int pass = 0; pass < kPasses; pass++) {
       const int32_t column = pass * kHigh + static_cast<int32_t>(threadIdx.x / kAlong);
       if (column >= T::kN) continue;
-      const Pack<float, kWidth> values = operand(values_[pass], s_.bfloat16);
+      const Pack<float, kWidth> values = operand(values_[pass], s_.precision);
 #pragma unroll
       for (int e = 0; e < kWidth; e++) to[depth_ + e][column] = values.v[e];
     }
