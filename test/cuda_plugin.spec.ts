@@ -65,10 +65,18 @@ describe('products on cuBLASLt', () => {
     return spawnSync(join(dirname(plugin('cuda')), 'gradstep_gemm_test'), { env, encoding: 'utf8' });
   };
 
-  it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library', () => {
+  it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library, and tell what fails', () => {
     const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/fake'));
     expect(stdout).to.equal('624 products, 0 failures\n');
     expect(status).to.equal(0);
+  });
+
+  it('are refused with advice where the library is an old one', () => {
+    const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/old'));
+    expect(stdout).to.match(
+      /^ERR_DEVICE_UNAVAILABLE The cuBLAS that was found \(libcublasLt\.so\.13\) has no cublasLt\w+: install a later one\.\n$/,
+    );
+    expect(status).to.equal(2);
   });
 
   it('are refused with advice where the library is missing', function () {
@@ -199,13 +207,13 @@ describe('the CUDA backend, emulated', () => {
         delete process.env.GRADSTEP_EMULATION_CAPABILITY;
       }
     };
-    expect(asked('72')).to.deep.equal({
+    expect(asked('7.2')).to.deep.equal({
       devices: [],
       why: 'GPU 0 (emulated CUDA device) has compute capability 7.2, and this build of gradstep needs 7.5 or higher.',
     });
-    expect(asked('75').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['emulated']);
-    expect(asked('80').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
-    expect(asked('100').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
+    expect(asked('7.5').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['emulated']);
+    expect(asked('8.0').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
+    expect(asked('10.0').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
   });
 
   it('captures a program once and replays it: every replay advances the state', async () => {
