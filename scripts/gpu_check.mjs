@@ -17,6 +17,9 @@ import { gpuOf, markdownOf, QUERY, reportName, sanitizerFindings } from './gpu_r
 import { execute, mochaOf, runStages, runTests, stageTable, succeed, tailOf, testsOf } from './stages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** Where everything runs: CUDA's first GPU. */
+const DEVICE = 'cuda:0';
+
 const SANITIZERS = ['memcheck', 'racecheck', 'initcheck', 'synccheck'];
 export const STAGES = ['build', 'ops', 'golden', ...SANITIZERS, 'bench'];
 
@@ -28,7 +31,6 @@ const CASES = '2';
 
 const OPTIONS = {
   stages: { type: 'string', default: STAGES.join(',') },
-  device: { type: 'string', default: 'cuda:0' }, // cuda-emulated in the tests of this script
   grep: { type: 'string' }, // op cases and golden models whose names match
   all: { type: 'boolean', default: false },
   peers: { type: 'string', default: 'pytorch,jax' },
@@ -64,9 +66,9 @@ function sanitizer() {
 }
 
 /** A run of compute-sanitizer over op cases, in one process. */
-async function sanitize(tool, log, { grep, all, device }) {
+async function sanitize(tool, log, { grep, all }) {
   const watched = [sanitizer(), '--tool', tool, '--error-exitcode', FOUND, '--print-limit', '20'];
-  const env = { GRADSTEP_TEST_DEVICES: device, ...(!all && { GRADSTEP_TEST_CASES: CASES }) };
+  const env = { GRADSTEP_TEST_DEVICES: DEVICE, ...(!all && { GRADSTEP_TEST_CASES: CASES }) };
   const { failure, output } = await execute([...watched, ...mochaOf(['test/op_table.spec.ts'], grep)], { log, env });
   const { passed, failed } = testsOf(output);
   const { errors, first } = sanitizerFindings(output);
@@ -83,11 +85,11 @@ function installedOf(peers) {
   return [peers.filter(isHere), peers.filter((peer) => !isHere(peer))];
 }
 
-async function bench(log, { device, peers, seconds }) {
+async function bench(log, { peers, seconds }) {
   const [here, missing] = installedOf(peers.split(',').filter((peer) => peer !== ''));
   const json = `${log}.json`;
   rmSync(json, { force: true });
-  const options = ['--device', device, '--precision', 'both', '--seconds', seconds, '--json', json];
+  const options = ['--device', DEVICE, '--precision', 'both', '--seconds', seconds, '--json', json];
   if (here.length > 0) options.push('--peers', ...here);
   const { failure, output } = await execute([process.execPath, '--import', 'tsx', 'bench/run.ts', ...options], { log });
   const found = [`beside ${here.join(', ') || 'no peer'}`, ...missing.map((peer) => `${peer} is not installed`)].join('; ');
@@ -101,7 +103,7 @@ async function bench(log, { device, peers, seconds }) {
 
 /** What a stage does; it gets the path of its log. */
 function stageNamed(name, options, gpu) {
-  const env = { GRADSTEP_TEST_DEVICES: options.device };
+  const env = { GRADSTEP_TEST_DEVICES: DEVICE };
   const tests = async (specs, log) => {
     const { passed } = await runTests(specs, { log, env, grep: options.grep });
     return { found: `${passed} passed`, passed };
@@ -140,7 +142,7 @@ async function main() {
   const report = {
     date: date.toISOString(),
     command: ['npm run gpu:check --', ...process.argv.slice(2)].join(' '),
-    device: options.device,
+    device: DEVICE,
     gpu,
     cuda: /CUDA Version *: *([\d.]+)/.exec(said('nvidia-smi', []))?.[1] ?? 'unknown',
     smClockAfterMHz: firstGpu()?.smClockMHz ?? 'unknown',

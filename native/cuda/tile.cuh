@@ -32,12 +32,17 @@ struct Tile {
   static __device__ int column() { return static_cast<int>(threadIdx.x) % kColumns * 4; }
 };
 
+// `adds`: on top of what c holds, otherwise in its place. (No template parameter: each instance would have buffers of
+// its own.)
 template <typename T, typename A, typename B>
-__device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, Pack<float, 4> (&c)[T::kTm]) {
+__device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, Pack<float, 4> (&c)[T::kTm],
+                                bool adds = false) {
   __shared__ __align__(16) float slice_a[2][T::kDepth][T::kRowA];
   __shared__ __align__(16) float slice_b[2][T::kDepth][T::kRowB];
+  if (!adds) {
 #pragma unroll
-  for (int i = 0; i < T::kTm; i++) c[i] = {};
+    for (int i = 0; i < T::kTm; i++) c[i] = {};
+  }
   a.fetch(k_begin, k_end);
   b.fetch(k_begin, k_end);
   a.store(slice_a[0]);

@@ -86,9 +86,9 @@ class ViewLoader {
   Pack<float, 4> values_;
 };
 
-__device__ inline void product(const View& a, const View& b, int32_t depth, Results& c) {
+__device__ inline void product(const View& a, const View& b, int32_t depth, Results& c, bool adds = false) {
   ViewLoader rows(a), columns(b);
-  multiply<T>(rows, columns, 0u, static_cast<uint32_t>(depth), c);
+  multiply<T>(rows, columns, 0u, static_cast<uint32_t>(depth), c, adds);
 }
 
 // `rows` rows of [batch, time, heads, n] from row `at` on, side by side along the depth.
@@ -143,14 +143,6 @@ __device__ inline Pack<float, 4> draw_keep(const Heads& h, int32_t pair, int32_t
 __device__ inline void multiply_by(Pack<float, 4>& x, const Pack<float, 4>& y) {
 #pragma unroll
   for (int j = 0; j < 4; j++) x.v[j] *= y.v[j];
-}
-
-__device__ inline void add_to(Results& x, const Results& y) {
-#pragma unroll
-  for (int i = 0; i < T::kTm; i++) {
-#pragma unroll
-    for (int j = 0; j < 4; j++) x[i].v[j] += y[i].v[j];
-  }
 }
 
 // A thread's part of a block, into shared memory [query][key].
@@ -317,20 +309,20 @@ __global__ void __launch_bounds__(kTileThreads, 1) key_gradient_kernel(Heads h, 
   }
   const View transposed{&shared_p[0][0], kRowP, kSide, true, true, h.precision};
   for (int32_t query = h.causal ? key : 0; query < h.queries; query += kSide) {
-    Results ds, more;
+    Results ds;
     const int32_t rows = min(kSide, h.queries - query);
     gradients<kDrops>(h, g, pair, query, key, shared_p, ds);
     __syncthreads();
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
-      product(transposed, columns_of(h, g.dy, pair, h.queries, h.width, query, first + slice * kSide), rows, more);
-      add_to(dv[slice], more);
+      product(transposed, columns_of(h, g.dy, pair, h.queries, h.width, query, first + slice * kSide), rows, dv[slice],
+              true);
     }
     share(shared_p, ds);
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
-      product(transposed, columns_of(h, h.q, pair, h.queries, h.depth, query, first + slice * kSide), rows, more);
-      add_to(dk[slice], more);
+      product(transposed, columns_of(h, h.q, pair, h.queries, h.depth, query, first + slice * kSide), rows, dk[slice],
+              true);
     }
   }
 #pragma unroll
@@ -355,14 +347,14 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 && !kDrops ? 2 : 1)
     for (int i = 0; i < T::kTm; i++) dq[slice][i] = {};
   }
   for (int32_t key = 0; key < seen; key += kSide) {
-    Results ds, more;
+    Results ds;
     gradients<kDrops>(h, g, pair, query, key, shared_p, ds);
     share(shared_p, ds);
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
       product({&shared_p[0][0], kRowP, kSide, false, true, h.precision},
-              columns_of(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide), min(kSide, h.keys - key), more);
-      add_to(dq[slice], more);
+              columns_of(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide), min(kSide, h.keys - key),
+              dq[slice], true);
     }
   }
 #pragma unroll
