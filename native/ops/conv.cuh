@@ -81,6 +81,8 @@ __device__ inline int32_t image_size(const ConvShape& s) {
 template <typename T, int kWidth, bool kDeep>
 class WindowLoader {
  public:
+  static constexpr bool kAlongK = true;
+
   __device__ WindowLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows)
       : s_(s), from_(x + blockIdx.y * s.c), column_(threadIdx.x % kAlong * kWidth) {
 #pragma unroll
@@ -111,12 +113,11 @@ class WindowLoader {
     }
   }
 
-  __device__ void store(float (&to)[T::kDepth][T::kRowA]) const {
+  template <typename Slice>
+  __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const Pack<float, kWidth> values = operand(values_[pass], s_.bfloat16);
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) to[column_ + e][pass * kHigh + threadIdx.x / kAlong] = values.v[e];
+      T::put_along_k(to, pass * kHigh + threadIdx.x / kAlong, column_, values_[pass], s_.bfloat16);
     }
   }
 
@@ -137,6 +138,8 @@ class WindowLoader {
 template <typename T, int kWidth, bool kDeep>
 class KernelPositionLoader {
  public:
+  static constexpr bool kAlongK = false;
+
   __device__ KernelPositionLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows) : s_(s) {
     const uint32_t row = row_begin + threadIdx.x % kAlong * kWidth;
     inside_ = row < rows;
@@ -163,11 +166,12 @@ class KernelPositionLoader {
     }
   }
 
-  __device__ void store(float (&to)[T::kDepth][T::kRowA]) const {
+  template <typename Slice>
+  __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      store_pack(&to[pass * kDeepRows + threadIdx.x / kAlong][threadIdx.x % kAlong * kWidth],
-                 operand(values_[pass], s_.bfloat16));
+      T::put_along_rows(to, threadIdx.x % kAlong * kWidth, pass * kDeepRows + threadIdx.x / kAlong, values_[pass],
+                        s_.bfloat16);
     }
   }
 
@@ -195,6 +199,8 @@ struct DxClass {
 template <typename T, int kWidth, bool kDeep>
 class TransposedKernelLoader {
  public:
+  static constexpr bool kAlongK = true;
+
   // s: dy is its x, dx its y.
   __device__ TransposedKernelLoader(const ConvShape& s, const DxClass& of, const float* w, int32_t c_begin)
       : s_(s), of_(of), w_(w + blockIdx.y * s.c), c_begin_(c_begin), depth_(threadIdx.x % kAlong * kWidth) {}
@@ -216,14 +222,12 @@ class TransposedKernelLoader {
     }
   }
 
-  __device__ void store(float (&to)[T::kDepth][T::kRowB]) const {
+  template <typename Slice>
+  __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const int32_t column = pass * kHigh + static_cast<int32_t>(threadIdx.x / kAlong);
-      if (column >= T::kN) continue;
-      const Pack<float, kWidth> values = operand(values_[pass], s_.bfloat16);
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) to[depth_ + e][column] = values.v[e];
+      if (column < T::kN) T::put_along_k(to, column, depth_, values_[pass], s_.bfloat16);
     }
   }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "emulation.h"
+#include "tensor_core.h"
 
 #define __global__
 #define __device__
@@ -159,6 +160,7 @@ enum cudaStreamCaptureMode {
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr {
   cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrCooperativeLaunch = 95,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
 };

@@ -37,6 +37,7 @@ namespace {
 constexpr size_t kDefaultShared = 48 * 1024;
 constexpr size_t kSharedOptIn = 227 * 1024;
 constexpr int kMultiprocessors = 4;
+constexpr int kMajor = 9;  // compute capability
 
 std::mutex mutex;
 auto& last_failure = *new std::string;  // never destroyed, as a device's thread may outlive main
@@ -189,7 +190,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   snprintf(properties->name, sizeof properties->name, "emulated CUDA device");
   properties->totalGlobalMem = device_bytes();
-  properties->major = 9;
+  properties->major = kMajor;
   properties->multiProcessorCount = 4;
   return cudaSuccess;
 }
@@ -200,6 +201,11 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     case cudaDevAttrMultiProcessorCount:
       *value = kMultiprocessors;
       return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor: {
+      const char* text = getenv("GRADSTEP_EMULATION_MAJOR");
+      *value = text == nullptr ? kMajor : atoi(text);
+      return cudaSuccess;
+    }
     case cudaDevAttrCooperativeLaunch:
       *value = 1;
       return cudaSuccess;
