@@ -194,14 +194,17 @@ struct FmaTiles {
 template <typename Type>
 struct TensorTiles {
   using Large = TensorTile<Type, 128, 64, 4>;
-  using Small = TensorTile<Type, 64, 32, 4>;  // few rows, few channels, or channels read one at a time
+  using Narrow = TensorTile<Type, 128, 32, 4>;  // few channels
+  using Small = TensorTile<Type, 64, 32, 4>;    // few rows, or channels read one at a time
 
   template <typename Run>
   static Step choose(const Product& product, bool wide, uint32_t fill, Run run) {
     if (!wide) return run(Small{}, Width<1>{});
-    const bool small = product.m <= Small::kM || product.n <= Small::kN;
-    if (small || tiled<Large>(product).tiles * product.groups < fill) return run(Small{}, Width<4>{});
-    return run(Large{}, Width<4>{});
+    const auto either = [&](auto tile) {
+      const bool fills = tiled<decltype(tile)>(product).tiles * product.groups >= fill;
+      return fills && product.m > Small::kM ? run(tile, Width<4>{}) : run(Small{}, Width<4>{});
+    };
+    return product.n <= Narrow::kN ? either(Narrow{}) : either(Large{});
   }
 };
 

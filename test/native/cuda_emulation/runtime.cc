@@ -37,7 +37,6 @@ namespace {
 constexpr size_t kDefaultShared = 48 * 1024;
 constexpr size_t kSharedOptIn = 227 * 1024;
 constexpr int kMultiprocessors = 4;
-constexpr int kMajor = 9;  // compute capability
 
 std::mutex mutex;
 auto& last_failure = *new std::string;  // never destroyed, as a device's thread may outlive main
@@ -190,7 +189,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   snprintf(properties->name, sizeof properties->name, "emulated CUDA device");
   properties->totalGlobalMem = device_bytes();
-  properties->major = kMajor;
+  properties->major = 9;
   properties->multiProcessorCount = 4;
   return cudaSuccess;
 }
@@ -202,8 +201,8 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = kMultiprocessors;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor: {
-      const char* text = getenv("GRADSTEP_EMULATION_MAJOR");
-      *value = text == nullptr ? kMajor : atoi(text);
+      const char* capability = getenv("GRADSTEP_EMULATION_CAPABILITY");  // such as 75
+      *value = capability == nullptr ? 9 : atoi(capability) / 10;
       return cudaSuccess;
     }
     case cudaDevAttrCooperativeLaunch:
