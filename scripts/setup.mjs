@@ -62,10 +62,10 @@ export const BUILDS = [
     name: 'cuda-emulated',
     title: 'the emulated CUDA plugin',
     groups: ['test'],
-    targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels'],
+    targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'],
     options: () => ({ GRADSTEP_CUDA_EMULATED: 'ON' }),
-    sources: [...CORE, ...CUDA, EMULATION],
-    outputs: ['build/Release/gradstep_cuda_emulated.so', 'build/Release/gradstep_broken_kernels'],
+    sources: [...CORE, ...CUDA, EMULATION, 'test/native/cuda_backend', ['test/native', 'harness.h', 'harness.cc', 'builder.h']],
+    outputs: ['gradstep_cuda_emulated.so', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'].map((x) => `build/Release/${x}`),
   },
   {
     name: 'cuda',

@@ -133,7 +133,7 @@ describe('compiled chains of map', () => {
           const numbers = inputNumbers(test.inputs);
           const { outputs } = await runCase(session, 'cuda', test, numbers, { guardBytes: 64, fusion: false });
           const scale = Math.max(1, test.terms! / 16);
-          for (const [name, wanted] of Object.entries(test.reference(numbers))) {
+          for (const [name, wanted] of Object.entries(test.reference(numbers, 'cuda'))) {
             expect(outputs[name]).to.have.length(wanted.length);
             wanted.forEach((w, i) => {
               const difference = Math.abs(outputs[name]![i]! - w);

@@ -198,7 +198,7 @@ for (const backend of backends()) {
           guardBytes: 64,
           fusion: true,
         });
-        for (const [name, values] of Object.entries(test.reference(numbers))) {
+        for (const [name, values] of Object.entries(test.reference(numbers, backend.kind))) {
           expect(outputs[name]!.length, name).to.equal(values.length);
           outputs[name]!.forEach((v, i) => expect(v, `${name}[${i}]`).to.be.closeTo(values[i]!, 1e-6));
         }

@@ -1,5 +1,5 @@
 /**
- * precision: 'bfloat16' in models: predictions against float64 with operands rounded to bfloat16, training beside float32, and
+ * precision: 'bfloat16' and 'tf32' in models: predictions against float64 with rounded operands, training beside float32, and
  * what a saved model keeps of it. The products themselves are cases of the op walk.
  */
 import { expect } from 'chai';
@@ -16,13 +16,19 @@ function rounded(value: number): number {
   return new Float32Array(Uint32Array.of((up & 0xffff0000) >>> 0).buffer)[0]!;
 }
 
+/** The nearest number of 11 bits: float64 rounds in the 42nd behind. */
+function roundedToTf32(value: number): number {
+  const shift = value * (2 ** 42 + 1);
+  return shift - (shift - value);
+}
+
 const numbers = (n: number, shift: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(i * 1.7 + shift));
 
 const DEVICES = [...new Set(backends().map((b) => b.device))];
 
 for (const device of DEVICES) {
-  describe(`precision bfloat16 on ${device}`, () => {
-    it('rounds what a dense layer multiplies, and nothing else', async () => {
+  describe(`precision on ${device}`, () => {
+    it('bfloat16 rounds what a dense layer multiplies, and nothing else', async () => {
       const model = gs.sequential([gs.layers.dense({ units: 3, inputShape: [20] })]);
       model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', precision: 'bfloat16', device, seed: 1 });
       const [x, w, b] = [numbers(5 * 20, 0), numbers(20 * 3, 1), numbers(3, 2)];
@@ -38,7 +44,24 @@ for (const device of DEVICES) {
       await model.dispose();
     });
 
-    it('rounds what a convolution multiplies, and not its bias', async () => {
+    it('tf32 rounds on CUDA, and computes in float32 on the CPU', async () => {
+      const model = gs.sequential([gs.layers.dense({ units: 3, inputShape: [20] })]);
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', precision: 'tf32', device, seed: 1 });
+      const [x, w, b] = [numbers(5 * 20, 0), numbers(20 * 3, 1), numbers(3, 2)];
+      await model.setWeights([gs.tensor(w, [20, 3]), gs.tensor(b, [3])]);
+      const { data } = await model.predict(gs.tensor(x, [5, 20]));
+      const operand = device === 'cpu' ? (value: number): number => value : roundedToTf32;
+      for (let row = 0; row < 5; row++) {
+        for (let unit = 0; unit < 3; unit++) {
+          let sum = b[unit]!;
+          for (let k = 0; k < 20; k++) sum += operand(x[row * 20 + k]!) * operand(w[k * 3 + unit]!);
+          expect(data[row * 3 + unit], `row ${row}, unit ${unit}`).to.be.closeTo(sum, 1e-5);
+        }
+      }
+      await model.dispose();
+    });
+
+    it('bfloat16 rounds what a convolution multiplies, and not its bias', async () => {
       const model = gs.sequential([gs.layers.conv2d({ filters: 2, kernelSize: [1, 2], inputShape: [1, 4, 3] })]);
       model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', precision: 'bfloat16', device, seed: 1 });
       const [x, w, b] = [numbers(12, 0), numbers(12, 1), numbers(2, 2)];
@@ -54,7 +77,7 @@ for (const device of DEVICES) {
       await model.dispose();
     });
 
-    it('rounds what a recurrent layer multiplies', async () => {
+    it('bfloat16 rounds what a recurrent layer multiplies', async () => {
       const model = gs.sequential([gs.layers.simpleRNN({ units: 2, activation: 'relu', inputShape: [2, 3] })]);
       model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', precision: 'bfloat16', device, seed: 1 });
       const [x, w, u, b] = [numbers(6, 0), numbers(6, 1), numbers(4, 2), Float32Array.of(1, 1.5)];

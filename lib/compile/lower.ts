@@ -8,6 +8,7 @@ import { defineOp } from '../graph/define_op.js';
 import type { Graph, Node, Value, Variable } from '../graph/graph.js';
 import { sameShape } from '../graph/shape.js';
 import { map, REGISTER } from '../ops/map.js';
+import type { Precision } from '../ops/precision.js';
 import { planArena } from './arena.js';
 import { fuse } from './fuse.js';
 import { bytesOf, type Buffer, type Instruction, type Operand, type Program } from './program.js';
@@ -45,7 +46,7 @@ export interface LowerOptions {
   /** Off only to compare: the same program without fusion. */
   fusion?: boolean;
   /** In what ops that let it be chosen compute their products. Default: what each says itself. */
-  precision?: 'float32' | 'bfloat16';
+  precision?: Precision;
 }
 
 export function lower(graph: Graph, options: LowerOptions): Program {

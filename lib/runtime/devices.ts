@@ -73,7 +73,8 @@ export function resolveDevice(device: string): ResolvedDevice {
   const name = device.startsWith('cuda:') ? device : 'cuda:0';
   if (plugin !== undefined && gpus.some((gpu) => gpu.name === name)) return { name, plugin };
   if (device === 'auto') return { name: 'cpu' };
-  throw unavailable(device, gpus.length > 0 ? `this machine has ${gpus.map((gpu) => gpu.name).join(', ')}` : why);
+  const usable = gpus.length > 0 ? `this machine has ${gpus.map((gpu) => gpu.name).join(', ')}` : '';
+  throw unavailable(device, [usable, why].filter((text) => text).join('. '));
 }
 
 function unavailable(device: string, why: string): GradstepError {

@@ -106,16 +106,15 @@ export function native(): NativeAddon {
   return load().addon;
 }
 
-/** Path of a plugin library, or the places where it was sought. */
-export function pluginPath(kind: 'cuda' | 'cuda-emulated'): { path?: string; sought: string[] } {
-  const beside = dirname(load().path);
-  const sought =
-    kind === 'cuda'
-      ? [join(beside, 'gradstep_cuda.so')]
-      : [
-          ...(process.env.GRADSTEP_EMULATED_PLUGIN ? [process.env.GRADSTEP_EMULATED_PLUGIN] : []),
-          join(beside, 'gradstep_cuda_emulated.so'),
-        ];
-  const path = sought.find((place) => existsSync(place));
-  return path === undefined ? { sought } : { path, sought };
+/** What names another file than the one next to the addon; for tests. */
+const PLUGINS = {
+  cuda: { file: 'gradstep_cuda.so', variable: 'GRADSTEP_CUDA_PLUGIN' },
+  'cuda-emulated': { file: 'gradstep_cuda_emulated.so', variable: 'GRADSTEP_EMULATED_PLUGIN' },
+};
+
+/** Path of a plugin library, or the place where it was sought. */
+export function pluginPath(kind: keyof typeof PLUGINS): { path?: string; sought: string[] } {
+  const { file, variable } = PLUGINS[kind];
+  const place = process.env[variable] || join(dirname(load().path), file);
+  return existsSync(place) ? { path: place, sought: [place] } : { sought: [place] };
 }

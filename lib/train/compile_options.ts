@@ -5,6 +5,7 @@ import type { Loss, LossFunction } from '../losses/loss.js';
 import { lossOption, type LossName } from '../losses/registry.js';
 import type { Metric, MetricFunction } from '../metrics/metric.js';
 import { checkNames, metricsOption, type MetricName } from '../metrics/registry.js';
+import { PRECISIONS, type Precision } from '../ops/precision.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { optimizerOption, type OptimizerName } from '../optimizers/registry.js';
 import {
@@ -48,9 +49,10 @@ export interface CompileOptions {
    * Arithmetic of the step. Default `float32`: strict IEEE float32. `bfloat16`: the operands of all products of dense,
    * convolutional, recurrent and attention layers, forward and backward, are rounded to bfloat16 (8 bits of mantissa); weights,
    * their updates, sums and everything else stay float32. `devices()` says whether a device multiplies bfloat16 (`native`) or
-   * rounded float32 (`emulated`).
+   * rounded float32 (`emulated`). `tf32`: the same with TF32 (11 bits of mantissa) on CUDA; on the CPU, which has no unit for
+   * it, the same as `float32`.
    */
-  precision?: 'float32' | 'bfloat16';
+  precision?: Precision;
   /**
    * Fixes first weights (unless something has used them already), order of rows and dropout: the same seed, device and
    * threads give the same bits. Integer >= 0; random by default.
@@ -81,7 +83,7 @@ const schema = {
   metrics: anything,
   weightedMetrics: anything,
   device: optional(deviceOption, 'auto' as const),
-  precision: optional(oneOf(['float32', 'bfloat16']), 'float32' as const),
+  precision: optional(oneOf(PRECISIONS), 'float32' as const),
   seed: optional(integer(0), undefined),
   threads: optional(integer(0, 1024), 0),
   onNaN: optional(oneOf(['error', 'continue']), 'error' as const),

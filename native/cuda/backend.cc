@@ -56,8 +56,9 @@ CudaBackend::CudaBackend(int device) : device_(device) {
   for (OwnedEvent& event : batch_done_) event = make_event();
   transfer_ = std::make_unique<Transfer>(stream_.get());
   gemm_ = make_gemm();
-  slot_table_ = DeviceMemory(sizeof slots_, "the table of data sets");
-  transfer_->to_device(slot_table_.data(), slots_, sizeof slots_);
+  const std::vector<Slot> none(kSlots);
+  slot_table_ = DeviceMemory(none.size() * sizeof(Slot), "the table of data sets");
+  transfer_->to_device(slot_table_.data(), none.data(), slot_table_.bytes());
 }
 
 CudaBackend::~CudaBackend() {
@@ -84,7 +85,8 @@ void CudaBackend::reserve(uint64_t bytes) {
   persistent_ = std::move(grown);
 }
 
-// Scratch keeps nothing from one run to the next, so the old block makes room for the new one.
+// Scratch keeps nothing from one run to the next, so the old block makes room for the new one. Where that fails and not
+// even the old one can be had again, a program asks for its own when it is next built.
 void CudaBackend::grow_scratch(uint64_t bytes) {
   if (bytes <= scratch_.bytes()) return;
   const uint64_t before = scratch_.bytes();
@@ -93,7 +95,10 @@ void CudaBackend::grow_scratch(uint64_t bytes) {
   try {
     scratch_ = DeviceMemory(bytes, "a program's intermediate values");
   } catch (const Error&) {
-    scratch_ = DeviceMemory(before, "a program's intermediate values");
+    try {
+      scratch_ = DeviceMemory(before, "a program's intermediate values");
+    } catch (const Error&) {
+    }
     throw;
   }
 }
@@ -125,20 +130,19 @@ void CudaBackend::read(const Span& from, void* data) {
 void CudaBackend::allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) {
   release_slot(slot);
   const uint64_t bytes = static_cast<uint64_t>(rows) * static_cast<uint64_t>(row_elements) * dtype_bytes(dtype);
-  slot_memory_[slot] = DeviceMemory(bytes, "a data set");
-  slots_[slot] = {slot_memory_[slot].data(), rows, row_elements, dtype, 0};
-  publish_slot(slot);
+  DeviceMemory memory(bytes, "a data set");
+  publish_slot(slot, {memory.data(), rows, row_elements, dtype, 0});
+  slot_memory_[slot] = std::move(memory);
 }
 
 void CudaBackend::release_slot(int slot) {
   enter();
-  slots_[slot] = Slot{};
-  publish_slot(slot);
+  publish_slot(slot, Slot{});
   slot_memory_[slot] = DeviceMemory();
 }
 
-void CudaBackend::publish_slot(int slot) {
-  transfer_->to_device(slot_table_.data() + sizeof(Slot) * static_cast<size_t>(slot), &slots_[slot], sizeof(Slot));
+void CudaBackend::publish_slot(int slot, const Slot& entry) {
+  transfer_->to_device(slot_table_.data() + sizeof entry * static_cast<size_t>(slot), &entry, sizeof entry);
 }
 
 MemoryUse CudaBackend::memory() const {
@@ -162,7 +166,6 @@ void CudaBackend::drop_graphs() {
 int CudaBackend::load(Program program) {
   reserve(program.persistent_bytes);
   enter();
-  grow_scratch(program.scratch_bytes);
   Entry entry{std::move(program), nullptr};
   build(entry);
   const int number = next_entry_++;
@@ -172,8 +175,9 @@ int CudaBackend::load(Program program) {
 
 void CudaBackend::unload(int entry) { entries_.erase(entry); }
 
-// Prepares every step on the addresses of now and makes room for their workspace.
+// Makes room for a program's scratch, prepares every step on the addresses of now and makes room for their workspace.
 std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
+  grow_scratch(program.scratch_bytes);
   Prepare prepare(persistent_.data(), scratch_.data(), reinterpret_cast<const Slot*>(slot_table_.data()),
                   &workspace_address_, *gemm_, multiprocessors_, grid_shared_bytes_, tensor_cores_);
   std::vector<Step> steps;

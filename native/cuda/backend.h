@@ -47,7 +47,7 @@ class CudaBackend final : public Backend {
   OwnedGraphExec capture(const std::vector<std::function<void(cudaStream_t)>>& steps, const Program& program,
                          const std::vector<OwnedEvent>& clocks = {});
   char* address_of(const Span& span);
-  void publish_slot(int slot);
+  void publish_slot(int slot, const Slot& entry);
 
   const int device_;
   int multiprocessors_ = 1;
@@ -59,7 +59,6 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Gemm> gemm_;
   DeviceMemory persistent_, scratch_, workspace_, slot_table_;
   void* workspace_address_ = nullptr;
-  Slot slots_[kSlots] = {};
   DeviceMemory slot_memory_[kSlots];
   std::map<int, Entry> entries_;
   int next_entry_ = 1;

@@ -1,4 +1,4 @@
-// The GEMM seam on cuBLASLt: strict float32 (no TF32), or operands rounded to bfloat16. cuBLASLt thinks in column-major
+// The GEMM seam on cuBLASLt: strict float32, or operands rounded to TF32 or bfloat16. cuBLASLt thinks in column-major
 // matrices: a row-major [r, c] is a column-major [c, r], so c = a·b is asked for as cᵀ = bᵀ·aᵀ, b being the first
 // factor; the bias then runs along the rows of cᵀ, which is what the library's epilogue adds.
 #include "cuda/gemm.h"
@@ -10,6 +10,13 @@ namespace gradstep::cuda {
 namespace {
 
 constexpr size_t kMaxWorkspace = size_t{32} << 20;
+
+cublasComputeType_t compute_type(Precision precision) {
+  return precision == Precision::kBfloat16 ? CUBLAS_COMPUTE_32F_FAST_16BF
+         : precision == Precision::kTf32   ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                           : CUBLAS_COMPUTE_32F;
+}
+
 constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes; those of a batch and columns of another at any float
 
 void check_lt(cublasStatus_t status, const char* call) {
@@ -54,8 +61,7 @@ class Plan {
 
   void describe() {
     const GemmShape& s = shape_;
-    GRADSTEP_LT(MatmulDescCreate, &operation_, s.bfloat16 ? CUBLAS_COMPUTE_32F_FAST_16BF : CUBLAS_COMPUTE_32F,
-                CUDA_R_32F);
+    GRADSTEP_LT(MatmulDescCreate, &operation_, compute_type(s.precision), CUDA_R_32F);
     set(CUBLASLT_MATMUL_DESC_TRANSA, s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, s.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, s.bias && s.relu ? CUBLASLT_EPILOGUE_RELU_BIAS
@@ -97,12 +103,12 @@ class Plan {
     int found = 0;
     const cublasStatus_t status =
         CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_, preference_, 1, &best, &found);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || found == 0) {
+    if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
+    if (found == 0) {
       throw Error("ERR_DEVICE_UNAVAILABLE", "cuBLAS has no algorithm for a product of [" + std::to_string(shape_.m) +
                                                 ", " + std::to_string(shape_.k) + "] and [" + std::to_string(shape_.k) +
                                                 ", " + std::to_string(shape_.n) + "] in float32");
     }
-    check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
     algorithm_ = best.algo;
     workspace_bytes_ = best.workspaceSize;
   }
@@ -128,7 +134,7 @@ class Plan {
 bool same(const GemmShape& a, const GemmShape& b) {
   return a.m == b.m && a.n == b.n && a.k == b.k && a.transpose_a == b.transpose_a && a.transpose_b == b.transpose_b &&
          a.accumulate == b.accumulate && a.bias == b.bias && a.relu == b.relu && a.batch == b.batch &&
-         a.stride_a == b.stride_a && a.stride_b == b.stride_b && a.row_b == b.row_b && a.bfloat16 == b.bfloat16;
+         a.stride_a == b.stride_a && a.stride_b == b.stride_b && a.row_b == b.row_b && a.precision == b.precision;
 }
 
 class CublasLtGemm final : public Gemm {

@@ -11,6 +11,8 @@
 #include <memory>
 #include <string>
 
+#include "cuda/precision.h"
+
 namespace gradstep::cuda {
 
 struct GemmShape {
@@ -23,8 +25,8 @@ struct GemmShape {
   int64_t batch = 1, stride_a = 0, stride_b = 0;
   int64_t row_b =
       0;  // floats from one stored row of b to the next: b is columns of a wider matrix. 0: as many as it has
-  // Operands may be rounded to bfloat16, and are where the library has such an algorithm; sums stay in float32.
-  bool bfloat16 = false;
+  // To what operands may be rounded, and are where the library has such an algorithm; sums stay in float32.
+  Precision precision = Precision::kFloat32;
 };
 
 class Gemm {

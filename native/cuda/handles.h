@@ -15,7 +15,9 @@ template <auto release>
 struct Release {
   template <typename T>
   void operator()(T* what) const {
-    release(what);
+    // A failure here is the device's, which whoever uses it next is told; this thread's next launch is not to report
+    // it.
+    if (release(what) != cudaSuccess) cudaGetLastError();
   }
 };
 
@@ -50,12 +52,14 @@ class DeviceMemory {
     void* data = nullptr;
     const cudaError_t error = cudaMalloc(&data, bytes);
     if (error == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
+      std::string text = std::string("Out of GPU memory: ") + purpose + " needs " + std::to_string(bytes) + " bytes";
       size_t free = 0, total = 0;
-      cudaMemGetInfo(&free, &total);
-      throw Error("ERR_OOM", std::string("Out of GPU memory: ") + purpose + " needs " + std::to_string(bytes) +
-                                 " bytes, " + std::to_string(total - free) + " of " + std::to_string(total) +
-                                 " are in use and " + std::to_string(free) + " are free");
+      if (cudaMemGetInfo(&free, &total) == cudaSuccess) {
+        text += ", " + std::to_string(total - free) + " of " + std::to_string(total) + " are in use and " +
+                std::to_string(free) + " are free";
+      }
+      cudaGetLastError();
+      throw Error("ERR_OOM", text);
     }
     check(error, "cudaMalloc");
     data_.reset(static_cast<char*>(data));

@@ -19,25 +19,29 @@ std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
+std::string failure_text(cudaError_t error) {
+  return std::string(cudaGetErrorName(error)) + ", " + cudaGetErrorString(error) + ".";
+}
+
 // Why no device can be used at all; empty: `count` of them can be asked about.
 std::string driver_problem(int& count) {
-  int driver = 0, runtime = 0;
-  cudaRuntimeGetVersion(&runtime);
-  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
-    return "No NVIDIA driver was found (libcuda.so.1): install one that supports CUDA " + version_text(runtime) + ".";
+  int driver = 0;
+  cudaError_t error = cudaDriverGetVersion(&driver);
+  if (error == cudaSuccess && driver == 0) {
+    return "No NVIDIA driver was found (libcuda.so.1): install one that supports CUDA " + version_text(CUDART_VERSION) +
+           ".";
   }
-  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess) error = cudaGetDeviceCount(&count);
   cudaGetLastError();
   if (error == cudaErrorInsufficientDriver) {
     return "The NVIDIA driver supports CUDA " + version_text(driver) + ", and gradstep needs CUDA " +
-           version_text(runtime) + ": update the driver.";
+           version_text(CUDART_VERSION) + ": update the driver.";
   }
   if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
     return "The NVIDIA driver sees no GPU; CUDA_VISIBLE_DEVICES may hide it.";
   }
   if (error != cudaSuccess) {
-    return std::string("The NVIDIA driver does not answer: ") + cudaGetErrorName(error) + ", " +
-           cudaGetErrorString(error) + ".";
+    return "The NVIDIA driver does not answer: " + failure_text(error);
   }
   return "";
 }
@@ -49,9 +53,10 @@ void devices(std::vector<DeviceInfo>& found, std::string& why) {
   if (!why.empty()) return;
   for (int i = 0; i < count; i++) {
     cudaDeviceProp properties;
-    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) {
+    const cudaError_t error = cudaGetDeviceProperties(&properties, i);
+    if (error != cudaSuccess) {
       cudaGetLastError();
-      why += "GPU " + std::to_string(i) + " does not answer. ";
+      why += "GPU " + std::to_string(i) + " does not answer: " + failure_text(error) + " ";
     } else if (properties.major < kMinimumMajor) {
       why += "GPU " + std::to_string(i) + " (" + properties.name + ") has compute capability " +
              std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", and gradstep needs " +

@@ -18,21 +18,26 @@ namespace gradstep::cuda {
 
 #if defined(GRADSTEP_CUDA_EMULATED)
 
-constexpr bool kHasTensorCores = true;  // in what is compiled here
+constexpr bool kHasTensorCores = true;
 using emulation::ldmatrix;
 using emulation::ldmatrix_transposed;
 using emulation::mma_bfloat16;
 using emulation::mma_tf32;
 using emulation::round_to_bfloat16s;
 using emulation::round_to_tf32;
+using emulation::trap;
 
 #elif defined(__CUDACC__)
 
+// Whether what is compiled here may use what follows. Prepare::tensor_cores() asks the device.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 constexpr bool kHasTensorCores = false;
 #else
 constexpr bool kHasTensorCores = true;
 #endif
+
+// Ends the program with an error.
+__device__ inline void trap() { asm volatile("trap;"); }
 
 // c += a·b.
 __device__ inline void mma_bfloat16(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0,

@@ -116,12 +116,12 @@ struct TensorTile {
 
   // What is put is rounded by Type, whatever the last argument says.
   template <typename Slice, int kWidth>
-  static __device__ void put_along_k(Slice& to, int row, int k, Pack<float, kWidth> values, bool) {
+  static __device__ void put_along_k(Slice& to, int row, int k, Pack<float, kWidth> values, Precision) {
     static_assert(Slice::kAlongK, "lies as it is read");
     store_pack(to.at(row, k), Type::rounded(values));
   }
   template <typename Slice, int kWidth>
-  static __device__ void put_along_rows(Slice& to, int row, int k, Pack<float, kWidth> values, bool) {
+  static __device__ void put_along_rows(Slice& to, int row, int k, Pack<float, kWidth> values, Precision) {
     static_assert(!Slice::kAlongK, "lies as it is read");
     store_pack(to.at(k, row), Type::rounded(values));
   }

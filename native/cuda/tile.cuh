@@ -10,8 +10,8 @@
 //   kRows, kRuns, kRun, row, column     a thread's results: kRuns runs of kRun neighbours in each of kRows rows
 #pragma once
 
-#include "cuda/bfloat16.h"
 #include "cuda/launch.h"
+#include "cuda/operand.h"
 #include "cuda/pack.h"
 
 namespace gradstep::cuda {
@@ -44,15 +44,15 @@ struct Tile {
 
   template <int kWidth, int kRow>
   static __device__ void put_along_k(float (&to)[kDepth][kRow], int row, int k, Pack<float, kWidth> values,
-                                     bool bfloat16) {
-    values = operand(values, bfloat16);
+                                     Precision precision) {
+    values = operand(values, precision);
 #pragma unroll
     for (int e = 0; e < kWidth; e++) to[k + e][row] = values.v[e];
   }
   template <int kWidth, int kRow>
   static __device__ void put_along_rows(float (&to)[kDepth][kRow], int row, int k, Pack<float, kWidth> values,
-                                        bool bfloat16) {
-    store_pack(&to[k][row], operand(values, bfloat16));
+                                        Precision precision) {
+    store_pack(&to[k][row], operand(values, precision));
   }
 
   static __device__ void accumulate(const float (&a)[kDepth][kRowA], const float (&b)[kDepth][kRowB], Results& c) {
@@ -106,8 +106,8 @@ class MatrixLoader {
  public:
   static constexpr bool kAlongK = false;
 
-  __device__ MatrixLoader(const float* b, int32_t n, int32_t stride, int32_t n_begin, bool bfloat16)
-      : b_(b), n_(n), stride_(stride), column_(n_begin + threadIdx.x % kAlong * kWidth), bfloat16_(bfloat16) {}
+  __device__ MatrixLoader(const float* b, int32_t n, int32_t stride, int32_t n_begin, Precision precision)
+      : b_(b), n_(n), stride_(stride), column_(n_begin + threadIdx.x % kAlong * kWidth), precision_(precision) {}
 
   __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
 #pragma unroll
@@ -124,7 +124,7 @@ class MatrixLoader {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const uint32_t depth = pass * kDeep + threadIdx.x / kAlong;
-      if (depth < T::kDepth) T::put_along_rows(to, threadIdx.x % kAlong * kWidth, depth, values_[pass], bfloat16_);
+      if (depth < T::kDepth) T::put_along_rows(to, threadIdx.x % kAlong * kWidth, depth, values_[pass], precision_);
     }
   }
 
@@ -134,7 +134,7 @@ class MatrixLoader {
   static constexpr int kPasses = (T::kDepth + kDeep - 1) / kDeep;
   const float* b_;
   int32_t n_, stride_, column_;
-  bool bfloat16_;
+  Precision precision_;
   Pack<float, kWidth> values_[kPasses];
 };
 

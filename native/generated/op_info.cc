@@ -85,7 +85,7 @@ const std::vector<OpInfo>& op_table() {
         {"causal", FieldRole::kEnum, 388, 0, false, 2},
         {"rate", FieldRole::kFloat, 392, 0, false, 0},
         {"stream", FieldRole::kInt, 396, 0, false, 0},
-        {"precision", FieldRole::kEnum, 400, 0, false, 2},
+        {"precision", FieldRole::kEnum, 400, 0, false, 3},
     }},
     {"attentionDx", 600, {
         {"q", FieldRole::kInput, 0, 1, false, 0},
@@ -104,7 +104,7 @@ const std::vector<OpInfo>& op_table() {
         {"causal", FieldRole::kEnum, 580, 0, false, 2},
         {"rate", FieldRole::kFloat, 584, 0, false, 0},
         {"stream", FieldRole::kInt, 588, 0, false, 0},
-        {"precision", FieldRole::kEnum, 592, 0, false, 2},
+        {"precision", FieldRole::kEnum, 592, 0, false, 3},
     }},
     {"averagePool", 144, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -146,7 +146,7 @@ const std::vector<OpInfo>& op_table() {
         {"y", FieldRole::kAccumulate, 144, 0, false, 2},
         {"transposeA", FieldRole::kEnum, 148, 0, false, 2},
         {"transposeB", FieldRole::kEnum, 152, 0, false, 2},
-        {"precision", FieldRole::kEnum, 156, 0, false, 2},
+        {"precision", FieldRole::kEnum, 156, 0, false, 3},
     }},
     {"channelNorm", 352, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -227,7 +227,7 @@ const std::vector<OpInfo>& op_table() {
         {"dilationW", FieldRole::kInt, 236, 0, false, 0},
         {"groups", FieldRole::kInt, 240, 0, false, 0},
         {"activation", FieldRole::kEnum, 244, 0, false, 2},
-        {"precision", FieldRole::kEnum, 248, 0, false, 2},
+        {"precision", FieldRole::kEnum, 248, 0, false, 3},
     }},
     {"convDx", 232, {
         {"dy", FieldRole::kInput, 0, 1, false, 0},
@@ -248,7 +248,7 @@ const std::vector<OpInfo>& op_table() {
         {"dilationW", FieldRole::kInt, 192, 0, false, 0},
         {"groups", FieldRole::kInt, 196, 0, false, 0},
         {"shape", FieldRole::kDims, 200, 0, false, 0},
-        {"precision", FieldRole::kEnum, 228, 0, false, 2},
+        {"precision", FieldRole::kEnum, 228, 0, false, 3},
     }},
     {"convDw", 288, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -271,7 +271,7 @@ const std::vector<OpInfo>& op_table() {
         {"groups", FieldRole::kInt, 244, 0, false, 0},
         {"shape", FieldRole::kDims, 248, 0, false, 0},
         {"withBias", FieldRole::kEnum, 276, 0, false, 2},
-        {"precision", FieldRole::kEnum, 280, 0, false, 2},
+        {"precision", FieldRole::kEnum, 280, 0, false, 3},
     }},
     {"crop", 176, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -368,7 +368,7 @@ const std::vector<OpInfo>& op_table() {
         {"hPrev", FieldRole::kOutput, 480, 1, true, 0},
         {"direction", FieldRole::kEnum, 528, 0, false, 3},
         {"activation", FieldRole::kEnum, 532, 0, false, 11},
-        {"precision", FieldRole::kEnum, 536, 0, false, 2},
+        {"precision", FieldRole::kEnum, 536, 0, false, 3},
         {"recurrentActivation", FieldRole::kEnum, 540, 0, false, 11},
         {"reset", FieldRole::kEnum, 544, 0, false, 2},
     }},
@@ -387,7 +387,7 @@ const std::vector<OpInfo>& op_table() {
         {"dh0", FieldRole::kOutput, 528, 1, true, 0},
         {"direction", FieldRole::kEnum, 576, 0, false, 3},
         {"activation", FieldRole::kEnum, 580, 0, false, 11},
-        {"precision", FieldRole::kEnum, 584, 0, false, 2},
+        {"precision", FieldRole::kEnum, 584, 0, false, 3},
         {"recurrentActivation", FieldRole::kEnum, 588, 0, false, 11},
         {"reset", FieldRole::kEnum, 592, 0, false, 2},
     }},
@@ -456,7 +456,7 @@ const std::vector<OpInfo>& op_table() {
         {"hPrev", FieldRole::kOutput, 528, 1, true, 0},
         {"direction", FieldRole::kEnum, 576, 0, false, 3},
         {"activation", FieldRole::kEnum, 580, 0, false, 11},
-        {"precision", FieldRole::kEnum, 584, 0, false, 2},
+        {"precision", FieldRole::kEnum, 584, 0, false, 3},
         {"recurrentActivation", FieldRole::kEnum, 588, 0, false, 11},
     }},
     {"lstmDx", 640, {
@@ -475,7 +475,7 @@ const std::vector<OpInfo>& op_table() {
         {"dc0", FieldRole::kOutput, 576, 1, true, 0},
         {"direction", FieldRole::kEnum, 624, 0, false, 3},
         {"activation", FieldRole::kEnum, 628, 0, false, 11},
-        {"precision", FieldRole::kEnum, 632, 0, false, 2},
+        {"precision", FieldRole::kEnum, 632, 0, false, 3},
         {"recurrentActivation", FieldRole::kEnum, 636, 0, false, 11},
     }},
     {"map", 832, {
@@ -505,7 +505,7 @@ const std::vector<OpInfo>& op_table() {
         {"transposeA", FieldRole::kEnum, 196, 0, false, 2},
         {"transposeB", FieldRole::kEnum, 200, 0, false, 2},
         {"activation", FieldRole::kEnum, 204, 0, false, 2},
-        {"precision", FieldRole::kEnum, 208, 0, false, 2},
+        {"precision", FieldRole::kEnum, 208, 0, false, 3},
     }},
     {"maxPool", 192, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -704,7 +704,7 @@ const std::vector<OpInfo>& op_table() {
         {"hPrev", FieldRole::kOutput, 336, 1, true, 0},
         {"direction", FieldRole::kEnum, 384, 0, false, 3},
         {"activation", FieldRole::kEnum, 388, 0, false, 11},
-        {"precision", FieldRole::kEnum, 392, 0, false, 2},
+        {"precision", FieldRole::kEnum, 392, 0, false, 3},
     }},
     {"simpleRnnDx", 448, {
         {"u", FieldRole::kInput, 0, 1, false, 0},
@@ -718,7 +718,7 @@ const std::vector<OpInfo>& op_table() {
         {"dh0", FieldRole::kOutput, 384, 1, true, 0},
         {"direction", FieldRole::kEnum, 432, 0, false, 3},
         {"activation", FieldRole::kEnum, 436, 0, false, 11},
-        {"precision", FieldRole::kEnum, 440, 0, false, 2},
+        {"precision", FieldRole::kEnum, 440, 0, false, 3},
     }},
     {"softmax", 96, {
         {"x", FieldRole::kInput, 0, 1, false, 0},

@@ -57,7 +57,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x51b29c23b2ddc0b5ull;
+constexpr uint64_t kOpTableHash = 0xb19e5554421f5c4full;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \

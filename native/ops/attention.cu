@@ -27,8 +27,8 @@ struct Heads {
   int64_t bias_batch, bias_head;
   float scale, rate, keep_scale;
   uint32_t stream;
-  bool causal, wide;  // wide: rows may be read four elements at a time
-  bool bfloat16;      // operands of products are rounded to it
+  bool causal, wide;    // wide: rows may be read four elements at a time
+  Precision precision;  // of what products multiply
 
   __device__ int64_t origin(int32_t pair, int32_t time, int32_t n) const {
     return (static_cast<int64_t>(pair / heads) * time * heads + pair % heads) * n;
@@ -40,7 +40,8 @@ struct View {
   const float* data;
   int32_t stride;  // to the next row, or to the next depth where along_rows
   int32_t rows;
-  bool along_rows, wide, bfloat16;
+  bool along_rows, wide;
+  Precision precision;
 };
 
 // A thread reads four neighbours of a slice of 64 x 16.
@@ -67,7 +68,7 @@ class ViewLoader {
   }
 
   __device__ void store(float (&to)[T::kDepth][T::kRowA]) const {
-    const Pack<float, 4> values = operand(values_, view_.bfloat16);
+    const Pack<float, 4> values = operand(values_, view_.precision);
     if (view_.along_rows) {
       store_pack(&to[depth()][row()], values);
       return;
@@ -94,7 +95,7 @@ __device__ inline void product(const View& a, const View& b, int32_t depth, Resu
 __device__ inline View rows_of(const Heads& h, const float* x, int32_t pair, int32_t time, int32_t n, int32_t at) {
   const int32_t stride = h.heads * n;
   return {
-      x + h.origin(pair, time, n) + static_cast<int64_t>(at) * stride, stride, time - at, false, h.wide, h.bfloat16};
+      x + h.origin(pair, time, n) + static_cast<int64_t>(at) * stride, stride, time - at, false, h.wide, h.precision};
 }
 
 // The same rows as the depth of a product: columns `first`… of n.
@@ -106,7 +107,7 @@ __device__ inline View columns_of(const Heads& h, const float* x, int32_t pair, 
           n - first,
           true,
           h.wide,
-          h.bfloat16};
+          h.precision};
 }
 
 // Products of a block of queries and keys become scores; what is not seen becomes -infinity.
@@ -210,7 +211,7 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
       Results more;
-      product({&shared_p[0][0], kRowP, kSide, false, true, h.bfloat16},
+      product({&shared_p[0][0], kRowP, kSide, false, true, h.precision},
               columns_of(h, h.v, pair, h.keys, h.width, key, first + slice * kSide), min(kSide, h.keys - key), more);
 #pragma unroll
       for (int i = 0; i < T::kTm; i++) {
@@ -314,7 +315,7 @@ __global__ void __launch_bounds__(kTileThreads, 1) key_gradient_kernel(Heads h, 
 #pragma unroll
     for (int i = 0; i < T::kTm; i++) dk[slice][i] = dv[slice][i] = {};
   }
-  const View transposed{&shared_p[0][0], kRowP, kSide, true, true, h.bfloat16};
+  const View transposed{&shared_p[0][0], kRowP, kSide, true, true, h.precision};
   for (int32_t query = h.causal ? key : 0; query < h.queries; query += kSide) {
     Results ds, more;
     const int32_t rows = min(kSide, h.queries - query);
@@ -359,7 +360,7 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 && !kDrops ? 2 : 1)
     share(shared_p, ds);
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
-      product({&shared_p[0][0], kRowP, kSide, false, true, h.bfloat16},
+      product({&shared_p[0][0], kRowP, kSide, false, true, h.precision},
               columns_of(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide), min(kSide, h.keys - key), more);
       add_to(dq[slice], more);
     }
@@ -395,7 +396,7 @@ Heads heads_of(Prepare& prepare, const Args& args) {
   h.stream = args.stream;
   h.causal = args.causal == Args::kCausalYes;
   h.wide = h.depth % 4 == 0 && h.width % 4 == 0;
-  h.bfloat16 = args.precision == Args::kPrecisionBfloat16;
+  h.precision = precision_of(args);
   return h;
 }
 

@@ -14,7 +14,7 @@ Step batch_matmul(Prepare& prepare, const BatchMatmulArgs& args) {
   shape.transpose_b = args.transpose_b == BatchMatmulArgs::kTransposeBYes;
   shape.accumulate = args.accumulate_y != 0;
   shape.batch = args.y.dims[0];
-  shape.bfloat16 = args.precision == BatchMatmulArgs::kPrecisionBfloat16;
+  shape.precision = precision_of(args);
   shape.stride_a = args.a.dims[0] == 1 ? 0 : shape.m * shape.k;
   shape.stride_b = args.b.dims[0] == 1 ? 0 : shape.k * shape.n;
 

@@ -1,11 +1,10 @@
 // conv and its two gradients on CUDA, channels last: implicit GEMMs, so nothing is unfolded into memory. In float32,
-// or, where that is asked for, on tensor cores with operands rounded to bfloat16; where the device has none for it, the
-// rounded numbers are multiplied as float32.
-// conv applies bias and relu as it writes; conv_dx can add to dx. conv_dw sums over every output pixel of the batch:
-// the sum is cut into slices that run side by side, their results are added in order by a second launch, and dw is
-// overwritten or added to. conv_dx is one launch for each class of elements (see conv.cuh). Groups run side by side in
-// one grid; depthwise convolutions have kernels of their own (depthwise.cuh).
-// All three write every element, in an order that depends on the shape and the device only.
+// or, where that is asked for, on tensor cores with operands rounded to TF32 or bfloat16; where the device has none for
+// it, the rounded numbers are multiplied as float32. conv applies bias and relu as it writes; conv_dx can add to dx.
+// conv_dw sums over every output pixel of the batch: the sum is cut into slices that run side by side, their results
+// are added in order by a second launch, and dw is overwritten or added to. conv_dx is one launch for each class of
+// elements (see conv.cuh). Groups run side by side in one grid; depthwise convolutions have kernels of their own
+// (depthwise.cuh). All three write every element, in an order that depends on the shape and the device only.
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -55,7 +54,7 @@ ConvShape conv_shape(const Args& a, const Tensor& x, const Tensor& w, const Tens
   s.by_q = by(s.q);
   s.by_kernel_h = by(w.dims[last - 3]);
   s.by_kernel_w = by(w.dims[last - 2]);
-  s.bfloat16 = a.precision == Args::kPrecisionBfloat16;
+  s.precision = precision_of(a);
   return s;
 }
 
@@ -89,7 +88,8 @@ Step nothing() {
 // Calls run(family) with the tiles that multiply in this precision on this device.
 template <typename Run>
 Step with_tiles(Prepare& prepare, const ConvShape& s, Run run) {
-  if (s.bfloat16 && prepare.tensor_cores()) return run(TensorTiles<Bfloat16>{});
+  if (prepare.tensor_cores() && s.precision == Precision::kBfloat16) return run(TensorTiles<Bfloat16>{});
+  if (prepare.tensor_cores() && s.precision == Precision::kTf32) return run(TensorTiles<Tf32>{});
   return run(FmaTiles{});
 }
 
@@ -156,7 +156,7 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
     s.by_q = by(across.count);
     s.by_kernel_h = by(std::max(1, down.taps));
     s.by_kernel_w = by(std::max(1, across.taps));
-    s.bfloat16 = forward.bfloat16;
+    s.precision = forward.precision;
     ConvDxCall call{};
     call.shape = s;
     call.of = {forward.d,        forward.h,        forward.w,        in.first, down.first, across.first,

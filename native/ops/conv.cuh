@@ -19,7 +19,7 @@ struct ConvShape {
   int32_t all_c, all_o;  // channels of all groups
   int32_t stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w, pad_front, pad_top, pad_left;
   Divider by_c, by_e, by_p, by_q, by_kernel_h, by_kernel_w;
-  bool bfloat16;  // operands are rounded to it
+  Precision precision;  // of what products multiply
 };
 
 // k = (d, i, j, channel) of a kernel.
@@ -120,7 +120,7 @@ class WindowLoader {
   __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      T::put_along_k(to, pass * kHigh + threadIdx.x / kAlong, column_, values_[pass], s_.bfloat16);
+      T::put_along_k(to, pass * kHigh + threadIdx.x / kAlong, column_, values_[pass], s_.precision);
     }
   }
 
@@ -175,7 +175,7 @@ class KernelPositionLoader {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       T::put_along_rows(to, threadIdx.x % kAlong * kWidth, pass * kDeepRows + threadIdx.x / kAlong, values_[pass],
-                        s_.bfloat16);
+                        s_.precision);
     }
   }
 
@@ -231,7 +231,7 @@ class TransposedKernelLoader {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const int32_t column = pass * kHigh + static_cast<int32_t>(threadIdx.x / kAlong);
-      if (column < T::kN) T::put_along_k(to, column, depth_, values_[pass], s_.bfloat16);
+      if (column < T::kN) T::put_along_k(to, column, depth_, values_[pass], s_.precision);
     }
   }
 

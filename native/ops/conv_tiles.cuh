@@ -65,12 +65,14 @@ struct ConvDwCall {
 template <typename T, int kWidth, bool kDeep>
 __global__ void __launch_bounds__(kTileThreads, 2)
     conv_kernel(ConvShape s, Product product, const float* x, const float* w, const float* bias, float* y, bool relu) {
-  if constexpr (T::kAvailable) {
+  if constexpr (!T::kAvailable) {
+    trap();
+  } else {
     const uint32_t row_begin = product.row_begin<T>();
     const int32_t column_begin = product.column_begin<T>();
     const uint32_t group = blockIdx.y * s.o;
     WindowLoader<T, kWidth, kDeep> a(s, x, row_begin, product.m);
-    MatrixLoader<T, kWidth> b(w + group, s.o, s.all_o, column_begin, s.bfloat16);
+    MatrixLoader<T, kWidth> b(w + group, s.o, s.all_o, column_begin, s.precision);
     typename T::Results c;
     multiply<T>(a, b, 0, product.k, c);
 
@@ -106,7 +108,9 @@ template <typename T, int kWidth, bool kDeep>
 __global__ void __launch_bounds__(kTileThreads, 2)
     conv_dx_kernel(ConvShape s, DxClass of, Product product, const float* dy, const float* w, float* dx,
                    bool accumulate) {
-  if constexpr (T::kAvailable) {
+  if constexpr (!T::kAvailable) {
+    trap();
+  } else {
     const uint32_t row_begin = product.row_begin<T>();
     const int32_t column_begin = product.column_begin<T>();
     WindowLoader<T, kWidth, kDeep> a(s, dy, row_begin, product.m);
@@ -135,14 +139,16 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 template <typename T, int kWidth, bool kDeep>
 __global__ void __launch_bounds__(kTileThreads, 2)
     conv_dw_kernel(ConvShape s, Product product, const float* x, const float* dy, float* to, bool accumulate) {
-  if constexpr (T::kAvailable) {
+  if constexpr (!T::kAvailable) {
+    trap();
+  } else {
     const uint32_t row_begin = product.row_begin<T>();
     const int32_t column_begin = product.column_begin<T>();
     const uint32_t slice = blockIdx.x / product.tiles;
     const uint32_t k_begin = slice * product.slice_length;
     const uint32_t group = blockIdx.y * s.o;
     KernelPositionLoader<T, kWidth, kDeep> a(s, x, row_begin, product.m);
-    MatrixLoader<T, kWidth> b(dy + group, s.o, s.all_o, column_begin, s.bfloat16);
+    MatrixLoader<T, kWidth> b(dy + group, s.o, s.all_o, column_begin, s.precision);
     typename T::Results c;
     multiply<T>(a, b, k_begin, min(k_begin + product.slice_length, product.k), c);
     to += static_cast<int64_t>(slice) * product.m * s.all_o + group;
@@ -286,5 +292,8 @@ Step run_conv_dw(Prepare& prepare, const ConvDwCall& call) {
 extern template Step run_conv<TensorTiles<Bfloat16>>(Prepare&, const ConvCall&);
 extern template Step run_conv_dx<TensorTiles<Bfloat16>>(Prepare&, const ConvDxCall&);
 extern template Step run_conv_dw<TensorTiles<Bfloat16>>(Prepare&, const ConvDwCall&);
+extern template Step run_conv<TensorTiles<Tf32>>(Prepare&, const ConvCall&);
+extern template Step run_conv_dx<TensorTiles<Tf32>>(Prepare&, const ConvDxCall&);
+extern template Step run_conv_dw<TensorTiles<Tf32>>(Prepare&, const ConvDwCall&);
 
 }  // namespace gradstep::cuda

@@ -5,8 +5,8 @@
 // sums of nine taps at a time, cuts the pixels into slices that run side by side, and adds their results in order.
 #include <algorithm>
 
-#include "cuda/bfloat16.h"
 #include "cuda/divide.h"
+#include "cuda/operand.h"
 #include "cuda/pack.h"
 #include "ops/depthwise.cuh"
 #include "ops/reduce_sum.cuh"
@@ -25,7 +25,7 @@ struct DepthwiseShape {
   int32_t kernel_d, kernel_h, kernel_w, times;
   int32_t stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w, pad_front, pad_top, pad_left;
   Divider by_times, by_stride_d, by_stride_h, by_stride_w, by_kernel_h, by_kernel_w;
-  bool bfloat16;  // operands are rounded to it
+  Precision precision;  // of what products multiply
 };
 
 // The pixels of the tensor that is written, kPixels along its last axis at a time, as blocks see them.
@@ -49,8 +49,8 @@ struct Runs {
 
 template <int kWidth>
 __device__ inline void multiply_add(Pack<float, kWidth>& sum, const Pack<float, kWidth>& a,
-                                    const Pack<float, kWidth>& b, bool bfloat16) {
-  const Pack<float, kWidth> x = operand(a, bfloat16), y = operand(b, bfloat16);
+                                    const Pack<float, kWidth>& b, Precision precision) {
+  const Pack<float, kWidth> x = operand(a, precision), y = operand(b, precision);
 #pragma unroll
   for (int k = 0; k < kWidth; k++) sum.v[k] += x.v[k] * y.v[k];
 }
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(kThreads, 3)
           for (int t = 0; t < kPixels; t++) {
             const int32_t across = first + t * s.stride_w;
             if (across < 0 || across >= s.w) continue;
-            multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(across) * s.c), weight, s.bfloat16);
+            multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(across) * s.c), weight, s.precision);
           }
         }
       }
@@ -137,7 +137,8 @@ __global__ void __launch_bounds__(kThreads, 3)
 #pragma unroll
             for (int t = 0; t < kPixels; t++) {
               if (q[t] < 0) continue;
-              multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(q[t]) * s.o + m), weight, s.bfloat16);
+              multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(q[t]) * s.o + m), weight,
+                           s.precision);
             }
           }
         }
@@ -199,7 +200,7 @@ __global__ void __launch_bounds__(kThreads, 2) depthwise_dw_kernel(DepthwiseShap
       const int32_t dz = front + z[t], dh = top + y[t], dw = left + across[t];
       if (dz < 0 || dz >= s.d || dh < 0 || dh >= s.h || dw < 0 || dw >= s.w) continue;
       multiply_add(sums[t], load_pack<kWidth>(image + static_cast<int64_t>((dz * s.h + dh) * s.w + dw) * s.c), slope,
-                   s.bfloat16);
+                   s.precision);
     }
   }
   const uint32_t thread = threadIdx.y * blockDim.x + threadIdx.x;
@@ -262,7 +263,7 @@ DepthwiseShape depthwise_shape(const Args& a, const Tensor& x, const Tensor& w, 
   s.by_stride_w = by(s.stride_w);
   s.by_kernel_h = by(s.kernel_h);
   s.by_kernel_w = by(s.kernel_w);
-  s.bfloat16 = a.precision == Args::kPrecisionBfloat16;
+  s.precision = precision_of(a);
   return s;
 }
 

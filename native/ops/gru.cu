@@ -42,13 +42,13 @@ __global__ void __launch_bounds__(kUnitThreads)
 // The two products of a step where the reset gate comes before.
 class BeforeProducts {
  public:
-  BeforeProducts(Scratch& scratch, const Sequence& s, bool backward, bool bfloat16) {
+  BeforeProducts(Scratch& scratch, const Sequence& s, bool backward, Precision precision) {
     const int64_t units = s.units, gates = 2 * units, columns = Gru::kGates * units;
     GemmShape of_gates =
-        step_product(s, backward ? units : gates, backward ? gates : units, backward, columns, bfloat16);
+        step_product(s, backward ? units : gates, backward ? gates : units, backward, columns, precision);
     of_gates.accumulate = backward;
     gates_ = scratch.product(of_gates);
-    candidate_ = scratch.product(step_product(s, units, units, backward, columns, bfloat16));
+    candidate_ = scratch.product(step_product(s, units, units, backward, columns, precision));
   }
   void of_gates(cudaStream_t stream, const Scratch& scratch, const Gru& g, const float* operand, float* z) const {
     gates_(stream, operand, g.u, nullptr, z, scratch.for_products());
@@ -92,17 +92,17 @@ struct StatePlaces {
   }
 };
 
-Step forward_after(Prepare& prepare, const GruForward& f, bool bfloat16) {
+Step forward_after(Prepare& prepare, const GruForward& f, Precision precision) {
   Scratch scratch(prepare);
-  const Turns<GruForward> turns(prepare, scratch, f.s, bfloat16);
+  const Turns<GruForward> turns(prepare, scratch, f.s, precision);
   const StatePlaces state(scratch, f);
   scratch.settle();
   return [=](cudaStream_t stream) { turns.run(stream, scratch, state.begin(stream, scratch, f)); };
 }
 
-Step forward_before(Prepare& prepare, const GruForward& f, bool bfloat16) {
+Step forward_before(Prepare& prepare, const GruForward& f, Precision precision) {
   Scratch scratch(prepare);
-  const BeforeProducts products(scratch, f.s, false, bfloat16);
+  const BeforeProducts products(scratch, f.s, false, precision);
   const StatePlaces state(scratch, f);
   const size_t z = scratch.array(2 * state_floats(f.s)), known = scratch.array(2 * state_floats(f.s)),
                reset = scratch.array(state_floats(f.s));
@@ -124,9 +124,9 @@ Step forward_before(Prepare& prepare, const GruForward& f, bool bfloat16) {
   };
 }
 
-Step backward_after(Prepare& prepare, const GruBackward& b, bool bfloat16) {
+Step backward_after(Prepare& prepare, const GruBackward& b, Precision precision) {
   Scratch scratch(prepare);
-  const Turns<GruBackward> turns(prepare, scratch, b.s, bfloat16);
+  const Turns<GruBackward> turns(prepare, scratch, b.s, precision);
   const int64_t state = state_floats(b.s);
   const size_t past = scratch.array(state), even = scratch.array(Gru::kGates * state),
                odd = scratch.array(Gru::kGates * state);
@@ -139,9 +139,9 @@ Step backward_after(Prepare& prepare, const GruBackward& b, bool bfloat16) {
   };
 }
 
-Step backward_before(Prepare& prepare, const GruBackward& b, bool bfloat16) {
+Step backward_before(Prepare& prepare, const GruBackward& b, Precision precision) {
   Scratch scratch(prepare);
-  const BeforeProducts products(scratch, b.s, true, bfloat16);
+  const BeforeProducts products(scratch, b.s, true, precision);
   const int64_t state = state_floats(b.s);
   const size_t past = scratch.array(state), d = scratch.array(2 * state), candidate = scratch.array(state),
                by_reset = scratch.array(state), met = scratch.array(state);
@@ -174,9 +174,9 @@ Step gru(Prepare& prepare, const GruArgs& args) {
                      prepare.at(args.gates),
                      prepare.at(args.inner),
                      prepare.at(args.h_prev)};
-  const bool bfloat16 = args.precision == GruArgs::kPrecisionBfloat16;
-  if (args.reset == GruArgs::kResetAfter) return forward_after(prepare, f, bfloat16);
-  return forward_before(prepare, f, bfloat16);
+  const Precision precision = precision_of(args);
+  if (args.reset == GruArgs::kResetAfter) return forward_after(prepare, f, precision);
+  return forward_before(prepare, f, precision);
 }
 
 Step gru_dx(Prepare& prepare, const GruDxArgs& args) {
@@ -189,9 +189,9 @@ Step gru_dx(Prepare& prepare, const GruDxArgs& args) {
                       prepare.at(args.dxw),
                       prepare.at(args.dhw),
                       prepare.at(args.dh0)};
-  const bool bfloat16 = args.precision == GruDxArgs::kPrecisionBfloat16;
-  if (args.reset == GruDxArgs::kResetAfter) return backward_after(prepare, b, bfloat16);
-  return backward_before(prepare, b, bfloat16);
+  const Precision precision = precision_of(args);
+  if (args.reset == GruDxArgs::kResetAfter) return backward_after(prepare, b, precision);
+  return backward_before(prepare, b, precision);
 }
 
 }  // namespace gradstep::cuda

@@ -148,7 +148,7 @@ Step lstm(Prepare& prepare, const LstmArgs& args) {
                   prepare.at(args.cells),
                   prepare.at(args.h_prev)};
   Scratch scratch(prepare);
-  const Turns<Forward> turns(prepare, scratch, f.s, args.precision == LstmArgs::kPrecisionBfloat16);
+  const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args));
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
   const size_t h = scratch.array(f.keep ? state : 0), c = scratch.array(state), even = scratch.array(state),
                odd = scratch.array(state);
@@ -174,7 +174,7 @@ Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
                    prepare.at(args.dh0),
                    prepare.at(args.dc0)};
   Scratch scratch(prepare);
-  const Turns<Backward> turns(prepare, scratch, b.s, args.precision == LstmDxArgs::kPrecisionBfloat16);
+  const Turns<Backward> turns(prepare, scratch, b.s, precision_of(args));
   const int64_t state = static_cast<int64_t>(b.s.batch) * b.s.units;
   const size_t past = scratch.array(b.mask ? state : 0), c = scratch.array(state),
                even = scratch.array(Lstm::kGates * state), odd = scratch.array(Lstm::kGates * state);

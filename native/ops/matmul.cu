@@ -15,7 +15,7 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   shape.accumulate = args.accumulate_y != 0;
   shape.bias = args.bias.present();
   shape.relu = args.activation == MatmulArgs::kActivationRelu;
-  shape.bfloat16 = args.precision == MatmulArgs::kPrecisionBfloat16;
+  shape.precision = precision_of(args);
   if (shape.m == 0 || shape.n == 0) return [](cudaStream_t) {};
 
   const float* a = prepare.at(args.a);

@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "cuda/bfloat16.h"
 #include "cuda/grid_barrier.h"
+#include "cuda/operand.h"
 #include "cuda/reduce.h"
 #include "cuda/vec.h"
 #include "ops/recurrence.cuh"
@@ -28,7 +28,7 @@ struct PersistentShape {
   int32_t units;   // of a block, a multiple of four
   int32_t depth;   // terms of a product, a multiple of four
   int32_t rows;    // of operands in shared memory, a multiple of kTileRows
-  bool bfloat16;
+  Precision precision;
 
   // Rows in shared memory are padded, so that neighbours begin in different banks.
   __host__ __device__ int32_t row_floats() const { return depth + 4; }
@@ -40,7 +40,7 @@ constexpr int32_t persistent_floats(const PersistentShape& p) {
 }
 
 template <typename Run>
-PersistentShape persistent_shape(const Prepare& prepare, const Sequence& s, bool bfloat16) {
+PersistentShape persistent_shape(const Prepare& prepare, const Sequence& s, Precision precision) {
   PersistentShape p{};
   const char* wanted = getenv("GRADSTEP_CUDA_RECURRENCE");
   if (wanted == nullptr || strcmp(wanted, "persistent") != 0) return p;
@@ -48,7 +48,7 @@ PersistentShape persistent_shape(const Prepare& prepare, const Sequence& s, bool
   const int32_t each = (s.units + prepare.multiprocessors() - 1) / prepare.multiprocessors();
   p.units = (each + 3) / 4 * 4;
   p.depth = Run::kBackward ? Run::kGates * s.units : s.units;
-  p.bfloat16 = bfloat16;
+  p.precision = precision;
   const int64_t fits = static_cast<int64_t>(prepare.grid_shared_bytes() / sizeof(float)) / p.row_floats();
   const int64_t left = (fits - p.units * kProducts<Run>) / kTileRows * kTileRows;
   p.rows = static_cast<int32_t>(std::min<int64_t>(left, (s.batch + kTileRows - 1) / kTileRows * kTileRows));
@@ -75,21 +75,19 @@ __device__ inline void take_weights(const Run& run, const PersistentShape& p, in
       term = i / units / kProducts<Run>;
       w = run.u[term * row + product * run.s.units + first + unit];
     }
-    weights[(unit * kProducts<Run> + product) * p.row_floats() + term] = p.bfloat16 ? rounded_to_bfloat16(w) : w;
+    weights[(unit * kProducts<Run> + product) * p.row_floats() + term] = operand(w, p.precision);
   }
 }
 
 // `rows` rows of an operand that other blocks wrote, and zeros up to a whole number of tiles.
-__device__ inline void take_rows(const PersistentShape& p, const float* operand, int32_t rows, float* to) {
+__device__ inline void take_rows(const PersistentShape& p, const float* from, int32_t rows, float* to) {
   const int32_t packs = p.depth / 4, all = (rows + kTileRows - 1) / kTileRows * kTileRows;
   for (int32_t i = threadIdx.x; i < all * packs; i += kPersistentThreads) {
     const int32_t row = i / packs, at = i % packs * 4;
     float4 v = make_float4(0.f, 0.f, 0.f, 0.f);
-    if (row < rows) v = __ldcg(reinterpret_cast<const float4*>(operand + static_cast<int64_t>(row) * p.depth + at));
-    if (p.bfloat16) {
-      v = make_float4(rounded_to_bfloat16(v.x), rounded_to_bfloat16(v.y), rounded_to_bfloat16(v.z),
-                      rounded_to_bfloat16(v.w));
-    }
+    if (row < rows) v = __ldcg(reinterpret_cast<const float4*>(from + static_cast<int64_t>(row) * p.depth + at));
+    v = make_float4(operand(v.x, p.precision), operand(v.y, p.precision), operand(v.z, p.precision),
+                    operand(v.w, p.precision));
     store4(to + row * p.row_floats() + at, v);
   }
 }
@@ -174,8 +172,8 @@ __global__ void __launch_bounds__(kPersistentThreads, 1)
 template <typename Run>
 class Turns {
  public:
-  Turns(Prepare& prepare, Scratch& scratch, const Sequence& s, bool bfloat16)
-      : shape_(persistent_shape<Run>(prepare, s, bfloat16)) {
+  Turns(Prepare& prepare, Scratch& scratch, const Sequence& s, Precision precision)
+      : shape_(persistent_shape<Run>(prepare, s, precision)) {
     if (shape_.blocks > 0) {
       GRADSTEP_CUDA(cudaFuncSetAttribute(persistent_kernel<Run>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                          static_cast<int>(shared_bytes())));
@@ -185,7 +183,7 @@ class Turns {
     const int64_t wide = static_cast<int64_t>(Run::kGates) * s.units;
     place_ = scratch.array(kProducts<Run> * static_cast<int64_t>(s.batch) * s.units);
     product_ = scratch.product(step_product(s, Run::kBackward ? s.units : wide, Run::kBackward ? wide : s.units,
-                                            Run::kBackward, wide, bfloat16));
+                                            Run::kBackward, wide, precision));
   }
 
   void run(cudaStream_t stream, const Scratch& scratch, const Run& run) const {

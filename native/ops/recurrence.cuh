@@ -187,14 +187,14 @@ class Scratch {
 
 // The product of one step: [batch, k] with columns of the recurrent kernel [units, columns], or with their transpose.
 inline GemmShape step_product(const Sequence& s, int64_t n, int64_t k, bool transposed, int64_t columns,
-                              bool bfloat16) {
+                              Precision precision) {
   GemmShape shape{};
   shape.m = s.batch;
   shape.n = n;
   shape.k = k;
   shape.transpose_b = transposed;
   shape.row_b = (transposed ? k : n) == columns ? 0 : columns;
-  shape.bfloat16 = bfloat16;
+  shape.precision = precision;
   return shape;
 }
 

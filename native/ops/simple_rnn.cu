@@ -85,7 +85,7 @@ Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
   const Forward f{common(prepare, args, args.xw), prepare.at(args.xw), prepare.at(args.y), prepare.at(args.h),
                   prepare.at(args.h_prev)};
   Scratch scratch(prepare);
-  const Turns<Forward> turns(prepare, scratch, f.s, args.precision == SimpleRnnArgs::kPrecisionBfloat16);
+  const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args));
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
   const size_t h = scratch.array(f.keep ? state : 0), even = scratch.array(state), odd = scratch.array(state);
   scratch.settle();
@@ -102,7 +102,7 @@ Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
   const Backward b{common(prepare, args, args.y), prepare.at(args.y),   prepare.at(args.dy),
                    prepare.at(args.dh),           prepare.at(args.dxw), prepare.at(args.dh0)};
   Scratch scratch(prepare);
-  const Turns<Backward> turns(prepare, scratch, b.s, args.precision == SimpleRnnDxArgs::kPrecisionBfloat16);
+  const Turns<Backward> turns(prepare, scratch, b.s, precision_of(args));
   const int64_t state = static_cast<int64_t>(b.s.batch) * b.s.units;
   const size_t past = scratch.array(b.mask ? state : 0), even = scratch.array(state), odd = scratch.array(state);
   scratch.settle();

@@ -1,8 +1,8 @@
 /**
  * attention and its gradient against the plain formula: more and fewer queries and keys than a block, values of another
  * width than keys, causal, masks and biases of every extent, dropped weights (computed here from Philox), rows that see
- * no key. Gradients of long cases are compared with the formula's own, written out. In bfloat16 what products multiply is
- * rounded: queries, keys, values, dy; e^(score − largest score so far), by blocks of 64 keys; and in the gradient probabilities
+ * no key. Gradients of long cases are compared with the formula's own, written out. Where the precision rounds, what products
+ * multiply is rounded: queries, keys, values, dy; e^(score − largest score so far), by blocks of 64 keys; and in the gradient probabilities
  * and the gradients of scores.
  */
 import { gradients } from '../../lib/ops/autodiff.js';
@@ -12,7 +12,7 @@ import type { Value } from '../../lib/graph/graph.js';
 import { attention, attentionOp, type AttentionOptions } from '../../lib/ops/attention.js';
 import { philox4x32 } from '../helpers/philox.js';
 import { flat, STATE, type CaseInput, type Numbers, type OpCase } from './op_case.js';
-import { bfloat16, surely } from './recurrence_case.js';
+import { roundingOf, surely, type Rounded } from './rounded_operand.js';
 
 interface Sizes {
   b?: number;
@@ -28,11 +28,12 @@ interface Sizes {
   state?: number[];
   mask?: readonly number[];
   biasShape?: readonly number[];
-  /** Products in bfloat16. `refused`: not where what was computed lies so near a tie that float32 could round it the other way. */
-  rounds?: 'refused' | 'nearest';
+  precision?: Rounded;
+  /** What was computed may lie so near a tie that float32 could round it the other way. Otherwise such cases are refused. */
+  ties?: boolean;
 }
 
-type Given = 'mask' | 'biasShape' | 'rounds';
+type Given = 'mask' | 'biasShape' | 'precision' | 'ties';
 type Full = Required<Omit<Sizes, Given>> & Pick<Sizes, Given>;
 
 /** Keys whose largest score is looked for at a time. */
@@ -62,10 +63,15 @@ function keepOf({ tq, tk, h, rate, stream, state }: Full, b: number, head: numbe
 }
 
 /** y in float64, and with `dy` the gradients by q, k and v. */
-function formula(s: Full, given: Numbers, slopes?: readonly number[]): Record<'y' | 'q' | 'k' | 'v', number[]> {
+function formula(
+  s: Full,
+  backend: 'cpu' | 'cuda',
+  given: Numbers,
+  slopes?: readonly number[],
+): Record<'y' | 'q' | 'k' | 'v', number[]> {
   const { b, tq, tk, h, d, e } = s;
-  const operand = s.rounds ? bfloat16 : (value: number): number => value;
-  const made = s.rounds === 'refused' ? surely : operand;
+  const operand = roundingOf(s.precision ?? 'float32', backend);
+  const made = s.ties ? operand : surely(operand);
   const x = { ...given, q: given.q!.map(operand), k: given.k!.map(operand), v: given.v!.map(operand) } as Numbers;
   const dy = slopes?.map(operand);
   const [qs, ks, vs, ys] = [
@@ -143,8 +149,8 @@ function optionsOf(s: Full, { mask, bias }: Record<string, Value>): AttentionOpt
 }
 
 function rounded(s: Full, { q, k, v, mask, bias, state }: Record<string, Value>): Value {
-  const { scale, causal, rate, stream } = s;
-  const attrs = { scale, causal: causal ? 'yes' : 'no', rate, stream, precision: 'bfloat16' };
+  const { scale, causal, rate, stream, precision } = s;
+  const attrs = { scale, causal: causal ? 'yes' : 'no', rate, stream, precision: precision! };
   return q!.graph.add(attentionOp, { q, k, v, mask, bias, state }, attrs).outputs.y!;
 }
 
@@ -155,7 +161,7 @@ function small(name: string, sizes: Sizes): OpCase {
     name,
     inputs: inputsOf(s, false),
     build: (x) => ({ y: attention(x.q!, x.k!, x.v!, x.state!, optionsOf(s, x)) }),
-    reference: (x) => ({ y: formula(s, x).y }),
+    reference: (x, backend) => ({ y: formula(s, backend, x).y }),
     gradients: ['q', 'k', 'v'],
     terms: 4 * Math.max(s.tq, s.tk, s.d, s.e),
   };
@@ -168,12 +174,12 @@ function large(name: string, sizes: Sizes): OpCase {
     name,
     inputs: inputsOf(s, true),
     build: (x) => {
-      const y = s.rounds ? rounded(s, x) : attention(x.q!, x.k!, x.v!, x.state!, optionsOf(s, x));
+      const y = s.precision ? rounded(s, x) : attention(x.q!, x.k!, x.v!, x.state!, optionsOf(s, x));
       const [dq, dk, dv] = gradients(sum(elementwise('mul', y, x.dy!)), [x.q!, x.k!, x.v!]) as [Value, Value, Value];
       return { y, dq, dk, dv };
     },
-    reference: (x) => {
-      const { y, q, k, v } = formula(s, x, x.dy);
+    reference: (x, backend) => {
+      const { y, q, k, v } = formula(s, backend, x, x.dy);
       return { y, dq: q, dk: k, dv: v };
     },
     gradients: [],
@@ -214,13 +220,15 @@ export const cases: OpCase[] = [
     mask: Array.from({ length: 180 }, (_, i) => ((i * 7) % 5 < 3 ? 1 : 0)),
     biasShape: [1, 1, 71, 90],
   }),
-  large('in bfloat16: one of everything', { tq: 1, d: 1, rounds: 'refused' }),
-  large('in bfloat16: two heads, values wider than keys', { tq: 3, tk: 4, h: 2, d: 3, e: 5, rounds: 'refused' }),
-  large('in bfloat16: causal', { tq: 5, h: 2, d: 4, causal: true, rounds: 'refused' }),
+  large('in bfloat16: one of everything', { tq: 1, d: 1, precision: 'bfloat16' }),
+  large('in bfloat16: two heads, values wider than keys', { tq: 3, tk: 4, h: 2, d: 3, e: 5, precision: 'bfloat16' }),
+  large('in bfloat16: causal', { tq: 5, h: 2, d: 4, causal: true, precision: 'bfloat16' }),
   large('in bfloat16: dropped, masked, with a bias', {
-    ...{ b: 2, tq: 3, tk: 5, h: 2, d: 4, rate: 0.5, stream: 99, state: [3, 0, 7, 1], rounds: 'refused' },
+    ...{ b: 2, tq: 3, tk: 5, h: 2, d: 4, rate: 0.5, stream: 99, state: [3, 0, 7, 1], precision: 'bfloat16' },
     ...{ mask: [1, 0, 1, 1, 1, 0, 0, 0, 0, 0], biasShape: [1, 2, 3, 5] },
   }),
-  large('in bfloat16: several blocks', { tq: 70, tk: 133, h: 2, d: 18, e: 7, rounds: 'nearest' }),
-  large('in bfloat16: wide heads, causal', { tq: 40, tk: 66, d: 100, e: 72, causal: true, rounds: 'nearest' }),
+  large('in bfloat16: several blocks', { tq: 70, tk: 133, h: 2, d: 18, e: 7, precision: 'bfloat16', ties: true }),
+  large('in bfloat16: wide heads, causal', { tq: 40, tk: 66, d: 100, e: 72, causal: true, precision: 'bfloat16', ties: true }),
+  large('in tf32: two heads, values wider than keys', { tq: 3, tk: 4, h: 2, d: 3, e: 5, precision: 'tf32' }),
+  large('in tf32: causal, several blocks', { tq: 66, d: 8, causal: true, precision: 'tf32', ties: true }),
 ];

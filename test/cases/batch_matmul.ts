@@ -1,10 +1,10 @@
-/** Products of batches of matrices: every transposition, batches that broadcast, shared matrices, accumulation; also in bfloat16. */
+/** Products of batches of matrices: every transposition, batches that broadcast, shared matrices, accumulation; in every precision. */
 import { gradients } from '../../lib/ops/autodiff.js';
 import { batchMatmulOp, multiply } from '../../lib/ops/batch_matmul.js';
 import { elementwise } from '../../lib/ops/map.js';
 import type { Value } from '../../lib/graph/graph.js';
-import { flat, indices, type OpCase } from './op_case.js';
-import { bfloat16 } from './recurrence_case.js';
+import { flat, indices, type Numbers, type OpCase } from './op_case.js';
+import { ROUNDED, roundingOf, type Rounded } from './rounded_operand.js';
 
 /** op(a)·op(b) over the last two axes, the axes before them broadcast. */
 export function products(
@@ -41,15 +41,18 @@ function simple(a: number[], b: number[], ta = false, tb = false): OpCase {
   };
 }
 
-/** Operands are rounded to bfloat16; they are given, so they round the same everywhere. Sums are in float32. */
-function rounded(a: number[], b: number[], ta = false, tb = false): OpCase {
+/** Operands are rounded; they are given, so they round the same everywhere. Sums are in float32. */
+function rounded(precision: Rounded, a: number[], b: number[], ta = false, tb = false): OpCase {
   const exact = simple(a, b, ta, tb);
-  const attrs = { transposeA: ta ? 'yes' : 'no', transposeB: tb ? 'yes' : 'no', precision: 'bfloat16' };
+  const attrs = { transposeA: ta ? 'yes' : 'no', transposeB: tb ? 'yes' : 'no', precision };
   return {
     ...exact,
-    name: `${exact.name} in bfloat16`,
+    name: `${exact.name} in ${precision}`,
     build: (v) => ({ y: v.a!.graph.add(batchMatmulOp, { a: v.a, b: v.b }, attrs).outputs.y! }),
-    reference: (v) => exact.reference({ a: v.a!.map(bfloat16), b: v.b!.map(bfloat16) }),
+    reference: (v, backend) => {
+      const round = roundingOf(precision, backend);
+      return exact.reference({ a: v.a!.map(round), b: v.b!.map(round) }, backend);
+    },
     gradients: [],
   };
 }
@@ -104,14 +107,15 @@ export const cases: OpCase[] = [
     terms: 48,
   },
   ...both.flatMap(([ta, tb]) => [
-    rounded(matrix([4], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
-    rounded(matrix([1], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
-    rounded(matrix([6], 33, 32, ta), matrix([6], 32, 48, tb), ta, tb),
-    rounded(matrix([3], 17, 40, ta), matrix([1], 40, 9, tb), ta, tb),
+    rounded('bfloat16', matrix([4], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
+    rounded('bfloat16', matrix([1], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
+    rounded('bfloat16', matrix([6], 33, 32, ta), matrix([6], 32, 48, tb), ta, tb),
+    rounded('bfloat16', matrix([3], 17, 40, ta), matrix([1], 40, 9, tb), ta, tb),
+    rounded('tf32', matrix([6], 33, 32, ta), matrix([1], 32, 9, tb), ta, tb),
   ]),
-  rounded([1, 1, 1], [1, 1, 1]),
-  {
-    name: 'a batch used twice in bfloat16: its gradients accumulate',
+  rounded('bfloat16', [1, 1, 1], [1, 1, 1]),
+  ...ROUNDED.map((precision) => ({
+    name: `a batch used twice in ${precision}: its gradients accumulate`,
     inputs: {
       a: { shape: [3, 4, 5] },
       b: { shape: [3, 5, 2] },
@@ -119,14 +123,14 @@ export const cases: OpCase[] = [
       g: { shape: [3, 4, 2] },
       h: { shape: [3, 4, 2] },
     },
-    build: ({ a, b, c, g, h }) => {
-      const product = (x: Value, y: Value): Value =>
-        x.graph.add(batchMatmulOp, { a: x, b: y }, { precision: 'bfloat16' }).outputs.y!;
+    build: ({ a, b, c, g, h }: Record<string, Value>) => {
+      const product = (x: Value, y: Value): Value => x.graph.add(batchMatmulOp, { a: x, b: y }, { precision }).outputs.y!;
       const both = elementwise('add', elementwise('mul', product(a!, b!), g!), elementwise('mul', product(a!, c!), h!));
       return { da: gradients(both, [a!])[0]! };
     },
-    reference: (v) => {
-      const [b, c, g, h] = [v.b!, v.c!, v.g!, v.h!].map((values) => values.map(bfloat16)) as [
+    reference: (v: Numbers, backend: 'cpu' | 'cuda') => {
+      const round = roundingOf(precision, backend);
+      const [b, c, g, h] = [v.b!, v.c!, v.g!, v.h!].map((values) => values.map(round)) as [
         number[],
         number[],
         number[],
@@ -141,5 +145,5 @@ export const cases: OpCase[] = [
     },
     gradients: [],
     terms: 4,
-  },
+  })),
 ];

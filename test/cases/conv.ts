@@ -1,6 +1,6 @@
 /**
  * conv and its gradients over two and three axes: kernel sizes, strides, dilation, uneven padding, groups, bias, relu,
- * shared kernels and inputs; in float32 and in bfloat16.
+ * shared kernels and inputs; in every precision.
  */
 import { conv, convDxOp, convOp, convTranspose, type ConvWindow } from '../../lib/ops/conv.js';
 import { gradients } from '../../lib/ops/autodiff.js';
@@ -9,7 +9,7 @@ import { sizeOf } from '../../lib/graph/shape.js';
 import { windowOutput } from '../../lib/ops/window.js';
 import type { Value } from '../../lib/graph/graph.js';
 import { flat, indices, type OpCase } from './op_case.js';
-import { bfloat16 } from './recurrence_case.js';
+import { ROUNDED, roundingOf, type Rounded } from './rounded_operand.js';
 
 type Numbers = readonly number[];
 
@@ -61,9 +61,9 @@ function convolve(x: Numbers, xShape: Numbers, w: Numbers, wShape: Numbers, g: C
   return y;
 }
 
-/** conv with operands rounded to bfloat16. They are given, so they round the same everywhere; sums are in float32. */
-function rounded(x: Value, w: Value, window: ConvWindow, bias?: Value): Value {
-  return x.graph.add(convOp, { x, w, bias }, { ...window, precision: 'bfloat16' }).outputs.y!;
+/** conv with rounded operands. They are given, so they round the same everywhere; sums are in float32. */
+function rounded(precision: Rounded, x: Value, w: Value, window: ConvWindow, bias?: Value): Value {
+  return x.graph.add(convOp, { x, w, bias }, { ...window, precision }).outputs.y!;
 }
 
 export function convolution(name: string, x: Numbers, w: Numbers, g: ConvWindow = {}, bias = false, relu = false): OpCase {
@@ -87,19 +87,19 @@ export function convolution(name: string, x: Numbers, w: Numbers, g: ConvWindow 
  * Σ g · (conv(x, w) + bias) with its gradients as results, so that larger shapes need no differences: several tiles and
  * slices.
  */
-function larger(name: string, x: Numbers, w: Numbers, window: ConvWindow = {}, rounds = false): OpCase {
-  const operand = rounds ? bfloat16 : (value: number): number => value;
+function larger(name: string, x: Numbers, w: Numbers, window: ConvWindow = {}, precision?: Rounded): OpCase {
   const y = outputShape(x, w, window);
   const o = w.at(-1)!;
   return {
     name,
     inputs: { x: { shape: x }, w: { shape: w }, b: { shape: [o] }, g: { shape: y } },
     build: (v) => {
-      const made = (rounds ? rounded : conv)(v.x!, v.w!, window, v.b);
+      const made = precision ? rounded(precision, v.x!, v.w!, window, v.b) : conv(v.x!, v.w!, window, v.b);
       const [dx, dw, db] = gradients(elementwise('mul', made, v.g!), [v.x!, v.w!, v.b!]);
       return { y: made, dx: dx!, dw: dw!, db: db! };
     },
-    reference: (v) => {
+    reference: (v, backend) => {
+      const operand = roundingOf(precision ?? 'float32', backend);
       const dx = new Array<number>(sizeOf(x)).fill(0);
       const dw = new Array<number>(sizeOf(w)).fill(0);
       const db = new Array<number>(o).fill(0);
@@ -118,34 +118,45 @@ function larger(name: string, x: Numbers, w: Numbers, window: ConvWindow = {}, r
   };
 }
 
-/** `larger` in bfloat16. The gradient by the bias is a plain sum: nothing of it is rounded. */
-const largerRounded = (name: string, x: Numbers, w: Numbers, window?: ConvWindow): OpCase =>
-  larger(`${name} in bfloat16`, x, w, window, true);
+/** `larger` with rounded operands. The gradient by the bias is a plain sum: nothing of it is rounded. */
+const largerRounded = (precision: Rounded, name: string, x: Numbers, w: Numbers, window?: ConvWindow): OpCase =>
+  larger(`${name} in ${precision}`, x, w, window, precision);
 
-/** In bfloat16: bias and relu are applied to the float32 sums. */
-function inBfloat16(name: string, x: Numbers, w: Numbers, g: ConvWindow = {}, bias = false, relu = false): OpCase {
+/** Operands are rounded; bias and relu are applied to the float32 sums. */
+function inPrecision(
+  precision: Rounded,
+  name: string,
+  x: Numbers,
+  w: Numbers,
+  g: ConvWindow = {},
+  bias = false,
+  relu = false,
+): OpCase {
   const exact = convolution(name, x, w, g, bias, relu);
   return {
     ...exact,
-    name: `${name} in bfloat16`,
+    name: `${name} in ${precision}`,
     build: (v) => {
-      const y = rounded(v.x!, v.w!, g, v.bias);
+      const y = rounded(precision, v.x!, v.w!, g, v.bias);
       return { y: relu ? elementwise('relu', y) : y };
     },
-    reference: (v) => exact.reference({ ...v, x: v.x!.map(bfloat16), w: v.w!.map(bfloat16) }),
+    reference: (v, backend) => {
+      const round = roundingOf(precision, backend);
+      return exact.reference({ ...v, x: v.x!.map(round), w: v.w!.map(round) }, backend);
+    },
     gradients: [],
   };
 }
 
-/** Σ g·conv(x, w) + h·conv(z, w) + k·conv(x, u) in bfloat16: the gradients of what is used twice accumulate. */
-function accumulated(name: string, x: Numbers, w: Numbers, window: ConvWindow): OpCase {
+/** Σ g·conv(x, w) + h·conv(z, w) + k·conv(x, u) with rounded operands: the gradients of what is used twice accumulate. */
+function accumulated(precision: Rounded, name: string, x: Numbers, w: Numbers, window: ConvWindow): OpCase {
   const y = outputShape(x, w, window);
   const shapes = { x, z: x, w, u: w, g: y, h: y, k: y };
   return {
-    name: `${name} in bfloat16: gradients accumulate`,
+    name: `${name} in ${precision}: gradients accumulate`,
     inputs: Object.fromEntries(Object.entries(shapes).map(([input, shape]) => [input, { shape }])),
     build: (v) => {
-      const weighed = (a: Value, b: Value, slope: Value): Value => elementwise('mul', rounded(a, b, window), slope);
+      const weighed = (a: Value, b: Value, slope: Value): Value => elementwise('mul', rounded(precision, a, b, window), slope);
       const all = elementwise(
         'add',
         elementwise('add', weighed(v.x!, v.w!, v.g!), weighed(v.z!, v.w!, v.h!)),
@@ -154,10 +165,11 @@ function accumulated(name: string, x: Numbers, w: Numbers, window: ConvWindow): 
       const [dx, dw] = gradients(all, [v.x!, v.w!]);
       return { dx: dx!, dw: dw! };
     },
-    reference: (v) => {
+    reference: (v, backend) => {
+      const round = roundingOf(precision, backend);
       const dx = new Array<number>(sizeOf(x)).fill(0);
       const dw = new Array<number>(sizeOf(w)).fill(0);
-      const r = Object.fromEntries(Object.entries(v).map(([input, values]) => [input, values.map(bfloat16)]));
+      const r = Object.fromEntries(Object.entries(v).map(([input, values]) => [input, values.map(round)]));
       products(x, w, window, (a, b, c) => {
         dx[a]! += r.g![c]! * r.w![b]! + r.k![c]! * r.u![b]!;
         dw[b]! += r.g![c]! * r.x![a]! + r.h![c]! * r.z![a]!;
@@ -170,24 +182,24 @@ function accumulated(name: string, x: Numbers, w: Numbers, window: ConvWindow): 
 }
 
 /** The transposed convolution of dy to a value of shape x. */
-export function transposed(name: string, x: Numbers, w: Numbers, g: ConvWindow, rounds = false): OpCase {
+export function transposed(name: string, x: Numbers, w: Numbers, g: ConvWindow, precision?: Rounded): OpCase {
   const shape = outputShape(x, w, g);
-  const operand = rounds ? bfloat16 : (value: number): number => value;
   return {
     name,
     inputs: { dy: { shape }, w: { shape: w } },
     build: (v) => ({
-      y: rounds
-        ? v.dy!.graph.add(convDxOp, { dy: v.dy, w: v.w }, { ...g, shape: x, precision: 'bfloat16' }).outputs.dx!
+      y: precision
+        ? v.dy!.graph.add(convDxOp, { dy: v.dy, w: v.w }, { ...g, shape: x, precision }).outputs.dx!
         : convTranspose(v.dy!, v.w!, x, g),
     }),
-    reference: (v) => {
+    reference: (v, backend) => {
+      const operand = roundingOf(precision ?? 'float32', backend);
       const dx = new Array<number>(sizeOf(x)).fill(0);
       const [dy, weights] = [v.dy!.map(operand), v.w!.map(operand)];
       products(x, w, g, (a, b, c) => (dx[a]! += dy[c]! * weights[b]!));
       return { y: dx };
     },
-    ...(rounds && { gradients: [] }),
+    ...(precision && { gradients: [] }),
     terms: sizeOf(w) + sizeOf(shape) / shape.at(-1)!,
   };
 }
@@ -195,6 +207,28 @@ export function transposed(name: string, x: Numbers, w: Numbers, g: ConvWindow, 
 const SAME = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const SAME_DEEP = { ...SAME, padFront: 1, padBack: 1 };
 const uneven = { padTop: 2, padBottom: 1, padRight: 1 };
+
+/**
+ * Each tile of CUDA's tensor cores (native/ops/conv_tiles.cuh) in each of the three products, over two axes and over three, with
+ * rows, columns and depth that do not fill the last one.
+ */
+const tiles = (precision: Rounded): OpCase[] => [
+  largerRounded(precision, 'large tiles, two groups of 20 channels to 76, stride 2', [1, 27, 27, 40], [2, 2, 20, 152], {
+    ...{ strideH: 2, strideW: 2, groups: 2 },
+  }),
+  largerRounded(precision, 'large tiles backward, 45 channels, dilation 2', [2, 15, 15, 45], [3, 1, 45, 12], {
+    dilationH: 2,
+    padTop: 2,
+  }),
+  largerRounded(precision, 'large tiles, three axes', [1, 8, 8, 8, 36], [2, 1, 1, 36, 36], { padFront: 1 }),
+  largerRounded(precision, 'narrow tiles, three axes', [1, 8, 8, 8, 12], [1, 2, 1, 12, 20], { padTop: 1 }),
+  largerRounded(precision, 'narrow tiles, strides 2 and 3', [1, 43, 64, 8], [3, 2, 8, 28], { strideH: 2, strideW: 3, padTop: 1 }),
+  largerRounded(precision, 'small tiles, stride 2', [1, 9, 9, 8], [3, 2, 8, 36], { strideW: 2 }),
+  largerRounded(precision, 'small tiles, three axes', [1, 3, 4, 4, 8], [2, 2, 2, 8, 36]),
+  largerRounded(precision, 'small tiles, odd channels, three axes', [1, 5, 4, 6, 5], [2, 2, 1, 5, 35], { strideW: 2 }),
+  inPrecision(precision, 'bias and relu, large tiles', [1, 21, 20, 8], [2, 2, 8, 68], {}, true, true),
+  accumulated(precision, '36 channels', [2, 15, 15, 36], [2, 1, 36, 36], {}),
+];
 
 export const cases: OpCase[] = [
   larger('many channels', [2, 20, 20, 36], [3, 3, 36, 40], SAME),
@@ -274,42 +308,70 @@ export const cases: OpCase[] = [
     reference: (v) => ({ y: convolve(v.x!, x, v.w!, w, g), twice: convolve(v.x!, x, v.w!, w, g) }),
     terms: 100,
   })),
-  largerRounded('32 to 64 channels', [3, 14, 14, 32], [3, 3, 32, 64]),
-  largerRounded('a kernel of a megabyte', [1, 2, 2, 240], [3, 3, 240, 256], SAME),
-  largerRounded('16 to 32 channels', [2, 16, 15, 16], [3, 3, 16, 32], SAME),
-  largerRounded('64 channels', [2, 8, 8, 64], [3, 3, 64, 64], SAME),
-  largerRounded('16 to 32 channels, stride 2', [2, 16, 17, 16], [3, 3, 16, 32], { ...SAME, strideH: 2, strideW: 2 }),
-  largerRounded('1×1, stride 2', [2, 16, 16, 16], [1, 1, 16, 32], { strideH: 2, strideW: 2 }),
-  largerRounded('many channels, odd', [1, 21, 20, 35], [2, 2, 35, 37]),
-  largerRounded('one channel in', [3, 14, 13, 1], [3, 3, 1, 32]),
-  largerRounded('3 to 16 channels', [2, 16, 16, 3], [3, 3, 3, 16], SAME),
-  largerRounded('5×4, uneven padding, strides 3 and 2', [2, 15, 14, 8], [5, 4, 8, 24], { ...uneven, strideH: 3, strideW: 2 }),
-  largerRounded('16 to 48 channels, dilation 2', [2, 13, 12, 16], [3, 3, 16, 48], { ...SAME, dilationH: 2, dilationW: 2 }),
-  largerRounded('stride 2 with dilation 3', [1, 17, 18, 16], [3, 2, 16, 16], {
+  largerRounded('bfloat16', '32 to 64 channels', [3, 14, 14, 32], [3, 3, 32, 64]),
+  largerRounded('bfloat16', 'a kernel of a megabyte', [1, 2, 2, 240], [3, 3, 240, 256], SAME),
+  largerRounded('bfloat16', '16 to 32 channels', [2, 16, 15, 16], [3, 3, 16, 32], SAME),
+  largerRounded('bfloat16', '64 channels', [2, 8, 8, 64], [3, 3, 64, 64], SAME),
+  largerRounded('bfloat16', '16 to 32 channels, stride 2', [2, 16, 17, 16], [3, 3, 16, 32], { ...SAME, strideH: 2, strideW: 2 }),
+  largerRounded('bfloat16', '1×1, stride 2', [2, 16, 16, 16], [1, 1, 16, 32], { strideH: 2, strideW: 2 }),
+  largerRounded('bfloat16', 'many channels, odd', [1, 21, 20, 35], [2, 2, 35, 37]),
+  largerRounded('bfloat16', 'one channel in', [3, 14, 13, 1], [3, 3, 1, 32]),
+  largerRounded('bfloat16', '3 to 16 channels', [2, 16, 16, 3], [3, 3, 3, 16], SAME),
+  largerRounded('bfloat16', '5×4, uneven padding, strides 3 and 2', [2, 15, 14, 8], [5, 4, 8, 24], {
+    ...uneven,
+    strideH: 3,
+    strideW: 2,
+  }),
+  largerRounded('bfloat16', '16 to 48 channels, dilation 2', [2, 13, 12, 16], [3, 3, 16, 48], {
+    ...SAME,
+    dilationH: 2,
+    dilationW: 2,
+  }),
+  largerRounded('bfloat16', 'stride 2 with dilation 3', [1, 17, 18, 16], [3, 2, 16, 16], {
     strideH: 2,
     strideW: 2,
     dilationH: 3,
     dilationW: 3,
   }),
-  largerRounded('two groups of 16 channels', [2, 9, 10, 32], [3, 3, 16, 32], { ...SAME, groups: 2 }),
-  largerRounded('two groups of 9 channels to 35', [1, 12, 11, 18], [3, 2, 9, 70], { groups: 2 }),
-  largerRounded('depthwise', [2, 14, 19, 20], [3, 3, 1, 20], { ...SAME, groups: 20 }),
-  largerRounded('depthwise, dilated', [1, 13, 16, 18], [3, 4, 1, 18], { ...SAME, dilationH: 2, dilationW: 3, groups: 18 }),
-  largerRounded('depthwise, three channels from each', [2, 9, 8, 6], [3, 3, 1, 18], { ...SAME, groups: 6 }),
-  largerRounded('three axes, 12 to 20 channels', [2, 6, 7, 8, 12], [3, 3, 3, 12, 20], SAME_DEEP),
-  largerRounded('three axes, 16 to 32 channels', [1, 6, 7, 8, 16], [3, 2, 3, 16, 32], { ...SAME_DEEP, strideD: 2 }),
-  inBfloat16('one of everything', [1, 1, 1, 1], [1, 1, 1, 1]),
-  inBfloat16('3×3', [2, 6, 5, 3], [3, 3, 3, 4]),
-  inBfloat16('bias and relu', [2, 9, 9, 16], [3, 3, 16, 32], SAME, true, true),
-  inBfloat16('bias and relu, one channel in', [2, 9, 9, 1], [3, 3, 1, 32], SAME, true, true),
-  inBfloat16('relu, wide channels', [1, 4, 4, 18], [2, 2, 18, 33], {}, false, true),
-  inBfloat16('groups, bias and relu', [2, 4, 5, 6], [2, 3, 2, 9], { ...SAME, groups: 3 }, true, true),
-  inBfloat16('depthwise, bias and relu', [2, 4, 5, 3], [3, 2, 1, 3], { ...SAME, groups: 3 }, true, true),
-  inBfloat16('three axes, bias and relu', [1, 4, 3, 5, 2], [2, 3, 2, 2, 3], { padFront: 1, padTop: 1, padRight: 1 }, true, true),
-  transposed('transposed in bfloat16', [2, 9, 8, 16], [3, 3, 16, 32], { strideH: 2, strideW: 2, padTop: 1 }, true),
-  accumulated('32 to 16 channels', [2, 9, 10, 32], [3, 3, 32, 16], SAME),
-  accumulated('one channel in', [2, 9, 10, 1], [3, 3, 1, 16], SAME),
-  accumulated('depthwise', [1, 5, 4, 17], [4, 3, 1, 17], { ...SAME, groups: 17 }),
-  accumulated('depthwise, two channels from each', [1, 4, 4, 9], [3, 3, 1, 18], { ...SAME, groups: 9 }),
-  accumulated('three axes, two groups', [1, 3, 3, 4, 4], [2, 2, 2, 2, 4], { groups: 2 }),
+  largerRounded('bfloat16', 'two groups of 16 channels', [2, 9, 10, 32], [3, 3, 16, 32], { ...SAME, groups: 2 }),
+  largerRounded('bfloat16', 'two groups of 9 channels to 35', [1, 12, 11, 18], [3, 2, 9, 70], { groups: 2 }),
+  largerRounded('bfloat16', 'depthwise', [2, 14, 19, 20], [3, 3, 1, 20], { ...SAME, groups: 20 }),
+  largerRounded('bfloat16', 'depthwise, dilated', [1, 13, 16, 18], [3, 4, 1, 18], {
+    ...SAME,
+    dilationH: 2,
+    dilationW: 3,
+    groups: 18,
+  }),
+  largerRounded('bfloat16', 'depthwise, three channels from each', [2, 9, 8, 6], [3, 3, 1, 18], { ...SAME, groups: 6 }),
+  largerRounded('bfloat16', 'three axes, 12 to 20 channels', [2, 6, 7, 8, 12], [3, 3, 3, 12, 20], SAME_DEEP),
+  largerRounded('bfloat16', 'three axes, 16 to 32 channels', [1, 6, 7, 8, 16], [3, 2, 3, 16, 32], { ...SAME_DEEP, strideD: 2 }),
+  inPrecision('bfloat16', 'one of everything', [1, 1, 1, 1], [1, 1, 1, 1]),
+  inPrecision('bfloat16', '3×3', [2, 6, 5, 3], [3, 3, 3, 4]),
+  inPrecision('bfloat16', 'bias and relu', [2, 9, 9, 16], [3, 3, 16, 32], SAME, true, true),
+  inPrecision('bfloat16', 'bias and relu, one channel in', [2, 9, 9, 1], [3, 3, 1, 32], SAME, true, true),
+  inPrecision('bfloat16', 'relu, wide channels', [1, 4, 4, 18], [2, 2, 18, 33], {}, false, true),
+  inPrecision('bfloat16', 'groups, bias and relu', [2, 4, 5, 6], [2, 3, 2, 9], { ...SAME, groups: 3 }, true, true),
+  inPrecision('bfloat16', 'depthwise, bias and relu', [2, 4, 5, 3], [3, 2, 1, 3], { ...SAME, groups: 3 }, true, true),
+  inPrecision(
+    'bfloat16',
+    'three axes, bias and relu',
+    [1, 4, 3, 5, 2],
+    [2, 3, 2, 2, 3],
+    { padFront: 1, padTop: 1, padRight: 1 },
+    true,
+    true,
+  ),
+  transposed('transposed in bfloat16', [2, 9, 8, 16], [3, 3, 16, 32], { strideH: 2, strideW: 2, padTop: 1 }, 'bfloat16'),
+  accumulated('bfloat16', '32 to 16 channels', [2, 9, 10, 32], [3, 3, 32, 16], SAME),
+  accumulated('bfloat16', 'one channel in', [2, 9, 10, 1], [3, 3, 1, 16], SAME),
+  accumulated('bfloat16', 'depthwise', [1, 5, 4, 17], [4, 3, 1, 17], { ...SAME, groups: 17 }),
+  accumulated('bfloat16', 'depthwise, two channels from each', [1, 4, 4, 9], [3, 3, 1, 18], { ...SAME, groups: 9 }),
+  accumulated('bfloat16', 'three axes, two groups', [1, 3, 3, 4, 4], [2, 2, 2, 2, 4], { groups: 2 }),
+  largerRounded('tf32', '9 to 20 channels', [2, 9, 8, 9], [3, 3, 9, 20], SAME),
+  largerRounded('tf32', 'depthwise, two channels from each', [2, 6, 5, 9], [3, 3, 1, 18], { ...SAME, groups: 9 }),
+  inPrecision('tf32', 'bias and relu, two groups', [2, 6, 6, 8], [3, 3, 4, 12], { ...SAME, groups: 2 }, true, true),
+  transposed('transposed in tf32', [2, 9, 8, 5], [3, 3, 5, 7], { strideH: 2, strideW: 2, padTop: 1 }, 'tf32'),
+  accumulated('tf32', '8 to 4 channels', [2, 5, 6, 8], [3, 3, 8, 4], SAME),
+  accumulated('tf32', 'depthwise', [1, 5, 4, 17], [3, 3, 1, 17], { ...SAME, groups: 17 }),
+  ...ROUNDED.flatMap(tiles),
 ];

@@ -1,4 +1,4 @@
-/** gru and its gradient against the cell in float64: both places of the reset gate, directions, activations, masks, bfloat16. */
+/** gru and its gradient against the cell in float64: both places of the reset gate, directions, activations, masks, precisions. */
 import { gruOp } from '../../lib/ops/gru.js';
 import { CELL_ACTIVATIONS, DIRECTIONS } from '../../lib/ops/recurrence.js';
 import type { OpCase } from './op_case.js';
@@ -115,6 +115,7 @@ export const cases: OpCase[] = [
     many(`reset ${reset}, units shared`, { b: 2, t: 3, h: 260, given, mask: patchyMask(2, 3), direction: 'backward', reset }),
     many(`reset ${reset}, a long sequence`, { t: 70, h: 16, given: ['h0'], reset }),
     many(`reset ${reset}, in bfloat16`, { b: 2, h: 3, precision: 'bfloat16', given, mask: [1, 1, 1, 1, 0, 1], reset }),
+    many(`reset ${reset}, in tf32`, { b: 2, h: 3, precision: 'tf32', given, mask: [1, 1, 1, 1, 0, 1], reset }),
   ]),
   many('by the recurrent bias alone', { b: 2, h: 4, given: ['bias'], by: ['bias'] }),
   // One step from a given state: its products are of given numbers, so no size brings one near a tie.

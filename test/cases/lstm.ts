@@ -1,4 +1,4 @@
-/** lstm and its gradient against the cell in float64, in every direction and activation, masked, dropped, in bfloat16. */
+/** lstm and its gradient against the cell in float64, in every direction and activation, masked, dropped, in every precision. */
 import { lstmOp } from '../../lib/ops/lstm.js';
 import { CELL_ACTIVATIONS, DIRECTIONS } from '../../lib/ops/recurrence.js';
 import type { OpCase } from './op_case.js';
@@ -96,4 +96,6 @@ export const cases: OpCase[] = [
   many('in bfloat16', { b: 2, h: 3, precision: 'bfloat16', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),
   // One step from a given state: its product is of given numbers, so no size brings one near a tie.
   alone('in bfloat16, one step of many rows', { b: 35, t: 1, h: 33, precision: 'bfloat16', exact: true, given: ['h0', 'keep'] }),
+  many('in tf32', { b: 2, h: 3, precision: 'tf32', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),
+  alone('in tf32, one step', { b: 5, t: 1, h: 8, precision: 'tf32', exact: true, given: ['h0', 'keep'] }),
 ];

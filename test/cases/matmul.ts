@@ -1,9 +1,9 @@
-/** matmul in every transposition, with bias and relu, size 1, and accumulating; in float32 and in bfloat16. */
+/** matmul in every transposition, with bias and relu, size 1, and accumulating; in every precision. */
 import { elementwise } from '../../lib/ops/map.js';
 import type { Value } from '../../lib/graph/graph.js';
 import { matmul, matmulOp } from '../../lib/ops/matmul.js';
-import type { OpCase } from './op_case.js';
-import { bfloat16 } from './recurrence_case.js';
+import type { Numbers, OpCase } from './op_case.js';
+import { ROUNDED, roundingOf, type Rounded } from './rounded_operand.js';
 
 function product(
   a: readonly number[],
@@ -32,8 +32,9 @@ function simple(m: number, k: number, n: number, ta: boolean, tb: boolean): OpCa
   };
 }
 
-/** op(a)·op(b) of operands rounded to bfloat16. They are given, so they round the same everywhere; sums are in float32. */
+/** op(a)·op(b) of rounded operands. They are given, so they round the same everywhere; sums are in float32. */
 function rounded(
+  precision: Rounded,
   m: number,
   k: number,
   n: number,
@@ -44,15 +45,16 @@ function rounded(
   const { bias = false, relu = false } = options;
   const yes = (flag: boolean): string => (flag ? 'yes' : 'no');
   return {
-    name: `${simple(m, k, n, ta, tb).name} in bfloat16${bias ? ' with a bias' : ''}${relu ? ' and relu' : ''}`,
+    name: `${simple(m, k, n, ta, tb).name} in ${precision}${bias ? ' with a bias' : ''}${relu ? ' and relu' : ''}`,
     inputs: { ...simple(m, k, n, ta, tb).inputs, ...(bias && { bias: { shape: [n] } }) },
     build: (x) => {
-      const attrs = { transposeA: yes(ta), transposeB: yes(tb), precision: 'bfloat16' };
+      const attrs = { transposeA: yes(ta), transposeB: yes(tb), precision };
       const y = x.a!.graph.add(matmulOp, { a: x.a, b: x.b, bias: x.bias }, attrs).outputs.y!;
       return { y: relu ? elementwise('relu', y) : y };
     },
-    reference: (x) => {
-      const y = product(x.a!.map(bfloat16), x.b!.map(bfloat16), m, k, n, ta, tb).map((v, i) => v + (x.bias?.[i % n] ?? 0));
+    reference: (x, backend) => {
+      const round = roundingOf(precision, backend);
+      const y = product(x.a!.map(round), x.b!.map(round), m, k, n, ta, tb).map((v, i) => v + (x.bias?.[i % n] ?? 0));
       return { y: relu ? y.map((v) => Math.max(0, v)) : y };
     },
     gradients: [],
@@ -60,7 +62,7 @@ function rounded(
   };
 }
 
-const inBfloat16 = (a: Value, b: Value): Value => a.graph.add(matmulOp, { a, b }, { precision: 'bfloat16' }).outputs.y!;
+const inPrecision = (precision: Rounded, a: Value, b: Value): Value => a.graph.add(matmulOp, { a, b }, { precision }).outputs.y!;
 
 const transposes = [false, true].flatMap((ta) => [false, true].map((tb) => [ta, tb] as const));
 
@@ -102,22 +104,26 @@ export const cases: OpCase[] = [
     terms: 8,
   },
   ...transposes.flatMap(([ta, tb]) => [
-    rounded(5, 7, 3, ta, tb),
-    rounded(1, 1, 1, ta, tb),
-    rounded(33, 65, 17, ta, tb, { bias: true }),
-    rounded(1, 40, 9, ta, tb, { bias: true, relu: true }),
-    rounded(70, 35, 130, ta, tb, { relu: true }),
+    rounded('bfloat16', 5, 7, 3, ta, tb),
+    rounded('bfloat16', 1, 1, 1, ta, tb),
+    rounded('bfloat16', 33, 65, 17, ta, tb, { bias: true }),
+    rounded('bfloat16', 1, 40, 9, ta, tb, { bias: true, relu: true }),
+    rounded('bfloat16', 70, 35, 130, ta, tb, { relu: true }),
+    rounded('tf32', 33, 65, 17, ta, tb, { bias: true, relu: true }),
   ]),
-  {
-    name: 'sum of two products in bfloat16',
+  ...ROUNDED.map((precision) => ({
+    name: `sum of two products in ${precision}`,
     inputs: { a: { shape: [4, 5] }, b: { shape: [5, 6] }, c: { shape: [4, 3] }, d: { shape: [3, 6] } },
-    build: ({ a, b, c, d }) => ({ y: elementwise('add', inBfloat16(a!, b!), inBfloat16(c!, d!)) }),
-    reference: (x) => {
-      const [a, b, c, d] = [x.a!, x.b!, x.c!, x.d!].map((v) => v.map(bfloat16)) as [number[], number[], number[], number[]];
+    build: ({ a, b, c, d }: Record<string, Value>) => ({
+      y: elementwise('add', inPrecision(precision, a!, b!), inPrecision(precision, c!, d!)),
+    }),
+    reference: (x: Numbers, backend: 'cpu' | 'cuda') => {
+      const round = roundingOf(precision, backend);
+      const [a, b, c, d] = [x.a!, x.b!, x.c!, x.d!].map((v) => v.map(round)) as [number[], number[], number[], number[]];
       const other = product(c, d, 4, 3, 6, false, false);
       return { y: product(a, b, 4, 5, 6, false, false).map((v, i) => v + other[i]!) };
     },
     gradients: [],
     terms: 8,
-  },
+  })),
 ];

@@ -24,8 +24,11 @@ export interface OpCase {
   slots?: Record<number, { dtype: DType; rows: number; data: readonly number[] }>;
   /** Applies the op; the outputs to compare, by name. Mutated inputs are compared when the reference returns them. */
   build(values: Record<string, Value>, variables: Record<string, Variable>): Record<string, Value>;
-  /** The same in float64. Keys are outputs of `build`, mutated inputs, or `slot<k>`. */
-  reference(inputs: Numbers): Numbers;
+  /**
+   * The same in float64. Keys are outputs of `build`, mutated inputs, or `slot<k>`. Backends differ only in TF32, to which the
+   * CPU rounds nothing.
+   */
+  reference(inputs: Numbers, backend: 'cpu' | 'cuda'): Numbers;
   /** Float inputs to differentiate by; all of them by default, none for ops without a derivative. */
   gradients?: readonly string[];
   /** Number of terms summed into one result: scales the absolute tolerance. */

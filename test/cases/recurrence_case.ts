@@ -2,16 +2,18 @@
  * Cases of the recurrent ops: a cell in float64, run over rows and steps with masks, directions and factors, forward and,
  * written out, backward. A cell's step yields the new state and a function that takes the gradient by it apart.
  *
- * Small cases leave their gradients to the walk's central differences; in larger ones, and in those in bfloat16 (where
+ * Small cases leave their gradients to the walk's central differences; in larger ones, and in those that round operands (where
  * rounding makes a difference quotient meaningless), the gradients of Σ y·dy + Σ h·dh + Σ c·dc are outputs.
  */
 import type { OpDef } from '../../lib/graph/define_op.js';
 import type { Value } from '../../lib/graph/graph.js';
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
+import type { Precision } from '../../lib/ops/precision.js';
 import type { CellActivation, Direction } from '../../lib/ops/recurrence.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { CaseInput, Numbers, OpCase } from './op_case.js';
+import { roundingOf, surely, type Rounding } from './rounded_operand.js';
 
 /** Activations by their argument, and their slopes by their argument. */
 export const CELL_FUNCTIONS: Record<CellActivation, readonly [value: (x: number) => number, slope: (x: number) => number]> = {
@@ -66,23 +68,6 @@ export interface CellParts {
 
 export type Cell = (parts: CellParts, xw: Row, before: State) => CellStep;
 
-/** To bfloat16, to nearest, ties to even. */
-export function bfloat16(x: number): number {
-  const bits = new Uint32Array(new Float32Array([x]).buffer);
-  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
-  return new Float32Array(bits.buffer)[0]!;
-}
-
-/**
- * bfloat16 of a number that the device knows in float32 only. Where float32's error could round it to the other side, and
- * that would show, the case is refused: no tolerance that lets this pass would notice a kernel that does not round.
- */
-export function surely(x: number): number {
-  const error = 3e-7 * Math.max(1, Math.abs(x));
-  if (Math.abs(bfloat16(x + error) - bfloat16(x - error)) > 4e-5) throw new Error(`${x} lies too near a tie: change the case`);
-  return bfloat16(x);
-}
-
 /** u [H, columns] and its two products; operands rounded where the precision says so. */
 export class RecurrentKernel {
   private readonly u: Row;
@@ -91,10 +76,11 @@ export class RecurrentKernel {
     u: Row,
     private readonly h: number,
     private readonly columns: number,
-    private readonly round: (x: number) => number,
-    bf16: boolean,
+    /** Of the kernel, which is given, and of what is multiplied with it. */
+    given: Rounding,
+    private readonly round: Rounding,
   ) {
-    this.u = bf16 ? u.map(bfloat16) : u;
+    this.u = u.map(given);
   }
 
   /** met·u, columns `from` to `to`. */
@@ -133,7 +119,7 @@ export interface Sequence {
   activation?: CellActivation;
   recurrentActivation?: CellActivation;
   reset?: 'after' | 'before';
-  precision?: 'float32' | 'bfloat16';
+  precision?: Precision;
   /** Optional inputs beside the mask: h0, c0, keep, bias. */
   given?: readonly string[];
   /** [B, T]. */
@@ -165,11 +151,10 @@ interface Run {
 }
 
 /** All results, and the gradients by all inputs for upstream gradients dy, dh and dc (zeros where absent). */
-export function runSequence({ gates, cell }: RecurrentOp, s: Full, x: Numbers): Run {
+export function runSequence({ gates, cell }: RecurrentOp, s: Full, x: Numbers, backend: 'cpu' | 'cuda'): Run {
   const { b, t, h } = s;
-  const bf16 = s.precision === 'bfloat16';
-  const round = bf16 ? (s.exact ? bfloat16 : surely) : (v: number): number => v;
-  const kernel = new RecurrentKernel(x.u!, h, gates * h, round, bf16);
+  const round = roundingOf(s.precision ?? 'float32', backend);
+  const kernel = new RecurrentKernel(x.u!, h, gates * h, round, s.exact ? round : surely(round));
   const zeros = (n: number): number[] => new Array<number>(n).fill(0);
   const row = (name: string, n: number): Row => x[name]?.slice(n * h, (n + 1) * h) ?? zeros(h);
   const put = (to: number[], at: number, from: Row): void => from.forEach((v, i) => (to[at + i] = v));
@@ -228,8 +213,8 @@ function inputsOf({ gates }: RecurrentOp, s: Full, upstream: boolean): Record<st
   const { b, t, h, data = {} } = s;
   const shapes: Record<string, readonly number[]> = { h0: [b, h], c0: [b, h], keep: [b, h], bias: [gates * h], mask: [b, t] };
   const resultShapes: Record<string, readonly number[]> = { y: [b, t, h], h: [b, h], c: [b, h] };
-  // What recurrent dropout multiplies by; in bfloat16 a power of two, which rounds as the state does.
-  const kept = s.precision === 'bfloat16' ? 2 : 1.25;
+  // What recurrent dropout multiplies by; where operands are rounded a power of two, which rounds as the state does.
+  const kept = s.precision ? 2 : 1.25;
   const keep = Array.from({ length: b * h }, (_, i) => ((i * 7) % 5 < 2 ? 0 : kept));
   const one = (name: string, shape: readonly number[], range: readonly [number, number]): [string, CaseInput] => [
     name,
@@ -266,7 +251,7 @@ export function small(op: RecurrentOp, name: string, sequence: Sequence): OpCase
     name,
     inputs: inputsOf(op, s, false),
     build: (values) => results(op, s, values),
-    reference: (x) => only(runSequence(op, s, x).results, s.results),
+    reference: (x, backend) => only(runSequence(op, s, x, backend).results, s.results),
     gradients: s.by,
     terms: terms(op, s),
   };
@@ -277,7 +262,7 @@ export function forwardOnly(op: RecurrentOp, name: string, sequence: Sequence): 
   return { ...small(op, name, sequence), gradients: [] };
 }
 
-/** Larger ones, and those in bfloat16: results, and the gradients by the formula, are outputs. */
+/** Larger ones, and those that round operands: results, and the gradients by the formula, are outputs. */
 export function large(op: RecurrentOp, name: string, sequence: Sequence): OpCase {
   const s = filled(op, sequence);
   return {
@@ -292,8 +277,8 @@ export function large(op: RecurrentOp, name: string, sequence: Sequence): OpCase
       );
       return { ...made, ...Object.fromEntries(s.by.map((input, i) => [`by ${input}`, slopes[i]!])) };
     },
-    reference: (x) => {
-      const run = runSequence(op, s, x);
+    reference: (x, backend) => {
+      const run = runSequence(op, s, x, backend);
       const slopes = Object.entries(only(run.gradients, s.by)).map(([input, v]) => [`by ${input}`, v]);
       return { ...only(run.results, s.results), ...Object.fromEntries(slopes) };
     },

@@ -35,7 +35,7 @@ function quadraticGradient(loss: (x: Numbers) => number, numbers: Numbers, input
 
 /** The case whose output is the gradient of Σ y² by `input`, y being what a linear or bilinear case makes. */
 function ofSquares(name: string, from: OpCase, input: string, y: (v: Record<string, Value>) => Value): OpCase {
-  const loss = (x: Numbers): number => from.reference(x).y!.reduce((s, v) => s + v * v, 0);
+  const loss = (x: Numbers): number => from.reference(x, 'cpu').y!.reduce((s, v) => s + v * v, 0);
   return {
     name,
     inputs: from.inputs,

@@ -1,4 +1,4 @@
-/** simpleRnn and its gradient against the cell in float64, in every direction and activation, masked, dropped, in bfloat16. */
+/** simpleRnn and its gradient against the cell in float64, in every direction and activation, masked, dropped, in every precision. */
 import { CELL_ACTIVATIONS, DIRECTIONS } from '../../lib/ops/recurrence.js';
 import { simpleRnnOp } from '../../lib/ops/simple_rnn.js';
 import type { OpCase } from './op_case.js';
@@ -63,6 +63,7 @@ export const cases: OpCase[] = [
   many('units shared', { b: 2, t: 3, h: 400, given: ['h0', 'keep'], mask: patchyMask(2, 3), direction: 'backward' }),
   many('a long sequence', { t: 70, h: 16, given: ['h0'] }),
   many('in bfloat16', { b: 2, h: 5, precision: 'bfloat16', given: ['h0', 'keep'], mask: [1, 1, 1, 1, 0, 1] }),
+  many('in tf32', { b: 2, h: 4, precision: 'tf32', given: ['h0', 'keep'], mask: [1, 1, 1, 1, 0, 1] }),
   // Linear, and every number a few bits long: the state after three steps needs rounding and is the same everywhere.
   many('in bfloat16, exact numbers', {
     b: 9,

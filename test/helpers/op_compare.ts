@@ -28,9 +28,15 @@ export function expectClose(
 }
 
 /** dL/dx by central differences of the float64 reference, L = Σ output · weights. */
-function differences(test: OpCase, numbers: Numbers, input: string, floatOutputs: readonly string[]): number[] {
+function differences(
+  test: OpCase,
+  backend: 'cpu' | 'cuda',
+  numbers: Numbers,
+  input: string,
+  floatOutputs: readonly string[],
+): number[] {
   const loss = (x: Numbers): number => {
-    const y = test.reference(x);
+    const y = test.reference(x, backend);
     return floatOutputs.reduce((total, name) => {
       const w = lossWeights(name, y[name]!.length);
       return total + y[name]!.reduce((s, v, i) => s + v * w[i]!, 0);
@@ -57,7 +63,7 @@ export async function compareCase(
   onProgram: (program: Program) => void = () => {},
 ): Promise<void> {
   const numbers = inputNumbers(test.inputs, test.name.length);
-  const expected = test.reference(numbers);
+  const expected = test.reference(numbers, backend);
   const floats = Object.keys(expected).filter((n) => !(n in test.inputs) && !n.startsWith('slot'));
   const slopes = new Map<string, number[]>();
   for (const mode of MODES) {
@@ -68,7 +74,7 @@ export async function compareCase(
       expectClose(outputs[name]!, values, test, `${name} (${mode.name})`);
     }
     for (const [name, slope] of Object.entries(gradients)) {
-      if (!slopes.has(name)) slopes.set(name, differences(test, numbers, name, floats));
+      if (!slopes.has(name)) slopes.set(name, differences(test, backend, numbers, name, floats));
       expectClose(slope, slopes.get(name)!, test, `d/d${name} (${mode.name})`);
     }
   }

@@ -1,4 +1,4 @@
-// The C++ tests' own harness: TEST registers, the checks below count, main prints `N passed, N failed`.
+// The C++ tests' own harness: TEST registers, the checks below end a test, run_tests prints `N passed, N failed`.
 #pragma once
 
 #include <functional>
@@ -17,6 +17,9 @@ struct Test {
 };
 
 std::vector<Test>& tests();
+
+// Runs the tests whose name contains the filter; returns the exit status.
+int run_tests(const char* filter);
 
 struct Registration {
   Registration(const char* name, void (*body)()) { tests().push_back({name, body}); }

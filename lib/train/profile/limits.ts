@@ -8,10 +8,9 @@ import { Graph, type Value } from '../../graph/graph.js';
 import { sizeOf, type Shape } from '../../graph/shape.js';
 import { elementwise } from '../../ops/map.js';
 import { matmul } from '../../ops/matmul.js';
+import type { Precision } from '../../ops/precision.js';
 import { Layout } from '../../runtime/layout.js';
 import { Session } from '../../runtime/session.js';
-
-export type Precision = 'float32' | 'bfloat16';
 
 /** What rooflines are drawn with. */
 export interface Limits {

@@ -1,7 +1,8 @@
 /** What `model.profile` found, and how it is shown: a table, and a trace in Chrome's Trace Event Format. */
 import { formatShape, type Shape } from '../../graph/shape.js';
+import type { Precision } from '../../ops/precision.js';
 import { textTable } from '../text_table.js';
-import type { Limits, Precision } from './limits.js';
+import type { Limits } from './limits.js';
 
 /** An instruction of a program, as it ran in the midst of the others. */
 export interface ProfiledInstruction {

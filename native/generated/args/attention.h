@@ -7,7 +7,7 @@ namespace gradstep {
 
 struct alignas(8) AttentionArgs {
   enum Causal : int32_t { kCausalNo, kCausalYes };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor q;
   Tensor k;
   Tensor v;
@@ -39,7 +39,7 @@ static_assert(sizeof(AttentionArgs) == 408, "layout");
 
 struct alignas(8) AttentionDxArgs {
   enum Causal : int32_t { kCausalNo, kCausalYes };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor q;
   Tensor k;
   Tensor v;

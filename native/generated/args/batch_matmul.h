@@ -8,7 +8,7 @@ namespace gradstep {
 struct alignas(8) BatchMatmulArgs {
   enum TransposeA : int32_t { kTransposeANo, kTransposeAYes };
   enum TransposeB : int32_t { kTransposeBNo, kTransposeBYes };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor a;
   Tensor b;
   Tensor y;

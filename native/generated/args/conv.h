@@ -7,7 +7,7 @@ namespace gradstep {
 
 struct alignas(8) ConvArgs {
   enum Activation : int32_t { kActivationLinear, kActivationRelu };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor x;
   Tensor w;
   Tensor bias;
@@ -50,7 +50,7 @@ static_assert(offsetof(ConvArgs, precision) == 248, "layout");
 static_assert(sizeof(ConvArgs) == 256, "layout");
 
 struct alignas(8) ConvDxArgs {
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor dy;
   Tensor w;
   Tensor dx;
@@ -94,7 +94,7 @@ static_assert(sizeof(ConvDxArgs) == 232, "layout");
 
 struct alignas(8) ConvDwArgs {
   enum WithBias : int32_t { kWithBiasNo, kWithBiasYes };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor x;
   Tensor dy;
   Tensor dw;

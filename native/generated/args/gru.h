@@ -8,7 +8,7 @@ namespace gradstep {
 struct alignas(8) GruArgs {
   enum Direction : int32_t { kDirectionForward, kDirectionBackward, kDirectionReversed };
   enum Activation : int32_t { kActivationLinear, kActivationRelu, kActivationRelu6, kActivationTanh, kActivationSigmoid, kActivationHardSigmoid, kActivationSoftsign, kActivationSoftplus, kActivationElu, kActivationSelu, kActivationExponential };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   enum RecurrentActivation : int32_t { kRecurrentActivationLinear, kRecurrentActivationRelu, kRecurrentActivationRelu6, kRecurrentActivationTanh, kRecurrentActivationSigmoid, kRecurrentActivationHardSigmoid, kRecurrentActivationSoftsign, kRecurrentActivationSoftplus, kRecurrentActivationElu, kRecurrentActivationSelu, kRecurrentActivationExponential };
   enum Reset : int32_t { kResetAfter, kResetBefore };
   Tensor xw;
@@ -49,7 +49,7 @@ static_assert(sizeof(GruArgs) == 552, "layout");
 struct alignas(8) GruDxArgs {
   enum Direction : int32_t { kDirectionForward, kDirectionBackward, kDirectionReversed };
   enum Activation : int32_t { kActivationLinear, kActivationRelu, kActivationRelu6, kActivationTanh, kActivationSigmoid, kActivationHardSigmoid, kActivationSoftsign, kActivationSoftplus, kActivationElu, kActivationSelu, kActivationExponential };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   enum RecurrentActivation : int32_t { kRecurrentActivationLinear, kRecurrentActivationRelu, kRecurrentActivationRelu6, kRecurrentActivationTanh, kRecurrentActivationSigmoid, kRecurrentActivationHardSigmoid, kRecurrentActivationSoftsign, kRecurrentActivationSoftplus, kRecurrentActivationElu, kRecurrentActivationSelu, kRecurrentActivationExponential };
   enum Reset : int32_t { kResetAfter, kResetBefore };
   Tensor u;

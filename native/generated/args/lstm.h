@@ -8,7 +8,7 @@ namespace gradstep {
 struct alignas(8) LstmArgs {
   enum Direction : int32_t { kDirectionForward, kDirectionBackward, kDirectionReversed };
   enum Activation : int32_t { kActivationLinear, kActivationRelu, kActivationRelu6, kActivationTanh, kActivationSigmoid, kActivationHardSigmoid, kActivationSoftsign, kActivationSoftplus, kActivationElu, kActivationSelu, kActivationExponential };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   enum RecurrentActivation : int32_t { kRecurrentActivationLinear, kRecurrentActivationRelu, kRecurrentActivationRelu6, kRecurrentActivationTanh, kRecurrentActivationSigmoid, kRecurrentActivationHardSigmoid, kRecurrentActivationSoftsign, kRecurrentActivationSoftplus, kRecurrentActivationElu, kRecurrentActivationSelu, kRecurrentActivationExponential };
   Tensor xw;
   Tensor u;
@@ -48,7 +48,7 @@ static_assert(sizeof(LstmArgs) == 592, "layout");
 struct alignas(8) LstmDxArgs {
   enum Direction : int32_t { kDirectionForward, kDirectionBackward, kDirectionReversed };
   enum Activation : int32_t { kActivationLinear, kActivationRelu, kActivationRelu6, kActivationTanh, kActivationSigmoid, kActivationHardSigmoid, kActivationSoftsign, kActivationSoftplus, kActivationElu, kActivationSelu, kActivationExponential };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   enum RecurrentActivation : int32_t { kRecurrentActivationLinear, kRecurrentActivationRelu, kRecurrentActivationRelu6, kRecurrentActivationTanh, kRecurrentActivationSigmoid, kRecurrentActivationHardSigmoid, kRecurrentActivationSoftsign, kRecurrentActivationSoftplus, kRecurrentActivationElu, kRecurrentActivationSelu, kRecurrentActivationExponential };
   Tensor u;
   Tensor gates;

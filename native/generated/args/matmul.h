@@ -9,7 +9,7 @@ struct alignas(8) MatmulArgs {
   enum TransposeA : int32_t { kTransposeANo, kTransposeAYes };
   enum TransposeB : int32_t { kTransposeBNo, kTransposeBYes };
   enum Activation : int32_t { kActivationLinear, kActivationRelu };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor a;
   Tensor b;
   Tensor bias;

@@ -8,7 +8,7 @@ namespace gradstep {
 struct alignas(8) SimpleRnnArgs {
   enum Direction : int32_t { kDirectionForward, kDirectionBackward, kDirectionReversed };
   enum Activation : int32_t { kActivationLinear, kActivationRelu, kActivationRelu6, kActivationTanh, kActivationSigmoid, kActivationHardSigmoid, kActivationSoftsign, kActivationSoftplus, kActivationElu, kActivationSelu, kActivationExponential };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor xw;
   Tensor u;
   Tensor h0;
@@ -37,7 +37,7 @@ static_assert(sizeof(SimpleRnnArgs) == 400, "layout");
 struct alignas(8) SimpleRnnDxArgs {
   enum Direction : int32_t { kDirectionForward, kDirectionBackward, kDirectionReversed };
   enum Activation : int32_t { kActivationLinear, kActivationRelu, kActivationRelu6, kActivationTanh, kActivationSigmoid, kActivationHardSigmoid, kActivationSoftsign, kActivationSoftplus, kActivationElu, kActivationSelu, kActivationExponential };
-  enum Precision : int32_t { kPrecisionFloat32, kPrecisionBfloat16 };
+  enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor u;
   Tensor y;
   Tensor h0;

@@ -1,23 +1,56 @@
 // A stand-in for libcublasLt.so.13 that multiplies on the CPU as NVIDIA documents the calls: column-major matrices,
 // D = epilogue(alpha·op(A)·op(B) + beta·C), the bias one value a row of D. Only what native/cuda/gemm.cc asks for;
-// anything else is refused. It says that it needs 256 bytes of workspace, and fails without them.
+// anything else is refused. It says that it needs 256 bytes of workspace, and fails without them. Every call can be
+// made to fail (fake_cublaslt.h).
+#include "fake_cublaslt.h"
+
 #include <cublasLt.h>
 
 #include <cstring>
 #include <map>
+#include <string>
 #include <vector>
 
 namespace {
 
 constexpr size_t kWorkspace = 256;
 
-// To nearest, ties to even.
-float rounded_to_bfloat16(float x) {
+// To nearest; ties to even in bfloat16, away from zero in TF32.
+float rounded(float x, cublasComputeType_t compute) {
+  if (compute == CUBLAS_COMPUTE_32F) return x;
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
+  bits = compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? (bits + 0x1000) & 0xFFFFE000u
+                                                 : (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
   memcpy(&x, &bits, sizeof x);
   return x;
+}
+
+uint64_t calls_left = 0;  // until the one that fails, counting it; 0: none will
+cublasStatus_t planned = CUBLAS_STATUS_SUCCESS;
+std::string failed;
+int alive = 0;
+
+cublasStatus_t planned_failure(const char* call) {
+  if (calls_left == 0 || --calls_left > 0) return CUBLAS_STATUS_SUCCESS;
+  failed = call;
+  return planned;
+}
+#define GRADSTEP_MAY_FAIL \
+  if (const cublasStatus_t status = planned_failure(__func__); status != CUBLAS_STATUS_SUCCESS) return status
+
+template <typename Handle, typename T>
+void give(Handle* handle, T* object) {
+  alive++;
+  *handle = reinterpret_cast<Handle>(object);
+}
+
+// Lets go even where it is made to fail.
+template <typename T, typename Handle>
+cublasStatus_t let_go(const char* call, Handle handle) {
+  alive--;
+  delete reinterpret_cast<T*>(handle);
+  return planned_failure(call);
 }
 
 // cuBLASLt's objects are opaque: ours are keyed by the handles that are given out.
@@ -29,7 +62,7 @@ struct Matrix {
 };
 
 struct Operation {
-  bool bfloat16;  // operands are rounded to it; strict float32 otherwise
+  cublasComputeType_t compute;  // strict float32, or to what operands are rounded
   std::map<int, std::vector<char>> attributes;
   template <typename T>
   T get(int attribute, T otherwise) const {
@@ -67,31 +100,39 @@ bool fits(const Operation& op, const Matrix& a, const Matrix& b, const Matrix& d
 extern "C" {
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
-  *handle = reinterpret_cast<cublasLtHandle_t>(new int(1));
+  GRADSTEP_MAY_FAIL;
+  give(handle, new int(1));
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
-  delete reinterpret_cast<int*>(handle);
-  return CUBLAS_STATUS_SUCCESS;
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) { return let_go<int>(__func__, handle); }
+
+void fake_cublaslt_fail(uint64_t n, cublasStatus_t status) {
+  calls_left = n;
+  planned = status;
+  failed.clear();
 }
+
+const char* fake_cublaslt_failed() { return failed.c_str(); }
+
+int fake_cublaslt_alive() { return alive; }
 
 const char* cublasLtGetStatusString(cublasStatus_t) { return "refused by the stand-in"; }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute, cudaDataType_t scale) {
-  const bool bfloat16 = compute == CUBLAS_COMPUTE_32F_FAST_16BF;
-  if ((compute != CUBLAS_COMPUTE_32F && !bfloat16) || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
-  *desc = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation{bfloat16, {}});
+  GRADSTEP_MAY_FAIL;
+  const bool known = compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_FAST_TF32 ||
+                     compute == CUBLAS_COMPUTE_32F_FAST_16BF;
+  if (!known || scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
+  give(desc, new Operation{compute, {}});
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
-  delete reinterpret_cast<Operation*>(desc);
-  return CUBLAS_STATUS_SUCCESS;
-}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) { return let_go<Operation>(__func__, desc); }
 
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
                                               const void* value, size_t bytes) {
+  GRADSTEP_MAY_FAIL;
   const size_t expected = attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER ? sizeof(void*) : sizeof(int32_t);
   if (bytes != expected) return CUBLAS_STATUS_INVALID_VALUE;
   const char* from = static_cast<const char*>(value);
@@ -101,14 +142,16 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
 
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, uint64_t rows,
                                           uint64_t columns, int64_t ld) {
+  GRADSTEP_MAY_FAIL;
   if (type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
-  *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new Matrix{rows, columns, ld, 1, 0});
+  give(layout, new Matrix{rows, columns, ld, 1, 0});
   return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
                                                 cublasLtMatrixLayoutAttribute_t attribute, const void* value,
                                                 size_t bytes) {
+  GRADSTEP_MAY_FAIL;
   Matrix& m = *reinterpret_cast<Matrix*>(layout);
   if (attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT && bytes == sizeof m.batch) {
     memcpy(&m.batch, value, bytes);
@@ -120,24 +163,22 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
-  delete reinterpret_cast<Matrix*>(layout);
-  return CUBLAS_STATUS_SUCCESS;
-}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) { return let_go<Matrix>(__func__, layout); }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
-  *preference = reinterpret_cast<cublasLtMatmulPreference_t>(new size_t(0));
+  GRADSTEP_MAY_FAIL;
+  give(preference, new size_t(0));
   return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
-  delete reinterpret_cast<size_t*>(preference);
-  return CUBLAS_STATUS_SUCCESS;
+  return let_go<size_t>(__func__, preference);
 }
 
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t attribute, const void* value,
                                                     size_t bytes) {
+  GRADSTEP_MAY_FAIL;
   const bool workspace = attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
   if (bytes != (workspace ? sizeof(uint64_t) : sizeof(uint32_t))) return CUBLAS_STATUS_INVALID_VALUE;
   if (workspace) memcpy(reinterpret_cast<size_t*>(preference), value, bytes);
@@ -149,6 +190,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
                                               cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t,
                                               cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference,
                                               int wanted, cublasLtMatmulHeuristicResult_t results[], int* found) {
+  GRADSTEP_MAY_FAIL;
   *found = 0;
   const Operation& op = operation(desc);
   if (!fits(op, matrix(a), matrix(b), matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
@@ -167,6 +209,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               const void* beta, const void* c, cublasLtMatrixLayout_t, void* d,
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo, void* workspace,
                               size_t workspace_bytes, cudaStream_t) {
+  GRADSTEP_MAY_FAIL;
   if (algo->data[0] != 42 || workspace == nullptr || workspace_bytes < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
   memset(workspace, 0xFF, kWorkspace);
   const Operation& op = operation(desc);
@@ -184,9 +227,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
       for (uint64_t i = 0; i < md.rows; i++) {
         double sum = 0;
         for (uint64_t p = 0; p < columns_of(ma, ta); p++) {
-          float x = at(from_a, ma, ta, i, p), y = at(from_b, mb, tb, p, j);
-          if (op.bfloat16) x = rounded_to_bfloat16(x), y = rounded_to_bfloat16(y);
-          sum += static_cast<double>(x) * y;
+          const float x = rounded(at(from_a, ma, ta, i, p), op.compute);
+          sum += static_cast<double>(x) * rounded(at(from_b, mb, tb, p, j), op.compute);
         }
         double y = *static_cast<const float*>(alpha) * sum;
         const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;

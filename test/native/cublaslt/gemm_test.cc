@@ -1,7 +1,10 @@
 // The GEMM seam on a stand-in for cuBLASLt: row-major products of every combination of transposes, bias, activation and
-// accumulation, one and several at once, of columns of a wider matrix, of numbers that bfloat16 rounds, against loops
-// in float64. Prints one line a failure; the exit status says whether there was one.
+// accumulation, one and several at once, of columns of a wider matrix, of numbers that the precision rounds, against
+// loops in float64. Then every call of the library fails once. Prints one line a failure; the exit status says whether
+// there was one.
 #include "cuda/gemm.h"
+
+#include <dlfcn.h>
 
 #include <cmath>
 #include <cstdio>
@@ -10,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "fake_cublaslt.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -25,17 +29,19 @@ std::vector<float> numbers(size_t n, unsigned seed) {
   return v;
 }
 
-// x to seven bits behind the leading one, by arithmetic: the numbers here never lie on a tie.
-float rounded_to_bfloat16(float x) {
+// x to 8 or 11 bits, by arithmetic: the numbers here never lie on a tie.
+float rounded(float x, Precision precision) {
+  if (precision == Precision::kFloat32) return x;
+  const int bits = precision == Precision::kBfloat16 ? 8 : 11;
   int exponent;
   const float part = std::frexp(x, &exponent);
-  return std::ldexp(std::nearbyint(part * 256.f), exponent - 8);
+  return std::ldexp(std::nearbyint(std::ldexp(part, bits)), exponent - bits);
 }
 
 void compare(Gemm& gemm, const GemmShape& s) {
   const int64_t others = s.batch - 1;
   const int64_t rows_b = s.transpose_b ? s.n : s.k, row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
-  const auto operand = [&](float x) { return s.bfloat16 ? rounded_to_bfloat16(x) : x; };
+  const auto operand = [&](float x) { return rounded(x, s.precision); };
   const std::vector<float> a = numbers(static_cast<size_t>(others * s.stride_a + s.m * s.k), 1),
                            b = numbers(static_cast<size_t>(others * s.stride_b + rows_b * row_b), 2);
   const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
@@ -79,8 +85,46 @@ void expect_error(Gemm& gemm, const GemmShape& s, const char* code, const char* 
   failures++;
 }
 
+// Makes a product with every call of the library failing once: the error names the call, and nothing stays behind.
+// What fails while something is let go has nobody left to tell.
+void fail_every_call(cublasStatus_t status, const char* code) {
+  void* const library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_NOLOAD);
+#define GRADSTEP_FIND(name) \
+  const auto name = reinterpret_cast<decltype(&fake_cublaslt_##name)>(dlsym(library, "fake_cublaslt_" #name))
+  GRADSTEP_FIND(fail);
+  GRADSTEP_FIND(failed);
+  GRADSTEP_FIND(alive);
+#undef GRADSTEP_FIND
+  GemmShape shape{3, 5, 7, false, true, false, true, true};
+  shape.batch = 2;
+  shape.stride_a = 21;
+  for (uint64_t n = 1;; n++) {
+    std::string told;
+    fail(n, status);
+    try {
+      compare(*make_gemm(), shape);
+    } catch (const Error& error) {
+      told = std::string(error.code()) + " " + error.what();
+    }
+    const std::string call = failed();
+    const bool lets_go = call.find("Destroy") != std::string::npos;
+    const std::string expected = call.empty() || lets_go ? "" : std::string(code) + " " + call + " failed";
+    if (told.compare(0, expected.size(), expected) != 0 || told.empty() != expected.empty() || alive() != 0) {
+      failures++;
+      printf("call %d, %s: '%s', %d objects left\n", static_cast<int>(n), call.c_str(), told.c_str(), alive());
+    }
+    fail(0, CUBLAS_STATUS_SUCCESS);
+    if (!call.empty()) continue;
+    if (n < 20) {
+      failures++;
+      printf("a product is %d calls only\n", static_cast<int>(n - 1));
+    }
+    return;
+  }
+}
+
 int run() {
-  const auto gemm = make_gemm();
+  auto gemm = make_gemm();
   const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {8, 8, 8}, {1, 10, 4}, {6, 1, 9}, {2, 3, 1}};
   int products = 0;
   for (const auto& [m, n, k] : shapes) {
@@ -100,19 +144,24 @@ int run() {
     }
   }
   for (const auto& [m, n, k] : shapes) {
-    for (int bits = 0; bits < 16; bits++) {
+    for (int bits = 0; bits < 8; bits++) {
       GemmShape columns{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false, false};
-      columns.bfloat16 = (bits & 8) != 0;
-      columns.row_b = (columns.transpose_b ? k : n) + 2 + bits % 3;
-      compare(*gemm, columns);
-      columns.row_b = 0;
-      compare(*gemm, columns);
-      products += 2;
+      for (const Precision precision : {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16}) {
+        columns.precision = precision;
+        columns.row_b = (columns.transpose_b ? k : n) + 2 + bits % 3;
+        compare(*gemm, columns);
+        columns.row_b = 0;
+        compare(*gemm, columns);
+        products += 2;
+      }
     }
   }
   expect_error(*gemm, {2, 3, 13, false, false, false, false, false}, "ERR_DEVICE_UNAVAILABLE",
                "no algorithm for a product of [2, 13] and [13, 3]");
   expect_error(*gemm, {2, 3, 4, false, false, true, false, true}, "ERR_INTERNAL", "accumulated and rectified");
+  gemm.reset();
+  fail_every_call(CUBLAS_STATUS_ALLOC_FAILED, "ERR_OOM");
+  fail_every_call(CUBLAS_STATUS_INTERNAL_ERROR, "ERR_DEVICE_FAILED");
   printf("%d products, %d failures\n", products, failures);
   return failures == 0 ? 0 : 1;
 }

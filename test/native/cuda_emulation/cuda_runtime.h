@@ -128,6 +128,8 @@ using std::min;
 
 // ---- runtime API ----
 
+#define CUDART_VERSION 13000
+
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
@@ -143,6 +145,7 @@ enum cudaError_t {
   cudaErrorCooperativeLaunchTooLarge = 720,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorUnknown = 999,
 };
 
 enum cudaMemcpyKind {
@@ -187,8 +190,8 @@ using cudaGraphExec_t = emulation::Graph*;
 const char* cudaGetErrorName(cudaError_t error);
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();
+cudaError_t cudaPeekAtLastError();
 cudaError_t cudaDriverGetVersion(int* version);
-cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
@@ -232,7 +235,7 @@ namespace emulation {
 
 cudaError_t set_shared_limit(const void* kernel, int bytes);
 
-// Runs the work now, or records it when the stream is being captured.
+// Runs the work of a product now, or records it when the stream is being captured.
 cudaError_t enqueue(Stream* stream, std::function<void()> work);
 // Likewise for a kernel: `thread` is one thread's work.
 cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 grid, dim3 block, size_t shared_bytes,

@@ -1,31 +1,34 @@
-// The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded to bfloat16 where that is
-// allowed. It scribbles over the workspace it asked for, so
-// that a step that keeps something of its own there is found out.
+// The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded where that is allowed. It
+// scribbles over the workspace it asked for, so that a step that keeps something of its own there is found out.
 #include "cuda/gemm.h"
 
 #include <vector>
 
+#include "calls.h"
 #include "cuda/check.h"
 #include "device_memory.h"
+#include "machine.h"
 
 namespace gradstep::cuda {
 namespace {
 
 constexpr size_t kWorkspace = 512;
 
-// To nearest, ties to even.
-float rounded_to_bfloat16(float x) {
+// To nearest; ties to even in bfloat16, away from zero in TF32.
+float rounded(float x, Precision precision) {
+  if (precision == Precision::kFloat32 || x != x) return x;
+  const bool half = precision == Precision::kBfloat16;
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  if (x == x) bits += 0x7FFF + (bits >> 16 & 1);
-  bits &= 0xFFFF0000u;
+  bits += half ? 0x7FFF + (bits >> 16 & 1) : 0x1000;
+  bits &= half ? 0xFFFF0000u : 0xFFFFE000u;
   memcpy(&x, &bits, sizeof x);
   return x;
 }
 
 void multiply(const GemmShape& s, const float* a, const float* b, const float* bias, float* c) {
   std::vector<float> row(static_cast<size_t>(s.n));
-  const auto operand = [&](float x) { return s.bfloat16 ? rounded_to_bfloat16(x) : x; };
+  const auto operand = [&](float x) { return rounded(x, s.precision); };
   const int64_t row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
   for (int64_t i = 0; i < s.m; i++) {
     for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
@@ -44,21 +47,33 @@ void multiply(const GemmShape& s, const float* a, const float* b, const float* b
   }
 }
 
+void need(const char* name) {
+  check(emulation::call(name, [] { return cudaSuccess; }), name);
+}
+
 class EmulatedGemm final : public Gemm {
  public:
+  EmulatedGemm() {
+    need("make_gemm");
+    emulation::add_object(emulation::Kind::kGemm, this);
+  }
+  ~EmulatedGemm() override { emulation::remove_object(emulation::Kind::kGemm, this); }
+
   size_t workspace_bytes(const GemmShape&) override { return kWorkspace; }
 
   Run plan(const GemmShape& s) override {
+    need("plan_gemm");
     return [s](cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace) {
       const auto on_device = [](const void* address, int64_t floats) {
-        return emulation::is_device(address, static_cast<size_t>(floats) * sizeof(float));
+        return emulation::device_of(address, static_cast<size_t>(floats) * sizeof(float)) ==
+               emulation::this_thread().device;
       };
       const int64_t others = s.batch - 1;
       const int64_t rows = s.transpose_b ? s.n : s.k, columns = s.transpose_b ? s.k : s.n;
       const int64_t floats_b = s.row_b != 0 ? (rows - 1) * s.row_b + columns : rows * columns;
       if (!on_device(a, others * s.stride_a + s.m * s.k) || !on_device(b, others * s.stride_b + floats_b) ||
           !on_device(c, s.batch * s.m * s.n) || (s.bias && !on_device(bias, s.n)) ||
-          !emulation::is_device(workspace, kWorkspace)) {
+          emulation::device_of(workspace, kWorkspace) != emulation::this_thread().device) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
       }
       check(emulation::enqueue(stream,
@@ -74,8 +89,11 @@ class EmulatedGemm final : public Gemm {
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm() { return std::make_unique<EmulatedGemm>(); }
+std::unique_ptr<Gemm> make_gemm() {
+  if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
+  return std::make_unique<EmulatedGemm>();
+}
 
-std::string gemm_problem() { return ""; }
+std::string gemm_problem() { return emulation::cublas_problem(); }
 
 }  // namespace gradstep::cuda

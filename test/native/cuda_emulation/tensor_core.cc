@@ -129,6 +129,8 @@ void ldmatrix_transposed(uint32_t (&block)[4], const void* row, const char* file
   load_rows(load_transposed, block, row, {file, line});
 }
 
+void trap(const char* file, int line) { fail_thread("trap", {file, line}); }
+
 uint32_t round_to_bfloat16s(float low, float high) {
   const auto rounded = [](float x) {
     const uint32_t bits = to_bits(x);

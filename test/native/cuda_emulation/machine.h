@@ -1,0 +1,24 @@
+// The machine that the emulation pretends to be, by environment variables that are read anew at every question:
+//   GRADSTEP_EMULATION_DEVICES     how many GPUs it has; 1 without it
+//   GRADSTEP_EMULATION_CAPABILITY  their compute capabilities, such as "9.0,7.5"; the last one is that of all further
+//                                  GPUs; 9.0 without it
+//   GRADSTEP_EMULATION_DRIVER      the CUDA version that its driver supports, such as 12040; 0: it has none; the
+//                                  runtime's own without it
+//   GRADSTEP_EMULATION_CUBLAS      what is wrong with its cuBLAS; nothing without it
+// How much memory its GPUs have: device_memory.h.
+#pragma once
+
+#include <string>
+
+namespace emulation {
+
+int device_count();
+int driver_version();
+std::string cublas_problem();
+
+struct Capability {
+  int major, minor;
+};
+Capability capability(int device);
+
+}  // namespace emulation
