@@ -52,6 +52,7 @@ class CudaBackend final : public Backend {
   const int device_;
   int multiprocessors_ = 1;
   size_t grid_shared_bytes_ = 0;
+  bool tensor_cores_ = false;
   OwnedStream stream_;
   OwnedEvent batch_done_[2];
   std::unique_ptr<Transfer> transfer_;

@@ -222,7 +222,7 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
     for (int slice = 0; slice < kSlices; slice++) {
 #pragma unroll
       for (int j = 0; j < 4; j++) sums[slice][i].v[j] *= factor;
-      write_four(to, first + slice * kSide + T::column(), h.width, sums[slice][i], false);
+      write_run(to, first + slice * kSide + T::column(), h.width, sums[slice][i], false);
     }
     if (first == 0 && T::column() == 0) {
       lse[static_cast<int64_t>(pair) * h.queries + row] =
@@ -291,7 +291,7 @@ __device__ inline void write_rows(const Heads& h, float* x, int32_t pair, int32_
     const int32_t row = at + T::row(i);
     if (row >= time) continue;
     float* to = x + h.origin(pair, time, n) + static_cast<int64_t>(row) * h.heads * n;
-    write_four(to, first + T::column(), n, values[i], false);
+    write_run(to, first + T::column(), n, values[i], false);
   }
 }
 
