@@ -109,6 +109,8 @@ describe('what ptxas says of the kernels', () => {
     ]);
     expect(complaints(kernelsOf(log(8, 0, 0)))).to.have.length(1);
     expect(complaints(kernelsOf(log(8, 4, 12)), { slow: 'runs once a run' })).to.deep.equal([]);
+    expect(complaints(kernelsOf(log(8, 4, 12)), { 'slow sm_90': 'runs once a run' })).to.deep.equal([]);
+    expect(complaints(kernelsOf(log(8, 4, 12)), { 'slow sm_100': 'runs once a run' })).to.have.length(1);
   });
 
   it('says which architecture a kernel was not compiled for', () => {

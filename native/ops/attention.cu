@@ -180,7 +180,6 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
   }
   for (int32_t key = 0; key < seen; key += kSide) {
     Results p;
-    float factor[T::kTm];
     product(rows_of(h, h.q, pair, h.queries, h.depth, query), rows_of(h, h.k, pair, h.keys, h.depth, key), h.depth, p);
     to_scores(h, pair, query, key, p);
 #pragma unroll
@@ -194,22 +193,22 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
         p[i].v[j] = scalar::exp(p[i].v[j] - most);
         sum += p[i].v[j];
       }
-      factor[i] = scalar::exp(largest[i] - most);
-      total[i] = total[i] * factor[i] + row_reduce(sum, Sum{});
+      const float factor = scalar::exp(largest[i] - most);
+      total[i] = total[i] * factor + row_reduce(sum, Sum{});
       largest[i] = most;
+#pragma unroll
+      for (int slice = 0; slice < kSlices; slice++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) sums[slice][i].v[j] *= factor;
+      }
       if (h.rate > 0.f) multiply_by(p[i], draw_keep(h, pair, query + T::row(i), key + T::column()));
     }
     share(shared_p, p);
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
-      Results more;
       product({&shared_p[0][0], kRowP, kSide, false, true, h.precision},
-              columns_of(h, h.v, pair, h.keys, h.width, key, first + slice * kSide), min(kSide, h.keys - key), more);
-#pragma unroll
-      for (int i = 0; i < T::kTm; i++) {
-#pragma unroll
-        for (int j = 0; j < 4; j++) sums[slice][i].v[j] = sums[slice][i].v[j] * factor[i] + more[i].v[j];
-      }
+              columns_of(h, h.v, pair, h.keys, h.width, key, first + slice * kSide), min(kSide, h.keys - key),
+              sums[slice], true);
     }
   }
 #pragma unroll

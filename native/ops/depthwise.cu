@@ -167,7 +167,7 @@ struct DwBlocks {
 
 // Slice by slice to its own kernel gradient [taps, o] behind `to`. kWidth is 4 only where times is 1.
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads, 3) depthwise_dw_kernel(DepthwiseShape s, DwBlocks blocks, const float* x,
+__global__ void __launch_bounds__(kThreads, 2) depthwise_dw_kernel(DepthwiseShape s, DwBlocks blocks, const float* x,
                                                                    const float* dy, float* to, bool accumulate) {
   __shared__ Pack<float, kWidth> partial[kThreads];
   const uint32_t chunk = blockIdx.x / blocks.channel_blocks % blocks.chunks;
