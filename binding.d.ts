@@ -6,6 +6,8 @@ export interface NativeDevice {
   name: string;
   description: string;
   memoryBytes: number;
+  /** Whether it has units that multiply such numbers, or rounded ones are multiplied as float32. */
+  bfloat16: 'native' | 'emulated';
 }
 
 export interface NativeSessionOptions {
@@ -80,7 +82,6 @@ export interface NativeAddon {
   readonly threads: number;
   /** Devices of a plugin, or why there are none. */
   pluginDevices(path: string): { devices: NativeDevice[]; why: string };
-  /** `bfloat16`: whether the processor multiplies such numbers, or rounded ones are multiplied as float32. */
-  cpuDevice(): NativeDevice & { bfloat16: 'native' | 'emulated' };
+  cpuDevice(): NativeDevice;
   Session: new (options: NativeSessionOptions) => NativeSession;
 }

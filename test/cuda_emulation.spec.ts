@@ -25,6 +25,26 @@ const collectives = rising.map((i) => {
   return up + 100 * down + 10000 * first + 0.5;
 });
 
+/** Rows [first, first + 8) of 1 + a·b, a [16, depth] and b [depth, 8]: see `of_a` and `of_b` in broken_kernels.cu. */
+const product = (depth: number, first: number): number[] =>
+  rising.map((i) => {
+    const row = first + Math.floor(i / 8);
+    const terms = Array.from({ length: depth }, (_, k) => (((row * 16 + k) % 29) - 14) * (((k * 8 + (i % 8)) % 23) - 11));
+    return terms.reduce((sum, term) => sum + term, 1);
+  });
+
+/** What ldmatrix gives each lane of blocks 1 and 3 (PTX ISA): see `blocks_of_rows`. */
+const blocks = (transposed: boolean): number[] =>
+  rising.map((i) => {
+    const block = i < 32 ? 1 : 3;
+    const [line, pair] = [Math.floor((i % 32) / 4), 2 * (i % 4)];
+    const at = (k: number): number => (transposed ? 8 * (8 * block + pair + k) + line : 8 * (8 * block + line) + pair + k);
+    return at(0) + 1000 * at(1);
+  });
+
+/** In bfloat16 ties go to the even number, in TF32 away from zero: see `round_operands`. */
+const roundings = [128, 130, -130, null, 1025, -1027, 1024, null];
+
 describe('the CUDA emulation', () => {
   const outcomes = new Map<number, Record<string, Outcome>>();
 
@@ -48,6 +68,13 @@ describe('the CUDA emulation', () => {
       sum: rising.map(() => 2016),
       'sum in dynamic shared memory': [2016, ...rising.slice(1)],
       collectives,
+      'product in bfloat16': product(16, 0),
+      'product in bfloat16, lower rows': product(16, 8),
+      'product in TF32': product(8, 0),
+      'product in TF32, lower rows': product(8, 8),
+      'blocks of rows': blocks(false),
+      'blocks of rows, transposed': blocks(true),
+      rounding: [...roundings, ...rising.slice(8)],
       'pass around': [11, 12, 13, 10, ...rising.slice(4)],
       'dynamic shared memory of blocks at once': [0.5, 1.5, 2.5, 3.5, ...rising.slice(4)],
       replay: [0, 2, 4, 6], // two increments a replay, none while capturing
@@ -79,6 +106,8 @@ describe('the CUDA emulation', () => {
       'shuffle after return': String.raw`${launched}stopped: ${thread} waits at \S+ for lane 7, which has returned`,
       'sum in half a warp': String.raw`${launched}stopped: ${thread} waits at \S+ for lane 16, which the block does not have`,
       'shuffle from outside the mask': String.raw`${launched}warp collective at \S+ reads lane \d+, which is not in its mask`,
+      'product in half a warp': String.raw`${launched}stopped: ${thread} waits at broken_kernels\.cu:\d+ for lane \d+, which has returned`,
+      'block at an odd place': String.raw`${launched}ldmatrix of a row that does not divide by 16 at broken_kernels\.cu:\d+`,
       'barrier in a plain kernel': String.raw`${launched}__syncthreads at \S+ in a kernel that was started by launch\(\)`,
       'load from an odd place': String.raw`${launched}used address 0x\w+4, which does not divide by 16 at vec\.h:\d+, in ${thread}`,
       'past an array in shared memory': String.raw`${launched}used index 64 of an array that does not have it at broken_kernels\.cu:\d+, in thread \(63, 0, 0\)`,

@@ -16,7 +16,7 @@ import { matmul } from '../lib/ops/matmul.js';
 import { native } from '../lib/runtime/native.js';
 import type { NativeSession } from '../binding.js';
 import { countingProgram, emulatedSession, plugin } from './helpers/emulation.js';
-import { complaints, kernelsOf, readLogs } from '../scripts/check_spills.mjs';
+import { complaints, kernelsOf, missing, readLogs } from '../scripts/check_spills.mjs';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
@@ -117,15 +117,23 @@ describe('what ptxas says of the kernels', () => {
     ]);
     expect(complaints(kernelsOf(log(8, 0, 0)))).to.have.length(1);
     expect(complaints(kernelsOf(log(8, 4, 12)), { slow: 'runs once a run' })).to.deep.equal([]);
+    expect(complaints(kernelsOf(log(8, 4, 12)), { 'slow sm_90': 'runs once a run' })).to.deep.equal([]);
+    expect(complaints(kernelsOf(log(8, 4, 12)), { 'slow sm_100': 'runs once a run' })).to.have.length(1);
+  });
+
+  it('says which architecture a kernel was not compiled for', () => {
+    const kernels = kernelsOf([80, 90].map((n) => log(0, 0, 0).replace('sm_90', `sm_${n}`)).join('\n'));
+    expect(missing(kernels, ['80', '90'])).to.deep.equal([]);
+    expect(missing(kernels, ['80', '90', '100'])).to.deep.equal(['0 of 1 kernels were compiled for sm_100']);
   });
 
   it('is looked for where the plugin was built', () => {
     expect(() => readLogs(join(root, 'test/golden'))).to.throw('No kernel is logged in');
   });
 
-  it('no kernel spills or uses local memory, on any architecture', () => {
+  it('no kernel spills or uses local memory', () => {
     const kernels = readLogs(join(dirname(dirname(plugin('cuda'))), 'native/cuda/ptxas'));
-    expect([...new Set(kernels.map(({ architecture }) => architecture))].sort()).to.deep.equal(['sm_80', 'sm_90']);
+    expect(missing(kernels, (process.env.GRADSTEP_CUDA_ARCHITECTURES || '80').split(';'))).to.deep.equal([]);
     expect(complaints(kernels)).to.deep.equal([]);
   });
 
@@ -182,6 +190,24 @@ describe('the CUDA backend, emulated', () => {
     }
     throw new Error('Expected a rejection');
   }
+
+  it('takes GPUs of compute capability 7.5 and later, which multiply bfloat16 from 8.0 on', () => {
+    const asked = (capability: string) => {
+      process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
+      try {
+        return native().pluginDevices(plugin('cuda-emulated'));
+      } finally {
+        delete process.env.GRADSTEP_EMULATION_CAPABILITY;
+      }
+    };
+    expect(asked('7.2')).to.deep.equal({
+      devices: [],
+      why: 'GPU 0 (emulated CUDA device) has compute capability 7.2, and this build of gradstep needs 7.5 or higher.',
+    });
+    expect(asked('7.5').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['emulated']);
+    expect(asked('8.0').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
+    expect(asked('10.0').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
+  });
 
   it('captures a program once and replays it: every replay advances the state', async () => {
     const entry = await session.load(countingProgram());

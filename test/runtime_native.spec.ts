@@ -175,7 +175,7 @@ describe('native session: arguments', () => {
   }
 
   it('pluginDevices says what a plugin has, or why it has nothing', () => {
-    const fake = { name: 'cuda:0', description: 'fake device', memoryBytes: 1 << 20 };
+    const fake = { name: 'cuda:0', description: 'fake device', memoryBytes: 1 << 20, bfloat16: 'emulated' };
     expect(addon.pluginDevices(FAKE_PLUGIN)).to.deep.equal({ devices: [fake], why: '' });
     const missing = addon.pluginDevices('/nowhere.so');
     expect(missing.devices).to.deep.equal([]);

@@ -53,6 +53,7 @@ struct DeviceInfo {
   std::string name;         // "cpu", "cuda:0"
   std::string description;  // processor or GPU name
   uint64_t memory_bytes;
+  bool bfloat16 = false;  // whether it has units that multiply such numbers
 };
 
 class Backend {

@@ -40,10 +40,12 @@ Error within(const Error& error, const ProgramStep& step) {
 CudaBackend::CudaBackend(int device, bool deterministic) : device_(device) {
   enter();
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_));
-  int waits = 0, shared_bytes = 0;
+  int waits = 0, shared_bytes = 0, major = 0;
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&waits, cudaDevAttrCooperativeLaunch, device_));
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device_));
   if (waits != 0) grid_shared_bytes_ = static_cast<size_t>(shared_bytes);
+  GRADSTEP_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_));
+  tensor_cores_ = major >= 8;
   stream_ = make_stream();
   copy_stream_ = make_stream();
   for (OwnedEvent& event : turned_) event = make_event();
@@ -199,7 +201,7 @@ void CudaBackend::unload(int entry) { entries_.erase(entry); }
 std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
   grow_scratch(program.scratch_bytes);
   Prepare prepare(persistent_.data(), scratch_.data(), reinterpret_cast<const Slot*>(slot_table_.data()),
-                  &workspace_address_, *gemm_, multiprocessors_, grid_shared_bytes_);
+                  &workspace_address_, *gemm_, multiprocessors_, grid_shared_bytes_, tensor_cores_);
   std::vector<Step> steps;
   steps.reserve(program.steps.size());
   for (const ProgramStep& step : program.steps) {

@@ -66,6 +66,7 @@ class CudaBackend final : public Backend {
   const int device_;
   int multiprocessors_ = 1;
   size_t grid_shared_bytes_ = 0;
+  bool tensor_cores_ = false;
   OwnedStream stream_, copy_stream_;
   OwnedEvent turned_[2];
   OwnedEvent run_begun_, batch_done_[2];

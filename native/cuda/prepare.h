@@ -32,14 +32,15 @@ class Workspace {
 class Prepare {
  public:
   Prepare(char* persistent, char* scratch, const Slot* slots, void* const* workspace, Gemm& gemm, int multiprocessors,
-          size_t grid_shared_bytes)
+          size_t grid_shared_bytes, bool tensor_cores)
       : persistent_(persistent),
         scratch_(scratch),
         slots_(slots),
         workspace_(workspace),
         gemm_(gemm),
         multiprocessors_(multiprocessors),
-        grid_shared_bytes_(grid_shared_bytes) {}
+        grid_shared_bytes_(grid_shared_bytes),
+        tensor_cores_(tensor_cores) {}
 
   // Device address of a tensor; null where an optional one is absent.
   template <typename T = float>
@@ -58,6 +59,8 @@ class Prepare {
   int multiprocessors() const { return multiprocessors_; }
   // Dynamic shared memory that a block of launch_at_once() may have; 0 where the device has no such launches.
   size_t grid_shared_bytes() const { return grid_shared_bytes_; }
+  // Whether the device multiplies bfloat16 and TF32 in units of their own (cuda/ptx.cuh).
+  bool tensor_cores() const { return tensor_cores_; }
   size_t workspace_bytes() const { return workspace_bytes_; }
 
  private:
@@ -68,6 +71,7 @@ class Prepare {
   Gemm& gemm_;
   int multiprocessors_;
   size_t grid_shared_bytes_;
+  bool tensor_cores_;
   size_t workspace_bytes_ = 0;
 };
 

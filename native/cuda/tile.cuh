@@ -1,10 +1,13 @@
-// One block's tile of a matrix product in float32: C[kM x kN] += A·B over [k_begin, k_end), for implicit GEMMs. A block
-// of 256 threads keeps kTm x 4 results each in registers; slices of A and B, kDepth deep, go through two shared
-// buffers, so that the next slice is on its way while this one is multiplied. Where the elements come from is the
-// loaders' affair:
+// One block's tile of a matrix product: C[kM x kN] += A·B over [k_begin, k_end), for implicit GEMMs. The results stay
+// in the registers of 256 threads; slices of A and B, kDepth deep, go through two shared buffers, so that the next
+// slice is on its way while this one is multiplied. Where the elements come from is the loaders' affair:
 //   fetch(k, k_end)  reads this thread's share of slice [k, k + kDepth) into registers, zeros beyond the edges
-//   store(to)        writes it to shared memory as [depth][row of A or column of B], rounded where the precision
-//                    says so (there and not when it is read, so that nothing waits for the reading)
+//   store(to)        writes it to shared memory, rounded where operands are (there and not when it is read, so that
+//                    nothing waits for the reading)
+// How it is multiplied is the tile's: here on FMA units, in float32; on tensor cores: cuda/tensor_tile.cuh. A tile says
+//   Slice, put_along_k, put_along_rows  how a slice lies in shared memory; neighbours that a loader writes to it
+//   accumulate                          adds a slice's products
+//   kRows, kRuns, kRun, row, column     a thread's results: kRuns runs of kRun neighbours in each of kRows rows
 #pragma once
 
 #include "cuda/launch.h"
@@ -15,29 +18,70 @@ namespace gradstep::cuda {
 
 constexpr int kTileThreads = 256;
 
+// A thread has kTm rows of four results.
 template <int kM_, int kN_, int kTm_>
 struct Tile {
   static constexpr int kM = kM_, kN = kN_, kTm = kTm_;
   static constexpr int kDepth = 16;
+  static constexpr int kRows = kTm, kRuns = 1, kRun = 4;
+  static constexpr bool kAvailable = true;
   // Rows are padded by 16 bytes, so that columns written side by side fall into different banks.
   static constexpr int kRowA = kM + 4, kRowB = kN + 4;
   static constexpr int kColumns = kN / 4;  // threads along n
   static_assert(kM / kTm * kColumns == kTileThreads && kTm % 4 == 0, "256 threads, groups of four");
+
+  // [depth][row of A or column of B].
+  template <int kSide, typename Loader>
+  using Slice = float[kDepth][kSide + 4];
+  using Results = Pack<float, kRun>[kRows * kRuns];
 
   // Row (in the tile) of this thread's result i of 0 … kTm - 1; rows come in groups of four neighbours.
   static __device__ int row(int i) {
     return i / 4 * (kM / (kTm / 4)) + static_cast<int>(threadIdx.x) / kColumns * 4 + i % 4;
   }
   // Column (in the tile) of this thread's first of four neighbouring results.
-  static __device__ int column() { return static_cast<int>(threadIdx.x) % kColumns * 4; }
+  static __device__ int column(int = 0) { return static_cast<int>(threadIdx.x) % kColumns * 4; }
+
+  template <int kWidth, int kRow>
+  static __device__ void put_along_k(float (&to)[kDepth][kRow], int row, int k, Pack<float, kWidth> values,
+                                     Precision precision) {
+    values = operand(values, precision);
+#pragma unroll
+    for (int e = 0; e < kWidth; e++) to[k + e][row] = values.v[e];
+  }
+  template <int kWidth, int kRow>
+  static __device__ void put_along_rows(float (&to)[kDepth][kRow], int row, int k, Pack<float, kWidth> values,
+                                        Precision precision) {
+    store_pack(&to[k][row], operand(values, precision));
+  }
+
+  static __device__ void accumulate(const float (&a)[kDepth][kRowA], const float (&b)[kDepth][kRowB], Results& c) {
+#pragma unroll
+    for (int d = 0; d < kDepth; d++) {
+      Pack<float, 4> rows[kTm / 4];
+#pragma unroll
+      for (int g = 0; g < kTm / 4; g++) rows[g] = load_pack<4>(&a[d][row(4 * g)]);
+      const Pack<float, 4> columns = load_pack<4>(&b[d][column()]);
+#pragma unroll
+      for (int i = 0; i < kTm; i++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) c[i].v[j] += rows[i / 4].v[i % 4] * columns.v[j];
+      }
+    }
+  }
 };
 
+// `adds`: on top of what c holds, otherwise in its place. (No template parameter: each instance would have buffers of
+// its own.)
 template <typename T, typename A, typename B>
-__device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, Pack<float, 4> (&c)[T::kTm]) {
-  __shared__ __align__(16) float slice_a[2][T::kDepth][T::kRowA];
-  __shared__ __align__(16) float slice_b[2][T::kDepth][T::kRowB];
+__device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, typename T::Results& c,
+                                bool adds = false) {
+  __shared__ __align__(16) typename T::template Slice<T::kM, A> slice_a[2];
+  __shared__ __align__(16) typename T::template Slice<T::kN, B> slice_b[2];
+  if (!adds) {
 #pragma unroll
-  for (int i = 0; i < T::kTm; i++) c[i] = {};
+    for (int i = 0; i < T::kRows * T::kRuns; i++) c[i] = {};
+  }
   a.fetch(k_begin, k_end);
   b.fetch(k_begin, k_end);
   a.store(slice_a[0]);
@@ -50,18 +94,7 @@ __device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, Pa
       a.fetch(k + T::kDepth, k_end);
       b.fetch(k + T::kDepth, k_end);
     }
-#pragma unroll
-    for (int d = 0; d < T::kDepth; d++) {
-      Pack<float, 4> rows[T::kTm / 4];
-#pragma unroll
-      for (int g = 0; g < T::kTm / 4; g++) rows[g] = load_pack<4>(&slice_a[current][d][T::row(4 * g)]);
-      const Pack<float, 4> columns = load_pack<4>(&slice_b[current][d][T::column()]);
-#pragma unroll
-      for (int i = 0; i < T::kTm; i++) {
-#pragma unroll
-        for (int j = 0; j < 4; j++) c[i].v[j] += rows[i / 4].v[i % 4] * columns.v[j];
-      }
-    }
+    T::accumulate(slice_a[current], slice_b[current], c);
     if (more) {
       a.store(slice_a[current ^ 1]);
       b.store(slice_b[current ^ 1]);
@@ -76,6 +109,8 @@ __device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, Pa
 template <typename T, int kWidth>
 class MatrixLoader {
  public:
+  static constexpr bool kAlongK = false;
+
   __device__ MatrixLoader(const float* b, int32_t n, int32_t stride, int32_t n_begin, Precision precision)
       : b_(b), n_(n), stride_(stride), column_(n_begin + threadIdx.x % kAlong * kWidth), precision_(precision) {}
 
@@ -89,11 +124,12 @@ class MatrixLoader {
     }
   }
 
-  __device__ void store(float (&to)[T::kDepth][T::kRowB]) const {
+  template <typename Slice>
+  __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const uint32_t depth = pass * kDeep + threadIdx.x / kAlong;
-      if (depth < T::kDepth) store_pack(&to[depth][threadIdx.x % kAlong * kWidth], operand(values_[pass], precision_));
+      if (depth < T::kDepth) T::put_along_rows(to, threadIdx.x % kAlong * kWidth, depth, values_[pass], precision_);
     }
   }
 
@@ -107,20 +143,21 @@ class MatrixLoader {
   Pack<float, kWidth> values_[kPasses];
 };
 
-// Writes four neighbouring results of a row of n from column `at` on, those inside it; adds where asked. Rows begin at
-// multiples of 16 bytes where n divides by four.
-__device__ inline void write_four(float* row, int32_t at, int32_t n, Pack<float, 4> values, bool accumulate) {
-  if (n % 4 == 0 && at < n) {
+// Writes neighbouring results of a row of n from column `at` on, those inside it; adds where asked. Rows begin at
+// multiples of their size where n divides by kRun.
+template <int kRun>
+__device__ inline void write_run(float* row, int32_t at, int32_t n, Pack<float, kRun> values, bool accumulate) {
+  if (n % kRun == 0 && at < n) {
     if (accumulate) {
-      const Pack<float, 4> old = load_pack<4>(row + at);
+      const Pack<float, kRun> old = load_pack<kRun>(row + at);
 #pragma unroll
-      for (int j = 0; j < 4; j++) values.v[j] += old.v[j];
+      for (int j = 0; j < kRun; j++) values.v[j] += old.v[j];
     }
     store_pack(row + at, values);
     return;
   }
 #pragma unroll
-  for (int j = 0; j < 4; j++) {
+  for (int j = 0; j < kRun; j++) {
     if (at + j < n) row[at + j] = accumulate ? row[at + j] + values.v[j] : values.v[j];
   }
 }

@@ -86,9 +86,9 @@ class ViewLoader {
   Pack<float, 4> values_;
 };
 
-__device__ inline void product(const View& a, const View& b, int32_t depth, Results& c) {
+__device__ inline void product(const View& a, const View& b, int32_t depth, Results& c, bool adds = false) {
   ViewLoader rows(a), columns(b);
-  multiply<T>(rows, columns, 0u, static_cast<uint32_t>(depth), c);
+  multiply<T>(rows, columns, 0u, static_cast<uint32_t>(depth), c, adds);
 }
 
 // `rows` rows of [batch, time, heads, n] from row `at` on, side by side along the depth.
@@ -145,14 +145,6 @@ __device__ inline void multiply_by(Pack<float, 4>& x, const Pack<float, 4>& y) {
   for (int j = 0; j < 4; j++) x.v[j] *= y.v[j];
 }
 
-__device__ inline void add_to(Results& x, const Results& y) {
-#pragma unroll
-  for (int i = 0; i < T::kTm; i++) {
-#pragma unroll
-    for (int j = 0; j < 4; j++) x[i].v[j] += y[i].v[j];
-  }
-}
-
 // A thread's part of a block, into shared memory [query][key].
 __device__ inline void share(float (&to)[kSide][kRowP], const Results& p) {
 #pragma unroll
@@ -188,7 +180,6 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
   }
   for (int32_t key = 0; key < seen; key += kSide) {
     Results p;
-    float factor[T::kTm];
     product(rows_of(h, h.q, pair, h.queries, h.depth, query), rows_of(h, h.k, pair, h.keys, h.depth, key), h.depth, p);
     to_scores(h, pair, query, key, p);
 #pragma unroll
@@ -202,22 +193,22 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
         p[i].v[j] = scalar::exp(p[i].v[j] - most);
         sum += p[i].v[j];
       }
-      factor[i] = scalar::exp(largest[i] - most);
-      total[i] = total[i] * factor[i] + row_reduce(sum, Sum{});
+      const float factor = scalar::exp(largest[i] - most);
+      total[i] = total[i] * factor + row_reduce(sum, Sum{});
       largest[i] = most;
+#pragma unroll
+      for (int slice = 0; slice < kSlices; slice++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) sums[slice][i].v[j] *= factor;
+      }
       if (h.rate > 0.f) multiply_by(p[i], draw_keep(h, pair, query + T::row(i), key + T::column()));
     }
     share(shared_p, p);
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
-      Results more;
       product({&shared_p[0][0], kRowP, kSide, false, true, h.precision},
-              columns_of(h, h.v, pair, h.keys, h.width, key, first + slice * kSide), min(kSide, h.keys - key), more);
-#pragma unroll
-      for (int i = 0; i < T::kTm; i++) {
-#pragma unroll
-        for (int j = 0; j < 4; j++) sums[slice][i].v[j] = sums[slice][i].v[j] * factor[i] + more[i].v[j];
-      }
+              columns_of(h, h.v, pair, h.keys, h.width, key, first + slice * kSide), min(kSide, h.keys - key),
+              sums[slice], true);
     }
   }
 #pragma unroll
@@ -230,7 +221,7 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
     for (int slice = 0; slice < kSlices; slice++) {
 #pragma unroll
       for (int j = 0; j < 4; j++) sums[slice][i].v[j] *= factor;
-      write_four(to, first + slice * kSide + T::column(), h.width, sums[slice][i], false);
+      write_run(to, first + slice * kSide + T::column(), h.width, sums[slice][i], false);
     }
     if (first == 0 && T::column() == 0) {
       lse[static_cast<int64_t>(pair) * h.queries + row] =
@@ -299,7 +290,7 @@ __device__ inline void write_rows(const Heads& h, float* x, int32_t pair, int32_
     const int32_t row = at + T::row(i);
     if (row >= time) continue;
     float* to = x + h.origin(pair, time, n) + static_cast<int64_t>(row) * h.heads * n;
-    write_four(to, first + T::column(), n, values[i], false);
+    write_run(to, first + T::column(), n, values[i], false);
   }
 }
 
@@ -317,20 +308,20 @@ __global__ void __launch_bounds__(kTileThreads, 1) key_gradient_kernel(Heads h, 
   }
   const View transposed{&shared_p[0][0], kRowP, kSide, true, true, h.precision};
   for (int32_t query = h.causal ? key : 0; query < h.queries; query += kSide) {
-    Results ds, more;
+    Results ds;
     const int32_t rows = min(kSide, h.queries - query);
     gradients<kDrops>(h, g, pair, query, key, shared_p, ds);
     __syncthreads();
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
-      product(transposed, columns_of(h, g.dy, pair, h.queries, h.width, query, first + slice * kSide), rows, more);
-      add_to(dv[slice], more);
+      product(transposed, columns_of(h, g.dy, pair, h.queries, h.width, query, first + slice * kSide), rows, dv[slice],
+              true);
     }
     share(shared_p, ds);
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
-      product(transposed, columns_of(h, h.q, pair, h.queries, h.depth, query, first + slice * kSide), rows, more);
-      add_to(dk[slice], more);
+      product(transposed, columns_of(h, h.q, pair, h.queries, h.depth, query, first + slice * kSide), rows, dk[slice],
+              true);
     }
   }
 #pragma unroll
@@ -355,14 +346,14 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 && !kDrops ? 2 : 1)
     for (int i = 0; i < T::kTm; i++) dq[slice][i] = {};
   }
   for (int32_t key = 0; key < seen; key += kSide) {
-    Results ds, more;
+    Results ds;
     gradients<kDrops>(h, g, pair, query, key, shared_p, ds);
     share(shared_p, ds);
 #pragma unroll
     for (int slice = 0; slice < kSlices; slice++) {
       product({&shared_p[0][0], kRowP, kSide, false, true, h.precision},
-              columns_of(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide), min(kSide, h.keys - key), more);
-      add_to(dq[slice], more);
+              columns_of(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide), min(kSide, h.keys - key),
+              dq[slice], true);
     }
   }
 #pragma unroll

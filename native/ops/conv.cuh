@@ -56,11 +56,13 @@ __device__ inline Pixel pixel_at(const ConvShape& s, uint32_t number) {
   return pixel;
 }
 
-// Offset of a pixel in its image x, which has fewer than 2^31 elements.
+// Offset of a pixel in its image x, which has fewer than 2^31 elements. Modulo 2^32, so that the offsets of a place
+// outside and of the way from there into the image add up.
 template <bool kDeep>
-__device__ inline int32_t offset_of(const ConvShape& s, int32_t z, int32_t y, int32_t x) {
-  if constexpr (kDeep) y += z * s.h;
-  return (y * s.w + x) * s.all_c;
+__device__ inline uint32_t offset_of(const ConvShape& s, int32_t z, int32_t y, int32_t x) {
+  uint32_t rows = static_cast<uint32_t>(y);
+  if constexpr (kDeep) rows += static_cast<uint32_t>(z) * static_cast<uint32_t>(s.h);
+  return (rows * static_cast<uint32_t>(s.w) + static_cast<uint32_t>(x)) * static_cast<uint32_t>(s.all_c);
 }
 
 template <bool kDeep>
@@ -81,16 +83,20 @@ __device__ inline int32_t image_size(const ConvShape& s) {
 template <typename T, int kWidth, bool kDeep>
 class WindowLoader {
  public:
+  static constexpr bool kAlongK = true;
+
   __device__ WindowLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows)
       : s_(s), from_(x + blockIdx.y * s.c), column_(threadIdx.x % kAlong * kWidth) {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const uint32_t row = row_begin + pass * kHigh + threadIdx.x / kAlong;
       const Pixel at = pixel_at<kDeep>(s, row < rows ? row : 0);
-      n_[pass] = static_cast<int32_t>(at.n);
-      if constexpr (kDeep) z_[pass] = static_cast<int32_t>(at.e) * s.stride_d - s.pad_front;
-      y_[pass] = row < rows ? static_cast<int32_t>(at.p) * s.stride_h - s.pad_top : kNowhere;
+      const int32_t z = kDeep ? static_cast<int32_t>(at.e) * s.stride_d - s.pad_front : 0;
+      const int32_t y = static_cast<int32_t>(at.p) * s.stride_h - s.pad_top;
+      if constexpr (kDeep) z_[pass] = z;
+      y_[pass] = row < rows ? y : kNowhere;
       x_[pass] = static_cast<int32_t>(at.q) * s.stride_w - s.pad_left;
+      begin_[pass] = at.n * static_cast<uint32_t>(image_size<kDeep>(s)) + offset_of<kDeep>(s, z, y, x_[pass]);
     }
   }
 
@@ -100,23 +106,21 @@ class WindowLoader {
     const int32_t in = static_cast<int32_t>(tap.d) * s_.dilation_d;
     const int32_t down = static_cast<int32_t>(tap.i) * s_.dilation_h;
     const int32_t right = static_cast<int32_t>(tap.j) * s_.dilation_w;
-    const int32_t image = image_size<kDeep>(s_);
+    const uint32_t way = offset_of<kDeep>(s_, in, down, right) + tap.channel;
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       values_[pass] = {};
       const int32_t z = kDeep ? z_[pass] + in : 0, y = y_[pass] + down, x = x_[pass] + right;
       if (k >= k_end || outside<kDeep>(s_, z, y, x)) continue;
-      values_[pass] = load_pack<kWidth>(from_ + static_cast<int64_t>(n_[pass]) * image + offset_of<kDeep>(s_, z, y, x) +
-                                        tap.channel);
+      values_[pass] = load_pack<kWidth>(from_ + (begin_[pass] + way));
     }
   }
 
-  __device__ void store(float (&to)[T::kDepth][T::kRowA]) const {
+  template <typename Slice>
+  __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const Pack<float, kWidth> values = operand(values_[pass], s_.precision);
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) to[column_ + e][pass * kHigh + threadIdx.x / kAlong] = values.v[e];
+      T::put_along_k(to, pass * kHigh + threadIdx.x / kAlong, column_, values_[pass], s_.precision);
     }
   }
 
@@ -128,7 +132,8 @@ class WindowLoader {
   static constexpr int32_t kNowhere = -(1 << 30);  // outside whatever is added
   const ConvShape& s_;
   const float* from_;
-  int32_t n_[kPasses], z_[kDeep ? kPasses : 1], y_[kPasses], x_[kPasses];
+  uint32_t begin_[kPasses];  // of the row's window
+  int32_t z_[kDeep ? kPasses : 1], y_[kPasses], x_[kPasses];
   uint32_t column_;
   Pack<float, kWidth> values_[kPasses];
 };
@@ -137,6 +142,8 @@ class WindowLoader {
 template <typename T, int kWidth, bool kDeep>
 class KernelPositionLoader {
  public:
+  static constexpr bool kAlongK = false;
+
   __device__ KernelPositionLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows) : s_(s) {
     const uint32_t row = row_begin + threadIdx.x % kAlong * kWidth;
     inside_ = row < rows;
@@ -163,11 +170,12 @@ class KernelPositionLoader {
     }
   }
 
-  __device__ void store(float (&to)[T::kDepth][T::kRowA]) const {
+  template <typename Slice>
+  __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      store_pack(&to[pass * kDeepRows + threadIdx.x / kAlong][threadIdx.x % kAlong * kWidth],
-                 operand(values_[pass], s_.precision));
+      T::put_along_rows(to, threadIdx.x % kAlong * kWidth, pass * kDeepRows + threadIdx.x / kAlong, values_[pass],
+                        s_.precision);
     }
   }
 
@@ -195,6 +203,8 @@ struct DxClass {
 template <typename T, int kWidth, bool kDeep>
 class TransposedKernelLoader {
  public:
+  static constexpr bool kAlongK = true;
+
   // s: dy is its x, dx its y.
   __device__ TransposedKernelLoader(const ConvShape& s, const DxClass& of, const float* w, int32_t c_begin)
       : s_(s), of_(of), w_(w + blockIdx.y * s.c), c_begin_(c_begin), depth_(threadIdx.x % kAlong * kWidth) {}
@@ -216,14 +226,12 @@ class TransposedKernelLoader {
     }
   }
 
-  __device__ void store(float (&to)[T::kDepth][T::kRowB]) const {
+  template <typename Slice>
+  __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const int32_t column = pass * kHigh + static_cast<int32_t>(threadIdx.x / kAlong);
-      if (column >= T::kN) continue;
-      const Pack<float, kWidth> values = operand(values_[pass], s_.precision);
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) to[depth_ + e][column] = values.v[e];
+      if (column < T::kN) T::put_along_k(to, column, depth_, values_[pass], s_.precision);
     }
   }
 

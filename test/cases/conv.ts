@@ -9,7 +9,7 @@ import { sizeOf } from '../../lib/graph/shape.js';
 import { windowOutput } from '../../lib/ops/window.js';
 import type { Value } from '../../lib/graph/graph.js';
 import { flat, indices, type OpCase } from './op_case.js';
-import { roundingOf, type Rounded } from './rounded_operand.js';
+import { ROUNDED, roundingOf, type Rounded } from './rounded_operand.js';
 
 type Numbers = readonly number[];
 
@@ -208,6 +208,28 @@ const SAME = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const SAME_DEEP = { ...SAME, padFront: 1, padBack: 1 };
 const uneven = { padTop: 2, padBottom: 1, padRight: 1 };
 
+/**
+ * Each tile of CUDA's tensor cores (native/ops/conv_tiles.cuh) in each of the three products, over two axes and over three, with
+ * rows, columns and depth that do not fill the last one.
+ */
+const tiles = (precision: Rounded): OpCase[] => [
+  largerRounded(precision, 'large tiles, two groups of 20 channels to 76, stride 2', [1, 27, 27, 40], [2, 2, 20, 152], {
+    ...{ strideH: 2, strideW: 2, groups: 2 },
+  }),
+  largerRounded(precision, 'large tiles backward, 45 channels, dilation 2', [2, 15, 15, 45], [3, 1, 45, 12], {
+    dilationH: 2,
+    padTop: 2,
+  }),
+  largerRounded(precision, 'large tiles, three axes', [1, 8, 8, 8, 36], [2, 1, 1, 36, 36], { padFront: 1 }),
+  largerRounded(precision, 'narrow tiles, three axes', [1, 8, 8, 8, 12], [1, 2, 1, 12, 20], { padTop: 1 }),
+  largerRounded(precision, 'narrow tiles, strides 2 and 3', [1, 43, 64, 8], [3, 2, 8, 28], { strideH: 2, strideW: 3, padTop: 1 }),
+  largerRounded(precision, 'small tiles, stride 2', [1, 9, 9, 8], [3, 2, 8, 36], { strideW: 2 }),
+  largerRounded(precision, 'small tiles, three axes', [1, 3, 4, 4, 8], [2, 2, 2, 8, 36]),
+  largerRounded(precision, 'small tiles, odd channels, three axes', [1, 5, 4, 6, 5], [2, 2, 1, 5, 35], { strideW: 2 }),
+  inPrecision(precision, 'bias and relu, large tiles', [1, 21, 20, 8], [2, 2, 8, 68], {}, true, true),
+  accumulated(precision, '36 channels', [2, 15, 15, 36], [2, 1, 36, 36], {}),
+];
+
 export const cases: OpCase[] = [
   larger('many channels', [2, 20, 20, 36], [3, 3, 36, 40], SAME),
   larger('many channels, odd', [1, 21, 20, 35], [2, 2, 35, 37]),
@@ -351,4 +373,5 @@ export const cases: OpCase[] = [
   transposed('transposed in tf32', [2, 9, 8, 5], [3, 3, 5, 7], { strideH: 2, strideW: 2, padTop: 1 }, 'tf32'),
   accumulated('tf32', '8 to 4 channels', [2, 5, 6, 8], [3, 3, 8, 4], SAME),
   accumulated('tf32', 'depthwise', [1, 5, 4, 17], [3, 3, 1, 17], { ...SAME, groups: 17 }),
+  ...ROUNDED.flatMap(tiles),
 ];

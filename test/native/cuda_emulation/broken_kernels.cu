@@ -10,6 +10,7 @@
 #include "cuda/grid_barrier.h"
 #include "cuda/handles.h"
 #include "cuda/launch.h"
+#include "cuda/ptx.cuh"
 #include "cuda/reduce.h"
 #include "cuda/vec.h"
 
@@ -67,6 +68,92 @@ __global__ void collectives(float* x) {
   const bool any = __any_sync(kAllLanes, lane == 31), all = __all_sync(kAllLanes, lane < 31);
   __syncwarp();
   x[threadIdx.x] = up + 100.f * down + 10000.f * first + (even == 0x55555555u && any && !all ? 0.5f : 0.f);
+}
+
+// a [16, k] and b [k, 8] of whole numbers; the lanes' shares as the PTX ISA numbers them.
+__device__ float of_a(int row, int column) { return static_cast<float>((row * 16 + column) % 29 - 14); }
+__device__ float of_b(int row, int column) { return static_cast<float>((row * 8 + column) % 23 - 11); }
+
+// Writes four elements of c as the ISA numbers them: c0 and c1 are columns 2t, 2t + 1 of row g, c2 and c3 of row g + 8;
+// of the 16 rows those from `first` on.
+__device__ void write_product(float* x, int first, const float (&upper)[2], const float (&lower)[2]) {
+  const int g = threadIdx.x / 4, t = threadIdx.x % 4;
+  for (int i = 0; i < 4; i++) {
+    const int row = (i < 2 ? g : g + 8) - first, column = t * 2 + i % 2;
+    if (row >= 0 && row < 8) x[row * 8 + column] = i < 2 ? upper[i] : lower[i - 2];
+  }
+}
+
+template <int kFirst>
+__global__ void product_bfloat16(float* x) {
+  const int g = threadIdx.x / 4, t = threadIdx.x % 4;
+  uint32_t a[4], b[2];
+  for (int i = 0; i < 8; i += 2) {
+    const int row = i < 2 || (i >= 4 && i < 6) ? g : g + 8, column = t * 2 + (i < 4 ? 0 : 8);
+    a[i / 2] = round_to_bfloat16s(of_a(row, column), of_a(row, column + 1));
+  }
+  for (int i = 0; i < 4; i += 2) {
+    const int row = t * 2 + (i < 2 ? 0 : 8);
+    b[i / 2] = round_to_bfloat16s(of_b(row, g), of_b(row + 1, g));
+  }
+  float upper[2] = {1.f, 1.f}, lower[2] = {1.f, 1.f};
+  mma_bfloat16(upper, lower, a, b[0], b[1]);
+  write_product(x, kFirst, upper, lower);
+}
+
+template <int kFirst>
+__global__ void product_tf32(float* x) {
+  const int g = threadIdx.x / 4, t = threadIdx.x % 4;
+  uint32_t a[4], b[2];
+  for (int i = 0; i < 4; i++) a[i] = round_to_tf32(of_a(i % 2 == 0 ? g : g + 8, i < 2 ? t : t + 4));
+  for (int i = 0; i < 2; i++) b[i] = round_to_tf32(of_b(i == 0 ? t : t + 4, g));
+  float upper[2] = {1.f, 1.f}, lower[2] = {1.f, 1.f};
+  mma_tf32(upper, lower, a, b[0], b[1]);
+  write_product(x, kFirst, upper, lower);
+}
+
+// Number `column` of row `row` of four blocks of eight rows is 8 * row + column. Writes what lanes got of two blocks,
+// the lower number of each pair + 1000 times the upper.
+template <bool kTransposed>
+__global__ void blocks_of_rows(float* x) {
+  __shared__ __align__(16) uint16_t rows[32][8];
+  for (int i = 0; i < 8; i++) rows[threadIdx.x][i] = static_cast<uint16_t>(8 * threadIdx.x + i);
+  __syncwarp();
+  uint32_t block[4];
+  if (kTransposed) {
+    ldmatrix_transposed(block, rows[threadIdx.x]);
+  } else {
+    ldmatrix(block, rows[threadIdx.x]);
+  }
+  for (int i = 0; i < 2; i++) {
+    const uint32_t pair = block[1 + 2 * i];
+    x[32 * i + threadIdx.x] = static_cast<float>((pair & 0xffffu) + 1000 * (pair >> 16));
+  }
+}
+
+__global__ void round_operands(float* x) {
+  const float nan = __uint_as_float(0x7f800001u);  // its upper half alone would be infinite
+  const float given[8] = {128.5f, 129.5f, -129.5f, nan, 1024.5f, -1026.5f, 1024.25f, nan};
+  for (int i = 0; i < 4; i += 2) {
+    const uint32_t pair = round_to_bfloat16s(given[i], given[i + 1]);
+    x[i] = __uint_as_float(pair << 16);
+    x[i + 1] = __uint_as_float(pair & 0xffff0000u);
+  }
+  for (int i = 4; i < 8; i++) x[i] = __uint_as_float(round_to_tf32(given[i]));
+}
+
+__global__ void product_in_half_a_warp(float* x) {
+  const uint32_t a[4] = {};
+  float upper[2] = {}, lower[2] = {};
+  if (threadIdx.x < 16) mma_bfloat16(upper, lower, a, 0, 0);
+  x[threadIdx.x] = upper[0] + lower[0];
+}
+
+__global__ void block_at_an_odd_place(float* x) {
+  __shared__ __align__(16) uint16_t rows[32][9];
+  uint32_t block[4];
+  ldmatrix(block, rows[threadIdx.x]);
+  x[threadIdx.x] = static_cast<float>(block[0]);
 }
 
 __global__ void store_after_end(float* x) { x[kThreads + (threadIdx.x == 5 ? 0 : -1)] = 1.f; }
@@ -358,6 +445,15 @@ int main_of_test() {
   print("past dynamic shared memory", cooperating(past_dynamic_shared, kThreads * sizeof(float)), ",");
   print("too much dynamic shared memory", cooperating(sum_dynamic, 64 * 1024), ",");
   print("collectives", cooperating(collectives), ",");
+  print("product in bfloat16", cooperating(product_bfloat16<0>, 0, 32), ",");
+  print("product in bfloat16, lower rows", cooperating(product_bfloat16<8>, 0, 32), ",");
+  print("product in TF32", cooperating(product_tf32<0>, 0, 32), ",");
+  print("product in TF32, lower rows", cooperating(product_tf32<8>, 0, 32), ",");
+  print("blocks of rows", cooperating(blocks_of_rows<false>, 0, 32), ",");
+  print("blocks of rows, transposed", cooperating(blocks_of_rows<true>, 0, 32), ",");
+  print("rounding", plain(round_operands), ",");
+  print("product in half a warp", cooperating(product_in_half_a_warp, 0, 32), ",");
+  print("block at an odd place", cooperating(block_at_an_odd_place, 0, 32), ",");
   print("store after the end", plain(store_after_end), ",");
   print("store before the begin", plain(store_before_begin), ",");
   print("read far away", plain(read_far_away), ",");

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "emulation.h"
+#include "tensor_core.h"
 
 #define __global__
 #define __device__
@@ -162,6 +163,7 @@ enum cudaStreamCaptureMode {
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr {
   cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrCooperativeLaunch = 95,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
 };

@@ -79,6 +79,9 @@ unsigned ballot(unsigned mask, bool predicate, Site site);
 // This lane's value goes in, lane `source`'s comes out; both must be in the mask.
 uint64_t exchange(unsigned mask, uint64_t value, int source, Site site);
 int lane();
+// All lanes of the warp bring something; when the last is there, `work` is called once with what each of them brought.
+using WarpWork = void (*)(void* const (&brought)[kWarp]);
+void together(WarpWork work, void* brought, Site site);
 
 inline unsigned lanes(unsigned mask = 0xffffffffu) { return mask; }
 

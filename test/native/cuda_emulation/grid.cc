@@ -27,7 +27,7 @@ namespace emulation {
 namespace {
 
 enum class State { kReady, kBarrier, kGridBarrier, kCollective, kDone };
-enum class Collective { kSync, kExchange, kBallot };
+enum class Collective { kSync, kExchange, kBallot, kTogether };
 
 struct Thread {
   State state;
@@ -355,7 +355,7 @@ void wait(State state, Site site) {
   fibers[static_cast<size_t>(me)]->yield();
 }
 
-uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, Site site) {
+uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, Site site, WarpWork work = nullptr) {
   need_cooperation("warp collective", site);
   const size_t me = static_cast<size_t>(current);
   const size_t base = me / kWarp * kWarp;
@@ -381,6 +381,11 @@ uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, 
     return threads[me].result;
   }
   lanes_waiting &= ~mask;
+  if (kind == Collective::kTogether) {
+    void* brought[kWarp];
+    for (size_t l = 0; l < kWarp; l++) brought[l] = reinterpret_cast<void*>(threads[base + l].value);
+    work(brought);
+  }
   uint64_t votes = 0;
   for (size_t t = base; t < end; t++) {
     if (in_mask(t) && threads[t].value != 0) votes |= uint64_t{1} << (t - base);
@@ -431,6 +436,10 @@ unsigned ballot(unsigned mask, bool predicate, Site site) {
 
 uint64_t exchange(unsigned mask, uint64_t value, int source, Site site) {
   return collective(Collective::kExchange, mask, value, source, site);
+}
+
+void together(WarpWork work, void* brought, Site site) {
+  collective(Collective::kTogether, 0xffffffffu, reinterpret_cast<uint64_t>(brought), 0, site, work);
 }
 
 // Until every thread has returned or one has failed.

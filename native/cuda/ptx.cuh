@@ -1,0 +1,92 @@
+// Instructions that C++ has no word for, and the only place where PTX stands: warps multiply on tensor cores, read 8 x
+// 8 blocks for them from shared memory, and round. Devices have them from compute capability 8.0 on. The tests'
+// emulation brings functions of the same names that do the same lane by lane
+// (test/native/cuda_emulation/tensor_core.h). How a warp's lanes share a matrix: PTX ISA, "Matrix Fragments for
+// mma.m16n8k16 with floating point type", "… for mma.m16n8k8" and "Warp-level matrix load instruction: ldmatrix". With
+// g = lane / 4 and t = lane % 4:
+//   a [16 x 32 bytes of k]   a[0]: row g, a[1]: row g + 8; bytes 4t … 4t + 3 of k. a[2], a[3]: likewise, bytes 16 + 4t
+//   … b [32 bytes of k x 8]    b0: column g, bytes 4t … 4t + 3 of k. b1: bytes 16 + 4t … c [16 x 8] upper: row g,
+//   lower: row g + 8; columns 2t, 2t + 1
+// 32 bytes of k are 16 numbers in bfloat16, the first of two in the lower half of a register, or 8 in TF32.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace gradstep::cuda {
+
+#if defined(GRADSTEP_CUDA_EMULATED)
+
+constexpr bool kHasTensorCores = true;
+using emulation::ldmatrix;
+using emulation::ldmatrix_transposed;
+using emulation::mma_bfloat16;
+using emulation::mma_tf32;
+using emulation::round_to_bfloat16s;
+using emulation::round_to_tf32;
+using emulation::trap;
+
+#elif defined(__CUDACC__)
+
+// Whether what is compiled here may use what follows. Prepare::tensor_cores() asks the device.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr bool kHasTensorCores = false;
+#else
+constexpr bool kHasTensorCores = true;
+#endif
+
+// Ends the program with an error.
+__device__ inline void trap() { asm volatile("trap;"); }
+
+// c += a·b.
+__device__ inline void mma_bfloat16(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0,
+                                    uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(upper[0]), "+f"(upper[1]), "+f"(lower[0]), "+f"(lower[1])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+__device__ inline void mma_tf32(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0,
+                                uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(upper[0]), "+f"(upper[1]), "+f"(lower[0]), "+f"(lower[1])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// Four blocks of eight rows of 16 bytes: lane l says where row l % 8 of block l / 8 begins, in shared memory. block[i]
+// becomes bytes 4t … 4t + 3 of row g of block i.
+__device__ inline void ldmatrix(uint32_t (&block)[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(block[0]), "=r"(block[1]), "=r"(block[2]), "=r"(block[3])
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(row)))
+               : "memory");
+}
+
+// As 8 x 8 numbers of two bytes, transposed: block[i] becomes number g of rows 2t and 2t + 1.
+__device__ inline void ldmatrix_transposed(uint32_t (&block)[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(block[0]), "=r"(block[1]), "=r"(block[2]), "=r"(block[3])
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(row)))
+               : "memory");
+}
+
+// To nearest, ties to even; `low` in the lower half.
+__device__ inline uint32_t round_to_bfloat16s(float low, float high) {
+  uint32_t both;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+  return both;
+}
+
+// To nearest, ties away from zero; the bits of a float.
+__device__ inline uint32_t round_to_tf32(float x) {
+  uint32_t bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return bits;
+}
+
+#endif
+
+}  // namespace gradstep::cuda

@@ -1,0 +1,152 @@
+// A tile of a matrix product (cuda/tile.cuh) on tensor cores: operands are rounded to bfloat16 or TF32 when they go to
+// shared memory, results are float32. Each of eight warps multiplies its part of the tile, 32 bytes of k at a time
+// (cuda/ptx.cuh). A slice lies in shared memory as its loader reads it, so that neighbours stay neighbours: [row][k]
+// where the loader reads along k, else [k][row].
+#pragma once
+
+#include <cstring>
+
+#include "cuda/pack.h"
+#include "cuda/ptx.cuh"
+#include "cuda/tile.cuh"
+
+namespace gradstep::cuda {
+
+struct Bfloat16 {
+  using Element = uint16_t;
+
+  template <int kWidth>
+  static __device__ Pack<Element, kWidth> rounded(Pack<float, kWidth> x) {
+    static_assert(kWidth == 1 || kWidth % 2 == 0, "one, or pairs");
+    Pack<Element, kWidth> result;
+    if constexpr (kWidth == 1) {
+      result.v[0] = static_cast<Element>(round_to_bfloat16s(x.v[0], 0.f));
+    } else {
+      uint32_t pairs[kWidth / 2];
+#pragma unroll
+      for (int i = 0; i < kWidth / 2; i++) pairs[i] = round_to_bfloat16s(x.v[2 * i], x.v[2 * i + 1]);
+      memcpy(&result, pairs, sizeof result);
+    }
+    return result;
+  }
+
+  static __device__ void mma(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    mma_bfloat16(upper, lower, a, b0, b1);
+  }
+};
+
+struct Tf32 {
+  using Element = uint32_t;
+
+  template <int kWidth>
+  static __device__ Pack<Element, kWidth> rounded(Pack<float, kWidth> x) {
+    Pack<Element, kWidth> result;
+#pragma unroll
+    for (int i = 0; i < kWidth; i++) result.v[i] = round_to_tf32(x.v[i]);
+    return result;
+  }
+
+  static __device__ void mma(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    mma_tf32(upper, lower, a, b0, b1);
+  }
+};
+
+// Operands as Type says; kWarpsM warps along m.
+template <typename Type, int kM_, int kN_, int kWarpsM>
+struct TensorTile {
+  using Element = typename Type::Element;
+  static constexpr int kM = kM_, kN = kN_;
+  static constexpr int kBytes = sizeof(Element);
+  static constexpr int kDepth = 64 / kBytes;
+  static constexpr int kPiece = 16 / kBytes;  // elements of a row of an 8 x 8 block
+  static constexpr int kWarpsN = kTileThreads / 32 / kWarpsM;
+  static constexpr int kWarpM = kM / kWarpsM, kWarpN = kN / kWarpsN;
+  static constexpr int kRows = kWarpM / 8, kRuns = kWarpN / 8, kRun = 2;
+  static constexpr bool kAvailable = kHasTensorCores;
+  static_assert(kWarpM % 16 == 0 && kWarpN % 16 == 0, "whole blocks");
+
+  using Results = Pack<float, kRun>[kRows * kRuns];
+
+  static __device__ int row(int i) {
+    return static_cast<int>(threadIdx.x) / 32 / kWarpsN * kWarpM + i * 8 + static_cast<int>(threadIdx.x) % 32 / 4;
+  }
+  static __device__ int column(int j) {
+    return static_cast<int>(threadIdx.x) / 32 % kWarpsN * kWarpN + j * 8 + static_cast<int>(threadIdx.x) % 4 * 2;
+  }
+
+  // kSide rows of A, or columns of B, kDepth deep. The pieces of a line change places from line to line, so that those
+  // that a warp reads or writes at a time lie in different banks.
+  template <int kSide, typename Loader>
+  struct alignas(16) Slice {
+    static constexpr bool kAlongK = Loader::kAlongK;
+    static constexpr int kLines = kAlongK ? kSide : kDepth, kLength = kAlongK ? kDepth : kSide;
+    static constexpr int kPieces = kLength / kPiece;
+    Element v[kLines][kLength];
+
+    __device__ Element* at(int line, int i) { return &v[line][place(line, i)]; }
+    __device__ const Element* at(int line, int i) const { return &v[line][place(line, i)]; }
+
+    // Rows [row, row + 16) and the step-th 32 bytes of k as ldmatrix deals them out: block[0] has the first 8 rows and
+    // 16 bytes, block[1] the other rows, block[2] and [3] the other bytes.
+    __device__ void read(int row, int step, uint32_t (&block)[4]) const {
+      const int lane = static_cast<int>(threadIdx.x) % 32;
+      if constexpr (kAlongK) {
+        ldmatrix(block, at(row + lane % 16, (2 * step + lane / 16) * kPiece));
+      } else if constexpr (kBytes == 2) {
+        ldmatrix_transposed(block, at(step * 16 + lane / 16 * 8 + lane % 8, row + lane / 8 % 2 * 8));
+      } else {  // ldmatrix transposes numbers of two bytes only
+#pragma unroll
+        for (int i = 0; i < 4; i++) block[i] = *at(step * 8 + i / 2 * 4 + lane % 4, row + i % 2 * 8 + lane / 4);
+      }
+    }
+
+   private:
+    static __device__ int place(int line, int i) {
+      int turn;
+      if constexpr (!kAlongK && kBytes == 4) {
+        turn = line % 4 * 2;  // a warp reads eight words of four lines
+      } else if constexpr (kPieces >= 8) {
+        turn = line % 8;
+      } else {
+        turn = line / (8 / kPieces) % kPieces;  // 8 / kPieces lines go round the banks once
+      }
+      return (i / kPiece ^ turn) * kPiece + i % kPiece;
+    }
+  };
+
+  // What is put is rounded by Type, whatever the last argument says.
+  template <typename Slice, int kWidth>
+  static __device__ void put_along_k(Slice& to, int row, int k, Pack<float, kWidth> values, Precision) {
+    static_assert(Slice::kAlongK, "lies as it is read");
+    store_pack(to.at(row, k), Type::rounded(values));
+  }
+  template <typename Slice, int kWidth>
+  static __device__ void put_along_rows(Slice& to, int row, int k, Pack<float, kWidth> values, Precision) {
+    static_assert(!Slice::kAlongK, "lies as it is read");
+    store_pack(to.at(k, row), Type::rounded(values));
+  }
+
+  template <typename SliceA, typename SliceB>
+  static __device__ void accumulate(const SliceA& a, const SliceB& b, Results& c) {
+    const int first_row = static_cast<int>(threadIdx.x) / 32 / kWarpsN * kWarpM;
+    const int first_column = static_cast<int>(threadIdx.x) / 32 % kWarpsN * kWarpN;
+#pragma unroll
+    for (int step = 0; step < 2; step++) {
+      uint32_t rows[kWarpM / 16][4], columns[kWarpN / 16][4];
+#pragma unroll
+      for (int i = 0; i < kWarpM / 16; i++) a.read(first_row + 16 * i, step, rows[i]);
+#pragma unroll
+      for (int j = 0; j < kWarpN / 16; j++) b.read(first_column + 16 * j, step, columns[j]);
+#pragma unroll
+      for (int i = 0; i < kWarpM / 16; i++) {
+#pragma unroll
+        for (int j = 0; j < kRuns; j++) {
+          Type::mma(c[2 * i * kRuns + j].v, c[(2 * i + 1) * kRuns + j].v, rows[i], columns[j / 2][j % 2],
+                    columns[j / 2][j % 2 + 2]);
+        }
+      }
+    }
+  }
+};
+
+}  // namespace gradstep::cuda

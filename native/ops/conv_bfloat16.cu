@@ -1,0 +1,10 @@
+// Convolutions on tensor cores with operands rounded to bfloat16 (conv_tiles.cuh), which conv.cu hands over.
+#include "ops/conv_tiles.cuh"
+
+namespace gradstep::cuda {
+
+template Step run_conv<TensorTiles<Bfloat16>>(Prepare&, const ConvCall&);
+template Step run_conv_dx<TensorTiles<Bfloat16>>(Prepare&, const ConvDxCall&);
+template Step run_conv_dw<TensorTiles<Bfloat16>>(Prepare&, const ConvDwCall&);
+
+}  // namespace gradstep::cuda

@@ -1,0 +1,10 @@
+// Convolutions on tensor cores with operands rounded to TF32 (conv_tiles.cuh), which conv.cu hands over.
+#include "ops/conv_tiles.cuh"
+
+namespace gradstep::cuda {
+
+template Step run_conv<TensorTiles<Tf32>>(Prepare&, const ConvCall&);
+template Step run_conv_dx<TensorTiles<Tf32>>(Prepare&, const ConvDxCall&);
+template Step run_conv_dw<TensorTiles<Tf32>>(Prepare&, const ConvDwCall&);
+
+}  // namespace gradstep::cuda

@@ -1,0 +1,26 @@
+/**
+ * Convolutions with rounded operands on a GPU without tensor cores for them (compute capability 7.5): the kernels that
+ * multiply in float32. The op-table walk runs the same cases on tensor cores.
+ */
+import { backends, openSession } from './helpers/backends.js';
+import { compareCase } from './helpers/op_compare.js';
+import { ALL_CASES } from './cases/index.js';
+import type { NativeSession } from '../binding.js';
+
+for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && order === 0)) {
+  describe(`rounded convolutions without tensor cores on ${backend.name}`, () => {
+    let session: NativeSession;
+    before(() => {
+      process.env.GRADSTEP_EMULATION_CAPABILITY = '75';
+      session = openSession(backend);
+    });
+    after(async () => {
+      await session.dispose();
+      delete process.env.GRADSTEP_EMULATION_CAPABILITY;
+    });
+
+    for (const test of ALL_CASES.conv!.filter(({ name }) => / in (bfloat16|tf32)/.test(name))) {
+      it(test.name, () => compareCase(session, backend.kind, test));
+    }
+  });
+}
