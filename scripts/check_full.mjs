@@ -12,12 +12,14 @@ import { runStages, runTests, stageTable, succeed } from './stages.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const ORDERS = 5;
 
-/** Every kernel must have been compiled for every architecture, and spill on none. */
+/** Every kernel must have been compiled for every architecture, and spill on none but where the list allows it. */
 function kernelsAreSound() {
   const kernels = readLogs(join(root, 'build-full/native/cuda/ptxas'));
   const found = [...complaints(kernels), ...missing(kernels, EVERY_ARCHITECTURE)];
   if (found.length > 0) throw new Error(found.join('\n'));
-  return `${kernels.length / EVERY_ARCHITECTURE.length} kernels for each of ${EVERY_ARCHITECTURE.length} architectures, none spills`;
+  const allowed = complaints(kernels, {}).length;
+  const each = kernels.length / EVERY_ARCHITECTURE.length;
+  return `${each} kernels for each of ${EVERY_ARCHITECTURE.length} architectures; ${allowed} of them spill, as they may`;
 }
 
 const emulated = { GRADSTEP_TEST_DEVICES: 'cuda-emulated', GRADSTEP_TEST_ORDERS: String(ORDERS) };
