@@ -12,83 +12,18 @@
 #include "generated/args/conv.h"
 
 #include <cstring>
-#include <optional>
 
 #include "cpu/bias_sums.h"
 #include "cpu/conv_dw_tiles.h"
+#include "cpu/conv_shape.h"
 #include "cpu/conv_tiles.h"
-#include "cpu/depthwise.h"
-#include "cpu/direct_conv.h"
-#include "cpu/operand.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
-#include "cpu/winograd.h"
 
 namespace gradstep::cpu {
 namespace {
 
 using dnnl::memory;
-constexpr auto kF32 = memory::data_type::f32;
-
-memory::data_type type_of(OperandKind kind) { return kind == OperandKind::kTiles ? memory::data_type::bf16 : kF32; }
-
-// A convolution as oneDNN is asked for it: axes between rows and channels, groups, and how often each channel of x is
-// repeated first, so that a depthwise convolution makes one channel out of each. Padding behind is what the sizes
-// imply, since what a stride leaves over is not padding.
-struct Conv {
-  memory::dims x, w, y;  // oneDNN's order: N, C, axes; (groups,) O, I, axes
-  ConvGeometry g;
-  int32_t groups, times;
-
-  bool deep() const { return x.size() == 5; }
-  bool depthwise() const { return groups > 1 && groups == x[1] && groups == y[1]; }
-  int64_t axis(const memory::dims& dims, size_t i) const { return dims[dims.size() - g.strides.size() + i]; }
-
-  memory::desc activation(const memory::dims& dims, OperandKind kind = OperandKind::kFloat) const {
-    return memory::desc(dims, type_of(kind), deep() ? memory::format_tag::ndhwc : memory::format_tag::nhwc);
-  }
-  memory::desc kernel() const {
-    if (groups > 1) return memory::desc(w, kF32, deep() ? memory::format_tag::dhwigo : memory::format_tag::hwigo);
-    return memory::desc(w, kF32, deep() ? memory::format_tag::dhwio : memory::format_tag::hwio);
-  }
-  memory::desc any_kernel(OperandKind kind = OperandKind::kFloat) const {
-    return memory::desc(w, type_of(kind), memory::format_tag::any);
-  }
-  memory::desc bias(bool present) const {
-    return present ? memory::desc({y[1]}, kF32, memory::format_tag::x) : memory::desc();
-  }
-};
-
-// x, w and y as the op has them.
-template <typename Args>
-Conv conv_of(const Args& args, const Tensor& x, const Tensor& w, const Tensor& y) {
-  const int channel = x.rank - 1;
-  const int32_t filters = w.dims[channel];
-  Conv conv{};
-  conv.groups = args.groups;
-  conv.times = conv.groups > 1 && w.dims[channel - 1] == 1 ? filters / conv.groups : 1;
-  conv.groups *= conv.times;
-  conv.x = {x.dims[0], x.dims[channel] * conv.times};
-  conv.y = {y.dims[0], filters};
-  conv.w = {filters, w.dims[channel - 1]};
-  if (conv.groups > 1) conv.w = {conv.groups, filters / conv.groups, w.dims[channel - 1]};
-  const int32_t strides[] = {args.stride_d, args.stride_h, args.stride_w};
-  const int32_t dilations[] = {args.dilation_d, args.dilation_h, args.dilation_w};
-  const int32_t before[] = {args.pad_front, args.pad_top, args.pad_left};
-  for (int axis = 1; axis < channel; axis++) {
-    const int named = axis + 3 - channel;
-    const int32_t size = x.dims[axis], windows = y.dims[axis], kernel = w.dims[axis - 1];
-    conv.x.push_back(size);
-    conv.y.push_back(windows);
-    conv.w.push_back(kernel);
-    conv.g.strides.push_back(strides[named]);
-    conv.g.dilates.push_back(dilations[named] - 1);
-    conv.g.pad_begin.push_back(before[named]);
-    conv.g.pad_end.push_back((windows - 1) * strides[named] + (kernel - 1) * dilations[named] + 1 - size -
-                             before[named]);
-  }
-  return conv;
-}
 
 // The step's workspace in 64-byte aligned pieces. Pieces are counted first and given out once their total is known.
 class Pieces {
@@ -115,111 +50,6 @@ Primitive reorder(const Dnnl& d, const memory::desc& from_desc, void* from, cons
 void parallel_add(float* to, const float* from, int64_t n, int threads) {
   parallel_ranges(n, parts_of(n, threads), 16,
                   [=](int, int64_t begin, int64_t end) { add(to + begin, from + begin, end - begin); });
-}
-
-// A depthwise convolution's input gradient as the convolution of dy with the kernel backwards: what oneDNN does fast
-// where the kernel has holes. Only strides of 1 allow it.
-bool as_forward(const Conv& conv) {
-  bool holes = false, possible = conv.depthwise();
-  for (size_t i = 0; i < conv.g.strides.size(); i++) {
-    holes = holes || conv.g.dilates[i] > 0;
-    const int64_t reach = (conv.axis(conv.w, i) - 1) * (conv.g.dilates[i] + 1);
-    possible = possible && conv.g.strides[i] == 1 && conv.g.pad_begin[i] <= reach && conv.g.pad_end[i] <= reach;
-  }
-  return possible && holes;
-}
-
-// Whether the input gradient is the convolution of dy with the kernel backwards.
-bool undone_by_convolving(const Conv& conv) {
-  for (const int64_t stride : conv.g.strides) {
-    if (stride > 1) return false;
-  }
-  return true;
-}
-
-// Forward, bfloat16: whether oneDNN's primitive with a pass that rounds x is faster than cpu/conv_tiles.h. Measured:
-// 0.8 times the time from 32 to 64 channels, 1 from 32 to 32, 2.4 from one channel; 1 to 2 under strides.
-bool suits_onednn(const Conv& conv) { return undone_by_convolving(conv) && conv.x[1] >= 32 && conv.y[1] >= 64; }
-
-Conv backwards(const Conv& conv) {
-  Conv result = conv;
-  std::swap(result.x, result.y);
-  for (size_t i = 0; i < conv.g.strides.size(); i++) {
-    const int64_t reach = (conv.axis(conv.w, i) - 1) * (conv.g.dilates[i] + 1);
-    result.g.pad_begin[i] = reach - conv.g.pad_begin[i];
-    result.g.pad_end[i] = reach - conv.g.pad_end[i];
-  }
-  return result;
-}
-
-// Whether the kernel gradient is one of those that cpu/depthwise.h makes.
-bool own_dw(const Conv& conv) {
-  if (!conv.depthwise() || conv.deep() || conv.x[1] < kDepthwiseLanes) return false;
-  return conv.g.dilates[0] + conv.g.dilates[1] > 0 || conv.axis(conv.w, 0) > 3 || conv.axis(conv.w, 1) > 3;
-}
-
-std::vector<ConvAxis> axes_of(const Conv& conv) {
-  std::vector<ConvAxis> axes;
-  for (size_t i = 0; i < conv.g.strides.size(); i++) {
-    axes.push_back({conv.axis(conv.x, i), conv.axis(conv.y, i), conv.axis(conv.w, i), conv.g.strides[i],
-                    conv.g.dilates[i] + 1, conv.g.pad_begin[i]});
-  }
-  return axes;
-}
-
-DepthwiseShape depthwise_shape(const Conv& conv) {
-  const auto number = [](int64_t v) { return static_cast<int32_t>(v); };
-  const ConvGeometry& g = conv.g;
-  return {conv.x[0],
-          number(conv.x[2]),
-          number(conv.x[3]),
-          number(conv.x[1]),
-          number(conv.y[2]),
-          number(conv.y[3]),
-          number(conv.axis(conv.w, 0)),
-          number(conv.axis(conv.w, 1)),
-          number(g.strides[0]),
-          number(g.strides[1]),
-          number(g.dilates[0] + 1),
-          number(g.dilates[1] + 1),
-          number(g.pad_begin[0]),
-          number(g.pad_begin[1])};
-}
-
-// The convolution as cpu/direct_conv.h takes it, if that is the faster way.
-std::optional<DirectConv> direct_shape(const Conv& conv, OperandKind kind) {
-  if (conv.groups > 1 || conv.deep() || conv.g.dilates[0] > 0 || conv.g.dilates[1] > 0) return std::nullopt;
-  const DirectConv shape{conv.x[0],
-                         conv.x[2],
-                         conv.x[3],
-                         conv.x[1],
-                         conv.y[2],
-                         conv.y[3],
-                         conv.y[1],
-                         conv.axis(conv.w, 0),
-                         conv.axis(conv.w, 1),
-                         conv.g.strides[0],
-                         conv.g.strides[1],
-                         conv.g.pad_begin[0],
-                         conv.g.pad_begin[1],
-                         kind != OperandKind::kFloat};
-  return direct_conv_pays(shape) ? std::optional(shape) : std::nullopt;
-}
-
-// The convolution as cpu/winograd.h takes it, if that is the faster way.
-std::optional<WinogradShape> winograd_shape(const Conv& conv) {
-  if (conv.groups > 1 || conv.deep() || conv.axis(conv.w, 0) != 3 || conv.axis(conv.w, 1) != 3) return std::nullopt;
-  for (size_t i = 0; i < 2; i++) {
-    if (conv.g.strides[i] != 1 || conv.g.dilates[i] != 0) return std::nullopt;
-  }
-  const WinogradShape shape{conv.x[0], conv.x[2], conv.x[3],           conv.x[1],          conv.y[2],
-                            conv.y[3], conv.y[1], conv.g.pad_begin[0], conv.g.pad_begin[1]};
-  return winograd_pays(shape) ? std::optional(shape) : std::nullopt;
-}
-
-// Its input gradient is such a convolution too.
-WinogradShape input_gradient_of(const WinogradShape& s) {
-  return {s.n, s.out_h, s.out_w, s.filters, s.h, s.w, s.channels, 2 - s.pad_top, 2 - s.pad_left};
 }
 
 Step winograd(Prepare& prepare, const WinogradShape& shape, const WinogradForward& forward) {
@@ -437,10 +267,10 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   }
   Pieces pieces;
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
-  if (own_dw(conv)) {
+  if (const auto depthwise = depthwise_shape(conv)) {
     if (kind == OperandKind::kTiles) kind = OperandKind::kRounded;
     const ProductOperand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
-    const DepthwiseShape shape = depthwise_shape(conv);
+    const DepthwiseShape shape = *depthwise;
     const BiasSums sums(prepare.at(args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(), conv.y[1]);
     const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
     const size_t at_partial = pieces.add(depthwise_dw_bytes(shape, threads)), at_sums = pieces.add(sums.bytes(threads));
