@@ -6,6 +6,8 @@ export interface NativeDevice {
   name: string;
   description: string;
   memoryBytes: number;
+  /** Whether it has units that multiply such numbers, or rounded ones are multiplied as float32. */
+  bfloat16: 'native' | 'emulated';
 }
 
 export interface NativeSessionOptions {
@@ -15,12 +17,14 @@ export interface NativeSessionOptions {
   threads: number;
   /** Path of the plugin library for any device but `cpu`. */
   plugin?: string;
+  /** Nothing that is computed depends on how long something took. Default false. */
+  deterministic?: boolean;
 }
 
 /** Bytes of a region, or of a slot when `slot` >= 0. */
 export interface NativeSpan {
   region: 'persistent' | 'scratch' | 'slot';
-  /** Slot number; ignored for regions. */
+  /** Slot number, the spare of slot s being s + 128; ignored for regions. */
   slot?: number;
   offset: number;
   bytes: number;
@@ -58,6 +62,11 @@ export interface NativeSession {
   read(from: NativeSpan): Promise<ArrayBuffer>;
   allocateSlot(slot: number, dtype: number, rows: number, rowElements: number): Promise<void>;
   releaseSlot(slot: number): Promise<void>;
+  /**
+   * A slot and its spare change places. No program reads spares, so calls that allocate, write or release one are done
+   * between the steps of a run that was asked for before them, unless a call that must wait for the run came in between.
+   */
+  turnSlot(slot: number): Promise<void>;
   /** Ends the runs that are under way or queued now, after their current step. */
   stop(): void;
   memory(): Promise<{ persistent: number; scratch: number; workspace: number; slots: number }>;
@@ -73,7 +82,6 @@ export interface NativeAddon {
   readonly threads: number;
   /** Devices of a plugin, or why there are none. */
   pluginDevices(path: string): { devices: NativeDevice[]; why: string };
-  /** `bfloat16`: whether the processor multiplies such numbers, or rounded ones are multiplied as float32. */
-  cpuDevice(): NativeDevice & { bfloat16: 'native' | 'emulated' };
+  cpuDevice(): NativeDevice;
   Session: new (options: NativeSessionOptions) => NativeSession;
 }

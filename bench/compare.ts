@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { runChild } from './child.js';
 import { floorOf, measureLimits, type Limits } from './limits.js';
 import { runPeer, type Peer, type Setting } from './peers.js';
-import { isRow, median, type Outcome, type Row } from './row.js';
+import { isRow, median, type Outcome } from './row.js';
 import type { Workload } from './workloads.js';
 
 export interface Comparison {
@@ -14,13 +14,11 @@ export interface Comparison {
   readonly outcomes: readonly Outcome[];
 }
 
-async function runOwn({ workload, device, precision, seconds }: Setting): Promise<Row> {
+async function runOwn({ workload, device, precision, seconds }: Setting): Promise<Outcome> {
   const script = fileURLToPath(new URL('./measure.ts', import.meta.url));
   const args = ['--workload', workload, '--device', device, '--precision', precision, '--seconds', String(seconds)];
   const known = { workload, implementation: 'gradstep', variant: '', device, precision };
-  const outcome = await runChild(process.execPath, [...process.execArgv, script, ...args], known);
-  if (!isRow(outcome)) throw new Error(`gradstep on ${workload}: ${outcome.cannot}`);
-  return outcome;
+  return runChild(process.execPath, [...process.execArgv, script, ...args], known);
 }
 
 function report(outcome: Outcome): void {
@@ -31,8 +29,9 @@ function report(outcome: Outcome): void {
   process.stderr.write(`${workload.padEnd(10)} ${`${implementation} ${variant}`.padEnd(60)}${found}\n`);
 }
 
-/** Two runs of one thing: the times' median, which is their mean, and the larger memory. */
-function joined(a: Row, b: Row): Row {
+/** Two runs of one thing: the times' median, which is their mean, and the larger memory; or how one of them failed. */
+function joined(a: Outcome, b: Outcome): Outcome {
+  if (!isRow(a) || !isRow(b)) return isRow(a) ? b : a;
   const ms = median([a.ms_per_step, b.ms_per_step]);
   return {
     ...a,

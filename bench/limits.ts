@@ -10,17 +10,23 @@ export interface Limits {
   /** Operations a second of a large matrix product, in each precision. */
   readonly float32: number;
   readonly bfloat16: number;
+  /** Seconds that an instruction takes however little it does: on CUDA a node of the captured graph. */
+  readonly perNode: number;
 }
+
+/** What a GPU takes from a node of a graph to the next, whatever is in them. */
+const GRAPH_NODE = 2e-6;
 
 /** What this machine copies and multiplies in a second. */
 export async function measureLimits(device: string): Promise<Limits> {
   const [full, half] = [await limitsOf(device, 0, 'float32'), await limitsOf(device, 0, 'bfloat16')];
-  return { bandwidth: full.gbs * 1e9, float32: full.gflops * 1e9, bfloat16: half.gflops * 1e9 };
+  const perNode = device.startsWith('cuda') ? GRAPH_NODE : 0;
+  return { bandwidth: full.gbs * 1e9, float32: full.gflops * 1e9, bfloat16: half.gflops * 1e9, perNode };
 }
 
 /**
- * Milliseconds that a training step of a workload takes at least: for each instruction of gradstep's program the longer of its
- * bytes at the bandwidth and its operations at the rate of its precision.
+ * Milliseconds that a training step of a workload takes at least: for each instruction of gradstep's program the longest of its
+ * bytes at the bandwidth, its operations at the rate of its precision, and a node of a graph.
  */
 export function floorOf(workload: Workload, device: string, precision: 'float32' | 'bfloat16', limits: Limits): number {
   using model = workload.build();
@@ -30,7 +36,7 @@ export function floorOf(workload: Workload, device: string, precision: 'float32'
   const seconds = program.instructions.map((instruction) => {
     const { bytes, flops } = costOf(instruction);
     const rate = instruction.attrs.precision === 'bfloat16' ? limits.bfloat16 : limits.float32;
-    return Math.max(bytes / limits.bandwidth, flops / rate);
+    return Math.max(bytes / limits.bandwidth, flops / rate, limits.perNode);
   });
   return seconds.reduce((a, b) => a + b, 0) * 1e3;
 }

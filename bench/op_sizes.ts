@@ -134,6 +134,11 @@ export const SIZED_CASES: readonly SizedCase[] = [
     build: ({ a, b, bias }) => [matmul(a!, b!, false, false, bias)],
   },
   {
+    name: 'a stack of small layers',
+    inputs: { x: floats(32, 784), w1: floats(784, 128), b1: floats(128), w2: floats(128, 10), b2: floats(10) },
+    build: ({ x, w1, b1, w2, b2 }) => [matmul(elementwise('relu', matmul(x!, w1!, false, false, b1)), w2!, false, false, b2)],
+  },
+  {
     name: 'batches of products',
     inputs: { a: floats(64, 128, 64), b: floats(64, 64, 128) },
     build: ({ a, b }) => [multiply(a!, b!)],

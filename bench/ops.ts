@@ -40,7 +40,8 @@ export async function benchOps(device: string, only: readonly string[] | undefin
     }
   }
   const timed = new Set(rows.map((r) => r.op));
-  const missing = OP_TABLE.map((op) => op.name).filter((name) => !timed.has(name));
+  const backend = device.startsWith('cuda') ? 'cuda' : 'cpu';
+  const missing = OP_TABLE.filter((op) => op.backends.includes(backend) && !timed.has(op.name)).map((op) => op.name);
   if (!only && missing.length > 0) throw new Error(`No sized case has ${missing.join(', ')}: add one to bench/op_sizes.ts`);
   return { limits, rows };
 }

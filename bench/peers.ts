@@ -73,15 +73,22 @@ function threads({ workload, device }: Setting): Variant[] {
 
 export function variantsOf(peer: Peer, setting: Setting): Variant[] {
   const convolutional = CONVOLUTIONAL.includes(setting.workload);
+  const layouts = convolutional ? [also('channels first'), also('channels last', '--channels-last')] : [also('')];
   switch (peer) {
     case 'pytorch':
-      return combine(
-        [mode('eager'), mode('compile', '--compile')],
-        threads(setting),
-        // Two ways to run the update; where it is a small part of a step, one.
-        [also('fused'), ...(setting.workload === 'resnet20' ? [] : [also('foreach', '--foreach')])],
-        convolutional ? [also('channels first'), also('channels last', '--channels-last')] : [also('')],
-      );
+      return [
+        ...combine(
+          [mode('eager'), mode('compile', '--compile')],
+          threads(setting),
+          // Two ways to run the update; where it is a small part of a step, one.
+          [also('fused'), ...(setting.workload === 'resnet20' ? [] : [also('foreach', '--foreach')])],
+          layouts,
+        ),
+        // What an expert does on a GPU: the whole step in a graph, captured by hand.
+        ...(setting.device === 'cpu'
+          ? []
+          : combine([mode('graph', '--graph'), mode('compile graph', '--compile', '--graph')], [also('fused')], layouts)),
+      ];
     case 'jax':
       // XLA runs convolutions inside a loop many times slower on the CPU.
       return combine(

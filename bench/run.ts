@@ -14,6 +14,7 @@ import { benchOps, printOps } from './ops.js';
 import { isInstalled, PEERS, type Peer } from './peers.js';
 import { printProfile, profile } from './profile.js';
 import { defaultName, save } from './results.js';
+import { isOwn, isRow } from './row.js';
 import { printTable } from './table.js';
 import { WORKLOADS, type Workload } from './workloads.js';
 
@@ -46,7 +47,10 @@ const program = new Command('npm run bench --')
   .option('--lengths', 'time and weigh an LSTM over sequences of 64 to 4,096 steps instead')
   .option('--growth', 'show how time, memory and compiling grow with batch, width and depth instead')
   .option('--seconds <seconds>', 'time spent on each measurement', Number, 2)
-  .option('--save <name>', 'write bench/results/<name>.json and .svg; with --peers done anyway, named by device and date')
+  .option(
+    '--save <name>',
+    'write bench/results/<name>.json and .svg; with --peers and without --json done anyway, named by device and date',
+  )
   .option('--json <file>', 'write what was measured to this file')
   .parse();
 
@@ -73,14 +77,16 @@ function peersAsked(): Peer[] {
 
 async function comparePeers(workloads: readonly Workload[]): Promise<void> {
   const date = new Date();
-  const name = options.save ?? (options.peers ? defaultName(device, date) : undefined);
+  const name = options.save ?? (options.peers && options.json === undefined ? defaultName(device, date) : undefined);
   let files: string[] = [];
   const found = await compare(workloads, precisions, peersAsked(), options, async (soFar) => {
     if (name !== undefined) files = await save(name, soFar, date);
+    await writeJson(soFar);
   });
   process.stdout.write(printTable(found));
-  await writeJson(found);
   if (files.length > 0) process.stdout.write(`Written: ${files.map((f) => relative(process.cwd(), f)).join(', ')}\n`);
+  const failed = found.outcomes.filter((o) => isOwn(o) && !isRow(o)).map((o) => `${o.workload} in ${o.precision}`);
+  if (failed.length > 0) throw new Error(`gradstep could not train ${failed.join(', ')}`);
 }
 
 try {

@@ -28,9 +28,11 @@ function linesOf(workload: string, rows: readonly Row[]): string[][] {
   });
 }
 
-/** An implementation none of whose variants ran. */
+/** An implementation none of whose variants ran on a workload. */
 function failed(failures: readonly Failure[], rows: readonly Row[]): Failure[] {
-  return failures.filter(({ implementation }) => !rows.some((r) => r.implementation === implementation));
+  const same = (a: Failure, b: Row): boolean =>
+    a.implementation === b.implementation && a.workload === b.workload && a.precision === b.precision;
+  return failures.filter((failure) => !rows.some((row) => same(failure, row)));
 }
 
 /** Each workload's rows, fastest first: the best variant of each implementation. What could not be measured follows. */
@@ -50,8 +52,9 @@ export function printTable({ limits, outcomes }: Comparison): string {
     );
   }
   const giga = (n: number): string => (n / 1e9).toFixed(0);
+  const node = limits.perNode > 0 ? `, ${limits.perNode * 1e6} µs a node of the graph` : '';
   const notes = [
-    `Limits: ${giga(limits.bandwidth)} GB/s, ${giga(limits.float32)} GFLOP/s in float32, ${giga(limits.bfloat16)} in bfloat16.`,
+    `Limits: ${giga(limits.bandwidth)} GB/s, ${giga(limits.float32)} GFLOP/s in float32, ${giga(limits.bfloat16)} in bfloat16${node}.`,
     `Loss: ✗ more than ${100 * LOSS_TOLERANCE} % off, – too slow to train as far; neither counts as a peer.`,
     ...failed(outcomes.filter((o) => !isRow(o)) as Failure[], rows).map(
       (f) => `${f.workload} ${f.precision} ${f.implementation}${f.variant && `, ${f.variant}`} cannot: ${f.cannot}`,

@@ -12,4 +12,5 @@ export interface Kernel {
 }
 export function kernelsOf(log: string): Kernel[];
 export function complaints(kernels: Kernel[], allowed?: Record<string, string>): string[];
+export function missing(kernels: Kernel[], architectures: readonly string[]): string[];
 export function readLogs(folder: string): Kernel[];

@@ -2,6 +2,9 @@
  * Fills prebuilds/linux-x64/ with what the package ships: the addon built against oneDNN 3.x, the CUDA plugin, oneDNN and
  * libgomp under their SONAMEs (all found next to each other, by $ORIGIN), and the licences of the bundled libraries.
  * Does nothing while the sources are those of the last run.
+ *
+ *   node scripts/prebuild.mjs [plugin]   the CUDA plugin to ship; without it the one for every architecture, which
+ *                                        `node scripts/setup.mjs prebuild` builds
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +16,7 @@ import { BUILDS, sourceHash } from './setup.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const work = join(root, 'build/prebuild');
 const target = join(root, 'prebuilds/linux-x64');
-const plugin = BUILDS.find((entry) => entry.name === 'cuda').outputs[0];
+const plugin = process.argv[2] ?? BUILDS.find((entry) => entry.name === 'cuda-full').outputs[0];
 
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
@@ -42,10 +45,11 @@ function copyLibraries() {
 }
 
 const files = ['gradstep.node', basename(plugin), ONEDNN_SONAME, 'libgomp.so.1'];
-const hash = sourceHash([
+const sources = sourceHash([
   ...BUILDS.filter((entry) => ['addon', 'cuda'].includes(entry.name)).flatMap((entry) => entry.sources),
   ...['scripts/prebuild.mjs', 'scripts/onednn.mjs', 'scripts/node_gyp_shim.mjs'],
 ]);
+const hash = `${sources} ${plugin}`;
 const stamp = join(work, '.stamp');
 const current =
   existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && files.every((file) => existsSync(join(target, file)));

@@ -18,7 +18,12 @@ export interface Build {
   options(): Record<string, string>;
   sources: Source[];
   outputs: string[];
+  /** CMake's folder; `build` where it is not named. */
+  folder?: string;
+  /** Of CUDA plugins: compute capabilities. */
+  architectures?: string[];
 }
+export const EVERY_ARCHITECTURE: readonly string[];
 export const BUILDS: Build[];
 export function dependenciesCurrent(lock: LockFile, installed: LockFile): boolean;
 export function missingPackages(groups: string[], probe: (requirement: Requirement) => boolean): string[];

@@ -6,13 +6,17 @@
  *   node scripts/setup.mjs test      also the C++ tests, the emulated CUDA plugin, the CUDA plugin with its toolkit, and the
  *                                    part of TensorBoard that reads event files
  *   node scripts/setup.mjs check     what `npm run check` needs: npm packages and clang-format
- *   node scripts/setup.mjs           all of it
+ *   node scripts/setup.mjs           all of these
+ *   node scripts/setup.mjs cuda      the CUDA plugin alone
+ *   node scripts/setup.mjs prebuild  the CUDA plugin for every architecture that the package supports, which takes long
+ *
+ * GRADSTEP_CUDA_ARCHITECTURES names what the tree's own plugin is compiled for (`80` where it is not set).
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { delimiter, join, relative, resolve } from 'node:path';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cudaToolkit } from './cuda_toolkit.mjs';
 import { tensorboard } from './tensorboard.mjs';
@@ -21,11 +25,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** System packages by what shows that they are there: a command on the PATH, a header, or a program that must succeed. */
 const SYSTEM = [
-  { package: 'g++', groups: ['addon', 'test', 'prebuild'], command: 'g++' },
-  { package: 'cmake', groups: ['addon', 'test', 'prebuild'], command: 'cmake' },
-  { package: 'ninja-build', groups: ['addon', 'test', 'prebuild'], command: ['ninja', 'make'] },
+  { package: 'g++', groups: ['addon', 'test', 'cuda', 'prebuild'], command: 'g++' },
+  { package: 'cmake', groups: ['addon', 'test', 'cuda', 'prebuild'], command: 'cmake' },
+  { package: 'ninja-build', groups: ['addon', 'test', 'cuda', 'prebuild'], command: ['ninja', 'make'] },
   { package: 'libdnnl-dev', groups: ['addon', 'test'], header: 'dnnl.hpp' },
-  { package: 'python3-pip', groups: ['test', 'prebuild'], program: ['python3', '-m', 'pip', '--version'] },
+  { package: 'python3-pip', groups: ['test', 'cuda', 'prebuild'], program: ['python3', '-m', 'pip', '--version'] },
   { package: 'patchelf', groups: ['test', 'prebuild'], command: 'patchelf' },
   { package: 'clang-format', groups: ['check'], command: 'clang-format' },
 ];
@@ -35,9 +39,29 @@ const CPU = ['native/cpu', ['native/ops', '.h', '.cc']];
 const CUDA = ['native/cuda', ['native/ops', '.h', '.cu', '.cuh']];
 const EMULATION = 'test/native/cuda_emulation';
 
+/** What the package's plugin is compiled for; with PTX of the last for GPUs to come. */
+export const EVERY_ARCHITECTURE = ['75', '80', '86', '89', '90', '100'];
+
+/** The CUDA plugin for some architectures, which are part of what it is made from. */
+function cudaPlugin(folder, architectures) {
+  return {
+    folder,
+    architectures,
+    targets: ['gradstep_cuda'],
+    options: () => ({
+      GRADSTEP_CUDA: 'ON',
+      GRADSTEP_CUDA_TOOLKIT: cudaToolkit(),
+      GRADSTEP_CUDA_ARCHITECTURES: architectures.join(';'),
+    }),
+    sources: [...CORE, ...CUDA, 'test/native/cublaslt', ['test/native', 'harness.h', 'harness.cc'], 'scripts/cuda_toolkit.mjs'],
+    outputs: ['gradstep_cuda.so', 'gradstep_gemm_test', 'gradstep_choice_test'].map((name) => `${folder}/Release/${name}`),
+  };
+}
+
 /**
  * Native builds. `sources` are files and folders (with an optional list of endings); a build is current while their
- * contents are those of its last success and its outputs exist. `options` are CMake's.
+ * contents are those of its last success and its outputs exist. `options` are CMake's, `folder` is CMake's too (`build`
+ * where none is named).
  */
 export const BUILDS = [
   {
@@ -65,16 +89,21 @@ export const BUILDS = [
     targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'],
     options: () => ({ GRADSTEP_CUDA_EMULATED: 'ON' }),
     sources: [...CORE, ...CUDA, EMULATION, 'test/native/cuda_backend', ['test/native', 'harness.h', 'harness.cc', 'builder.h']],
-    outputs: ['gradstep_cuda_emulated.so', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'].map((x) => `build/Release/${x}`),
+    outputs: ['gradstep_cuda_emulated.so', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'].map(
+      (x) => `build/Release/${x}`,
+    ),
   },
   {
     name: 'cuda',
     title: 'the CUDA plugin',
-    groups: ['test', 'prebuild'],
-    targets: ['gradstep_cuda'],
-    options: () => ({ GRADSTEP_CUDA: 'ON', GRADSTEP_CUDA_TOOLKIT: cudaToolkit() }),
-    sources: [...CORE, ...CUDA, 'test/native/cublaslt', 'scripts/cuda_toolkit.mjs'],
-    outputs: ['build/Release/gradstep_cuda.so', 'build/Release/gradstep_gemm_test'],
+    groups: ['test', 'cuda'],
+    ...cudaPlugin('build', (process.env.GRADSTEP_CUDA_ARCHITECTURES || '80').split(';')),
+  },
+  {
+    name: 'cuda-full',
+    title: 'the CUDA plugin for every architecture',
+    groups: ['prebuild'],
+    ...cudaPlugin('build-full', EVERY_ARCHITECTURE),
   },
 ];
 
@@ -205,7 +234,7 @@ export function sourceHash(sources) {
 
 /** Configures with the options this build needs (those of other builds stay as they were), then builds its target. */
 function compile(entry) {
-  const cmakeJs = [join(root, 'node_modules/cmake-js/bin/cmake-js'), '--log-level', 'warn'];
+  const cmakeJs = [join(root, 'node_modules/cmake-js/bin/cmake-js'), '--log-level', 'warn', '--out', join(root, folderOf(entry))];
   const options = Object.entries(entry.options()).map(([name, value]) => `--CD${name}=${value}`);
   run(process.execPath, [...cmakeJs, 'configure', ...options, '--', '-Wno-dev'], { stdio: ['ignore', 'ignore', 'inherit'] });
   for (const target of entry.targets) {
@@ -213,9 +242,13 @@ function compile(entry) {
   }
 }
 
+function folderOf({ folder = 'build' }) {
+  return folder;
+}
+
 function build(entry) {
-  const stamp = join(root, 'build', `.${entry.name}.stamp`);
-  const hash = sourceHash(entry.sources);
+  const stamp = join(root, folderOf(entry), `.${entry.name}.stamp`);
+  const hash = [sourceHash(entry.sources), ...(entry.architectures ?? [])].join(' ');
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
   if (current && entry.outputs.every((path) => existsSync(join(root, path)))) return;
   say(`building ${entry.title}`);
@@ -227,7 +260,7 @@ function build(entry) {
     console.error(`setup: the build of ${entry.title} did not produce ${absent.join(', ')}`);
     process.exit(1);
   }
-  mkdirSync(join(root, 'build'), { recursive: true });
+  mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, hash);
   say(`built ${entry.title} in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
@@ -243,11 +276,11 @@ export function setup(groups) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const groups = process.argv.slice(2);
-  const known = ['addon', 'test', 'check', 'prebuild'];
+  const known = ['addon', 'test', 'check', 'cuda', 'prebuild'];
   const unknown = groups.filter((group) => !known.includes(group));
   if (unknown.length > 0) {
     console.error(`Expected any of ${known.join(', ')} but received ${unknown.join(', ')}`);
     process.exit(1);
   }
-  setup(groups.length > 0 ? groups : known);
+  setup(groups.length > 0 ? groups : ['addon', 'test', 'check']);
 }

@@ -10,6 +10,7 @@ import { deviceName } from '../bench/results.js';
 import { bestPeer, bestVariants, isTrusted, referenceLoss, type Failure, type Row } from '../bench/row.js';
 import { printTable } from '../bench/table.js';
 import { WORKLOADS } from '../bench/workloads.js';
+import { programOf } from '../lib/train/inspect.js';
 
 function row(implementation: string, ms: number, loss: number | null, more: Partial<Row> = {}): Row {
   return {
@@ -28,7 +29,7 @@ function row(implementation: string, ms: number, loss: number | null, more: Part
   };
 }
 
-const limits = { bandwidth: 20e9, float32: 200e9, bfloat16: 400e9 };
+const limits = { bandwidth: 20e9, float32: 200e9, bfloat16: 400e9, perNode: 0 };
 
 /** Ours takes 2 ms, the right peers 4 and 5, one that trains something else 1 and one that is too slow to tell 1,000. */
 const ROWS = [
@@ -90,6 +91,18 @@ describe('bench: workloads', () => {
     expect(floorOf(mlp, 'cpu', 'float32', free)).to.be.closeTo((products / 200e9) * 1e3, 1e-9);
     expect(floorOf(mlp, 'cpu', 'bfloat16', free)).to.be.closeTo((products / 400e9) * 1e3, 1e-9);
     expect(floorOf(mlp, 'cpu', 'float32', limits)).to.be.above((products / 200e9) * 1e3);
+  });
+
+  it('and at least a node of the graph for each instruction', () => {
+    const mlp = WORKLOADS.find(({ name }) => name === 'mlp')!;
+    const idle = { bandwidth: Infinity, float32: Infinity, bfloat16: Infinity, perNode: 2e-6 };
+    using model = mlp.build();
+    model.compile({ optimizer: mlp.optimizer(), loss: 'sparseCategoricalCrossentropy', device: 'cpu', seed: 1 });
+    const { instructions } = programOf(model, { kind: 'train', rows: mlp.batch }, 'cuda').program;
+    expect(floorOf(mlp, 'cuda-emulated', 'float32', idle)).to.be.closeTo(instructions.length * 2e-3, 1e-9);
+    expect(printTable({ limits: { ...limits, perNode: 2e-6 }, outcomes: ROWS })).to.contain(
+      '400 in bfloat16, 2 µs a node of the graph.',
+    );
   });
 });
 
@@ -159,6 +172,13 @@ describe('bench: what it prints', () => {
     expect(svg).not.to.include('keras');
   });
 
+  it('where gradstep could not train one workload, the table says so beside its other rows', () => {
+    const failure: Failure = { ...FAILURE, workload: 'lrcn', implementation: 'gradstep', cannot: 'out of memory' };
+    const printed = printTable({ limits, outcomes: [...ROWS, failure] });
+    expect(printed.split('\n')).to.include('lrcn float32 gradstep cannot: out of memory');
+    expect(printed).to.match(/│ mlp +│ float32 +│ gradstep, 2 threads/);
+  });
+
   it('a workload without a peer has no bars', () => {
     expect(barsOf([row('gradstep', 2, 1)])).to.deep.equal([]);
   });
@@ -182,13 +202,21 @@ describe('bench: variants of the peers', () => {
       ['eager', 'foreach', '--foreach'],
       ['compile', 'fused', '--compile'],
       ['compile', 'foreach', '--compile --foreach'],
+      ['graph', 'fused', '--graph'],
+      ['compile graph', 'fused', '--compile --graph'],
     ]);
     expect(shown('pytorch', { workload: 'resnet20' })).to.deep.equal([
       ['eager', 'fused, channels first', ''],
       ['eager', 'fused, channels last', '--channels-last'],
       ['compile', 'fused, channels first', '--compile'],
       ['compile', 'fused, channels last', '--compile --channels-last'],
+      ['graph', 'fused, channels first', '--graph'],
+      ['graph', 'fused, channels last', '--graph --channels-last'],
+      ['compile graph', 'fused, channels first', '--compile --graph'],
+      ['compile graph', 'fused, channels last', '--compile --graph --channels-last'],
     ]);
+    const onCpu = shown('pytorch', { device: 'cpu' });
+    expect(onCpu.filter(([, , args]) => args!.includes('--graph'))).to.deep.equal([]);
     expect(shown('jax').map(([mode]) => mode)).to.deep.equal(['jit', 'jit of scanned steps']);
     expect(shown('keras').map(([mode]) => mode)).to.deep.equal(['tf.function', 'jit']);
   });

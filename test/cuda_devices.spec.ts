@@ -164,7 +164,7 @@ describe('a machine on which CUDA cannot be used', () => {
     'has no cuBLAS': [{ cublas: 'cuBLAS was not found: install it.' }, /^cuBLAS was not found: install it\.$/],
     'has an old GPU': [
       { capability: '6.1' },
-      new RegExp(`^${gpu} has compute capability 6\\.1, and gradstep needs \\d\\.\\d or higher\\.$`),
+      new RegExp(`^${gpu} has compute capability 6\\.1, and this build of gradstep needs \\d\\.\\d or higher\\.$`),
     ],
     'has two old GPUs': [
       { devices: 2, capability: '6.1,5.0' },

@@ -78,6 +78,11 @@ describe('the CUDA emulation', () => {
       'pass around': [11, 12, 13, 10, ...rising.slice(4)],
       'dynamic shared memory of blocks at once': [0.5, 1.5, 2.5, 3.5, ...rising.slice(4)],
       replay: [0, 2, 4, 6], // two increments a replay, none while capturing
+      'copies and reads in turns': [0.5, 1.5, 2.5],
+      'copies of two streams in turns': rising.map(() => 2),
+      'pinned memory reused in time': rising.map(() => 2),
+      'pinned memory read in time': [null, 5], // not before the host has waited
+      'host that waits for a copy': rising.map(() => 0),
     };
     for (const [name, values] of Object.entries(sound)) {
       it(name, () => {
@@ -117,6 +122,11 @@ describe('the CUDA emulation', () => {
       'shared variable in blocks at once': `${launched}used __shared__ variables`,
       'parts of warps at once': `${launched}has blocks of 40 threads`,
       'too many blocks at once': 'ERR_DEVICE_FAILED launch_at_once failed with cudaErrorCooperativeLaunchTooLarge',
+      'a read that does not wait for the copy': `${launched}used a device allocation of 4 bytes that another stream wrote, and nothing says which comes first, in ${thread}`,
+      'a copy that does not wait for the read': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: a copy to the device wrote a device allocation of 4 bytes that another stream read, and nothing says which comes first`,
+      'copies of two streams at once': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: a copy to the device used a device allocation of 256 bytes that another stream wrote, and nothing`,
+      'host that does not wait for a copy': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: the host used a device allocation of 256 bytes that another stream wrote, and nothing`,
+      'pinned memory reused too early': String.raw`ERR_DEVICE_FAILED cudaStreamSynchronize failed with cudaErrorLaunchFailure: the host changed 256 bytes before it had waited for their copy`,
       'allocate while capturing': 'ERR_DEVICE_FAILED cudaStreamEndCapture failed with cudaErrorStreamCaptureInvalidated',
       'copy past the end': 'ERR_DEVICE_FAILED cudaMemcpyAsync failed with cudaErrorInvalidValue',
       'too much memory': String.raw`ERR_OOM Out of GPU memory: a test needs 1125899906842624 bytes, \d+ of \d+ are in use and \d+ are free`,

@@ -4,26 +4,21 @@
  */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeProgram } from '../lib/compile/encode.js';
 import { assign, lower } from '../lib/compile/lower.js';
 import { Graph, type Variable } from '../lib/graph/graph.js';
-import { advance } from '../lib/ops/gather.js';
 import { elementwise } from '../lib/ops/map.js';
 import { matmul } from '../lib/ops/matmul.js';
-import { native, pluginPath } from '../lib/runtime/native.js';
+import { native } from '../lib/runtime/native.js';
 import type { NativeSession } from '../binding.js';
-import { complaints, kernelsOf, readLogs } from '../scripts/check_spills.mjs';
+import { countingProgram, emulatedSession, plugin } from './helpers/emulation.js';
+import { complaints, kernelsOf, missing, readLogs } from '../scripts/check_spills.mjs';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-
-function plugin(kind: 'cuda' | 'cuda-emulated'): string {
-  const { path, sought } = pluginPath(kind);
-  if (!path) throw new Error(`The plugin is not built (looked for ${sought.join(', ')}): run npm test`);
-  return path;
-}
 
 describe('the CUDA plugin', () => {
   it('needs no library of CUDA to be loaded', () => {
@@ -65,10 +60,31 @@ describe('products on cuBLASLt', () => {
     return spawnSync(join(dirname(plugin('cuda')), 'gradstep_gemm_test'), { env, encoding: 'utf8' });
   };
 
-  it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library', () => {
+  it('are right for every transpose, bias, activation and accumulation, on a stand-in for the library, and tell what fails', () => {
     const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/fake'));
     expect(stdout).to.equal('624 products, 0 failures\n');
     expect(status).to.equal(0);
+  });
+
+  it('are made with the fastest algorithm that is right, which is remembered', () => {
+    const libraries = join(dirname(dirname(plugin('cuda'))), 'native/cuda/fake');
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-choice-'));
+    try {
+      const env = { ...process.env, LD_LIBRARY_PATH: libraries, TMPDIR: folder };
+      const { status, stdout } = spawnSync(join(dirname(plugin('cuda')), 'gradstep_choice_test'), { env, encoding: 'utf8' });
+      expect(stdout).to.match(/^\d+ passed, 0 failed\n$/);
+      expect(status).to.equal(0);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('are refused with advice where the library is an old one', () => {
+    const { status, stdout } = run(join(dirname(dirname(plugin('cuda'))), 'native/cuda/old'));
+    expect(stdout).to.match(
+      /^ERR_DEVICE_UNAVAILABLE The cuBLAS that was found \(libcublasLt\.so\.13\) has no cublasLt\w+: install a later one\.\n$/,
+    );
+    expect(status).to.equal(2);
   });
 
   it('are refused with advice where the library is missing', function () {
@@ -101,15 +117,23 @@ describe('what ptxas says of the kernels', () => {
     ]);
     expect(complaints(kernelsOf(log(8, 0, 0)))).to.have.length(1);
     expect(complaints(kernelsOf(log(8, 4, 12)), { slow: 'runs once a run' })).to.deep.equal([]);
+    expect(complaints(kernelsOf(log(8, 4, 12)), { 'slow sm_90': 'runs once a run' })).to.deep.equal([]);
+    expect(complaints(kernelsOf(log(8, 4, 12)), { 'slow sm_100': 'runs once a run' })).to.have.length(1);
+  });
+
+  it('says which architecture a kernel was not compiled for', () => {
+    const kernels = kernelsOf([80, 90].map((n) => log(0, 0, 0).replace('sm_90', `sm_${n}`)).join('\n'));
+    expect(missing(kernels, ['80', '90'])).to.deep.equal([]);
+    expect(missing(kernels, ['80', '90', '100'])).to.deep.equal(['0 of 1 kernels were compiled for sm_100']);
   });
 
   it('is looked for where the plugin was built', () => {
     expect(() => readLogs(join(root, 'test/golden'))).to.throw('No kernel is logged in');
   });
 
-  it('no kernel spills or uses local memory, on any architecture', () => {
+  it('no kernel spills or uses local memory', () => {
     const kernels = readLogs(join(dirname(dirname(plugin('cuda'))), 'native/cuda/ptxas'));
-    expect([...new Set(kernels.map(({ architecture }) => architecture))].sort()).to.deep.equal(['sm_80', 'sm_90']);
+    expect(missing(kernels, (process.env.GRADSTEP_CUDA_ARCHITECTURES || '80').split(';'))).to.deep.equal([]);
     expect(complaints(kernels)).to.deep.equal([]);
   });
 
@@ -128,30 +152,13 @@ describe('the CUDA backend, emulated', () => {
   let session: NativeSession;
 
   beforeEach(() => {
-    session = new (native().Session)({ device: 'cuda-emulated', threads: 0, plugin: plugin('cuda-emulated') });
+    session = emulatedSession();
   });
 
   afterEach(async () => {
     delete process.env.GRADSTEP_EMULATION_MEMORY;
     await session.dispose();
   });
-
-  /** A program that counts its steps in int32 state[0] at offset 0 and doubles a float at offset 64. */
-  function counting(persistentBytes = 128): Uint8Array {
-    const state: Variable = { name: 'state', shape: [4], dtype: 'int32' };
-    const x: Variable = { name: 'x', shape: [1], dtype: 'float32' };
-    const graph = new Graph();
-    assign(x, elementwise('mul', graph.read(x), 2));
-    advance(graph.read(state), 1, 10);
-    return encodeProgram(
-      lower(graph, {
-        name: 'counting',
-        backend: 'cuda',
-        offsetOf: (v) => (v === x ? 64 : 0),
-        persistentBytes: () => persistentBytes,
-      }),
-    );
-  }
 
   /** y = a·a, n by n, at offset 128: needs workspace, and scratch for an intermediate value. */
   function squaring(n: number): { program: Uint8Array; bytes: number; y: number } {
@@ -184,8 +191,26 @@ describe('the CUDA backend, emulated', () => {
     throw new Error('Expected a rejection');
   }
 
+  it('takes GPUs of compute capability 7.5 and later, which multiply bfloat16 from 8.0 on', () => {
+    const asked = (capability: string) => {
+      process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
+      try {
+        return native().pluginDevices(plugin('cuda-emulated'));
+      } finally {
+        delete process.env.GRADSTEP_EMULATION_CAPABILITY;
+      }
+    };
+    expect(asked('7.2')).to.deep.equal({
+      devices: [],
+      why: 'GPU 0 (emulated CUDA device) has compute capability 7.2, and this build of gradstep needs 7.5 or higher.',
+    });
+    expect(asked('7.5').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['emulated']);
+    expect(asked('8.0').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
+    expect(asked('10.0').devices.map(({ bfloat16 }) => bfloat16)).to.deep.equal(['native']);
+  });
+
   it('captures a program once and replays it: every replay advances the state', async () => {
-    const entry = await session.load(counting());
+    const entry = await session.load(countingProgram());
     expect(await counters(), 'capturing runs nothing').to.deep.equal([0, 0, 0, 0]);
     await session.write({ region: 'persistent', offset: 64 }, new Float32Array([1]));
     expect((await session.run(entry, 5, 0, report)).steps).to.equal(5);
@@ -196,14 +221,14 @@ describe('the CUDA backend, emulated', () => {
   });
 
   it('ends when its time has passed, having finished the steps it says', async () => {
-    const entry = await session.load(counting());
+    const entry = await session.load(countingProgram());
     const { steps } = await session.run(entry, 1e9, 30, report);
     expect(steps).to.be.within(1, 1e9 - 1);
     expect((await counters())[0]).to.equal(steps);
   });
 
   it('keeps contents and programs when its blocks grow', async () => {
-    const first = await session.load(counting());
+    const first = await session.load(countingProgram());
     await session.write({ region: 'persistent', offset: 64 }, new Float32Array([3]));
     await session.run(first, 1, 0, report);
     const { program, bytes, y } = squaring(40);
@@ -240,7 +265,7 @@ describe('the CUDA backend, emulated', () => {
 
   it('says how much memory was asked for and how much there is, and goes on without it', async () => {
     process.env.GRADSTEP_EMULATION_MEMORY = String(2 ** 20);
-    const entry = await session.load(counting());
+    const entry = await session.load(countingProgram());
     const held = (await session.memory()).persistent;
     const error = await failure(session.reserve(2 ** 21));
     expect(error.code).to.equal('ERR_OOM');
@@ -260,7 +285,7 @@ describe('the CUDA backend, emulated', () => {
     process.env.GRADSTEP_EMULATION_MEMORY = String(2 ** 20);
     await session.reserve(600_000);
     await session.dispose();
-    session = new (native().Session)({ device: 'cuda-emulated', threads: 0, plugin: plugin('cuda-emulated') });
+    session = emulatedSession();
     await session.reserve(600_000);
     expect((await session.memory()).persistent).to.equal(600_000);
   });

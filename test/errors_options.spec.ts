@@ -292,6 +292,11 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
     compile({ device: 'gpu' }),
   ],
   ['a precision that is not there', /^Unknown value "float16" for compile.precision/, compile({ precision: 'float16' })],
+  [
+    'a word for deterministic',
+    /^Expected boolean for compile.deterministic but received "yes"/,
+    compile({ deterministic: 'yes' }),
+  ],
   ['a negative seed', /^Expected integer >= 0 for compile.seed but received -1/, compile({ seed: -1 })],
   [
     'a misspelled fit option',

@@ -1,36 +1,22 @@
 /** Residual blocks: what fusion makes of their addition, relu and masked gradient, and what it must leave alone. */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
-import { assign, lower } from '../lib/compile/lower.js';
-import { align, type Instruction, type Program } from '../lib/compile/program.js';
-import { Graph, type Value, type Variable } from '../lib/graph/graph.js';
+import type { Program } from '../lib/compile/program.js';
+import type { Value } from '../lib/graph/graph.js';
 import { gradients } from '../lib/ops/autodiff.js';
 import { batchNorm, channelNormGradOp } from '../lib/ops/channel_norm.js';
 import { elementwise } from '../lib/ops/map.js';
 import { sum } from '../lib/ops/reduce_sum.js';
 import { describeProgram } from '../lib/train/inspect.js';
 import { backends, openSession } from './helpers/backends.js';
+import { lowerOn, named } from './helpers/lowered.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
 import type { OpCase } from './cases/op_case.js';
 
-const SHAPE = [6, 4];
+/** Lowers what `build` makes of variables x, r and w of one shape. */
+const lowered = (build: (inputs: { x: Value; r: Value; w: Value }) => Value[]): Program =>
+  lowerOn('cpu', (read) => build({ x: read('x', [6, 4]), r: read('r', [6, 4]), w: read('w', [6, 4]) }));
 
-/** Lowers what `build` makes of variables x, r and w of one shape; each value that it returns is written to a variable. */
-function lowered(build: (inputs: { x: Value; r: Value; w: Value }) => Value[]): Program {
-  const graph = new Graph();
-  const variable = (name: string, shape: readonly number[]): Variable => ({ name, shape, dtype: 'float32' });
-  const read = (name: string): Value => graph.read(variable(name, SHAPE));
-  const made = build({ x: read('x'), r: read('r'), w: read('w') });
-  made.forEach((value, i) => assign(variable(`out${i}`, value.shape), value));
-  const offsets = new Map<Variable, number>();
-  const offsetOf = (v: Variable): number => {
-    if (!offsets.has(v)) offsets.set(v, offsets.size * align(4 * 24));
-    return offsets.get(v)!;
-  };
-  return lower(graph, { name: 'test', backend: 'cpu', offsetOf, persistentBytes: () => offsets.size * align(4 * 24) });
-}
-
-const named = (program: Program, name: string): Instruction[] => program.instructions.filter((i) => i.op.name === name);
 const norm = (x: Value): Value => batchNorm(x, undefined, undefined, 1e-3).y;
 const add = (a: Value, b: Value): Value => elementwise('add', a, b);
 const relu = (x: Value): Value => elementwise('relu', x);

@@ -10,6 +10,9 @@ import { compareCase } from './helpers/op_compare.js';
 import { ALL_CASES } from './cases/index.js';
 import type { NativeSession } from '../binding.js';
 
+/** So many cases of each op: for tools of analysis, under which all of them take hours. */
+const casesOfEach = Number(process.env.GRADSTEP_TEST_CASES || Infinity);
+
 for (const backend of backends()) {
   describe(`op table on ${backend.name}`, () => {
     const coverage = new Coverage();
@@ -21,7 +24,7 @@ for (const backend of backends()) {
 
     for (const [op, cases] of Object.entries(ALL_CASES)) {
       describe(op, () => {
-        for (const test of cases) {
+        for (const test of cases.slice(0, casesOfEach)) {
           it(test.name, async () => {
             await compareCase(session, backend.kind, test, (program) => coverage.add(program));
           });
@@ -31,7 +34,8 @@ for (const backend of backends()) {
 
     // A suite of its own, so that it comes after the cases.
     describe('coverage', () => {
-      it('no op, attribute value, dtype or mode is without a case', () => {
+      it('no op, attribute value, dtype or mode is without a case', function () {
+        if (casesOfEach < Infinity) this.skip();
         expect(coverage.missing(backend.kind)).to.deep.equal([]);
       });
     });

@@ -74,7 +74,7 @@ describe('native session: arguments', () => {
     ['write', [{ region: 'heap', offset: 0 }, new Uint8Array(4)], `'slot' for to.region but received "heap" of type string`],
     ['write', [{ region: 3, offset: 0 }, new Uint8Array(4)], 'Expected string for to.region but received 3 of type number'],
     ['write', [{ region: 'slot', offset: 0 }, new Uint8Array(4)], 'for to.slot but received undefined'],
-    ['write', [{ region: 'slot', slot: 128, offset: 0 }, new Uint8Array(4)], 'Expected integer >= 0 and <= 127 for to.slot'],
+    ['write', [{ region: 'slot', slot: 256, offset: 0 }, new Uint8Array(4)], 'Expected integer >= 0 and <= 255 for to.slot'],
     ['read', [], 'Expected object for from but received undefined'],
     ['read', [persistent(0)], 'Expected integer >= 0 for from.bytes but received undefined'],
     ['read', [persistent(undefined, 4)], 'for from.offset but received undefined'],
@@ -154,6 +154,7 @@ describe('native session: arguments', () => {
     [{ device: 'cpu', threads: 1e9 }, 'ERR_OPTION', 'Expected integer >= 0 and <= 1024 for options.threads'],
     [{ device: 'cuda:0', threads: 0 }, 'ERR_OPTION', 'Expected the path of a library for options.plugin'],
     [{ device: 'cuda:0', threads: 0, plugin: 7 }, 'ERR_OPTION', 'Expected string for options.plugin but received 7'],
+    [{ device: 'cpu', threads: 0, deterministic: 1 }, 'ERR_OPTION', 'Expected boolean for options.deterministic but received 1'],
     [{ device: 'cuda:0', threads: 0, plugin: '/nowhere.so' }, 'ERR_DEVICE_UNAVAILABLE', '/nowhere.so cannot be loaded'],
     [{ device: 'cuda:0', threads: 0, plugin: PLUGIN_OF_ANOTHER_ABI }, 'ERR_DEVICE_UNAVAILABLE', 'plugin interface'],
     [{ device: 'cuda:0', threads: 0, plugin: PLUGIN_OF_ANOTHER_TABLE }, 'ERR_DEVICE_UNAVAILABLE', 'another op table'],
@@ -174,7 +175,7 @@ describe('native session: arguments', () => {
   }
 
   it('pluginDevices says what a plugin has, or why it has nothing', () => {
-    const fake = { name: 'cuda:0', description: 'fake device', memoryBytes: 1 << 20 };
+    const fake = { name: 'cuda:0', description: 'fake device', memoryBytes: 1 << 20, bfloat16: 'emulated' };
     expect(addon.pluginDevices(FAKE_PLUGIN)).to.deep.equal({ devices: [fake], why: '' });
     const missing = addon.pluginDevices('/nowhere.so');
     expect(missing.devices).to.deep.equal([]);
@@ -317,6 +318,18 @@ describe('native session: running', () => {
     expect(run.seconds).to.be.at.least(0.02);
     expect(counted(run.report)).to.equal(4);
     await session.dispose();
+  });
+
+  it('tells the device whether it shall be deterministic', async () => {
+    for (const [options, workspace] of [
+      [{}, 2],
+      [{ deterministic: false }, 2],
+      [{ deterministic: true }, 1],
+    ] as const) {
+      const session = new addon.Session({ device: 'cuda:0', threads: 0, plugin: FAKE_PLUGIN, ...options });
+      expect((await session.memory()).workspace).to.equal(workspace);
+      await session.dispose();
+    }
   });
 
   it('profiles: when each run began, and when each of its steps had ended', async () => {

@@ -24,6 +24,10 @@ class Trainer:
         if options.device == "cpu":
             jax.config.update("jax_platforms", "cpu")
             peer.keep_to(options.threads)
+        else:
+            # JAX without its CUDA part takes the CPU and says nothing; and its float32 on GPUs is TF32 where it is not told.
+            jax.config.update("jax_platforms", "cuda")
+            jax.config.update("jax_default_matmul_precision", "highest" if options.precision == "float32" else "default")
         # Dropout's masks cost a fraction of what the default generator takes for them.
         jax.config.update("jax_default_prng_impl", "rbg")
         self.name = f"jax {jax.__version__} jit{' of scanned steps' if options.scan else ''}"

@@ -92,6 +92,9 @@ class Trainer:
             tf.config.threading.set_intra_op_parallelism_threads(options.threads)
             tf.config.threading.set_inter_op_parallelism_threads(options.threads)
             peer.keep_to(options.threads)
+        elif not tf.config.list_physical_devices("GPU"):
+            raise SystemExit("TensorFlow sees no GPU")
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         keras.utils.set_random_seed(1)
         if options.precision == "bfloat16":
             keras.mixed_precision.set_global_policy("mixed_bfloat16")

@@ -1,10 +1,13 @@
-"""PyTorch on the bench's workloads: eager or torch.compile, so many threads, channels-first or channels-last memory, fused
-or foreach optimizers, bfloat16 by autocast. Weights start as Keras's do. bench/README.md says how to install it.
+"""PyTorch on the bench's workloads: eager or torch.compile, on CUDA also captured in a graph by hand, so many threads,
+channels-first or channels-last memory, fused or foreach optimizers, bfloat16 by autocast. Weights start as Keras's do.
+bench/README.md says how to install it.
 
     python bench/peers/pytorch.py --workload mlp [--compile] [--channels-last] [--foreach] [--threads 1] [--precision bfloat16]
+    python bench/peers/pytorch.py --workload mlp --device cuda --graph [--compile] [--channels-last] [--precision bfloat16]
 """
 
 import argparse
+from typing import Callable
 
 import torch
 import torch.nn.functional as F
@@ -115,15 +118,49 @@ def initialise(model: nn.Module) -> None:
                     (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(weight)
 
 
+class Captured:
+    """A step that becomes a CUDA graph: the first calls run it, on a stream of their own, and are steps like the others; then
+    it is captured once and replayed. Replays read their rows from, and leave their loss in, the same memory."""
+
+    RUNS_BEFORE = 3
+
+    def __init__(self, step: Callable[[Tensor], Tensor], batch: int, device: torch.device):
+        self.step = step
+        self.rows = torch.zeros(batch, dtype=torch.int64, device=device)
+        self.stream = torch.cuda.Stream()
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.ran = 0
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        self.rows.copy_(rows)
+        if self.ran < self.RUNS_BEFORE:
+            self.ran += 1
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                loss = self.step(self.rows)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            return loss
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.loss = self.step(self.rows)
+        self.graph.replay()
+        return self.loss
+
+
 class Trainer:
     """A training loop as one writes it: shuffled index, gathered batch, forward, loss, backward, update."""
 
     def __init__(self, options: argparse.Namespace, workload: Workload):
+        # Float32 is float32, in convolutions and LSTMs too, and cuDNN tries its algorithms.
         torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
         torch.set_flush_denormal(True)
         torch.set_num_threads(options.threads)
         torch.manual_seed(1)
-        self.name = f"pytorch {torch.__version__} {'compile' if options.compile else 'eager'}"
+        modes = [mode for mode in ("compile", "graph") if getattr(options, mode)]
+        self.name = f"pytorch {torch.__version__} {' '.join(modes) or 'eager'}"
         self.batch = workload.batch
         self.together = 1
         inputs, labels = workload.data(workload.samples)
@@ -141,24 +178,30 @@ class Trainer:
         kernels = {"foreach": True} if options.foreach else {"fused": True}
         trained = [p for p in model.parameters() if p.requires_grad]
         if workload.optimizer == "adam":
-            self.optimizer = torch.optim.Adam(trained, lr=1e-3, eps=1e-7, **kernels)
+            self.optimizer = torch.optim.Adam(trained, lr=1e-3, eps=1e-7, capturable=options.graph, **kernels)
         else:
             self.optimizer = torch.optim.SGD(trained, lr=0.05, momentum=0.9, **kernels)
 
         def loss_of(x: Tensor, y: Tensor) -> Tensor:
-            with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bfloat16"):
+            # A graph must not find weights that were cast before it was captured.
+            mixed = options.precision == "bfloat16"
+            with torch.autocast(options.device, torch.bfloat16, enabled=mixed, cache_enabled=not options.graph):
                 scores = model(x)
             return F.cross_entropy(scores.float(), y)
 
         self.loss_of = torch.compile(loss_of) if options.compile else loss_of
+        self.step = Captured(self.update, self.batch, self.x.device) if options.graph else self.update
         self.order = torch.empty(0, dtype=torch.int64)
         self.at = 0
 
-    def step(self) -> Tensor:
+    def next_rows(self) -> Tensor:
         if self.at + self.batch > len(self.order):
             self.order, self.at = torch.randperm(len(self.x)).to(self.x.device), 0
         rows = self.order[self.at : self.at + self.batch]
         self.at += self.batch
+        return rows
+
+    def update(self, rows: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss_of(self.x.index_select(0, rows), self.y.index_select(0, rows))
         loss.backward()
@@ -168,9 +211,9 @@ class Trainer:
     def train(self, steps: int, losses: bool) -> float | None:
         kept = []
         for _ in range(steps):
-            loss = self.step()
+            loss = self.step(self.next_rows())
             if losses:
-                kept.append(loss)
+                kept.append(loss.clone())
         if self.x.is_cuda:
             torch.cuda.synchronize()
         return torch.stack(kept).mean().item() if losses else None
@@ -179,6 +222,7 @@ class Trainer:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Times PyTorch on one of the bench's workloads.")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--graph", action="store_true", help="captured in a CUDA graph")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--foreach", action="store_true")
     peer.main(parser, Trainer)

@@ -29,8 +29,16 @@ const recurrentFlops =
   (of: ShapeOf): number =>
     2 * sizeOf(of(gates)) * of('u')[0]!;
 
+/** Multiplications and additions of every row with the weights of a stack of layers, whose names begin so. */
+function stackFlops(rows: Shape, shapes: Readonly<Record<string, Shape>>, weights: RegExp): number {
+  const sizes = Object.entries(shapes).map(([name, shape]) => (weights.test(name) ? sizeOf(shape) : 0));
+  return 2 * rows[0]! * sizes.reduce((a, b) => a + b, 0);
+}
+
+type Flops = (of: ShapeOf, attrs: Instruction['attrs'], shapes: Readonly<Record<string, Shape>>) => number;
+
 /** Operations of products, by op; each has its operands by the op's names. */
-const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) => number>> = {
+const FLOPS: Readonly<Record<string, Flops>> = {
   matmul: productFlops,
   batchMatmul: productFlops,
   conv: (of) => (2 * sizeOf(of('y')) * sizeOf(of('w'))) / of('w').at(-1)!,
@@ -39,6 +47,8 @@ const FLOPS: Readonly<Record<string, (of: ShapeOf, attrs: Instruction['attrs']) 
   // Two products forward; backward the scores once more and four products.
   attention: (of, attrs) => 4 * sizeOf(of('q')) * keysSeen(of, attrs),
   attentionDx: (of, attrs) => 10 * sizeOf(of('q')) * keysSeen(of, attrs),
+  mlp: (of, _attrs, shapes) => stackFlops(of('x'), shapes, /^w/),
+  mlpGrad: (of, _attrs, shapes) => stackFlops(of('x'), shapes, /^d?w/),
   lstm: recurrentFlops('xw'),
   lstmDx: recurrentFlops('dxw'),
   gru: recurrentFlops('xw'),
@@ -54,7 +64,8 @@ export function costOf({ op, inputs, outputs, attrs, accumulate }: Instruction):
   const size = ({ dtype, shape }: Operand): number => bytesOf(dtype, shape);
   const read = Object.entries(inputs).map(([name, o]) => (op.inputs[name]!.mutated ? 2 : 1) * size(o));
   const written = Object.entries(outputs).map(([name, o]) => (accumulate.includes(name) ? 2 : 1) * size(o));
-  const of = (name: string): Shape => (inputs[name] ?? outputs[name])!.shape;
+  const shapes = Object.fromEntries(Object.entries({ ...inputs, ...outputs }).map(([name, { shape }]) => [name, shape]));
+  const of = (name: string): Shape => shapes[name]!;
   const bytes = SPARSE.includes(op.name) ? 2 * size(outputs.y!) : [...read, ...written].reduce((a, b) => a + b, 0);
-  return { bytes, flops: FLOPS[op.name]?.(of, attrs) ?? 0 };
+  return { bytes, flops: FLOPS[op.name]?.(of, attrs, shapes) ?? 0 };
 }

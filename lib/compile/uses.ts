@@ -86,6 +86,25 @@ export class Uses {
     });
   }
 
+  /**
+   * Whether an instruction between two others, none of `except`, reads or changes memory in which these buffers lie. Who
+   * reads one of the buffers themselves does not count: it comes after the buffer's maker, wherever that goes.
+   */
+  isMemoryUsedBetween(
+    buffers: readonly Buffer[],
+    first: Instruction,
+    last: Instruction,
+    except: ReadonlySet<Instruction>,
+  ): boolean {
+    const others = this.places.slice(this.positionOf(first) + 1, this.positionOf(last));
+    return others.some((other) => {
+      if (!other || except.has(other)) return false;
+      const read = Object.values(other.inputs).map((o) => o.buffer);
+      const touched = [...read.filter((b) => !buffers.includes(b)), ...writtenBy(other)];
+      return touched.some((b) => buffers.some((buffer) => overlap(b, buffer)));
+    });
+  }
+
   private get writers(): Writers {
     if (!this.counted) {
       this.counted = { of: new Map(), variables: new Set() };

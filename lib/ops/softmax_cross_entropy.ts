@@ -1,11 +1,12 @@
 /**
  * softmaxCrossEntropy: loss[r] = −Σ_c t[r,c] · log softmax(x[r])[c] from logits x [rows, classes], in one pass that also
- * leaves the probabilities. Labels are class numbers (int32 [rows]) or distributions (float32 [rows, classes]). A class
- * number outside [0, classes) sets the error flag {code 1, row, label, step} and counts as loss 0.
- * softmaxCrossEntropyDx: dx = (p·Σ_c t − t) · dloss.
+ * leaves the probabilities p or, given the gradient by the loss, the gradient by the logits dx = (p·Σ_c t − t) · dloss. Labels
+ * are class numbers (int32 [rows]) or distributions (float32 [rows, classes]). A class number outside [0, classes) sets the
+ * error flag {code 1, row, label, step} and counts as loss 0.
+ * softmaxCrossEntropyDx is that gradient from the probabilities; fusion makes one of both (lib/compile/fuse_loss.ts).
  */
 import { GradstepError } from '../errors.js';
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape } from '../graph/shape.js';
 
@@ -16,9 +17,14 @@ export const softmaxCrossEntropyOp = defineOp({
     labels: { dtypes: ['int32', 'float32'] },
     state: { dtypes: ['int32'] },
     flag: { dtypes: ['int32'], mutated: true },
+    dloss: { dtypes: ['float32'], optional: true },
   },
-  outputs: { loss: { dtypes: ['float32'] }, probabilities: { dtypes: ['float32'] } },
-  infer({ x, labels }) {
+  outputs: {
+    loss: { dtypes: ['float32'] },
+    probabilities: { dtypes: ['float32'], optional: true },
+    dx: { dtypes: ['float32'], optional: true },
+  },
+  infer({ x, labels, dloss }): Record<string, TensorType> {
     const [rows, classes] = x!.shape;
     const wanted = labels!.dtype === 'int32' ? [rows!] : [rows!, classes!];
     if (x!.shape.length !== 2 || formatShape(labels!.shape) !== formatShape(wanted)) {
@@ -27,9 +33,11 @@ export const softmaxCrossEntropyOp = defineOp({
         `Cannot compare logits ${formatShape(x!.shape)} with labels ${formatShape(labels!.shape)}`,
       );
     }
-    return { loss: { dtype: 'float32', shape: [rows!] }, probabilities: { dtype: 'float32', shape: x!.shape } };
+    const like: TensorType = { dtype: 'float32', shape: x!.shape };
+    return { loss: { dtype: 'float32', shape: [rows!] }, probabilities: like, ...(dloss && { dx: like }) };
   },
   backward({ node, grads, needs }) {
+    if (grads.dx) throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The gradient of cross-entropy has no gradient of its own');
     if (grads.probabilities)
       throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Use softmax for probabilities that need a gradient');
     if (needs('labels'))

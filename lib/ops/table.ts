@@ -33,6 +33,7 @@ import { map } from './map.js';
 import { matmulOp } from './matmul.js';
 import { maxPoolOp, maxPoolDxOp } from './max_pool.js';
 import { metricSumOp } from './metric_sum.js';
+import { mlpOp, mlpGradOp } from './mlp.js';
 import { movingAverageOp } from './moving_average.js';
 import { nadamOp } from './nadam.js';
 import { noiseOp } from './noise.js';
@@ -100,6 +101,8 @@ export const OP_TABLE: readonly OpDef[] = [
   maxPoolOp,
   maxPoolDxOp,
   metricSumOp,
+  mlpOp,
+  mlpGradOp,
   movingAverageOp,
   nadamOp,
   noiseOp,

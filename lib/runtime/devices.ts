@@ -48,7 +48,7 @@ function cuda(): { plugin?: string; devices: Omit<DeviceInfo, 'available'>[]; wh
 export async function devices(): Promise<DeviceInfo[]> {
   const found: DeviceInfo[] = [{ ...native().cpuDevice(), threads: native().threads, available: true }];
   const gpus = cuda();
-  for (const gpu of gpus.devices) found.push({ ...gpu, available: true, bfloat16: 'native' });
+  for (const gpu of gpus.devices) found.push({ ...gpu, available: true });
   if (gpus.devices.length === 0) {
     found.push({ name: 'cuda', description: 'NVIDIA GPU', memoryBytes: 0, available: false, reason: gpus.why });
   }

@@ -23,8 +23,16 @@ const PROGRAMS = 24;
 /** Milliseconds a run may take before it returns to report. */
 const REPORT_MS = 100;
 
+/** Slots that programs can name; each has a spare as far behind it (native/core/backend.h). */
+const SLOTS = 128;
+
 /** Stretches handed over at once: enough for many times that. */
 const SERIES = 4096;
+
+/** What is next to be a slot's contents: unlike a slot, it can be filled between the steps of a run. */
+export function spareOf(slot: number): number {
+  return slot + SLOTS;
+}
 
 interface CachedProgram {
   entry: Promise<number>;
@@ -55,11 +63,11 @@ export class Session {
   ) {}
 
   /** Opens a session with `bytes` of zeros as its persistent region. */
-  static async open(device: string, threads: number, bytes: number): Promise<Session> {
-    const resolved = resolveDevice(device);
-    const options = { device: resolved.name, threads, ...(resolved.plugin === undefined ? {} : { plugin: resolved.plugin }) };
+  static async open(device: string, threads: number, bytes: number, deterministic = false): Promise<Session> {
+    const { name, plugin } = resolveDevice(device);
+    const options = { device: name, threads, deterministic, ...(plugin !== undefined && { plugin }) };
     const opened = translate(() => new (native().Session)(options));
-    const session = new Session(opened, resolved.name, resolved.name === 'cpu' ? 'cpu' : 'cuda');
+    const session = new Session(opened, name, name === 'cpu' ? 'cpu' : 'cuda');
     await session.call((n) => n.reserve(bytes));
     return session;
   }
@@ -168,6 +176,11 @@ export class Session {
 
   releaseSlot(slot: number): Promise<void> {
     return this.call((n) => n.releaseSlot(slot));
+  }
+
+  /** The spare of a slot changes places with it. */
+  turnSlot(slot: number): Promise<void> {
+    return this.call((n) => n.turnSlot(slot));
   }
 
   /** Fills a slot; see writeSliced. */

@@ -13,7 +13,7 @@ import { gradients } from '../ops/autodiff.js';
 import { advance } from '../ops/gather.js';
 import { constant, elementwise } from '../ops/map.js';
 import { movingAverage } from '../ops/moving_average.js';
-import { checkOptions, integer, oneOf, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
+import { boolean, checkOptions, integer, oneOf, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
 import { randomSeed, seedWords } from '../random.js';
 import { deviceOption, type DeviceName } from './compile_options.js';
 import { checkFlag } from './flags.js';
@@ -40,6 +40,8 @@ export interface CompileFunctionOptions<I extends Record<string, InputSpec>> {
   threads?: number;
   /** Fixes random numbers, and first weights of models that it calls and that no seed was given to; integer >= 0, random by default. */
   seed?: number;
+  /** As in `model.compile`. Default false. */
+  deterministic?: boolean;
 }
 
 /** What a function may return: a value, values by name, or nothing. */
@@ -152,8 +154,9 @@ export function compile<const I extends Record<string, InputSpec>, R extends Des
     device: optional(deviceOption, 'auto' as const),
     threads: optional(integer(0, 1024), 0),
     seed: optional(integer(0), undefined),
+    deterministic: optional(boolean, false),
   } satisfies SchemaOf<CompileFunctionOptions<I>>;
-  const { inputs, device, threads, seed } = checkOptions('gs.compile', options, schema);
+  const { inputs, device, threads, seed, deterministic } = checkOptions('gs.compile', options, schema);
   let preparing: Promise<Prepared> | undefined;
   let disposed = false;
 
@@ -161,7 +164,7 @@ export function compile<const I extends Record<string, InputSpec>, R extends Des
     if (disposed) throw new GradstepError('ERR_DISPOSED', 'The function has been disposed: its memory is gone');
     const { steps } = checkOptions('step options', run, { steps: optional(integer(1, 0x7fffffff), 1) });
     const data = readInputs(inputs, given ?? {});
-    const opening = (preparing ??= prepare(describe as never, inputs, device, threads, seed));
+    const opening = (preparing ??= prepare(describe as never, inputs, device, threads, seed, deterministic));
     opening.catch(() => (preparing = undefined));
     const prepared = await opening;
     return prepared.store.lock.run(() => execute(prepared, data, steps));
@@ -206,8 +209,9 @@ async function prepare(
   device: string,
   threads: number,
   seed: number | undefined,
+  deterministic: boolean,
 ): Promise<Prepared> {
-  const store = await acquireStore(device, threads);
+  const store = await acquireStore(device, threads, deterministic);
   try {
     return await store.lock.run(async () => {
       const name = `function ${functions++}`;

@@ -9,6 +9,7 @@ import { PRECISIONS, type Precision } from '../ops/precision.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { optimizerOption, type OptimizerName } from '../optimizers/registry.js';
 import {
+  boolean,
   checkOptions,
   integer,
   number,
@@ -59,6 +60,12 @@ export interface CompileOptions {
    */
   seed?: number;
   /**
+   * CUDA: nothing that is computed depends on how long something took. Otherwise the fastest of several algorithms is looked for
+   * when a product of a new shape is first prepared, and remembered in a file for this machine: bits repeat as long as that file
+   * is there. Default false.
+   */
+  deterministic?: boolean;
+  /**
    * Threads on the processor, 1 to 1,024: a bound on what training and prediction use. Default 0: as many as the process may use,
    * by its CPU affinity and its control group's quota; `gs.devices()` tells how many that are. More are allowed, and slower.
    */
@@ -85,6 +92,7 @@ const schema = {
   device: optional(deviceOption, 'auto' as const),
   precision: optional(oneOf(PRECISIONS), 'float32' as const),
   seed: optional(integer(0), undefined),
+  deterministic: optional(boolean, false),
   threads: optional(integer(0, 1024), 0),
   onNaN: optional(oneOf(['error', 'continue']), 'error' as const),
 } satisfies SchemaOf<CompileOptions>;

@@ -78,7 +78,7 @@ export class Engine implements WeightHolder {
   ): Promise<Engine> {
     const memory = new ModelMemory(network, options, trainables);
     for (const [path, { shape }] of earlier?.carried ?? []) memory.carried.variableOf('train', path, shape);
-    const session = await Session.open(device, options?.threads ?? 0, memory.layout.bytes);
+    const session = await Session.open(device, options?.threads ?? 0, memory.layout.bytes, options?.deterministic);
     const engine = new Engine(memory, session, seed);
     try {
       await engine.sync();

@@ -9,6 +9,7 @@ import { Tensor } from '../data/tensor.js';
 import type { Stretch } from '../runtime/session.js';
 import { remaining, type Engine } from './engine.js';
 import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
+import { Feed } from './feed.js';
 import type { BatchSpec } from './programs.js';
 import { batchOf, rewind, samplesSlots, SampleSlots, withSamples } from './resident.js';
 import { batched, chunksOf } from './stream.js';
@@ -169,28 +170,36 @@ export class StreamedSource implements EpochSource {
     const batches = stepsPerEpoch === undefined ? undefined : stepsPerEpoch - skip;
     let rowsBefore = 0;
     const pass = { epoch: key, signal, skip, batches, group: batchesPerUpdate };
-    for await (const { samples, batchSize } of chunksOf(dataset, options.read, pass)) {
-      const rows = rowsOf(samples);
-      const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
-      const rest = earlier && beside(plan, earlier);
-      if (rest && rest.steps >= 0 && rest.updates >= 0) {
-        earlier = rest.steps + rest.updates > 0 ? rest : undefined;
-        continue;
+    const feed = new Feed(chunksOf(dataset, options.read, pass), slots);
+    try {
+      for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
+        const { samples, batchSize } = chunk;
+        const rows = rowsOf(samples);
+        const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
+        const rest = earlier && beside(plan, earlier);
+        if (rest && rest.steps >= 0 && rest.updates >= 0) {
+          earlier = rest.steps + rest.updates > 0 ? rest : undefined;
+          continue;
+        }
+        const begun = earlier;
+        earlier = undefined;
+        const programs = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
+        if (!begun) await rewind(engine, engine.memory.training!.report);
+        rowsBefore -= begun?.rows ?? 0;
+        const goesOn = await engine.withPrograms(programs.specs, (entries) => {
+          const stretches = remaining(
+            withEntries(plan, programs, entries),
+            begun ? stepsDone(plan, begun.rows, begun.updates) : 0,
+          );
+          return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => feed.prepare() });
+        });
+        if (!goesOn) return false;
+        rowsBefore += rows;
       }
-      const begun = earlier;
-      earlier = undefined;
-      const programs = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
-      await slots.fill(samples);
-      if (!begun) await rewind(engine, engine.memory.training!.report);
-      rowsBefore -= begun?.rows ?? 0;
-      const goesOn = await engine.withPrograms(programs.specs, (entries) => {
-        const stretches = remaining(withEntries(plan, programs, entries), begun ? stepsDone(plan, begun.rows, begun.updates) : 0);
-        return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => undefined });
-      });
-      if (!goesOn) return false;
-      rowsBefore += rows;
+      return true;
+    } finally {
+      await feed.close();
     }
-    return true;
   }
 }
 

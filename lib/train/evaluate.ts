@@ -4,6 +4,7 @@ import { rowsOf, type Samples } from '../data/samples.js';
 import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Engine } from './engine.js';
+import { Feed } from './feed.js';
 import { checkFlag } from './flags.js';
 import { logsOf, type Logs } from './history.js';
 import { trainingOf } from './programs.js';
@@ -13,13 +14,17 @@ import { batched, chunksOf } from './stream.js';
 
 type EvaluationPurpose = 'evaluate' | 'validation';
 
-/** Adds up what samples in the slots of a purpose come to, beside what was added before. */
+/**
+ * Adds up what samples in the slots of a purpose come to, beside what was added before; `onStart` is called when the first
+ * step is under way.
+ */
 async function evaluatePart(
   engine: Engine,
   purpose: EvaluationPurpose,
   samples: Samples,
   batchSize: number,
   signal: AbortSignal | undefined,
+  onStart: () => void = () => undefined,
 ): Promise<Report['values']> {
   const report = engine.memory.inference;
   const rows = rowsOf(samples);
@@ -29,10 +34,12 @@ async function evaluatePart(
     const what = purpose === 'validation' ? 'validate' : purpose;
     const context = { what, firstStep: 0, batchSize, labelsPerRow };
     let values: Report['values'] = [];
-    await engine.run(stretches, report, signal, (now) => {
+    const running = engine.run(stretches, report, signal, (now) => {
       checkFlag(now.flag, context);
       values = now.values;
     });
+    onStart();
+    await running;
     return values;
   });
 }
@@ -65,16 +72,17 @@ export async function evaluateStream(
   const { memory, session, seed } = engine;
   const report = memory.inference;
   const slots = new SampleSlots(session, purpose);
+  const feed = new Feed(chunksOf(batched(dataset, size), read, { signal }), slots);
   let values: Report['values'] | undefined;
   try {
     await session.write(report.range.offset, report.fresh(0, seed));
     if (purpose === 'validation') await engine.resetStates(['validation']);
-    for await (const { samples, batchSize } of chunksOf(batched(dataset, size), read, { signal })) {
-      await slots.fill(samples);
+    for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
       await rewind(engine, report);
-      values = await evaluatePart(engine, purpose, samples, batchSize, signal);
+      values = await evaluatePart(engine, purpose, chunk.samples, chunk.batchSize, signal, () => feed.prepare());
     }
   } finally {
+    await feed.close();
     await slots.release();
   }
   if (!values) throw new GradstepError('ERR_DATA', 'Expected at least one batch to evaluate but the dataset is empty');

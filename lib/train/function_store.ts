@@ -44,8 +44,8 @@ export class FunctionStore implements WeightHolder {
 
   private constructor(readonly session: Session) {}
 
-  static async open(device: string, threads: number): Promise<FunctionStore> {
-    return new FunctionStore(await Session.open(device, threads, 0));
+  static async open(device: string, threads: number, deterministic: boolean): Promise<FunctionStore> {
+    return new FunctionStore(await Session.open(device, threads, 0, deterministic));
   }
 
   /** Memory of a function's own, with first contents. */
@@ -173,10 +173,10 @@ interface Shared {
 const stores = new Map<string, Shared>();
 
 /** The store of a device, opened when there is none; release it afterwards. */
-export async function acquireStore(device: string, threads: number): Promise<FunctionStore> {
-  const key = `${resolveDevice(device).name} ${threads}`;
+export async function acquireStore(device: string, threads: number, deterministic: boolean): Promise<FunctionStore> {
+  const key = `${resolveDevice(device).name} ${threads} ${deterministic}`;
   let shared = stores.get(key);
-  if (!shared) stores.set(key, (shared = { opening: FunctionStore.open(device, threads), users: 0 }));
+  if (!shared) stores.set(key, (shared = { opening: FunctionStore.open(device, threads, deterministic), users: 0 }));
   shared.users++;
   try {
     return await shared.opening;

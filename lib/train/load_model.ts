@@ -126,7 +126,7 @@ function restoreMetrics(saved: Json, key: string): unknown {
 function restoreCompile(json: Json, device: string): CompileOptions | undefined {
   if (!Object.hasOwn(json, 'compile')) return undefined;
   const saved = objectAt(json, 'compile', METADATA_KEY);
-  const { lossWeights, precision, threads, onNaN } = saved;
+  const { lossWeights, precision, deterministic, threads, onNaN } = saved;
   const metrics = restoreMetrics(saved, 'metrics');
   const weightedMetrics = restoreMetrics(saved, 'weightedMetrics');
   const optimizer = restoreOptimizer(nameAndConfig(saved, 'optimizer'), 'compile.optimizer');
@@ -134,7 +134,8 @@ function restoreCompile(json: Json, device: string): CompileOptions | undefined 
     l === null ? null : restoreLoss(nameAndConfig({ loss: l }, 'loss'), `compile.loss[${i}]`),
   );
   // What is wrong with these is found by the checks of `compile`.
-  return { optimizer, loss: losses, lossWeights, metrics, weightedMetrics, precision, threads, onNaN, device } as CompileOptions;
+  const rest = { precision, deterministic, threads, onNaN, device };
+  return { optimizer, loss: losses, lossWeights, metrics, weightedMetrics, ...rest } as CompileOptions;
 }
 
 function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: number } {

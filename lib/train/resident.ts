@@ -2,7 +2,7 @@
 import type { Samples } from '../data/samples.js';
 import type { Tensor } from '../data/tensor.js';
 import { sameShape } from '../graph/shape.js';
-import type { Session } from '../runtime/session.js';
+import { spareOf, type Session } from '../runtime/session.js';
 import type { Engine } from './engine.js';
 import type { BatchSpec } from './programs.js';
 import type { ReportBlock } from './report.js';
@@ -20,31 +20,71 @@ export function samplesSlots({ x, y }: Samples, purpose: Purpose): Slots {
   return slotsOf(purpose, x.length, y.length);
 }
 
+/** One tensor of samples and where it goes. */
+interface Part {
+  readonly slot: number;
+  readonly tensor: Tensor;
+  readonly name: string;
+}
+
 /** The slots of a purpose, filled with one set of samples after the other. */
 export class SampleSlots {
+  /** What slots and spares have room for. */
   private readonly allocated = new Map<number, Pick<Tensor, 'dtype' | 'shape'>>();
+  /** Slots whose spares hold what comes next. */
+  private staged: readonly number[] = [];
 
   constructor(
     private readonly session: Session,
     private readonly purpose: Purpose,
   ) {}
 
-  async fill(samples: Samples): Promise<void> {
+  private partsOf(samples: Samples): Part[] {
     const slots = samplesSlots(samples, this.purpose);
-    const parts: [slot: number, tensor: Tensor, name: string][] = [
-      ...samples.x.map((t, i) => [slots.x[i]!, t, 'x'] as [number, Tensor, string]),
-      ...samples.y.map((t, i) => [slots.y[i]!, t, 'y'] as [number, Tensor, string]),
-      ...samples.weights.flatMap((t, i) => (t ? [[slots.weights[i]!, t, 'sampleWeight'] as [number, Tensor, string]] : [])),
+    return [
+      ...samples.x.map((tensor, i) => ({ slot: slots.x[i]!, tensor, name: 'x' })),
+      ...samples.y.map((tensor, i) => ({ slot: slots.y[i]!, tensor, name: 'y' })),
+      ...samples.weights.flatMap((tensor, i) => (tensor ? [{ slot: slots.weights[i]!, tensor, name: 'sampleWeight' }] : [])),
     ];
-    await Promise.all(parts.map(([slot, tensor]) => this.allocate(slot, tensor)));
-    for (const [slot, tensor, name] of parts) await this.session.writeSlot(slot, tensor, name);
   }
 
-  private async allocate(slot: number, tensor: Tensor): Promise<void> {
+  /** Copies samples into the slots. */
+  fill(samples: Samples): Promise<void> {
+    return this.write(this.partsOf(samples));
+  }
+
+  /** Copies samples beside what the slots hold, which steps may be reading. */
+  async stage(samples: Samples): Promise<void> {
+    const parts = this.partsOf(samples);
+    await this.write(parts.map((part) => ({ ...part, slot: spareOf(part.slot) })));
+    this.staged = parts.map((part) => part.slot);
+  }
+
+  /** The slots hold what was staged. */
+  async turn(): Promise<void> {
+    const { allocated, staged } = this;
+    this.staged = [];
+    for (const slot of staged) {
+      const [now, next] = [allocated.get(slot), allocated.get(spareOf(slot))!];
+      allocated.set(slot, next);
+      if (now) allocated.set(spareOf(slot), now);
+      else allocated.delete(spareOf(slot));
+    }
+    await Promise.all(staged.map((slot) => this.session.turnSlot(slot)));
+  }
+
+  private async write(parts: readonly Part[]): Promise<void> {
+    await Promise.all(parts.map(({ slot, tensor }) => this.allocate(slot, tensor)));
+    for (const { slot, tensor, name } of parts) await this.session.writeSlot(slot, tensor, name);
+  }
+
+  /** Makes room; a slot may be longer than what it holds. */
+  private async allocate(slot: number, { dtype, shape }: Tensor): Promise<void> {
     const before = this.allocated.get(slot);
-    if (before?.dtype === tensor.dtype && sameShape(before.shape, tensor.shape)) return;
-    this.allocated.set(slot, { dtype: tensor.dtype, shape: tensor.shape });
-    await this.session.allocateSlot(slot, tensor);
+    const fits = before && before.shape[0]! >= shape[0]! && sameShape(before.shape.slice(1), shape.slice(1));
+    if (fits && before.dtype === dtype) return;
+    this.allocated.set(slot, { dtype, shape });
+    await this.session.allocateSlot(slot, { dtype, shape });
   }
 
   async release(): Promise<void> {

@@ -71,6 +71,7 @@ export interface SavedCompile {
   metrics: Named[][];
   weightedMetrics: Named[][];
   precision: string;
+  deterministic: boolean;
   threads: number;
   onNaN: string;
 }
@@ -78,7 +79,7 @@ export interface SavedCompile {
 const schema = { includeOptimizer: optional(boolean, true) } satisfies SchemaOf<SaveOptions>;
 
 /** Compile options in saved form; undefined where a loss or metric is a function of the user's own. */
-function saveCompile({ optimizer, outputs, precision, threads, onNaN }: Compiled): SavedCompile | undefined {
+function saveCompile({ optimizer, outputs, precision, deterministic, threads, onNaN }: Compiled): SavedCompile | undefined {
   const isOwn = (m: Metric) => m.className === undefined;
   const isUnnamed = (o: CompiledOutput) => o.loss?.name === undefined && o.loss !== undefined;
   if (outputs.some((o) => isUnnamed(o) || [...o.metrics, ...o.weightedMetrics].some(isOwn))) return undefined;
@@ -90,6 +91,7 @@ function saveCompile({ optimizer, outputs, precision, threads, onNaN }: Compiled
     metrics: outputs.map((o) => saved(o.metrics)),
     weightedMetrics: outputs.map((o) => saved(o.weightedMetrics)),
     precision,
+    deterministic,
     threads,
     onNaN,
   };

@@ -1,6 +1,7 @@
 /**
  * Data slots by purpose: each purpose has a range of its own, in which the inputs come first, then the labels of the
- * outputs that have a loss, then weights of samples, and last the order of rows.
+ * outputs that have a loss, then weights of samples, and last the order of rows. Each has a spare, which is filled while steps
+ * run.
  */
 import { GradstepError } from '../errors.js';
 

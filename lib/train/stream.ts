@@ -1,5 +1,5 @@
 /**
- * Streamed data: batches of a dataset, collected into chunks that are copied to the device together. While a chunk is
+ * Streamed data: batches of a dataset, collected into chunks that are copied to the device together (feed.ts). While a chunk is
  * computed the next one is made.
  */
 import type { Dataset } from '../data/dataset.js';

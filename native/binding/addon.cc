@@ -21,13 +21,14 @@ Napi::Object device_object(Napi::Env env, const DeviceInfo& info) {
   device.Set("name", info.name);
   device.Set("description", info.description);
   device.Set("memoryBytes", static_cast<double>(info.memory_bytes));
+  device.Set("bfloat16", info.bfloat16 ? "native" : "emulated");
   return device;
 }
 
 Napi::Value cpu_device(const Napi::CallbackInfo& info) {
-  Napi::Object device = device_object(info.Env(), host_device());
-  device.Set("bfloat16", cpu::multiplies_bfloat16() ? "native" : "emulated");
-  return device;
+  DeviceInfo device = host_device();
+  device.bfloat16 = cpu::multiplies_bfloat16();
+  return device_object(info.Env(), device);
 }
 
 Napi::Value plugin_devices(const Napi::CallbackInfo& info) {

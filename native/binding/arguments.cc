@@ -71,6 +71,11 @@ double number(const Napi::Value& value, const std::string& name, double least) {
   refuse("number >= " + std::to_string(static_cast<int64_t>(least)), name, value);
 }
 
+bool boolean(const Napi::Value& value, const std::string& name) {
+  if (!value.IsBoolean()) refuse("boolean", name, value);
+  return value.As<Napi::Boolean>();
+}
+
 std::string text(const Napi::Value& value, const std::string& name) {
   if (!value.IsString()) refuse("string", name, value);
   return value.As<Napi::String>().Utf8Value();
@@ -87,7 +92,7 @@ Span span(const Napi::Value& value, const std::string& name) {
   const std::string which = text(region, name + ".region");
   Span result{Region::kNone, -1, 0, 0};
   if (which == "slot") {
-    result.slot = static_cast<int32_t>(integer(from.Get("slot"), name + ".slot", 0, kSlots - 1));
+    result.slot = static_cast<int32_t>(integer(from.Get("slot"), name + ".slot", 0, kAllSlots - 1));
   } else if (which == "persistent") {
     result.region = Region::kPersistent;
   } else if (which == "scratch") {

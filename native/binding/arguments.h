@@ -22,6 +22,7 @@ struct Bytes {
 
 int64_t integer(const Napi::Value& value, const std::string& name, int64_t least, int64_t most = kMaxInteger);
 double number(const Napi::Value& value, const std::string& name, double least);
+bool boolean(const Napi::Value& value, const std::string& name);
 std::string text(const Napi::Value& value, const std::string& name);
 Napi::Object object(const Napi::Value& value, const std::string& name);
 // {region, slot, offset}; `bytes` is left at 0.

@@ -19,7 +19,7 @@ int cuda_index(const std::string& name) {
 
 }  // namespace
 
-Device open_device(const std::string& name, int threads, const std::string& plugin) {
+Device open_device(const std::string& name, int threads, const std::string& plugin, bool deterministic) {
   if (name == "cpu") return {name, [threads] { return cpu::create_backend(threads); }, host_device().memory_bytes};
   const int index = name == "cuda-emulated" ? 0 : cuda_index(name);
   if (index < 0) {
@@ -29,7 +29,7 @@ Device open_device(const std::string& name, int threads, const std::string& plug
   if (plugin.empty())
     throw Error("ERR_OPTION", "Expected the path of a library for options.plugin, which " + name + " needs");
   const auto create = load_plugin(plugin).create;
-  return {name, [create, index] { return create(index); }, 0};
+  return {name, [=] { return create(index, deterministic); }, 0};
 }
 
 }  // namespace gradstep::binding

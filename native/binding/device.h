@@ -17,6 +17,6 @@ struct Device {
 
 // `cpu`, `cuda:N` or `cuda-emulated`; the last two come from the plugin library at `plugin`. Throws Error ERR_OPTION
 // for another name, ERR_DEVICE_UNAVAILABLE when the plugin cannot be used.
-Device open_device(const std::string& name, int threads, const std::string& plugin);
+Device open_device(const std::string& name, int threads, const std::string& plugin, bool deterministic);
 
 }  // namespace gradstep::binding

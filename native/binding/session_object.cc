@@ -83,10 +83,11 @@ Span report_span(const Napi::Value& value) {
 
 // Runs stretches, then reads the report.
 std::function<Reply(Session&, const std::atomic<bool>&)> run_work(std::vector<Stretch> series, double budget_seconds,
-                                                                  const Span& report) {
-  return [=](Session& session, const std::atomic<bool>& stop) {
+                                                                  const Span& report, Executor& executor) {
+  return [=, &executor](Session& session, const std::atomic<bool>& stop) {
     session.check(report);
-    const RunResult result = session.run_series(series, budget_seconds, stop);
+    const auto ahead = [&] { return executor.run_ahead(&session); };
+    const RunResult result = session.run_series(series, budget_seconds, stop, ahead);
     return reply_run(result, read_span(session, report), report.bytes);
   };
 }
@@ -106,6 +107,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
                          InstanceMethod<&SessionObject::read>("read"),
                          InstanceMethod<&SessionObject::allocate_slot>("allocateSlot"),
                          InstanceMethod<&SessionObject::release_slot>("releaseSlot"),
+                         InstanceMethod<&SessionObject::turn_slot>("turnSlot"),
                          InstanceMethod<&SessionObject::stop>("stop"),
                          InstanceMethod<&SessionObject::memory>("memory"),
                          InstanceMethod<&SessionObject::dispose>("dispose"),
@@ -118,7 +120,9 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     const std::string name = text(options.Get("device"), "options.device");
     const auto threads = static_cast<int>(integer(options.Get("threads"), "options.threads", 0, 1024));
     const Napi::Value plugin = options.Get("plugin");
-    const Device device = open_device(name, threads, plugin.IsUndefined() ? "" : text(plugin, "options.plugin"));
+    const Napi::Value deterministic = options.Get("deterministic");
+    const Device device = open_device(name, threads, plugin.IsUndefined() ? "" : text(plugin, "options.plugin"),
+                                      !deterministic.IsUndefined() && boolean(deterministic, "options.deterministic"));
     environment_ = info.Env().GetInstanceData<Addon>()->environment;
     auto session = std::make_shared<Session>(device.create, device.memory_limit);
     handle_ = std::make_shared<SessionHandle>(SessionHandle{std::move(session), &Executor::of(device.name)});
@@ -167,10 +171,11 @@ Napi::Value SessionObject::submit(Napi::Env env, Work work) {
   const auto session = handle_->session;
   Job job;
   job.owner = session.get();
-  job.run = [=](const std::atomic<bool>& stop) {
+  job.ahead = work.ahead;
+  job.run = [=, run = std::move(work.run)](const std::atomic<bool>& stop) {
     Outcome outcome{deferred, nullptr, "", "", settled};
     try {
-      outcome.reply = work(*session, stop);
+      outcome.reply = run(*session, stop);
     } catch (const Error& error) {
       outcome.code = error.code();
       outcome.message = error.what();
@@ -226,13 +231,14 @@ Napi::Value SessionObject::unload(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
     const Stretch stretch{static_cast<int>(integer(info[0], "entry", 0, INT32_MAX)), integer(info[1], "steps", 1)};
-    return run_work({stretch}, number(info[2], "budgetMs", 0) / 1000, report_span(info[3]));
+    return run_work({stretch}, number(info[2], "budgetMs", 0) / 1000, report_span(info[3]), *handle_->executor);
   });
 }
 
 Napi::Value SessionObject::run_series(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
-    return run_work(stretches(info[0], "series"), number(info[1], "budgetMs", 0) / 1000, report_span(info[2]));
+    const double budget_seconds = number(info[1], "budgetMs", 0) / 1000;
+    return run_work(stretches(info[0], "series"), budget_seconds, report_span(info[2]), *handle_->executor);
   });
 }
 
@@ -252,10 +258,11 @@ Napi::Value SessionObject::write(const Napi::CallbackInfo& info) {
     Span to = span(info[0], "to");
     const Bytes bytes = view_bytes(info[1], "data");
     to.bytes = bytes.size;
-    return [=](Session& session, const std::atomic<bool>&) -> Reply {
+    const auto work = [=](Session& session, const std::atomic<bool>&) -> Reply {
       session.write(to, bytes.data.get());
       return undefined;
     };
+    return {work, is_spare(to.slot)};
   });
 }
 
@@ -272,22 +279,34 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::allocate_slot(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
-    const auto slot = static_cast<int>(integer(info[0], "slot", 0, kSlots - 1));
+    const auto slot = static_cast<int>(integer(info[0], "slot", 0, kAllSlots - 1));
     const auto dtype = static_cast<DType>(integer(info[1], "dtype", 0, static_cast<int>(DType::kFloat64)));
     const int64_t rows = integer(info[2], "rows", 1, kMaxDimension);
     const int64_t row_elements = integer(info[3], "rowElements", 1, kMaxDimension);
-    return [=](Session& session, const std::atomic<bool>&) -> Reply {
+    const auto work = [=](Session& session, const std::atomic<bool>&) -> Reply {
       session.allocate_slot(slot, dtype, rows, row_elements);
       return undefined;
     };
+    return {work, is_spare(slot)};
   });
 }
 
 Napi::Value SessionObject::release_slot(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
+    const auto slot = static_cast<int>(integer(info[0], "slot", 0, kAllSlots - 1));
+    const auto work = [=](Session& session, const std::atomic<bool>&) -> Reply {
+      session.release_slot(slot);
+      return undefined;
+    };
+    return {work, is_spare(slot)};
+  });
+}
+
+Napi::Value SessionObject::turn_slot(const Napi::CallbackInfo& info) {
+  return call(info, [&]() -> Work {
     const auto slot = static_cast<int>(integer(info[0], "slot", 0, kSlots - 1));
     return [=](Session& session, const std::atomic<bool>&) -> Reply {
-      session.release_slot(slot);
+      session.turn_slot(slot);
       return undefined;
     };
   });

@@ -21,7 +21,12 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 
  private:
   // What a call does on the executor's thread.
-  using Work = std::function<Reply(Session&, const std::atomic<bool>& stop)>;
+  struct Work {
+    template <typename Run>
+    Work(Run does, bool goes_ahead = false) : run(std::move(does)), ahead(goes_ahead) {}
+    std::function<Reply(Session&, const std::atomic<bool>& stop)> run;
+    bool ahead;  // it concerns a spare slot: it may be done between the steps of a run
+  };
 
   Napi::Value reserve(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
@@ -33,6 +38,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value allocate_slot(const Napi::CallbackInfo& info);
   Napi::Value release_slot(const Napi::CallbackInfo& info);
+  Napi::Value turn_slot(const Napi::CallbackInfo& info);
   Napi::Value stop(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

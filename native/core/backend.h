@@ -1,10 +1,12 @@
 // What a device must do. A session owns one backend; every call comes from the device's executor thread. Memory: one
 // persistent region (kept, zero-filled when it grows), one scratch region as large as the largest loaded program needs,
-// and slots: data sets of their own, reached through a table, so that prepared steps never hold a data set's address.
+// and slots: data sets of their own, reached through a table, so that prepared steps never hold a data set's address. A
+// slot has a spare beside it, which no program can name: it is filled while steps run on the slot, then turned.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,10 @@
 namespace gradstep {
 
 constexpr int kSlots = 128;
+constexpr int kAllSlots = 2 * kSlots;
+
+constexpr bool is_spare(int slot) { return slot >= kSlots; }
+constexpr int spare_of(int slot) { return slot + kSlots; }
 
 // A data set: rows of equal size. The table of slots is what gather and scatter read.
 struct Slot {
@@ -34,6 +40,9 @@ struct Span {
 struct RunControl {
   const std::atomic<bool>* stop;  // end after the current step when this is set
   double budget_seconds;          // end when this much time has passed; 0: no bound
+  // Does one thing that may be done between steps, and says whether there was one. A run calls it as often as it can
+  // without keeping the device waiting. May be empty.
+  std::function<bool()> ahead = nullptr;
 };
 
 struct MemoryUse {
@@ -44,6 +53,7 @@ struct DeviceInfo {
   std::string name;         // "cpu", "cuda:0"
   std::string description;  // processor or GPU name
   uint64_t memory_bytes;
+  bool bfloat16 = false;  // whether it has units that multiply such numbers
 };
 
 class Backend {
@@ -63,6 +73,8 @@ class Backend {
   virtual void read(const Span& from, void* data) = 0;
   virtual void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) = 0;
   virtual void release_slot(int slot) = 0;
+  // The slot and its spare change places: steps to come read what was written to the spare.
+  virtual void turn_slot(int slot) = 0;
   virtual MemoryUse memory() const = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "core/executor.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <vector>
@@ -45,6 +46,19 @@ void Executor::enqueue(Job job, bool first) {
     queue_.push_back(std::move(entry));
   }
   changed_.notify_all();
+}
+
+bool Executor::run_ahead(const void* owner) {
+  std::unique_ptr<Entry> entry;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto next = std::find_if(queue_.begin(), queue_.end(), [&](const auto& e) { return e->job.owner == owner; });
+    if (exiting_ || next == queue_.end() || !(*next)->job.ahead) return false;
+    entry = std::move(*next);
+    queue_.erase(next);
+  }
+  entry->job.run(entry->stop);
+  return true;
 }
 
 void Executor::stop(const void* owner) {

@@ -21,6 +21,8 @@ struct Job {
   std::function<void(const std::atomic<bool>& stop)> run;
   // Called instead of `run`, on the thread that calls `drop`; may be empty.
   std::function<void()> dropped;
+  // Whether it may be done between the steps of a job of the same owner that came before it.
+  bool ahead = false;
 };
 
 class Executor {
@@ -31,6 +33,8 @@ class Executor {
   void submit(Job job);
   // Ahead of everything that is queued.
   void submit_first(Job job);
+  // For a job that is running, in between: does the owner's next job if that may go ahead; whether it did.
+  bool run_ahead(const void* owner);
   // Tells the owner's jobs, running and queued, to end early.
   void stop(const void* owner);
   // Takes the owner's queued jobs out of the queue and calls their `dropped`.

@@ -10,15 +10,16 @@
 
 namespace gradstep {
 
-constexpr uint32_t kPluginAbi = 2;
+constexpr uint32_t kPluginAbi = 3;
 
 struct Plugin {
   uint32_t abi;
   uint64_t op_table_hash;
   // Appends the usable devices; otherwise says in `why` what is missing (driver, GPU, cuBLAS …) and how to mend it.
   void (*devices)(std::vector<DeviceInfo>& found, std::string& why);
-  // Throws Error (ERR_DEVICE_UNAVAILABLE, ERR_OOM) when the device cannot be used.
-  std::unique_ptr<Backend> (*create)(int index);
+  // Throws Error (ERR_DEVICE_UNAVAILABLE, ERR_OOM) when the device cannot be used. `deterministic`: nothing that it
+  // computes may depend on how long something took.
+  std::unique_ptr<Backend> (*create)(int index, bool deterministic);
 };
 
 }  // namespace gradstep

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "core/verify.h"
 
@@ -88,23 +89,24 @@ void Session::unload(int entry) {
   });
 }
 
-RunResult Session::run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop) {
+RunResult Session::run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop,
+                       const std::function<bool()>& ahead) {
   return guarded(true, [&] {
     Backend& device = backend_with(entry);
     const auto start = std::chrono::steady_clock::now();
-    const int64_t done = stop ? 0 : device.run(entry, steps, {&stop, budget_seconds});
+    const int64_t done = stop ? 0 : device.run(entry, steps, {&stop, budget_seconds, ahead});
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     return RunResult{done, spent.count()};
   });
 }
 
 RunResult Session::run_series(const std::vector<Stretch>& stretches, double budget_seconds,
-                              const std::atomic<bool>& stop) {
+                              const std::atomic<bool>& stop, const std::function<bool()>& ahead) {
   RunResult all{0, 0};
   for (const Stretch& stretch : stretches) {
     const double left = budget_seconds - all.seconds;
     if (stop || (budget_seconds > 0 && left <= 0)) break;
-    const RunResult result = run(stretch.entry, stretch.steps, budget_seconds > 0 ? left : 0, stop);
+    const RunResult result = run(stretch.entry, stretch.steps, budget_seconds > 0 ? left : 0, stop, ahead);
     all.steps += result.steps;
     all.seconds += result.seconds;
     if (result.steps < stretch.steps) break;
@@ -125,7 +127,7 @@ void Session::check(const Span& span) {
   std::string where;
   if (span.slot >= 0) {
     where = "slot " + std::to_string(span.slot);
-    if (span.slot >= kSlots || !slot_used_[span.slot]) throw Error("ERR_OPTION", "There is no " + where);
+    if (span.slot >= kAllSlots || !slot_used_[span.slot]) throw Error("ERR_OPTION", "There is no " + where);
     limit = slot_bytes_[span.slot];
   } else {
     const MemoryUse use = device.memory();
@@ -172,6 +174,16 @@ void Session::release_slot(int slot) {
   guarded(false, [&] {
     backend().release_slot(slot);
     slot_used_[slot] = false;
+  });
+}
+
+void Session::turn_slot(int slot) {
+  guarded(false, [&] {
+    const int spare = spare_of(slot);
+    if (!slot_used_[spare]) throw Error("ERR_OPTION", "There is no spare of slot " + std::to_string(slot));
+    backend().turn_slot(slot);
+    std::swap(slot_bytes_[slot], slot_bytes_[spare]);
+    std::swap(slot_used_[slot], slot_used_[spare]);
   });
 }
 

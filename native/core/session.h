@@ -33,9 +33,12 @@ class Session {
   void reserve(uint64_t bytes);
   int load(const void* program, size_t bytes);
   void unload(int entry);
-  RunResult run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop);
+  // `ahead`: see RunControl.
+  RunResult run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop,
+                const std::function<bool()>& ahead = {});
   // Runs one stretch after the other until the budget (0: none) is spent; at least one step.
-  RunResult run_series(const std::vector<Stretch>& stretches, double budget_seconds, const std::atomic<bool>& stop);
+  RunResult run_series(const std::vector<Stretch>& stretches, double budget_seconds, const std::atomic<bool>& stop,
+                       const std::function<bool()>& ahead = {});
   // Runs an entry and reads the clock between the program's steps; see Backend::profile.
   std::vector<double> profile(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop);
   void write(const Span& to, const void* data);
@@ -44,6 +47,7 @@ class Session {
   void read(const Span& from, void* data);
   void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements);
   void release_slot(int slot);
+  void turn_slot(int slot);
   MemoryUse memory();
   // Releases the device's memory; the session is of no use afterwards.
   void close();
@@ -61,8 +65,8 @@ class Session {
   const uint64_t memory_limit_;
   std::unique_ptr<Backend> backend_;
   std::set<int> entries_;
-  uint64_t slot_bytes_[kSlots] = {};
-  bool slot_used_[kSlots] = {};
+  uint64_t slot_bytes_[kAllSlots] = {};
+  bool slot_used_[kAllSlots] = {};
   std::string failure_;  // why the device failed; empty: it did not
   bool closed_ = false;
 };

@@ -135,6 +135,11 @@ class CpuBackend : public Backend {
     slots_[slot] = Slot{};
   }
 
+  void turn_slot(int slot) override {
+    std::swap(slot_blocks_[slot], slot_blocks_[spare_of(slot)]);
+    std::swap(slots_[slot], slots_[spare_of(slot)]);
+  }
+
   MemoryUse memory() const override {
     MemoryUse use{persistent_.bytes(), scratch_.bytes(), workspace_.bytes(), 0};
     for (const Block& block : slot_blocks_) use.slots += block.bytes();
@@ -155,6 +160,7 @@ class CpuBackend : public Backend {
     while (done < steps && !(control.stop && control.stop->load(std::memory_order_relaxed))) {
       once();
       done++;
+      while (control.ahead && control.ahead()) continue;
       if (control.budget_seconds > 0) {
         const std::chrono::duration<double> spent = Clock::now() - start;
         if (spent.count() >= control.budget_seconds) break;
@@ -225,8 +231,8 @@ class CpuBackend : public Backend {
   int threads_;
   Dnnl dnnl_;
   Block persistent_, scratch_, workspace_;
-  Slot slots_[kSlots] = {};
-  Block slot_blocks_[kSlots];
+  Slot slots_[kAllSlots] = {};
+  Block slot_blocks_[kAllSlots];
   std::map<int, Entry> entries_;
   int next_entry_ = 1;
 };

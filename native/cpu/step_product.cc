@@ -162,8 +162,29 @@ void StepProduct::pack_rows(float* to, const float* u, int64_t begin, int64_t en
   }
 }
 
+// The same in tiles, where none holds numbers of two gates: straight from u, a step of the depth after the other.
+void StepProduct::pack_whole_tiles(char* to, const float* u, int64_t begin, int64_t end) const {
+  const bool side_by_side = form_ == kGates && gates_ > 1, along = form_ == kTransposed;
+  const int64_t row = static_cast<int64_t>(all_) * units_;
+  for (int64_t k = 0; k < depth_; k += kTileDepth) {
+    // Transposed, the depth is that of one gate after the other.
+    const int64_t gate = along ? k / padded(units_) : 0, at = k - gate * padded(units_);
+    for (int64_t panel = begin; panel < end; panel++) {
+      for (int v = 0; v < vectors_; v++) {
+        const int64_t unit = (side_by_side ? panel : panel * vectors_ + v) * kLanes;
+        const int64_t columns = std::clamp<int64_t>(units_ - unit, 0, kLanes);
+        const float* of_gate = u + (first_ + (side_by_side ? v : gate)) * units_;
+        const float* from = of_gate + (along ? unit * row + at : at * row + unit);
+        pack_tile(to + panel * panel_bytes(), k / kTileDepth * vectors_ + v, from, row, columns, units_ - at, along);
+      }
+    }
+  }
+}
+
 void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, float* block) const {
   if (form_ == kGates && kind_ == OperandKind::kFloat) return pack_rows(static_cast<float*>(to), u, begin, end);
+  const bool whole_tiles = form_ == kGates || gates_ == 1 || padded(units_) % kTileDepth == 0;
+  if (kind_ == OperandKind::kTiles && whole_tiles) return pack_whole_tiles(static_cast<char*>(to), u, begin, end);
   for (int64_t panel = begin; panel < end; panel++) {
     char* place = static_cast<char*>(to) + panel * panel_bytes();
     for (int v = 0; v < vectors_; v++) {

@@ -46,6 +46,7 @@ class StepProduct {
   size_t element_bytes() const { return kind_ == OperandKind::kTiles ? 2 : 4; }
   size_t panel_bytes() const { return depth_ * vectors_ * kLanes * element_bytes(); }
   void pack_rows(float* to, const float* u, int64_t begin, int64_t end) const;
+  void pack_whole_tiles(char* to, const float* u, int64_t begin, int64_t end) const;
   void gather(float* column_block, const float* u, int64_t panel, int vector) const;
 
   Form form_;

@@ -1,13 +1,12 @@
 // See tile_product.h. Each thread has a range of the longer side of y, whose operand it packs in chunks, each used
-// while it is in the caches; the other operand it packs whole, for itself: cheaper than waiting for one another. A tile
-// of a is [16 rows][16 pairs of the depth], one of b [16 pairs][16 columns]; either is sixteen vectors of sixteen
-// pairs, as they are read or transposed.
+// while it is in the caches; the other operand it packs whole, for itself: cheaper than waiting for one another. Tiles
+// are those of tile_pack.h.
 #include "cpu/tile_product.h"
 
 #include <algorithm>
 
 #include "cpu/parallel.h"
-#include "cpu/tile_unit.h"
+#include "cpu/tile_pack.h"
 
 namespace gradstep::cpu {
 
@@ -15,99 +14,48 @@ namespace gradstep::cpu {
 
 namespace {
 
-#define GRADSTEP_TILE_INLINE GRADSTEP_TILES inline __attribute__((always_inline))
-
-constexpr int64_t kSide = 16;                    // rows, columns and pairs of a tile
-constexpr int64_t kDepth = 32;                   // elements of the depth in one
-constexpr int64_t kTile = kSide * kDepth;        // its elements
 constexpr int64_t kStep = 2 * kSide;             // rows and columns that are multiplied at a time
 constexpr int64_t kProducts = int64_t{1} << 21;  // a thread's share that repays a fork
 constexpr int64_t kChunk = 4 * kStep;            // rows of a, or columns of b, that are packed at a time
 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-__mmask16 first(int64_t n) { return static_cast<__mmask16>(n >= kSide ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
-
-GRADSTEP_TILE_INLINE __m512i rounded(__m512 low, __m512 high) {
-  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
-}
-
-// A tile of an operand whose rows (of a) or columns (of b) lie `stride` apart, each with its depth side by side:
-// `count` of them, `depth` elements of each. Vector i holds the pairs of row or column i.
-GRADSTEP_TILE_INLINE void pack_along(uint16_t* to, const float* from, int64_t stride, int64_t count, int64_t depth,
-                                     bool turned) {
-  __m512i v[kSide];
-  const __mmask16 low = first(depth), high = first(depth - kSide);
-  if (count >= kSide) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kSide; i++) {
-      const float* at = from + i * stride;
-      v[i] = rounded(_mm512_maskz_loadu_ps(low, at), _mm512_maskz_loadu_ps(high, at + kSide));
-    }
-  } else {
-    for (int i = 0; i < kSide; i++) {
-      const float* at = from + i * stride;
-      v[i] = i < count ? rounded(_mm512_maskz_loadu_ps(low, at), _mm512_maskz_loadu_ps(high, at + kSide))
-                       : _mm512_setzero_si512();
-    }
-  }
-  if (turned) transpose(v);
-#pragma GCC unroll 16
-  for (int i = 0; i < kSide; i++) _mm512_store_si512(to + i * kDepth, v[i]);
-}
-
-// The same of an operand whose depth lies `stride` apart. Vector i holds pair i of all rows or columns.
-GRADSTEP_TILE_INLINE void pack_across(uint16_t* to, const float* from, int64_t stride, int64_t count, int64_t depth,
-                                      bool turned) {
-  const __mmask16 there = first(count);
-  __m512i v[kSide];
-  if (depth >= kDepth) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kSide; i++) {
-      const float* at = from + 2 * i * stride;
-      v[i] = pair_rows(_mm512_maskz_loadu_ps(there, at), _mm512_maskz_loadu_ps(there, at + stride));
-    }
-  } else {
-    for (int i = 0; i < kSide; i++) {
-      const float* at = from + 2 * i * stride;
-      const __m512 low = 2 * i < depth ? _mm512_maskz_loadu_ps(there, at) : _mm512_setzero_ps();
-      const __m512 high = 2 * i + 1 < depth ? _mm512_maskz_loadu_ps(there, at + stride) : _mm512_setzero_ps();
-      v[i] = pair_rows(low, high);
-    }
-  }
-  if (turned) transpose(v);
-#pragma GCC unroll 16
-  for (int i = 0; i < kSide; i++) _mm512_store_si512(to + i * kDepth, v[i]);
-}
-
 int64_t depth_tiles(const TileProduct& p) { return (p.k + kDepth - 1) / kDepth; }
 
-// Rows begin … end - 1 of a as [16 rows][depth in tiles], padded with zeros.
-GRADSTEP_TILES void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
-  for (int64_t r = begin; r < end; r += kSide) {
-    for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
-      const int64_t count = end - r, depth = p.k - k;
-      if (p.transpose_a) {
-        pack_across(to, p.a + k * p.m + r, p.m, count, depth, true);
-      } else {
-        pack_along(to, p.a + r * p.k + k, p.k, count, depth, false);
+// Rows begin … end - 1 of a, or columns of b, as [16 of them][depth in tiles], padded with zeros. `along`: each has its
+// depth side by side, `stride` apart; otherwise a step of the depth has them side by side, and the next lies `stride`
+// on: then all of a step are read together, as those of others lie in other pages.
+struct Side {
+  const float* from;
+  int64_t stride, depth;
+  bool along, turned;
+};
+
+GRADSTEP_TILES void pack(const Side& s, uint16_t* to, int64_t begin, int64_t end) {
+  const int64_t tiles = (s.depth + kDepth - 1) / kDepth;
+  if (s.along) {
+    for (int64_t i = begin; i < end; i += kSide) {
+      for (int64_t k = 0; k < s.depth; k += kDepth, to += kTile) {
+        pack_along(to, s.from + i * s.stride + k, s.stride, end - i, s.depth - k, s.turned);
       }
+    }
+    return;
+  }
+  for (int64_t k = 0; k < s.depth; k += kDepth, to += kTile) {
+    uint16_t* tile = to;
+    for (int64_t i = begin; i < end; i += kSide, tile += tiles * kTile) {
+      pack_across(tile, s.from + k * s.stride + i, s.stride, end - i, s.depth - k, s.turned);
     }
   }
 }
 
-// Columns begin … end - 1 of b likewise.
-GRADSTEP_TILES void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
-  for (int64_t c = begin; c < end; c += kSide) {
-    for (int64_t k = 0; k < p.k; k += kDepth, to += kTile) {
-      const int64_t count = end - c, depth = p.k - k;
-      if (p.transpose_b) {
-        pack_along(to, p.b + c * p.k + k, p.k, count, depth, true);
-      } else {
-        pack_across(to, p.b + k * p.n + c, p.n, count, depth, false);
-      }
-    }
-  }
+// A tile of a has its rows one after the other, one of b its pairs.
+void pack_a(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+  pack({p.a, p.transpose_a ? p.m : p.k, p.k, !p.transpose_a, p.transpose_a}, to, begin, end);
+}
+
+void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
+  pack({p.b, p.transpose_b ? p.k : p.n, p.k, p.transpose_b, p.transpose_b}, to, begin, end);
 }
 
 // Up to 32 rows times up to 32 columns: accumulators 0 to 3, row by row.

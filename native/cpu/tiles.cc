@@ -1,8 +1,7 @@
 // See tiles.h. A panel is [depth / 32][vector][16 pairs][16 columns][2]: each tile of it is read front to back.
 #include "cpu/tiles.h"
 
-#include "cpu/bfloat16.h"
-#include "cpu/tile_unit.h"
+#include "cpu/tile_pack.h"
 
 #ifdef GRADSTEP_HAS_TILE_UNIT
 #include <cpuid.h>
@@ -15,8 +14,6 @@ namespace gradstep::cpu {
 #ifdef GRADSTEP_HAS_TILE_UNIT
 
 namespace {
-
-constexpr int64_t kTile = kTileDepth * 16;  // elements of a tile of a panel
 
 bool may_use_tiles() {
   unsigned a, b, c, d;
@@ -75,11 +72,20 @@ bool has_tiles() {
   return has;
 }
 
-void pack_tiles(void* panel, const float* block, int64_t depth, int vectors, int vector) {
+GRADSTEP_TILES void pack_tiles(void* panel, const float* block, int64_t depth, int vectors, int vector) {
   uint16_t* to = static_cast<uint16_t*>(panel) + vector * kTile;
-  for (int64_t k = 0; k < depth; k++) {
-    uint16_t* row = to + k / kTileDepth * vectors * kTile + k % kTileDepth / 2 * 32 + k % 2;
-    for (int l = 0; l < 16; l++) row[l * 2] = bfloat16_bits(block[k * 16 + l]);
+  for (int64_t k = 0; k < depth; k += kTileDepth, to += vectors * kTile) {
+    pack_across(to, block + k * kSide, kSide, kSide, depth - k, false);
+  }
+}
+
+GRADSTEP_TILES void pack_tile(void* panel, int64_t tile, const float* from, int64_t stride, int64_t columns,
+                              int64_t depth, bool along) {
+  uint16_t* const to = static_cast<uint16_t*>(panel) + tile * kTile;
+  if (along) {
+    pack_along(to, from, stride, columns, depth, true);
+  } else {
+    pack_across(to, from, stride, columns, depth, false);
   }
 }
 
@@ -105,6 +111,7 @@ GRADSTEP_TILES void multiply_tiles(const void* panel, const void* rows, int64_t 
 
 bool has_tiles() { return false; }
 void pack_tiles(void*, const float*, int64_t, int, int) {}
+void pack_tile(void*, int64_t, const float*, int64_t, int64_t, int64_t, bool) {}
 void multiply_tiles(const void*, const void*, int64_t, int64_t, int, float*, int64_t) {}
 
 #endif

@@ -15,6 +15,11 @@ bool has_tiles();
 // Packs block [depth][16] as vector `vector` of a panel of `vectors`: pairs of depths side by side.
 void pack_tiles(void* panel, const float* block, int64_t depth, int vectors, int vector);
 
+// Packs a tile of a panel, tiles being counted as they lie: up to 16 columns and 32 of their depth, zeros beyond.
+// `along`: a column has its depth side by side and the next one lies `stride` on; otherwise the other way round.
+void pack_tile(void* panel, int64_t tile, const float* from, int64_t stride, int64_t columns, int64_t depth,
+               bool along);
+
 // z[vector][row][16] = rows [rows][depth] times a panel; vectors `z_vector` floats apart.
 void multiply_tiles(const void* panel, const void* rows, int64_t count, int64_t depth, int vectors, float* z,
                     int64_t z_vector);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
+#include <utility>
 
-#include "cuda/prepare.h"
+#include "cuda/capture.h"
 #include "generated/cuda_ops.h"
 
 namespace gradstep::cuda {
@@ -13,37 +15,29 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+// Of events that have come.
+double seconds_between(cudaEvent_t from, cudaEvent_t to) {
+  float milliseconds = 0;
+  GRADSTEP_CUDA(cudaEventElapsedTime(&milliseconds, from, to));
+  return milliseconds / 1e3;
+}
+
+// The most steps, a power of two, that a graph of at most 512 nodes holds: longer graphs take long to make and save
+// little.
+int64_t steps_per_graph(size_t nodes_of_step) {
+  constexpr int64_t kMaxSteps = 16, kMaxNodes = 512;
+  int64_t steps = 1;
+  while (2 * steps <= kMaxSteps && 2 * steps * static_cast<int64_t>(nodes_of_step) <= kMaxNodes) steps *= 2;
+  return steps;
+}
+
 Error within(const Error& error, const ProgramStep& step) {
   return Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
 }
 
-// Ends a capture that an exception interrupts, so that the stream can be used again.
-class Capture {
- public:
-  explicit Capture(cudaStream_t stream) : stream_(stream) {
-    // Relaxed: the driver may load a kernel's code at its first launch, which stricter modes count as unsafe.
-    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
-  }
-  ~Capture() {
-    cudaGraph_t graph = nullptr;
-    if (!ended_ && cudaStreamEndCapture(stream_, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
-    cudaGetLastError();
-  }
-  OwnedGraph end() {
-    cudaGraph_t graph = nullptr;
-    ended_ = true;
-    GRADSTEP_CUDA(cudaStreamEndCapture(stream_, &graph));
-    return OwnedGraph(graph);
-  }
-
- private:
-  cudaStream_t stream_;
-  bool ended_ = false;
-};
-
 }  // namespace
 
-CudaBackend::CudaBackend(int device) : device_(device) {
+CudaBackend::CudaBackend(int device, bool deterministic) : device_(device) {
   enter();
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_));
   int waits = 0, shared_bytes = 0, major = 0;
@@ -53,17 +47,21 @@ CudaBackend::CudaBackend(int device) : device_(device) {
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_));
   tensor_cores_ = major >= 8;
   stream_ = make_stream();
-  for (OwnedEvent& event : batch_done_) event = make_event();
+  copy_stream_ = make_stream();
+  for (OwnedEvent& event : turned_) event = make_event();
+  for (OwnedEvent* event : {&run_begun_, &batch_done_[0], &batch_done_[1]}) *event = make_event(cudaEventDefault);
   transfer_ = std::make_unique<Transfer>(stream_.get());
-  gemm_ = make_gemm();
-  const std::vector<Slot> none(kSlots);
-  slot_table_ = DeviceMemory(none.size() * sizeof(Slot), "the table of data sets");
-  transfer_->to_device(slot_table_.data(), none.data(), slot_table_.bytes());
+  copy_beside_ = std::make_unique<Transfer>(copy_stream_.get());
+  gemm_ = make_gemm(deterministic);
+  slot_table_ = DeviceMemory(kSlots * sizeof(Slot), "the table of data sets");
+  transfer_->to_device(slot_table_.data(), slots_, slot_table_.bytes());
 }
 
 CudaBackend::~CudaBackend() {
   cudaSetDevice(device_);
-  if (stream_) cudaStreamSynchronize(stream_.get());
+  for (const OwnedStream* stream : {&stream_, &copy_stream_}) {
+    if (*stream) cudaStreamSynchronize(stream->get());
+  }
   cudaGetLastError();
 }
 
@@ -118,13 +116,13 @@ char* CudaBackend::address_of(const Span& span) {
 void CudaBackend::write(const Span& to, const void* data) {
   char* const address = address_of(to);
   enter();
-  transfer_->to_device(address, data, to.bytes);
+  transfer_to(to).to_device(address, data, to.bytes);
 }
 
 void CudaBackend::read(const Span& from, void* data) {
   const char* const address = address_of(from);
   enter();
-  transfer_->to_host(data, address, from.bytes);
+  transfer_to(from).to_host(data, address, from.bytes);
 }
 
 void CudaBackend::allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) {
@@ -138,11 +136,30 @@ void CudaBackend::allocate_slot(int slot, DType dtype, int64_t rows, int64_t row
 void CudaBackend::release_slot(int slot) {
   enter();
   publish_slot(slot, Slot{});
+  GRADSTEP_CUDA(cudaStreamSynchronize((is_spare(slot) ? copy_stream_ : stream_).get()));
   slot_memory_[slot] = DeviceMemory();
 }
 
+void CudaBackend::turn_slot(int slot) {
+  enter();
+  const int spare = spare_of(slot);
+  // Steps to come read what was copied, and copies to come overwrite what steps so far have read.
+  GRADSTEP_CUDA(cudaEventRecord(turned_[0].get(), copy_stream_.get()));
+  GRADSTEP_CUDA(cudaStreamWaitEvent(stream_.get(), turned_[0].get()));
+  GRADSTEP_CUDA(cudaEventRecord(turned_[1].get(), stream_.get()));
+  GRADSTEP_CUDA(cudaStreamWaitEvent(copy_stream_.get(), turned_[1].get()));
+  const Slot before = slots_[slot];
+  publish_slot(slot, slots_[spare]);
+  publish_slot(spare, before);
+  std::swap(slot_memory_[slot], slot_memory_[spare]);
+}
+
+// The device's table has no spares.
 void CudaBackend::publish_slot(int slot, const Slot& entry) {
-  transfer_->to_device(slot_table_.data() + sizeof entry * static_cast<size_t>(slot), &entry, sizeof entry);
+  if (!is_spare(slot)) {
+    transfer_->to_device(slot_table_.data() + sizeof entry * static_cast<size_t>(slot), &entry, sizeof entry);
+  }
+  slots_[slot] = entry;
 }
 
 MemoryUse CudaBackend::memory() const {
@@ -160,13 +177,18 @@ CudaBackend::Entry& CudaBackend::entry_of(int entry) {
 }
 
 void CudaBackend::drop_graphs() {
-  for (auto& [number, entry] : entries_) entry.graph.reset();
+  for (auto& [number, entry] : entries_) {
+    entry.one_step.reset();
+    entry.long_graph.reset();
+    entry.steps.clear();
+  }
 }
 
 int CudaBackend::load(Program program) {
   reserve(program.persistent_bytes);
   enter();
-  Entry entry{std::move(program), nullptr};
+  Entry entry;
+  entry.program = std::move(program);
   build(entry);
   const int number = next_entry_++;
   entries_.emplace(number, std::move(entry));
@@ -199,10 +221,16 @@ std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
   return steps;
 }
 
-void CudaBackend::build(Entry& entry) { entry.graph = capture(prepare_steps(entry.program), entry.program); }
+void CudaBackend::build(Entry& entry) {
+  entry.steps = prepare_steps(entry.program);
+  const OwnedGraph graph = capture(entry, 1);
+  size_t nodes = 0;
+  GRADSTEP_CUDA(cudaGraphGetNodes(graph.get(), nullptr, &nodes));
+  entry.long_steps = steps_per_graph(nodes);
+  entry.one_step = instantiate(graph);
+}
 
-OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Program& program,
-                                    const std::vector<OwnedEvent>& clocks) {
+OwnedGraph CudaBackend::capture(const Entry& entry, int64_t times, const std::vector<OwnedEvent>& clocks) {
   Capture capture(stream_.get());
   // External: every launch of the graph records the event anew, for the host to read.
   const auto record = [&](size_t i) {
@@ -210,15 +238,20 @@ OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Progra
     GRADSTEP_CUDA(cudaEventRecordWithFlags(clocks[i].get(), stream_.get(), cudaEventRecordExternal));
   };
   record(0);
-  for (size_t i = 0; i < steps.size(); i++) {
-    try {
-      steps[i](stream_.get());
-    } catch (const Error& error) {
-      throw within(error, program.steps[i]);
+  for (int64_t time = 0; time < times; time++) {
+    for (size_t i = 0; i < entry.steps.size(); i++) {
+      try {
+        entry.steps[i](stream_.get());
+      } catch (const Error& error) {
+        throw within(error, entry.program.steps[i]);
+      }
+      record(i + 1);
     }
-    record(i + 1);
   }
-  const OwnedGraph graph = capture.end();
+  return capture.end();
+}
+
+OwnedGraphExec CudaBackend::instantiate(const OwnedGraph& graph) {
   cudaGraphExec_t instance = nullptr;
   GRADSTEP_CUDA(cudaGraphInstantiate(&instance, graph.get(), 0));
   OwnedGraphExec owned(instance);
@@ -226,12 +259,33 @@ OwnedGraphExec CudaBackend::capture(const std::vector<Step>& steps, const Progra
   return owned;
 }
 
+// Whole long graphs as far as they fit, then step by step.
+void CudaBackend::launch(Entry& entry, int64_t steps) {
+  const bool fits = entry.long_steps > 1 && steps >= entry.long_steps;
+  if (fits && !entry.long_graph) entry.long_graph = instantiate(capture(entry, entry.long_steps));
+  for (int64_t left = steps; left > 0;) {
+    const bool several = fits && left >= entry.long_steps;
+    GRADSTEP_CUDA(cudaGraphLaunch((several ? entry.long_graph : entry.one_step).get(), stream_.get()));
+    left -= several ? entry.long_steps : 1;
+  }
+}
+
+// Until the event has come: does what may go ahead, as long as there is some.
+void CudaBackend::await(cudaEvent_t event, const RunControl& control) {
+  cudaError_t state;
+  while ((state = cudaEventQuery(event)) == cudaErrorNotReady) {
+    cudaGetLastError();
+    if (!control.ahead || !control.ahead()) std::this_thread::yield();
+  }
+  check(state, "cudaEventQuery");
+}
+
 // Launches batches of steps, of about two milliseconds each, and waits for the batch before the last one: the device
 // never idles, and a stop or the end of the budget is noticed soon.
 int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
   Entry& entry = entry_of(number);
   enter();
-  if (!entry.graph) build(entry);
+  if (!entry.one_step) build(entry);
   constexpr double kBatchSeconds = 0.002;
   constexpr int64_t kMaxBatch = 64;
   const auto start = Clock::now();
@@ -239,19 +293,26 @@ int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
     if (control.stop != nullptr && control.stop->load(std::memory_order_relaxed)) return true;
     return launched > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds;
   };
+  GRADSTEP_CUDA(cudaEventRecord(run_begun_.get(), stream_.get()));
   int64_t launched = 0, batch = 1;
+  cudaEvent_t last = nullptr;
   int64_t launched_by[2] = {0, 0};  // how many steps were launched when each event was recorded
   for (int turn = 0; launched < steps && !over(launched); turn = 1 - turn) {
     const int64_t n = std::min(batch, steps - launched);
-    for (int64_t i = 0; i < n; i++) GRADSTEP_CUDA(cudaGraphLaunch(entry.graph.get(), stream_.get()));
+    launch(entry, n);
     launched += n;
-    GRADSTEP_CUDA(cudaEventRecord(batch_done_[turn].get(), stream_.get()));
+    last = batch_done_[turn].get();
+    GRADSTEP_CUDA(cudaEventRecord(last, stream_.get()));
     launched_by[turn] = launched;
-    if (launched_by[1 - turn] == 0) continue;
-    GRADSTEP_CUDA(cudaEventSynchronize(batch_done_[1 - turn].get()));
-    const double step_seconds = seconds_since(start) / static_cast<double>(launched_by[1 - turn]);
-    batch = std::clamp(static_cast<int64_t>(kBatchSeconds / step_seconds), int64_t{1}, kMaxBatch);
+    const int64_t done = launched_by[1 - turn];
+    if (done == 0) continue;
+    const cudaEvent_t event = batch_done_[1 - turn].get();
+    await(event, control);
+    const double step_seconds = seconds_between(run_begun_.get(), event) / static_cast<double>(done);
+    batch = static_cast<int64_t>(std::clamp(kBatchSeconds / step_seconds, 1.0, static_cast<double>(kMaxBatch)));
+    if (batch > entry.long_steps) batch -= batch % entry.long_steps;
   }
+  if (last != nullptr) await(last, control);
   GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
   return launched;
 }
@@ -264,7 +325,8 @@ std::vector<double> CudaBackend::profile(int number, int64_t steps, const RunCon
   std::vector<OwnedEvent> clocks(entry.program.steps.size() + 1);
   for (OwnedEvent& clock : clocks) clock = make_event(cudaEventDefault);
   const OwnedEvent origin = make_event(cudaEventDefault);
-  const OwnedGraphExec graph = capture(prepare_steps(entry.program), entry.program, clocks);
+  if (!entry.one_step) build(entry);
+  const OwnedGraphExec graph = instantiate(capture(entry, 1, clocks));
   const auto start = Clock::now();
   std::vector<double> moments;
   GRADSTEP_CUDA(cudaEventRecord(origin.get(), stream_.get()));
@@ -273,14 +335,10 @@ std::vector<double> CudaBackend::profile(int number, int64_t steps, const RunCon
     if (done > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds) break;
     GRADSTEP_CUDA(cudaGraphLaunch(graph.get(), stream_.get()));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
-    float since_origin = 0;
-    GRADSTEP_CUDA(cudaEventElapsedTime(&since_origin, origin.get(), clocks[0].get()));
-    const double begin = since_origin / 1e3;
+    const double begin = seconds_between(origin.get(), clocks[0].get());
     moments.push_back(begin);
     for (size_t i = 1; i < clocks.size(); i++) {
-      float milliseconds = 0;
-      GRADSTEP_CUDA(cudaEventElapsedTime(&milliseconds, clocks[0].get(), clocks[i].get()));
-      moments.push_back(begin + milliseconds / 1e3);
+      moments.push_back(begin + seconds_between(clocks[0].get(), clocks[i].get()));
     }
   }
   return moments;

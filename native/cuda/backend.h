@@ -1,6 +1,8 @@
-// The CUDA executor of one session: memory, programs captured as graphs, and the loop that launches them. Every step of
-// a program is prepared and captured once; a run only launches the graph, a few batches of steps ahead of the device.
-// After ERR_DEVICE_FAILED nothing it holds can be relied on; the session (core/session.h) lets nobody in any more.
+// The CUDA executor of one session: memory, programs captured as graphs, and the loop that launches them. A program is
+// prepared once and captured into a graph of one step and, for long runs of short steps, into one of several; a run
+// only launches graphs, a few batches of steps ahead of the device. What is written to spare slots is copied meanwhile,
+// on a stream of its own. After ERR_DEVICE_FAILED nothing it holds can be relied on; the session (core/session.h) lets
+// nobody in any more.
 #pragma once
 
 #include <map>
@@ -11,13 +13,14 @@
 #include "core/backend.h"
 #include "cuda/gemm.h"
 #include "cuda/handles.h"
+#include "cuda/prepare.h"
 #include "cuda/transfer.h"
 
 namespace gradstep::cuda {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(int device);
+  CudaBackend(int device, bool deterministic);
   ~CudaBackend() override;
 
   void reserve(uint64_t persistent_bytes) override;
@@ -29,12 +32,17 @@ class CudaBackend final : public Backend {
   void read(const Span& from, void* data) override;
   void allocate_slot(int slot, DType dtype, int64_t rows, int64_t row_elements) override;
   void release_slot(int slot) override;
+  void turn_slot(int slot) override;
   MemoryUse memory() const override;
 
  private:
+  // Null and empty where addresses changed since they were made.
   struct Entry {
     Program program;
-    OwnedGraphExec graph;  // null: addresses changed since it was captured
+    std::vector<Step> steps;
+    OwnedGraphExec one_step;
+    OwnedGraphExec long_graph;  // captured when a run is long enough to use it
+    int64_t long_steps = 1;     // how many it holds; 1: the program is too long for such a graph
   };
 
   void enter();  // makes the device the calling thread's
@@ -42,24 +50,32 @@ class CudaBackend final : public Backend {
   void drop_graphs();
   void grow_scratch(uint64_t bytes);
   void build(Entry& entry);
-  std::vector<std::function<void(cudaStream_t)>> prepare_steps(const Program& program);
-  // `clocks`: empty, or events of which one is recorded at the beginning and one after each step.
-  OwnedGraphExec capture(const std::vector<std::function<void(cudaStream_t)>>& steps, const Program& program,
-                         const std::vector<OwnedEvent>& clocks = {});
+  std::vector<Step> prepare_steps(const Program& program);
+  // The program `times` over. `clocks`: empty, or events of which one is recorded at the beginning and one after each
+  // of its steps.
+  OwnedGraph capture(const Entry& entry, int64_t times, const std::vector<OwnedEvent>& clocks = {});
+  OwnedGraphExec instantiate(const OwnedGraph& graph);
+  void launch(Entry& entry, int64_t steps);
+  void await(cudaEvent_t event, const RunControl& control);
   char* address_of(const Span& span);
+  Transfer& transfer_to(const Span& span) {
+    return *(span.slot >= 0 && is_spare(span.slot) ? copy_beside_ : transfer_);
+  }
   void publish_slot(int slot, const Slot& entry);
 
   const int device_;
   int multiprocessors_ = 1;
   size_t grid_shared_bytes_ = 0;
   bool tensor_cores_ = false;
-  OwnedStream stream_;
-  OwnedEvent batch_done_[2];
-  std::unique_ptr<Transfer> transfer_;
+  OwnedStream stream_, copy_stream_;
+  OwnedEvent turned_[2];
+  OwnedEvent run_begun_, batch_done_[2];
+  std::unique_ptr<Transfer> transfer_, copy_beside_;  // on either stream
   std::unique_ptr<Gemm> gemm_;
   DeviceMemory persistent_, scratch_, workspace_, slot_table_;
   void* workspace_address_ = nullptr;
-  DeviceMemory slot_memory_[kSlots];
+  Slot slots_[kAllSlots] = {};
+  DeviceMemory slot_memory_[kAllSlots];
   std::map<int, Entry> entries_;
   int next_entry_ = 1;
 };

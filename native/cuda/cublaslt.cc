@@ -12,8 +12,10 @@ constexpr const char* kNames[] = {"libcublasLt.so.13", "libcublasLt.so.12", "/us
 CublasLt open() {
   CublasLt lt;
   void* library = nullptr;
+  const char* found = nullptr;
   for (const char* name : kNames) {
-    if (library == nullptr) library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (library != nullptr) break;
+    library = dlopen(found = name, RTLD_NOW | RTLD_LOCAL);
   }
   if (library == nullptr) {
     lt.problem =
@@ -23,7 +25,9 @@ CublasLt open() {
   }
 #define GRADSTEP_FIND(name)                                                        \
   lt.name = reinterpret_cast<decltype(lt.name)>(dlsym(library, "cublasLt" #name)); \
-  if (lt.name == nullptr) lt.problem = "The cuBLAS that was found has no cublasLt" #name ".";
+  if (lt.name == nullptr)                                                          \
+    lt.problem =                                                                   \
+        std::string("The cuBLAS that was found (") + found + ") has no cublasLt" #name ": install a later one.";
   GRADSTEP_CUBLASLT(GRADSTEP_FIND)
 #undef GRADSTEP_FIND
   return lt;

@@ -13,7 +13,9 @@ struct CublasLt {
   X(Create)                       \
   X(Destroy)                      \
   X(GetStatusString)              \
+  X(GetVersion)                   \
   X(Matmul)                       \
+  X(MatmulAlgoCheck)              \
   X(MatmulAlgoGetHeuristic)       \
   X(MatmulDescCreate)             \
   X(MatmulDescDestroy)            \

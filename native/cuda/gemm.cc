@@ -3,13 +3,24 @@
 // factor; the bias then runs along the rows of cᵀ, which is what the library's epilogue adds.
 #include "cuda/gemm.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
 #include "core/error.h"
+#include "cuda/algorithm_cache.h"
 #include "cuda/cublaslt.h"
+#include "cuda/fastest.h"
+#include "cuda/handles.h"
 
 namespace gradstep::cuda {
 namespace {
 
 constexpr size_t kMaxWorkspace = size_t{32} << 20;
+constexpr int kCandidates = 16;  // algorithms that are tried
+
+using Candidate = cublasLtMatmulHeuristicResult_t;
 
 cublasComputeType_t compute_type(Precision precision) {
   return precision == Precision::kBfloat16 ? CUBLAS_COMPUTE_32F_FAST_16BF
@@ -27,14 +38,53 @@ void check_lt(cublasStatus_t status, const char* call) {
 
 #define GRADSTEP_LT(name, ...) check_lt(CublasLt::get().name(__VA_ARGS__), "cublasLt" #name)
 
+// How far two algorithms' results may be apart for operands in (−1, 1), by the rounding of products and of sums.
+double tolerance(const GemmShape& s) {
+  const double terms = static_cast<double>(s.k);
+  const double rate = s.precision == Precision::kBfloat16 ? 1e-2 : s.precision == Precision::kTf32 ? 2e-3 : 5e-6;
+  return rate * (1 + std::sqrt(terms)) + 1e-7 * terms;
+}
+
+// What choices on this device may depend on.
+std::string describe_device() {
+  int device = 0, driver = 0, runtime = 0;
+  cudaDeviceProp properties;
+  GRADSTEP_CUDA(cudaGetDevice(&device));
+  GRADSTEP_CUDA(cudaGetDeviceProperties(&properties, device));
+  GRADSTEP_CUDA(cudaDriverGetVersion(&driver));
+  GRADSTEP_CUDA(cudaRuntimeGetVersion(&runtime));
+  std::string name = properties.name;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c < ' '; }, ' ');
+  return name + ", " + std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", " +
+         std::to_string(properties.multiProcessorCount) + " multiprocessors, driver " + std::to_string(driver) +
+         ", runtime " + std::to_string(runtime) + ", cuBLASLt " + std::to_string(CublasLt::get().GetVersion());
+}
+
+std::string describe_shape(const GemmShape& s) {
+  std::string text = "product";
+  for (const int64_t number : {s.m, s.n, s.k, s.batch, s.stride_a, s.stride_b, s.row_b}) {
+    text += " " + std::to_string(number);
+  }
+  if (s.transpose_a) text += " ta";
+  if (s.transpose_b) text += " tb";
+  if (s.accumulate) text += " accumulate";
+  if (s.bias) text += " bias";
+  if (s.relu) text += " relu";
+  return text + (s.precision == Precision::kBfloat16 ? " bfloat16"
+                 : s.precision == Precision::kTf32   ? " tf32"
+                                                     : " float32");
+}
+
 // What one shape needs, made once: the operation, the matrices' layouts, the algorithm.
 class Plan {
  public:
-  Plan(cublasLtHandle_t handle, const GemmShape& s) : handle_(handle), shape_(s) {
+  // `device`: as described; empty: algorithms are not measured.
+  Plan(cublasLtHandle_t handle, const GemmShape& s, const std::string& device) : handle_(handle), shape_(s) {
     if (s.accumulate && s.relu) throw Error("ERR_INTERNAL", "A product cannot be accumulated and rectified");
     try {
       describe();
-      choose();
+      choose(device.empty() ? "" : device + ", " + describe_shape(s));
     } catch (...) {
       release();
       throw;
@@ -47,13 +97,23 @@ class Plan {
   size_t workspace_bytes() const { return workspace_bytes_; }
 
   void run(cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace) const {
-    if (shape_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias));
-    const float alpha = 1.f, beta = shape_.accumulate ? 1.f : 0.f;
-    GRADSTEP_LT(Matmul, handle_, operation_, &alpha, b, b_, a, a_, &beta, c, c_, c, c_, &algorithm_, workspace,
-                workspace_bytes_, stream);
+    check_lt(launch(stream, {algorithm_, workspace_bytes_}, a, b, bias, c, workspace), "cublasLtMatmul");
   }
 
  private:
+  struct Choice {
+    cublasLtMatmulAlgo_t algorithm;
+    size_t workspace_bytes;
+  };
+
+  cublasStatus_t launch(cudaStream_t stream, const Choice& choice, const float* a, const float* b, const float* bias,
+                        float* c, void* workspace) const {
+    if (shape_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias));
+    const float alpha = 1.f, beta = shape_.accumulate ? 1.f : 0.f;
+    return CublasLt::get().Matmul(handle_, operation_, &alpha, b, b_, a, a_, &beta, c, c_, c, c_, &choice.algorithm,
+                                  workspace, choice.workspace_bytes, stream);
+  }
+
   template <typename T>
   void set(cublasLtMatmulDescAttributes_t attribute, const T& value) const {
     GRADSTEP_LT(MatmulDescSetAttribute, operation_, attribute, &value, sizeof value);
@@ -85,7 +145,40 @@ class Plan {
     layout(&c_, s.m, s.n, s.m * s.n);
   }
 
-  void choose() {
+  // `key`: what the choice is kept under; empty: the library's first proposal is taken.
+  void choose(const std::string& key) {
+    if (!key.empty() && recall(key)) return;
+    const std::vector<Candidate> candidates = propose(key.empty() ? 1 : kCandidates);
+    int best = 0;
+    if (candidates.size() > 1) {
+      best = measure(candidates);
+      if (best >= 0) {
+        const auto* bytes = reinterpret_cast<const uint8_t*>(&candidates[static_cast<size_t>(best)].algo);
+        AlgorithmCache::get().keep(key, {bytes, bytes + sizeof algorithm_});
+      }
+    }
+    const Candidate& chosen = candidates[static_cast<size_t>(std::max(best, 0))];
+    algorithm_ = chosen.algo;
+    workspace_bytes_ = chosen.workspaceSize;
+  }
+
+  // Whether there is an algorithm of before that the library still takes.
+  bool recall(const std::string& key) {
+    const auto kept = AlgorithmCache::get().find(key, sizeof algorithm_);
+    if (!kept) return false;
+    cublasLtMatmulAlgo_t algorithm;
+    memcpy(&algorithm, kept->data(), sizeof algorithm);
+    Candidate checked{};
+    const cublasStatus_t status =
+        CublasLt::get().MatmulAlgoCheck(handle_, operation_, b_, a_, c_, c_, &algorithm, &checked);
+    if (status != CUBLAS_STATUS_SUCCESS || checked.workspaceSize > kMaxWorkspace) return false;
+    algorithm_ = algorithm;
+    workspace_bytes_ = checked.workspaceSize;
+    return true;
+  }
+
+  // The library's proposals, the one that it expects to be the fastest first.
+  std::vector<Candidate> propose(int most) {
     GRADSTEP_LT(MatmulPreferenceCreate, &preference_);
     const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
       GRADSTEP_LT(MatmulPreferenceSetAttribute, preference_, attribute, &value, sizeof value);
@@ -99,18 +192,53 @@ class Plan {
           (shape_.batch == 1 || (shape_.stride_a % 4 == 0 && shape_.stride_b % 4 == 0 && shape_.m * shape_.n % 4 == 0));
       prefer(attribute, even ? kAlignment : static_cast<uint32_t>(sizeof(float)));
     }
-    cublasLtMatmulHeuristicResult_t best{};
+    std::vector<Candidate> candidates(static_cast<size_t>(most));
     int found = 0;
-    const cublasStatus_t status =
-        CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_, preference_, 1, &best, &found);
+    const cublasStatus_t status = CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_,
+                                                                         preference_, most, candidates.data(), &found);
     if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
-    if (found == 0) {
+    candidates.resize(static_cast<size_t>(found));
+    candidates.erase(std::remove_if(candidates.begin(), candidates.end(),
+                                    [](const Candidate& c) { return c.state != CUBLAS_STATUS_SUCCESS; }),
+                     candidates.end());
+    if (candidates.empty()) {
       throw Error("ERR_DEVICE_UNAVAILABLE", "cuBLAS has no algorithm for a product of [" + std::to_string(shape_.m) +
                                                 ", " + std::to_string(shape_.k) + "] and [" + std::to_string(shape_.k) +
                                                 ", " + std::to_string(shape_.n) + "] in float32");
     }
-    algorithm_ = best.algo;
-    workspace_bytes_ = best.workspaceSize;
+    return candidates;
+  }
+
+  // Tries the proposals on matrices of this shape. −1: there is no room for that, or none of them runs.
+  int measure(const std::vector<Candidate>& candidates) const {
+    const GemmShape& s = shape_;
+    const int64_t others = s.batch - 1;
+    const int64_t rows_b = s.transpose_b ? s.n : s.k, columns_b = s.transpose_b ? s.k : s.n;
+    size_t most = 0;
+    for (const Candidate& candidate : candidates) most = std::max(most, candidate.workspaceSize);
+    try {
+      const OwnedStream stream = make_stream();
+      const auto matrix = [&](int64_t floats) {
+        DeviceMemory memory(static_cast<uint64_t>(floats) * sizeof(float), "a product that is tried");
+        fill_with_numbers(reinterpret_cast<float*>(memory.data()), floats, stream.get());
+        return memory;
+      };
+      const int64_t results = s.batch * s.m * s.n;
+      const DeviceMemory a = matrix(others * s.stride_a + s.m * s.k),
+                         b = matrix(others * s.stride_b + rows_b * (s.row_b != 0 ? s.row_b : columns_b)),
+                         bias = matrix(s.n), before = matrix(results), c = matrix(results);
+      const DeviceMemory workspace(most, "a product that is tried");
+      const auto floats = [](const DeviceMemory& memory) { return reinterpret_cast<float*>(memory.data()); };
+      const auto try_one = [&](int i, cudaStream_t on) {
+        const Candidate& candidate = candidates[static_cast<size_t>(i)];
+        return launch(on, {candidate.algo, candidate.workspaceSize}, floats(a), floats(b), floats(bias), floats(c),
+                      workspace.data()) == CUBLAS_STATUS_SUCCESS;
+      };
+      return fastest({static_cast<int>(candidates.size()), try_one, floats(c), floats(before), results, tolerance(s)});
+    } catch (const Error& error) {
+      if (strcmp(error.code(), "ERR_OOM") != 0) throw;
+      return -1;
+    }
   }
 
   void release() {
@@ -139,7 +267,9 @@ bool same(const GemmShape& a, const GemmShape& b) {
 
 class CublasLtGemm final : public Gemm {
  public:
-  CublasLtGemm() { GRADSTEP_LT(Create, &handle_); }
+  explicit CublasLtGemm(bool deterministic) : device_(deterministic ? "" : describe_device()) {
+    GRADSTEP_LT(Create, &handle_);
+  }
   ~CublasLtGemm() override {
     last_.reset();
     CublasLt::get().Destroy(handle_);
@@ -156,12 +286,13 @@ class CublasLtGemm final : public Gemm {
   // A step asks for its workspace and then for its plan: the last one is kept for the second question.
   std::shared_ptr<Plan> plan_of(const GemmShape& shape) {
     if (!last_ || !same(last_shape_, shape)) {
-      last_ = std::make_shared<Plan>(handle_, shape);
+      last_ = std::make_shared<Plan>(handle_, shape, device_);
       last_shape_ = shape;
     }
     return last_;
   }
 
+  const std::string device_;
   cublasLtHandle_t handle_ = nullptr;
   std::shared_ptr<Plan> last_;
   GemmShape last_shape_{};
@@ -169,9 +300,9 @@ class CublasLtGemm final : public Gemm {
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm() {
+std::unique_ptr<Gemm> make_gemm(bool deterministic) {
   if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
-  return std::make_unique<CublasLtGemm>();
+  return std::make_unique<CublasLtGemm>(deterministic);
 }
 
 std::string gemm_problem() { return CublasLt::get().problem; }

@@ -1,5 +1,6 @@
-// The GEMM seam: row-major c = act(op(a)·op(b) + bias), or c += op(a)·op(b) + bias, on cuBLASLt. Descriptors and the
-// algorithm are chosen when it is planned; running one only launches. In the tests' emulation the same interface
+// The GEMM seam: row-major c = act(op(a)·op(b) + bias), or c += op(a)·op(b) + bias, on cuBLASLt. Descriptors are made
+// and the algorithm is chosen when it is planned: the fastest of those that the library proposes, as measured here or,
+// as algorithm_cache.h keeps it, before. Running one only launches. In the tests' emulation the same interface
 // multiplies on the CPU.
 #pragma once
 
@@ -40,7 +41,8 @@ class Gemm {
 };
 
 // Throws ERR_DEVICE_UNAVAILABLE where gemm_problem() has something to say. The device must be current.
-std::unique_ptr<Gemm> make_gemm();
+// `deterministic`: algorithms are the library's first proposals; nothing is measured.
+std::unique_ptr<Gemm> make_gemm(bool deterministic);
 
 // Why products cannot be computed here and how to mend it; empty: they can.
 std::string gemm_problem();

@@ -13,10 +13,15 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kMinimumMajor = 8;  // what the kernels are compiled for
+// Compute capabilities: the oldest that the kernels were compiled for, and the first with units for bfloat16.
+constexpr int kOldest = GRADSTEP_CUDA_OLDEST, kBfloat16 = 80;
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string capability_text(int capability) {
+  return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
 }
 
 std::string failure_text(cudaError_t error) {
@@ -57,24 +62,28 @@ void devices(std::vector<DeviceInfo>& found, std::string& why) {
     if (error != cudaSuccess) {
       cudaGetLastError();
       why += "GPU " + std::to_string(i) + " does not answer: " + failure_text(error) + " ";
-    } else if (properties.major < kMinimumMajor) {
+      continue;
+    }
+    const int capability = 10 * properties.major + properties.minor;
+    if (capability < kOldest) {
       why += "GPU " + std::to_string(i) + " (" + properties.name + ") has compute capability " +
-             std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", and gradstep needs " +
-             std::to_string(kMinimumMajor) + ".0 or higher. ";
+             capability_text(capability) + ", and this build of gradstep needs " + capability_text(kOldest) +
+             " or higher. ";
     } else {
-      found.push_back({"cuda:" + std::to_string(i), properties.name, properties.totalGlobalMem});
+      found.push_back(
+          {"cuda:" + std::to_string(i), properties.name, properties.totalGlobalMem, capability >= kBfloat16});
     }
   }
   if (!why.empty()) why.pop_back();
 }
 
-std::unique_ptr<Backend> create(int index) {
+std::unique_ptr<Backend> create(int index, bool deterministic) {
   std::vector<DeviceInfo> found;
   std::string why;
   devices(found, why);
   const std::string name = "cuda:" + std::to_string(index);
   for (const DeviceInfo& device : found) {
-    if (device.name == name) return std::make_unique<CudaBackend>(index);
+    if (device.name == name) return std::make_unique<CudaBackend>(index, deterministic);
   }
   if (why.empty()) why = "There are " + std::to_string(found.size()) + " CUDA devices, counted from 0.";
   throw Error("ERR_DEVICE_UNAVAILABLE", "Device " + name + " is not available. " + why);

@@ -20,10 +20,15 @@ class Transfer {
   static constexpr size_t kSlice = size_t{1} << 20;
 
   char* slice(int i) const { return staging_.data() + i * kSlice; }
+  // Enqueues a copy from or to slice i.
+  void copy(int i, void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
+  // Until slice i is no longer copied.
+  void await(int i);
 
   cudaStream_t stream_;
   PinnedMemory staging_;
   OwnedEvent done_[2];
+  bool recorded_[2] = {true, true};  // false: the slice's last copy could not be followed by its event
   int next_ = 0;
 };
 

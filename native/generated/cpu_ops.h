@@ -80,6 +80,8 @@ Step top_mask(Prepare& prepare, const TopMaskArgs& args);
 Step transpose(Prepare& prepare, const TransposeArgs& args);
 Step weight_decay(Prepare& prepare, const WeightDecayArgs& args);
 
+// Not on this backend: mlp, mlpGrad.
+
 // The step of an op of the table by its code; `args` is the op's argument struct.
 inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
   switch (op) {
@@ -127,31 +129,31 @@ inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
     case 41: return max_pool(prepare, *static_cast<const MaxPoolArgs*>(args));
     case 42: return max_pool_dx(prepare, *static_cast<const MaxPoolDxArgs*>(args));
     case 43: return metric_sum(prepare, *static_cast<const MetricSumArgs*>(args));
-    case 44: return moving_average(prepare, *static_cast<const MovingAverageArgs*>(args));
-    case 45: return nadam(prepare, *static_cast<const NadamArgs*>(args));
-    case 46: return noise(prepare, *static_cast<const NoiseArgs*>(args));
-    case 47: return one_hot(prepare, *static_cast<const OneHotArgs*>(args));
-    case 48: return pad(prepare, *static_cast<const PadArgs*>(args));
-    case 49: return random(prepare, *static_cast<const RandomArgs*>(args));
-    case 50: return random_transform(prepare, *static_cast<const RandomTransformArgs*>(args));
-    case 51: return reduce_max(prepare, *static_cast<const ReduceMaxArgs*>(args));
-    case 52: return reduce_max_dx(prepare, *static_cast<const ReduceMaxDxArgs*>(args));
-    case 53: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
-    case 54: return resize(prepare, *static_cast<const ResizeArgs*>(args));
-    case 55: return resize_dx(prepare, *static_cast<const ResizeDxArgs*>(args));
-    case 56: return restarts(prepare, *static_cast<const RestartsArgs*>(args));
-    case 57: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
-    case 58: return sgd(prepare, *static_cast<const SgdArgs*>(args));
-    case 59: return simple_rnn(prepare, *static_cast<const SimpleRnnArgs*>(args));
-    case 60: return simple_rnn_dx(prepare, *static_cast<const SimpleRnnDxArgs*>(args));
-    case 61: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
-    case 62: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
-    case 63: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
-    case 64: return step_count(prepare, *static_cast<const StepCountArgs*>(args));
-    case 65: return target_rank(prepare, *static_cast<const TargetRankArgs*>(args));
-    case 66: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
-    case 67: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
-    case 68: return weight_decay(prepare, *static_cast<const WeightDecayArgs*>(args));
+    case 46: return moving_average(prepare, *static_cast<const MovingAverageArgs*>(args));
+    case 47: return nadam(prepare, *static_cast<const NadamArgs*>(args));
+    case 48: return noise(prepare, *static_cast<const NoiseArgs*>(args));
+    case 49: return one_hot(prepare, *static_cast<const OneHotArgs*>(args));
+    case 50: return pad(prepare, *static_cast<const PadArgs*>(args));
+    case 51: return random(prepare, *static_cast<const RandomArgs*>(args));
+    case 52: return random_transform(prepare, *static_cast<const RandomTransformArgs*>(args));
+    case 53: return reduce_max(prepare, *static_cast<const ReduceMaxArgs*>(args));
+    case 54: return reduce_max_dx(prepare, *static_cast<const ReduceMaxDxArgs*>(args));
+    case 55: return reduce_sum(prepare, *static_cast<const ReduceSumArgs*>(args));
+    case 56: return resize(prepare, *static_cast<const ResizeArgs*>(args));
+    case 57: return resize_dx(prepare, *static_cast<const ResizeDxArgs*>(args));
+    case 58: return restarts(prepare, *static_cast<const RestartsArgs*>(args));
+    case 59: return rmsprop(prepare, *static_cast<const RmspropArgs*>(args));
+    case 60: return sgd(prepare, *static_cast<const SgdArgs*>(args));
+    case 61: return simple_rnn(prepare, *static_cast<const SimpleRnnArgs*>(args));
+    case 62: return simple_rnn_dx(prepare, *static_cast<const SimpleRnnDxArgs*>(args));
+    case 63: return softmax(prepare, *static_cast<const SoftmaxArgs*>(args));
+    case 64: return softmax_cross_entropy(prepare, *static_cast<const SoftmaxCrossEntropyArgs*>(args));
+    case 65: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
+    case 66: return step_count(prepare, *static_cast<const StepCountArgs*>(args));
+    case 67: return target_rank(prepare, *static_cast<const TargetRankArgs*>(args));
+    case 68: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
+    case 69: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
+    case 70: return weight_decay(prepare, *static_cast<const WeightDecayArgs*>(args));
   }
   throw Error("ERR_PROGRAM", "The cpu backend has no op of code " + std::to_string(op));
 }

@@ -31,6 +31,7 @@
 #include "generated/args/matmul.h"
 #include "generated/args/max_pool.h"
 #include "generated/args/metric_sum.h"
+#include "generated/args/mlp.h"
 #include "generated/args/moving_average.h"
 #include "generated/args/nadam.h"
 #include "generated/args/noise.h"
@@ -57,7 +58,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xb19e5554421f5c4full;
+constexpr uint64_t kOpTableHash = 0xa2b9ef6ea3bb40b9ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -105,32 +106,34 @@ constexpr uint64_t kOpTableHash = 0xb19e5554421f5c4full;
   X(41, MaxPoolArgs, max_pool) \
   X(42, MaxPoolDxArgs, max_pool_dx) \
   X(43, MetricSumArgs, metric_sum) \
-  X(44, MovingAverageArgs, moving_average) \
-  X(45, NadamArgs, nadam) \
-  X(46, NoiseArgs, noise) \
-  X(47, OneHotArgs, one_hot) \
-  X(48, PadArgs, pad) \
-  X(49, RandomArgs, random) \
-  X(50, RandomTransformArgs, random_transform) \
-  X(51, ReduceMaxArgs, reduce_max) \
-  X(52, ReduceMaxDxArgs, reduce_max_dx) \
-  X(53, ReduceSumArgs, reduce_sum) \
-  X(54, ResizeArgs, resize) \
-  X(55, ResizeDxArgs, resize_dx) \
-  X(56, RestartsArgs, restarts) \
-  X(57, RmspropArgs, rmsprop) \
-  X(58, SgdArgs, sgd) \
-  X(59, SimpleRnnArgs, simple_rnn) \
-  X(60, SimpleRnnDxArgs, simple_rnn_dx) \
-  X(61, SoftmaxArgs, softmax) \
-  X(62, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(63, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(64, StepCountArgs, step_count) \
-  X(65, TargetRankArgs, target_rank) \
-  X(66, TopMaskArgs, top_mask) \
-  X(67, TransposeArgs, transpose) \
-  X(68, WeightDecayArgs, weight_decay)
+  X(44, MlpArgs, mlp) \
+  X(45, MlpGradArgs, mlp_grad) \
+  X(46, MovingAverageArgs, moving_average) \
+  X(47, NadamArgs, nadam) \
+  X(48, NoiseArgs, noise) \
+  X(49, OneHotArgs, one_hot) \
+  X(50, PadArgs, pad) \
+  X(51, RandomArgs, random) \
+  X(52, RandomTransformArgs, random_transform) \
+  X(53, ReduceMaxArgs, reduce_max) \
+  X(54, ReduceMaxDxArgs, reduce_max_dx) \
+  X(55, ReduceSumArgs, reduce_sum) \
+  X(56, ResizeArgs, resize) \
+  X(57, ResizeDxArgs, resize_dx) \
+  X(58, RestartsArgs, restarts) \
+  X(59, RmspropArgs, rmsprop) \
+  X(60, SgdArgs, sgd) \
+  X(61, SimpleRnnArgs, simple_rnn) \
+  X(62, SimpleRnnDxArgs, simple_rnn_dx) \
+  X(63, SoftmaxArgs, softmax) \
+  X(64, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(65, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(66, StepCountArgs, step_count) \
+  X(67, TargetRankArgs, target_rank) \
+  X(68, TopMaskArgs, top_mask) \
+  X(69, TransposeArgs, transpose) \
+  X(70, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 69;
+constexpr uint32_t kOpCount = 71;
 
 }  // namespace gradstep

@@ -76,8 +76,9 @@ __global__ void __launch_bounds__(kColumnThreads)
   }
 }
 
+// Four blocks a multiprocessor: where it is left open, ptxas makes room for more on sm_100 and spills for it.
 template <int kPack, NormMask kMask>
-__global__ void __launch_bounds__(kColumnThreads)
+__global__ void __launch_bounds__(kColumnThreads, 4)
     spread_kernel(ColumnGrid g, NormParameters p, const float2* shared, const float* x, const float* dy, const float* y,
                   float* dx) {
   const ColumnPlace<kPack> place(g);

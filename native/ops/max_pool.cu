@@ -8,9 +8,13 @@
 namespace gradstep::cuda {
 namespace {
 
+// Blocks a multiprocessor. Where it is left open, ptxas makes room for more on sm_86 and sm_100 and spills for it.
+constexpr int kPoolBlocks = 4;
+
 // Writes y and argmax (position in the window, plane by plane, row by row) of [N, O, P, Q, C].
 template <typename Position>
-__global__ void __launch_bounds__(kPoolThreads) max_pool_kernel(PoolMap g, const float* x, float* y, Position* argmax) {
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
+    max_pool_kernel(PoolMap g, const float* x, float* y, Position* argmax) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
   const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
@@ -43,7 +47,7 @@ __global__ void __launch_bounds__(kPoolThreads) max_pool_kernel(PoolMap g, const
 
 // Writes every element of dx [N, D, H, W, C].
 template <typename Position>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
     max_pool_dx_kernel(PoolMap g, const float* dy, const Position* argmax, float* dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;

@@ -42,8 +42,9 @@ __global__ void __launch_bounds__(kImageThreads) resize_kernel(Resize r) {
   }
 }
 
+// Four blocks a multiprocessor: where it is left open, ptxas makes room for more on sm_100 and spills for it.
 template <int kWidth>
-__global__ void __launch_bounds__(kImageThreads) resize_dx_kernel(Resize r) {
+__global__ void __launch_bounds__(kImageThreads, 4) resize_dx_kernel(Resize r) {
   const uint32_t flat = r.map.flat_pixel();
   if (flat >= r.map.pixels) return;
   const Pixel at = r.map.pixel(flat);

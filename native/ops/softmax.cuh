@@ -54,7 +54,7 @@ __device__ inline float row_max(const float* x, int32_t length) {
   return Team<kTeam>::reduce(largest, Max{}, -INFINITY);
 }
 
-// y = e^(x - largest), and the sum of that. y may be x.
+// y = e^(x - largest), and the sum of that. y may be x, and null: the sum only.
 template <int kTeam, int kWidth>
 __device__ inline float row_exponentials(const float* x, float largest, float* y, int32_t length) {
   float sum = 0.f;
@@ -65,7 +65,7 @@ __device__ inline float row_exponentials(const float* x, float largest, float* y
       v.v[k] = scalar::exp(v.v[k] - largest);
       sum += v.v[k];
     }
-    store_pack(y + i, v);
+    if (y) store_pack(y + i, v);
   }
   return Team<kTeam>::reduce(sum, Sum{}, 0.f);
 }

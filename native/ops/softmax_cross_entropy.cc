@@ -1,7 +1,11 @@
 // softmaxCrossEntropy on the CPU: loss = log Σ exp(x − max) − (x[label] − max), or with a distribution t:
 // Σ_c t_c (log Σ exp(x − max) − (x_c − max)). Wrong labels are looked for first, in order, so that the flag always
-// names the first one.
+// names the first one. Rows are taken in blocks that stay in the cache: their probabilities, their losses and, where it
+// is asked for, their gradient. Probabilities that nobody asks for lie where the gradient will, or in the workspace.
 #include "generated/args/softmax_cross_entropy.h"
+
+#include <algorithm>
+#include <cstring>
 
 #include "core/state.h"
 #include "cpu/octet.h"
@@ -85,23 +89,55 @@ GRADSTEP_VECTORISED void scaled(float* dx, const float* p, float g, int64_t n) {
   for (int64_t i = 0; i < n; i++) dx[i] = p[i] * g;
 }
 
+// dx = (p Σ t − t) g of `rows` rows; dx may be p.
+void sparse_gradients(float* dx, const float* p, const int32_t* labels, const float* g, int64_t rows, int64_t classes) {
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t at = r * classes;
+    const int32_t label = labels[r];
+    const bool valid = label >= 0 && label < classes;
+    scaled(dx + at, p + at, valid ? g[r] : 0.f, classes);
+    if (valid) dx[at + label] -= g[r];
+  }
+}
+
+void dense_gradients(float* dx, const float* p, const float* t, const float* g, int64_t rows, int64_t classes) {
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t at = r * classes;
+    difference(dx + at, p + at, t + at, static_cast<float>(sum(t + at, classes)), g[r], classes);
+  }
+}
+
+// Rows of a block: as many as have 32 KiB of logits.
+int64_t block_rows(int64_t classes) {
+  constexpr int64_t kBlock = 8192;
+  return std::clamp<int64_t>(kBlock / classes, 1, kSoftmaxRows);
+}
+
 }  // namespace
 
 Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args) {
-  const int64_t rows = args.x.dims[0], classes = args.x.dims[1];
+  const int64_t rows = args.x.dims[0], classes = args.x.dims[1], block = block_rows(classes);
   const int parts = parts_of(rows * classes, prepare.threads(), kGrain / 8);
   const bool sparse = args.labels.dtype == DType::kInt32;
-  return [rows, classes, parts, sparse, x = prepare.at(args.x), p = prepare.at(args.probabilities),
-          loss = prepare.at(args.loss), classes_of = prepare.at<int32_t>(args.labels), t = prepare.at(args.labels),
+  float *const p = prepare.at(args.probabilities), *const dx = prepare.at(args.dx);
+  const bool aside = p == nullptr && dx == nullptr;
+  const size_t aside_bytes = aside ? static_cast<size_t>(parts * block * classes) * sizeof(float) : 0;
+  float* const workspace = static_cast<float*>(prepare.workspace(aside_bytes));
+  return [=, x = prepare.at(args.x), loss = prepare.at(args.loss), g = prepare.at(args.dloss),
+          classes_of = prepare.at<int32_t>(args.labels), t = prepare.at(args.labels),
           state = prepare.at<int32_t>(args.state), flag = prepare.at<int32_t>(args.flag)] {
     if (sparse) check_labels(classes_of, rows, classes, state, flag);
-    parallel_ranges(rows, parts, 1, [&](int, int64_t begin, int64_t end) {
+    parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
       RowScales scales;
-      for (int64_t r = begin; r < end; r += kSoftmaxRows) {
-        const int64_t n = std::min(kSoftmaxRows, end - r), at = r * classes;
-        softmax_rows(p + at, x + at, n, classes, scales);
+      for (int64_t r = begin; r < end; r += block) {
+        const int64_t n = std::min(block, end - r), at = r * classes;
+        float* const shares = p != nullptr ? p + at : dx != nullptr ? dx + at : workspace + part * block * classes;
+        softmax_rows(shares, x + at, n, classes, scales);
         if (sparse) sparse_losses(loss + r, x + at, classes_of + r, n, classes, scales);
         if (!sparse) dense_losses(loss + r, x + at, t + at, n, classes, scales);
+        if (dx == nullptr) continue;
+        if (sparse) sparse_gradients(dx + at, shares, classes_of + r, g + r, n, classes);
+        if (!sparse) dense_gradients(dx + at, shares, t + at, g + r, n, classes);
       }
     });
   };
@@ -114,17 +150,9 @@ Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs&
   return [rows, classes, parts, sparse, p = prepare.at(args.probabilities), dx = prepare.at(args.dx),
           g = prepare.at(args.dloss), classes_of = prepare.at<int32_t>(args.labels), t = prepare.at(args.labels)] {
     parallel_ranges(rows, parts, 1, [&](int, int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) {
-        const int64_t at = r * classes;
-        if (!sparse) {
-          difference(dx + at, p + at, t + at, static_cast<float>(sum(t + at, classes)), g[r], classes);
-          continue;
-        }
-        const int32_t label = classes_of[r];
-        const bool valid = label >= 0 && label < classes;
-        scaled(dx + at, p + at, valid ? g[r] : 0.f, classes);
-        if (valid) dx[at + label] -= g[r];
-      }
+      const int64_t at = begin * classes, n = end - begin;
+      if (sparse) sparse_gradients(dx + at, p + at, classes_of + begin, g + begin, n, classes);
+      if (!sparse) dense_gradients(dx + at, p + at, t + at, g + begin, n, classes);
     });
   };
 }

@@ -1,6 +1,7 @@
 // softmax_cross_entropy and its gradient on CUDA: a warp a row, or a block where rows are long. From the row's maximum
 // M, S = sum of e^(x - M) and the labels t: loss = log S * sum t - sum t (x - M), probabilities = e^(x - M) / S. Of
 // several labels outside the classes, the first row's is the one that is told; such a row's loss and gradient are 0.
+// The gradient (p * sum t - t) * dloss is made along with the loss where dloss is there, else by a kernel of its own.
 #include "core/state.h"
 #include "cuda/prepare.h"
 #include "generated/args/softmax_cross_entropy.h"
@@ -14,7 +15,9 @@ struct CrossEntropy {
   const int32_t* state;
   int32_t* flag;
   float* loss;           // [rows]
-  float* probabilities;  // [rows, classes]
+  float* probabilities;  // [rows, classes]; null: nobody asks for them
+  const float* dloss;    // [rows]; null: no gradient
+  float* dx;             // [rows, classes]; null: no gradient
   int64_t rows;
   int32_t classes;
 };
@@ -62,70 +65,111 @@ __device__ float row_loss(const CrossEntropy& e, const float* labels, const floa
   return scalar::log(sum) * shares - weighted;
 }
 
+// What the probabilities of a row count for in its gradient: the sum of its shares, or whether its label is a class.
+template <int kTeam, int kWidth>
+__device__ float row_mass(const int32_t* labels, int64_t row, int32_t classes) {
+  return is_class(labels[row], classes) ? 1.f : 0.f;
+}
+
+template <int kTeam, int kWidth>
+__device__ float row_mass(const float* labels, int64_t row, int32_t classes) {
+  float mass = 0.f;
+  for (int32_t i = Team<kTeam>::member() * kWidth; i < classes; i += kTeam * kWidth) {
+    const Pack<float, kWidth> t = load_pack<kWidth>(labels + row * classes + i);
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) mass += t.v[k];
+  }
+  return Team<kTeam>::reduce(mass, Sum{}, 0.f);
+}
+
+// The shares of classes i, i + 1, …
+template <int kWidth>
+__device__ Pack<float, kWidth> shares_at(const int32_t* labels, int64_t row, int32_t, int32_t i) {
+  Pack<float, kWidth> t;
+#pragma unroll
+  for (int k = 0; k < kWidth; k++) t.v[k] = labels[row] == i + k ? 1.f : 0.f;
+  return t;
+}
+
+template <int kWidth>
+__device__ Pack<float, kWidth> shares_at(const float* labels, int64_t row, int32_t classes, int32_t i) {
+  return load_pack<kWidth>(labels + row * classes + i);
+}
+
+// dx = (weight p * sum t - t) * g of a row; dx may be p.
+template <int kTeam, int kWidth, typename Label>
+__device__ void row_gradient(float* dx, const float* p, float weight, const Label* labels, float g, int64_t row,
+                             int32_t classes) {
+  const float mass = row_mass<kTeam, kWidth>(labels, row, classes);
+  for (int32_t i = Team<kTeam>::member() * kWidth; i < classes; i += kTeam * kWidth) {
+    Pack<float, kWidth> v = load_pack<kWidth>(p + i);
+    const Pack<float, kWidth> t = shares_at<kWidth>(labels, row, classes, i);
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) v.v[k] = (v.v[k] * weight * mass - t.v[k]) * g;
+    store_pack(dx + i, v);
+  }
+}
+
+// Each member reads back what it wrote itself, so a row needs no barrier between its passes.
 template <typename Label, int kTeam, int kWidth>
 __global__ void __launch_bounds__(kRowThreads) cross_entropy_kernel(CrossEntropy e, const Label* labels) {
   const int64_t row = Team<kTeam>::row();
   if (row >= e.rows) return;
   const float* x = e.x + row * e.classes;
-  float* probabilities = e.probabilities + row * e.classes;
+  float* probabilities = e.probabilities ? e.probabilities + row * e.classes : nullptr;
+  float* dx = e.dx ? e.dx + row * e.classes : nullptr;
+  float* exponentials = probabilities ? probabilities : dx;
   const float largest = row_max<kTeam, kWidth>(x, e.classes);
-  const float sum = row_exponentials<kTeam, kWidth>(x, largest, probabilities, e.classes);
-  row_scale<kTeam, kWidth>(probabilities, 1.f / sum, e.classes);
+  const float sum = row_exponentials<kTeam, kWidth>(x, largest, exponentials, e.classes);
+  if (probabilities) row_scale<kTeam, kWidth>(probabilities, 1.f / sum, e.classes);
   const float loss = row_loss<kTeam, kWidth>(e, labels, x, row, largest, sum);
   if (Team<kTeam>::member() == 0) e.loss[row] = loss;
+  if (!dx) return;
+  row_gradient<kTeam, kWidth>(dx, exponentials, probabilities ? 1.f : 1.f / sum, labels, e.dloss[row], row, e.classes);
 }
 
-// dx = (p * sum t - t) * dloss, dx may be p.
-template <int kTeam, int kWidth>
+// dx may be p.
+template <typename Label, int kTeam, int kWidth>
 __global__ void __launch_bounds__(kRowThreads)
-    class_dx_kernel(const float* p, const int32_t* labels, const float* dloss, float* dx, int64_t rows,
-                    int32_t classes) {
+    gradient_kernel(const float* p, const Label* labels, const float* dloss, float* dx, int64_t rows, int32_t classes) {
   const int64_t row = Team<kTeam>::row();
   if (row >= rows) return;
-  const int32_t label = labels[row];
-  const float g = dloss[row];
-  const bool known = is_class(label, classes);
-  for (int32_t i = Team<kTeam>::member() * kWidth; i < classes; i += kTeam * kWidth) {
-    Pack<float, kWidth> v = load_pack<kWidth>(p + row * classes + i);
-#pragma unroll
-    for (int k = 0; k < kWidth; k++) v.v[k] = known ? (v.v[k] - (i + k == label ? 1.f : 0.f)) * g : 0.f;
-    store_pack(dx + row * classes + i, v);
-  }
-}
-
-template <int kTeam, int kWidth>
-__global__ void __launch_bounds__(kRowThreads)
-    share_dx_kernel(const float* p, const float* labels, const float* dloss, float* dx, int64_t rows, int32_t classes) {
-  const int64_t row = Team<kTeam>::row();
-  if (row >= rows) return;
-  const float* t = labels + row * classes;
-  const float g = dloss[row];
-  float shares = 0.f;
-  for (int32_t i = Team<kTeam>::member() * kWidth; i < classes; i += kTeam * kWidth) {
-    const Pack<float, kWidth> v = load_pack<kWidth>(t + i);
-#pragma unroll
-    for (int k = 0; k < kWidth; k++) shares += v.v[k];
-  }
-  shares = Team<kTeam>::reduce(shares, Sum{}, 0.f);
-  for (int32_t i = Team<kTeam>::member() * kWidth; i < classes; i += kTeam * kWidth) {
-    Pack<float, kWidth> v = load_pack<kWidth>(p + row * classes + i);
-    const Pack<float, kWidth> target = load_pack<kWidth>(t + i);
-#pragma unroll
-    for (int k = 0; k < kWidth; k++) v.v[k] = (v.v[k] * shares - target.v[k]) * g;
-    store_pack(dx + row * classes + i, v);
-  }
+  const int64_t at = row * classes;
+  row_gradient<kTeam, kWidth>(dx + at, p + at, 1.f, labels, dloss[row], row, classes);
 }
 
 template <typename Label>
 Step forward(Prepare& prepare, const SoftmaxCrossEntropyArgs& args) {
-  const CrossEntropy e{prepare.at(args.x),    prepare.at<int32_t>(args.state), prepare.at<int32_t>(args.flag),
-                       prepare.at(args.loss), prepare.at(args.probabilities),  args.x.dims[0],
+  const CrossEntropy e{prepare.at(args.x),
+                       prepare.at<int32_t>(args.state),
+                       prepare.at<int32_t>(args.flag),
+                       prepare.at(args.loss),
+                       prepare.at(args.probabilities),
+                       prepare.at(args.dloss),
+                       prepare.at(args.dx),
+                       args.x.dims[0],
                        args.x.dims[1]};
   const Label* labels = prepare.at<Label>(args.labels);
   const RowLayout layout(e.rows, e.classes);
   const auto kernel = choose(layout, cross_entropy_kernel<Label, kWarp, 1>, cross_entropy_kernel<Label, kWarp, 4>,
                              cross_entropy_kernel<Label, kRowThreads, 1>, cross_entropy_kernel<Label, kRowThreads, 4>);
   return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, e, labels); };
+}
+
+template <typename Label>
+Step backward(Prepare& prepare, const SoftmaxCrossEntropyDxArgs& args) {
+  const float* p = prepare.at(args.probabilities);
+  const Label* labels = prepare.at<Label>(args.labels);
+  const float* dloss = prepare.at(args.dloss);
+  float* dx = prepare.at(args.dx);
+  const int64_t rows = args.probabilities.dims[0];
+  const int32_t classes = args.probabilities.dims[1];
+  const RowLayout layout(rows, classes);
+  const auto kernel = choose(layout, gradient_kernel<Label, kWarp, 1>, gradient_kernel<Label, kWarp, 4>,
+                             gradient_kernel<Label, kRowThreads, 1>, gradient_kernel<Label, kRowThreads, 4>);
+  return [=](cudaStream_t stream) {
+    launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, p, labels, dloss, dx, rows, classes);
+  };
 }
 
 }  // namespace
@@ -135,26 +179,7 @@ Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args
 }
 
 Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs& args) {
-  const float* p = prepare.at(args.probabilities);
-  const float* dloss = prepare.at(args.dloss);
-  float* dx = prepare.at(args.dx);
-  const int64_t rows = args.probabilities.dims[0];
-  const int32_t classes = args.probabilities.dims[1];
-  const RowLayout layout(rows, classes);
-  if (args.labels.dtype == DType::kInt32) {
-    const int32_t* labels = prepare.at<int32_t>(args.labels);
-    const auto kernel = choose(layout, class_dx_kernel<kWarp, 1>, class_dx_kernel<kWarp, 4>,
-                               class_dx_kernel<kRowThreads, 1>, class_dx_kernel<kRowThreads, 4>);
-    return [=](cudaStream_t stream) {
-      launch(stream, kernel, layout.grid, dim3(kRowThreads), p, labels, dloss, dx, rows, classes);
-    };
-  }
-  const float* labels = prepare.at(args.labels);
-  const auto kernel = choose(layout, share_dx_kernel<kWarp, 1>, share_dx_kernel<kWarp, 4>,
-                             share_dx_kernel<kRowThreads, 1>, share_dx_kernel<kRowThreads, 4>);
-  return [=](cudaStream_t stream) {
-    launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, p, labels, dloss, dx, rows, classes);
-  };
+  return args.labels.dtype == DType::kInt32 ? backward<int32_t>(prepare, args) : backward<float>(prepare, args);
 }
 
 }  // namespace gradstep::cuda

@@ -33,6 +33,7 @@ import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
 import { cases as maxPool } from './max_pool.js';
 import { cases as metricSum } from './metric_sum.js';
+import { cases as mlp } from './mlp.js';
 import { cases as movingAverage } from './moving_average.js';
 import { cases as nadam } from './nadam.js';
 import { cases as noise } from './noise.js';
@@ -87,6 +88,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   matmul,
   maxPool,
   metricSum,
+  mlp,
   movingAverage,
   nadam,
   noise,

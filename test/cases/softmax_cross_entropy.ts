@@ -45,7 +45,47 @@ function dense(name: string, rows: number, classes: number, extra: Partial<OpCas
   };
 }
 
+/** Loss and dx in one kernel, with the probabilities or without. */
+function bothAtOnce(name: string, rows: number, classes: number, labelsAre: 'numbers' | 'shares', keepsShares: boolean): OpCase {
+  const labels = labelsAre === 'numbers' ? { shape: [rows], dtype: 'int32' as const, range: [0, classes] as const } : undefined;
+  return {
+    name: `loss and gradient at once: ${name}`,
+    inputs: {
+      x: { shape: [rows, classes], range: [-3, 3] },
+      labels: labels ?? { shape: [rows, classes], range: [0, 1] },
+      state: STATE,
+      flag: FLAG,
+      dloss: { shape: [rows], range: [-2, 2] },
+    },
+    build: (v) => {
+      const { loss, probabilities, dx } = v.x!.graph.add(softmaxCrossEntropyOp, v).outputs;
+      return { loss: loss!, dx: dx!, ...(keepsShares && { probabilities: probabilities! }) };
+    },
+    reference: ({ x, labels, dloss }) => {
+      const probabilities = softmaxRows(x!, classes);
+      const shares =
+        labelsAre === 'shares' ? labels! : x!.map((_, i) => (labels![Math.floor(i / classes)] === i % classes ? 1 : 0));
+      const rowSum = (of: (i: number) => number): number[] =>
+        dloss!.map((_, r) => Array.from({ length: classes }, (_, c) => of(r * classes + c)).reduce((a, b) => a + b, 0));
+      const mass = rowSum((i) => shares[i]!);
+      const loss = rowSum((i) => -shares[i]! * Math.log(probabilities[i]!));
+      const row = (i: number): number => Math.floor(i / classes);
+      const dx = x!.map((_, i) => (probabilities[i]! * mass[row(i)]! - shares[i]!) * dloss![row(i)]!);
+      return { loss, dx, ...(keepsShares && { probabilities }) };
+    },
+    gradients: [],
+    terms: classes * 4,
+  };
+}
+
 export const cases: OpCase[] = [
+  bothAtOnce('class numbers', 5, 7, 'numbers', false),
+  bothAtOnce('class numbers, with probabilities', 5, 8, 'numbers', true),
+  bothAtOnce('distributions', 5, 7, 'shares', false),
+  bothAtOnce('distributions, with probabilities', 3, 40, 'shares', true),
+  bothAtOnce('several blocks of rows', 1100, 12, 'numbers', false),
+  bothAtOnce('long rows', 3, 2100, 'shares', false),
+  bothAtOnce('rows longer than a block', 2, 9000, 'numbers', false),
   sparse('class numbers', 5, 7),
   sparse('class numbers, one class', 3, 1),
   sparse('class numbers, 300 classes', 2, 300, { gradients: [] }),

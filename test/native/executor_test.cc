@@ -59,6 +59,36 @@ TEST(executor_puts_a_first_job_ahead_of_the_queue) {
   EXPECT_EQUAL(order, "ab");
 }
 
+TEST(executor_lets_jobs_go_ahead_within_a_running_one_of_their_owner) {
+  Executor& executor = Executor::of("test:ahead");
+  Gate gate;
+  std::string order;
+  const int mine = 0, other = 0;
+  const auto note = [&](const int* owner, char what, bool ahead) {
+    Job job{owner, [&order, what](const std::atomic<bool>&) { order += what; }, nullptr};
+    job.ahead = ahead;
+    executor.submit(std::move(job));
+  };
+  executor.submit(gate.job(nullptr));
+  gate.entered.get_future().wait();
+  executor.submit({&mine,
+                   [&](const std::atomic<bool>&) {
+                     order += '<';
+                     while (executor.run_ahead(&mine)) continue;
+                     order += '>';
+                   },
+                   nullptr});
+  note(&other, 'o', true);  // another owner's: neither goes ahead nor is in the way
+  note(&mine, 'a', true);
+  note(&mine, 'b', true);
+  note(&mine, 'c', false);
+  note(&mine, 'd', true);  // comes after one that may not
+  gate.opened.set_value();
+  finish(executor);
+  EXPECT_EQUAL(order, "<ab>ocd");
+  EXPECT(!executor.run_ahead(&mine));
+}
+
 TEST(executor_is_one_thread_a_device) {
   EXPECT_EQUAL(&Executor::of("test:a"), &Executor::of("test:a"));
   std::thread::id a1, a2, b;

@@ -17,6 +17,7 @@ namespace gradstep::test {
 
 struct FakeOptions {
   int step_ms = 0;
+  uint64_t workspace = 0;  // what it says to use
   // What a run does at its second step.
   enum { kNothing, kThrow, kThrowForeign, kThrowOom, kThrowFailed } at_step_two = kNothing;
 };
@@ -44,6 +45,7 @@ class FakeBackend : public Backend {
       std::this_thread::sleep_for(std::chrono::milliseconds(options_.step_ms));
       count();
       done++;
+      while (control.ahead && control.ahead()) continue;
       const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
       if (control.budget_seconds > 0 && spent.count() >= control.budget_seconds) break;
     }
@@ -64,8 +66,9 @@ class FakeBackend : public Backend {
     slots_[slot].assign(static_cast<size_t>(rows * row_elements) * dtype_bytes(dtype), 0);
   }
   void release_slot(int slot) override { slots_.erase(slot); }
+  void turn_slot(int slot) override { std::swap(slots_[slot], slots_[spare_of(slot)]); }
   MemoryUse memory() const override {
-    MemoryUse use{persistent_.size(), scratch_.size(), 0, 0};
+    MemoryUse use{persistent_.size(), scratch_.size(), options_.workspace, 0};
     for (const auto& [slot, data] : slots_) use.slots += data.size();
     return use;
   }

@@ -19,8 +19,9 @@ void devices(std::vector<DeviceInfo>& found, std::string& why) {
   why = "";
 }
 
-std::unique_ptr<Backend> create(int index) {
+std::unique_ptr<Backend> create(int index, bool deterministic) {
   FakeOptions options;
+  options.workspace = deterministic ? 1 : 2;  // for the tests to see
   options.step_ms = index == 1 ? 300 : 5;
   if (index == 2) options.at_step_two = FakeOptions::kThrow;
   if (index == 3) throw Error("ERR_DEVICE_UNAVAILABLE", "There is no fake device 3");

@@ -27,12 +27,12 @@ TEST(plugin_is_loaded_once) {
   plugin.devices(found, why);
   EXPECT_EQUAL(found.size(), 1u);
   EXPECT_EQUAL(found[0].description, "fake device");
-  plugin.create(0)->reserve(64);
+  plugin.create(0, false)->reserve(64);
 }
 
 TEST(plugin_errors_cross_the_library) {
   const Plugin& plugin = load_plugin(beside("gradstep_fake_plugin.so"));
-  EXPECT_ERROR("ERR_DEVICE_UNAVAILABLE", plugin.create(3), "no fake device 3");
+  EXPECT_ERROR("ERR_DEVICE_UNAVAILABLE", plugin.create(3, false), "no fake device 3");
 }
 
 TEST(plugin_that_is_missing_is_refused) {

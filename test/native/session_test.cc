@@ -124,6 +124,44 @@ TEST(session_checks_transfers) {
   EXPECT_ERROR("ERR_OPTION", session.read(slot(3, 0, 1), data), "no slot 3");
 }
 
+TEST(session_turns_a_slot_and_its_spare) {
+  Session session = make();
+  EXPECT_ERROR("ERR_OPTION", session.turn_slot(5), "no spare of slot 5");
+  const int32_t first[2] = {1, 2}, second[3] = {3, 4, 5};
+  int32_t found[3] = {};
+  session.allocate_slot(5, DType::kInt32, 2, 1);
+  session.write(slot(5, 0, 8), first);
+  session.allocate_slot(spare_of(5), DType::kInt32, 3, 1);
+  session.write(slot(spare_of(5), 0, 12), second);
+  session.turn_slot(5);
+  session.read(slot(5, 0, 12), found);
+  EXPECT(found[0] == 3 && found[1] == 4 && found[2] == 5);
+  session.read(slot(spare_of(5), 0, 8), found);
+  EXPECT(found[0] == 1 && found[1] == 2);
+  EXPECT_ERROR("ERR_OPTION", session.write(slot(spare_of(5), 0, 12), second), "of 8 bytes");
+  session.release_slot(spare_of(5));
+  EXPECT_ERROR("ERR_OPTION", session.turn_slot(5), "no spare of slot 5");
+}
+
+TEST(session_lets_a_run_do_what_may_go_ahead) {
+  Session session = make();
+  const int entry = load(session);
+  const auto counted = [&] {
+    int64_t steps = 0;
+    session.read(persistent(0, sizeof steps), &steps);
+    return steps;
+  };
+  std::vector<int64_t> at;
+  const auto ahead = [&] {
+    if (at.size() == 3) return false;
+    at.push_back(counted());
+    return true;
+  };
+  EXPECT_EQUAL(session.run_series({{entry, 2}, {entry, 2}}, 0, kGo, ahead).steps, 4);
+  EXPECT(at == (std::vector<int64_t>{1, 1, 1}));
+  EXPECT_EQUAL(counted(), 4);
+}
+
 TEST(session_keeps_to_the_memory_there_is) {
   Session session = make({}, 1000);
   session.reserve(600);

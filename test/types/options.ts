@@ -67,6 +67,7 @@ export function compiling(model: gs.Sequential): void {
     device: 'cpu',
     precision: 'float32',
     seed: 42,
+    deterministic: true,
     threads: 2,
     onNaN: 'continue',
   });

@@ -34,7 +34,7 @@ interface Trial {
 }
 
 const PRODUCT: Trial = {
-  sizes: [64, 256, 1024, 2048],
+  sizes: [64, 256, 1024, 2048, 4096],
   counts: 'fastest',
   needsNumbers: true,
   work: (n) => 2 * n ** 3,

@@ -100,7 +100,7 @@ export async function profile(
   const compiled = copy.memory.training?.options;
   const [asked, precision] = [compiled?.threads ?? 0, compiled?.precision ?? 'float32'];
   const limits = await limitsOf(copy.device, asked, precision);
-  const session = await Session.open(copy.device, asked, copy.memory.layout.bytes);
+  const session = await Session.open(copy.device, asked, copy.memory.layout.bytes, compiled?.deterministic);
   try {
     const batch = await TimedBatch.open(session, copy, samples, y === undefined ? 'predict' : 'train');
     const { whole, parts } = await timeSteps(batch, steps);

@@ -29,9 +29,11 @@ class TrialCore extends ModelCore {
 }
 
 /** Options that compile to the same, without metrics. */
-function optionsOf({ optimizer, outputs, device, precision, threads, onNaN }: Compiled, seed: number): CompileOptions {
+function optionsOf({ optimizer, outputs, ...rest }: Compiled, seed: number): CompileOptions {
+  const { device, precision, deterministic, threads, onNaN } = rest;
   const loss = outputs.map((o) => o.loss ?? null);
-  return { optimizer, loss, lossWeights: outputs.map((o) => o.weight), device, precision, threads, onNaN, seed };
+  const lossWeights = outputs.map((o) => o.weight);
+  return { optimizer, loss, lossWeights, device, precision, deterministic, threads, onNaN, seed };
 }
 
 /**

@@ -1,7 +1,7 @@
 // A stand-in for libcublasLt.so.13 that multiplies on the CPU as NVIDIA documents the calls: column-major matrices,
 // D = epilogue(alpha·op(A)·op(B) + beta·C), the bias one value a row of D. Only what native/cuda/gemm.cc asks for;
 // anything else is refused. It says that it needs 256 bytes of workspace, and fails without them. Every call can be
-// made to fail (fake_cublaslt.h).
+// made to fail, and algorithms can be slow, wrong or refused (fake_cublaslt.h).
 #include "fake_cublaslt.h"
 
 #include <cublasLt.h>
@@ -30,6 +30,12 @@ uint64_t calls_left = 0;  // until the one that fails, counting it; 0: none will
 cublasStatus_t planned = CUBLAS_STATUS_SUCCESS;
 std::string failed;
 int alive = 0;
+
+constexpr uint64_t kOurs = 42;  // in the first word of an algorithm; the second one is its number
+std::vector<FakeAlgorithm> algorithms = {{0, kRight}};
+size_t version = 130000;
+int launches = 0, last = -1;
+double seconds = 0;
 
 cublasStatus_t planned_failure(const char* call) {
   if (calls_left == 0 || --calls_left > 0) return CUBLAS_STATUS_SUCCESS;
@@ -117,6 +123,14 @@ const char* fake_cublaslt_failed() { return failed.c_str(); }
 
 int fake_cublaslt_alive() { return alive; }
 
+void fake_cublaslt_propose(const FakeAlgorithm* proposed, int count) { algorithms.assign(proposed, proposed + count); }
+void fake_cublaslt_version(size_t said) { version = said; }
+int fake_cublaslt_launches() { return launches; }
+double fake_cublaslt_seconds() { return seconds; }
+int fake_cublaslt_last() { return last; }
+
+size_t cublasLtGetVersion() { return version; }
+
 const char* cublasLtGetStatusString(cublasStatus_t) { return "refused by the stand-in"; }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute, cudaDataType_t scale) {
@@ -197,10 +211,24 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA);
   if (columns_of(matrix(a), ta) == 13) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (wanted < 1 || *reinterpret_cast<size_t*>(preference) < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
-  results[0] = {};
-  results[0].algo.data[0] = 42;
-  results[0].workspaceSize = kWorkspace;
-  *found = 1;
+  for (; *found < wanted && static_cast<size_t>(*found) < algorithms.size(); ++*found) {
+    cublasLtMatmulHeuristicResult_t& result = results[*found];
+    result = {};
+    result.algo.data[0] = kOurs;
+    result.algo.data[1] = static_cast<uint64_t>(*found);
+    result.workspaceSize = kWorkspace;
+    const bool unsupported = algorithms[static_cast<size_t>(*found)].result == kUnsupported;
+    result.state = unsupported ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                       const cublasLtMatmulAlgo_t* algo, cublasLtMatmulHeuristicResult_t* result) {
+  GRADSTEP_MAY_FAIL;
+  if (algo->data[0] != kOurs || algo->data[1] >= algorithms.size()) return CUBLAS_STATUS_INVALID_VALUE;
+  result->workspaceSize = kWorkspace;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -210,7 +238,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo, void* workspace,
                               size_t workspace_bytes, cudaStream_t) {
   GRADSTEP_MAY_FAIL;
-  if (algo->data[0] != 42 || workspace == nullptr || workspace_bytes < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
+  if (algo->data[0] != kOurs || algo->data[1] >= algorithms.size()) return CUBLAS_STATUS_INVALID_VALUE;
+  if (workspace == nullptr || workspace_bytes < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
+  last = static_cast<int>(algo->data[1]);
+  const FakeAlgorithm& algorithm = algorithms[static_cast<size_t>(last)];
+  if (algorithm.result == kRefused || algorithm.result == kUnsupported) return CUBLAS_STATUS_EXECUTION_FAILED;
+  launches++;
+  seconds += algorithm.seconds;
   memset(workspace, 0xFF, kWorkspace);
   const Operation& op = operation(desc);
   const Matrix &ma = matrix(a_layout), &mb = matrix(b_layout), &md = matrix(d_layout);
@@ -239,6 +273,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
       }
     }
   }
+  if (algorithm.result == kWrong)
+    static_cast<float*>(d)[(md.columns - 1) * static_cast<uint64_t>(md.ld) + md.rows - 1] += 1;
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -1,5 +1,5 @@
-// What the tests may ask of the stand-in for cuBLASLt, by dlsym: that a call of it fails, which one that was, and how
-// many of its objects are alive.
+// What the tests may ask of the stand-in for cuBLASLt, by dlsym: that a call of it fails, which one that was, how many
+// of its objects are alive, and what algorithms it has.
 #pragma once
 
 #include <cublasLt.h>
@@ -14,4 +14,21 @@ void fake_cublaslt_fail(uint64_t n, cublasStatus_t status);
 // Empty: there was none.
 const char* fake_cublaslt_failed();
 int fake_cublaslt_alive();
+
+// kWrong: the last number is. kRefused: when it is launched. kUnsupported: already when it is proposed.
+enum FakeResult { kRight, kWrong, kRefused, kUnsupported };
+
+struct FakeAlgorithm {
+  double seconds;  // that a launch takes
+  FakeResult result;
+};
+
+// The algorithms that it proposes from now on, in this order. At first there is one.
+void fake_cublaslt_propose(const FakeAlgorithm* algorithms, int count);
+// What cublasLtGetVersion says.
+void fake_cublaslt_version(size_t version);
+// Of the products so far: how many there were, how long they took, and which algorithm the last one was made with.
+int fake_cublaslt_launches();
+double fake_cublaslt_seconds();
+int fake_cublaslt_last();
 }

@@ -61,6 +61,7 @@ void live(uint64_t n, const Mode& mode) {
 }
 
 void live_with_every_call_failing(const Mode& mode) {
+  const Setting pace("GRADSTEP_EMULATION_PACE", "1");  // steps are short: graphs of several are made
   for (uint64_t n = 1;; n++) {
     std::string why;
     try {

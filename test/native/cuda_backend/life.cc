@@ -30,6 +30,22 @@ Tensor floats(Region region, uint64_t offset, const std::vector<int32_t>& dims) 
   return tensor(region, DType::kFloat32, offset, dims);
 }
 
+AdvanceArgs one_step() {
+  AdvanceArgs advance{};
+  advance.state = tensor(Region::kPersistent, DType::kInt32, kState, {4});
+  advance.steps = 1;
+  return advance;
+}
+
+// A program that only counts: its graphs of several steps are quickly made.
+Program counting_program() {
+  ProgramBuilder builder;
+  builder.persistent_bytes = kPersistent;
+  Program program = builder.add(one_step()).program();
+  verify(program);
+  return program;
+}
+
 Program program_of(int32_t rows) {
   const uint64_t bytes = sizeof(float) * static_cast<uint64_t>(rows);
   const uint64_t states = bytes * kRowElements, products = states + bytes * kUnits;
@@ -66,11 +82,8 @@ Program program_of(int32_t rows) {
   sum.inner = kColumns;
   sum.scale = 1;
   sum.shape = {1, {kColumns}};
-  AdvanceArgs advance{};
-  advance.state = state;
-  advance.steps = 1;
-  Program program =
-      builder.add(gather, "rows").add(recurrence, "rnn").add(dense, "dense").add(sum, "sum").add(advance).program();
+  builder.add(gather, "rows").add(recurrence, "rnn").add(dense, "dense").add(sum, "sum").add(one_step());
+  Program program = builder.program();
   verify(program);
   return program;
 }
@@ -92,7 +105,7 @@ double column_sum(int32_t rows, int32_t to) {
 
 Span persistent(uint64_t offset, uint64_t bytes) { return {Region::kPersistent, -1, offset, bytes}; }
 
-constexpr RunControl kUnbounded{nullptr, 0};
+const RunControl kUnbounded{nullptr, 0};
 
 }  // namespace
 
@@ -107,13 +120,18 @@ void Life::write_weights() {
   write(kKernel, kUnits, kColumns, kernel);
 }
 
-void Life::write_data() {
+void Life::write_data(int slot) {
   std::vector<float> values;
   for (int32_t i = 0; i < kLarge * kRowElements; i++) {
     values.push_back(static_cast<float>(data(i / kRowElements, i % kRowElements)));
   }
-  backend_->write({Region::kNone, 0, 0, values.size() * sizeof(float)}, values.data());
+  backend_->write({Region::kNone, slot, 0, values.size() * sizeof(float)}, values.data());
   has_data_ = true;
+}
+
+void Life::clear_spare() {
+  const std::vector<float> nothing(kLarge * kRowElements);
+  backend_->write({Region::kNone, spare_of(0), 0, nothing.size() * sizeof(float)}, nothing.data());
 }
 
 void Life::replace_data() {
@@ -125,14 +143,21 @@ void Life::go_on() {
   if (small_ != 0 && has_data_) run(small_, kSmall, 1);
 }
 
+void Life::count(int64_t times) {
+  EXPECT_EQUAL(backend_->run(counting_, times, kUnbounded), times);
+  steps_ += times;
+}
+
 void Life::run(int entry, int32_t rows, int64_t times) {
   EXPECT_EQUAL(backend_->run(entry, times, kUnbounded), times);
+  steps_ += times;
   for (int32_t i = 0; i < kColumns; i++) sums_[static_cast<size_t>(i)] += times * column_sum(rows, i);
 }
 
 void Life::profile(int entry, int32_t rows, int64_t times) {
   constexpr size_t kMoments = 1 + 5;  // the program's begin, and the end of each of its steps
   EXPECT_EQUAL(backend_->profile(entry, times, kUnbounded).size(), kMoments * static_cast<size_t>(times));
+  steps_ += times;
   for (int32_t i = 0; i < kColumns; i++) sums_[static_cast<size_t>(i)] += times * column_sum(rows, i);
 }
 
@@ -140,26 +165,38 @@ void Life::expect_sums() {
   float sums[kColumns];
   backend_->read(persistent(kSums, sizeof sums), sums);
   for (size_t i = 0; i < kColumns; i++) EXPECT_EQUAL(sums[i], static_cast<float>(sums_[i]));
+  int32_t state[4];
+  backend_->read(persistent(kState, sizeof state), state);
+  EXPECT_EQUAL(state[0], steps_);
 }
 
 std::vector<LifeStep> Life::steps() {
   sums_.assign(kColumns, 0);
-  const auto small = [this] { run(small_, kSmall, 3); };
+  steps_ = 0;
+  const auto small = [this](int64_t times) { return [this, times] { run(small_, kSmall, times); }; };
   return {
-      {"create", false, [this] { backend_ = std::make_unique<cuda::CudaBackend>(device_); }},
+      {"create", false, [this] { backend_ = std::make_unique<cuda::CudaBackend>(device_, false); }},
       {"reserve", false, [this] { backend_->reserve(kPersistent); }},
       {"write weights", false, [this] { write_weights(); }},
       {"allocate a slot", false, [this] { backend_->allocate_slot(0, DType::kFloat32, kLarge, kRowElements); }},
-      {"write the slot", false, [this] { write_data(); }},
+      {"write the slot", false, [this] { write_data(0); }},
       {"load", false, [this] { small_ = backend_->load(program_of(kSmall)); }},
-      {"run", true, small},
+      {"run", true, small(3)},
+      {"load a program of one kernel", false, [this] { counting_ = backend_->load(counting_program()); }},
+      {"run graphs of several steps", true, [this] { count(20); }},
       {"profile", true, [this] { profile(small_, kSmall, 2); }},
       {"read", false, [this] { expect_sums(); }},
       {"load a larger program", false, [this] { large_ = backend_->load(program_of(kLarge)); }},
-      {"run the larger program", true, [this] { run(large_, kLarge, 2); }},
-      {"run the first program again", true, small},
+      {"run the larger program", true, [this] { run(large_, kLarge, 1); }},
+      {"run the first program again", true, small(1)},
       {"reserve more", false, [this] { backend_->reserve(2 * kPersistent); }},
-      {"run with more reserved", true, small},
+      {"run with more reserved", true, small(1)},
+      {"allocate a spare", false,
+       [this] { backend_->allocate_slot(spare_of(0), DType::kFloat32, kLarge, kRowElements); }},
+      {"write the spare", false, [this] { write_data(spare_of(0)); }},
+      {"turn the slot", false, [this] { backend_->turn_slot(0); }},
+      {"overwrite what was the slot", false, [this] { clear_spare(); }},
+      {"run on what was the spare", true, small(1)},
       {"read again", false, [this] { expect_sums(); }},
       {"allocate the slot again", false, [this] { replace_data(); }},
       {"release the slot", false, [this] { backend_->release_slot(0); }},

@@ -28,16 +28,19 @@ class Life {
 
  private:
   void write_weights();
-  void write_data();
+  void write_data(int slot);
+  void clear_spare();
   void replace_data();
+  void count(int64_t times);
   void run(int entry, int32_t rows, int64_t times);
   void profile(int entry, int32_t rows, int64_t times);
   void expect_sums();
 
   int device_;
   std::unique_ptr<Backend> backend_;
-  int small_ = 0, large_ = 0;
+  int small_ = 0, large_ = 0, counting_ = 0;
   bool has_data_ = false;
+  int64_t steps_ = 0;
   std::vector<double> sums_;
 };
 

@@ -1,6 +1,7 @@
 // Kernels with one mistake each, and a few sound ones, run under the thread order of GRADSTEP_EMULATION_SEED. Prints
 // one JSON object: for each kernel what the emulation said ("" for nothing) and what came out of it (NaN as null).
 // test/cuda_emulation.spec.ts knows what must stand there.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -201,6 +202,7 @@ __global__ void barrier_in_plain_kernel(float* x) {
 }
 __global__ void divide_by_zero(float* x, int zero) { x[0] = static_cast<float>(7 / zero); }
 __global__ void add_one(float* x) { x[0] += 1.f; }
+__global__ void copy_first(const float* x, float* y) { y[0] = x[0]; }
 
 // Every block takes what the next one left.
 __global__ void pass_around(float* x) {
@@ -309,6 +311,90 @@ Result replay() {
   return result;
 }
 
+// One stream copies a number to the device and another reads it there, three times over; returns what was read.
+Result in_turns(bool reads_after_copies, bool copies_after_reads) {
+  std::vector<float> seen;
+  Result result = attempt([&](cudaStream_t stream, float* y) {
+    const DeviceMemory memory(sizeof(float), "a test");
+    float* const x = reinterpret_cast<float*>(memory.data());
+    const PinnedMemory numbers(3 * sizeof(float));
+    const OwnedStream copies = make_stream();
+    const OwnedEvent copied = make_event(), read = make_event();
+    for (int i = 0; i < 3; i++) {
+      float* const number = reinterpret_cast<float*>(numbers.data()) + i;
+      *number = static_cast<float>(i) + 0.5f;
+      if (copies_after_reads) GRADSTEP_CUDA(cudaStreamWaitEvent(copies.get(), read.get()));
+      GRADSTEP_CUDA(cudaMemcpyAsync(x, number, sizeof *number, cudaMemcpyHostToDevice, copies.get()));
+      GRADSTEP_CUDA(cudaEventRecord(copied.get(), copies.get()));
+      if (reads_after_copies) GRADSTEP_CUDA(cudaStreamWaitEvent(stream, copied.get()));
+      launch(stream, copy_first, dim3(1), dim3(1), x, y + i);
+      GRADSTEP_CUDA(cudaEventRecord(read.get(), stream));
+    }
+    GRADSTEP_CUDA(cudaStreamSynchronize(copies.get()));
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+    seen.resize(3);
+    GRADSTEP_CUDA(cudaMemcpy(seen.data(), y, 3 * sizeof(float), cudaMemcpyDeviceToHost));
+  });
+  result.values = seen;
+  return result;
+}
+
+// Two streams copy to the same place; the second waits for the first, or does not.
+Result copies_of_two_streams(bool second_waits) {
+  return attempt([=](cudaStream_t stream, float* x) {
+    const PinnedMemory numbers(kThreads * sizeof(float));
+    std::fill_n(reinterpret_cast<float*>(numbers.data()), kThreads, 2.f);
+    const OwnedStream other = make_stream();
+    const OwnedEvent first = make_event();
+    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kThreads * sizeof(float), other.get()));
+    GRADSTEP_CUDA(cudaEventRecord(first.get(), other.get()));
+    if (second_waits) GRADSTEP_CUDA(cudaStreamWaitEvent(stream, first.get()));
+    GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers.data(), kThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+  });
+}
+
+// The host changes what is copied to the device, having waited for the copy or not.
+Result pinned_changes(bool waits) {
+  return attempt([=](cudaStream_t stream, float* x) {
+    const PinnedMemory memory(kThreads * sizeof(float));
+    float* const numbers = reinterpret_cast<float*>(memory.data());
+    const OwnedEvent copied = make_event();
+    for (const float value : {1.f, 2.f}) {
+      std::fill_n(numbers, kThreads, value);
+      GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers, kThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
+      GRADSTEP_CUDA(cudaEventRecord(copied.get(), stream));
+      if (waits) GRADSTEP_CUDA(cudaEventSynchronize(copied.get()));
+    }
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+  });
+}
+
+// What the host finds in page-locked memory before and after it waits for the copy there.
+Result pinned_arrives() {
+  std::vector<float> seen;
+  Result result = attempt([&](cudaStream_t stream, float* x) {
+    const PinnedMemory memory(sizeof(float));
+    const float* const number = reinterpret_cast<float*>(memory.data());
+    GRADSTEP_CUDA(cudaMemcpyAsync(memory.data(), x + 5, sizeof *number, cudaMemcpyDeviceToHost, stream));
+    seen.push_back(*number);
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+    seen.push_back(*number);
+  });
+  result.values = seen;
+  return result;
+}
+
+// The host reads what a copy writes, having waited for it or not.
+Result host_reads(bool waits) {
+  return attempt([=](cudaStream_t stream, float* x) {
+    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kThreads * sizeof(float), stream));
+    if (waits) GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+    float value = NAN;
+    GRADSTEP_CUDA(cudaMemcpy(&value, x, sizeof value, cudaMemcpyDeviceToHost));
+  });
+}
+
 Result allocate_while_capturing() {
   return attempt([](cudaStream_t stream, float* x) {
     GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
@@ -393,6 +479,16 @@ int main_of_test() {
         attempt([](cudaStream_t stream, float* x) { launch(stream, overflow, dim3(1), dim3(1), x, 0x7fffffff); }), ",");
   print("too many threads", cooperating(reverse_kernel, 0, 2048), ",");
   print("replay", replay(), ",");
+  print("copies and reads in turns", in_turns(true, true), ",");
+  print("a read that does not wait for the copy", in_turns(false, true), ",");
+  print("a copy that does not wait for the read", in_turns(true, false), ",");
+  print("copies of two streams in turns", copies_of_two_streams(true), ",");
+  print("copies of two streams at once", copies_of_two_streams(false), ",");
+  print("pinned memory reused in time", pinned_changes(true), ",");
+  print("pinned memory reused too early", pinned_changes(false), ",");
+  print("pinned memory read in time", pinned_arrives(), ",");
+  print("host that waits for a copy", host_reads(true), ",");
+  print("host that does not wait for a copy", host_reads(false), ",");
   print("allocate while capturing", allocate_while_capturing(), ",");
   print("fresh memory", fresh_memory(), ",");
   print("too much memory", too_much_memory(), ",");

@@ -132,6 +132,22 @@ int device_of(const void* address, size_t bytes) {
   return at >= a.data && at + bytes <= a.data + a.bytes ? a.device : -1;
 }
 
+Range allocation_at(const void* address) {
+  std::lock_guard<std::mutex> lock(mutex);
+  auto after = allocations.upper_bound(static_cast<const char*>(address));
+  if (after == allocations.begin()) return {nullptr, nullptr};
+  const Allocation& a = std::prev(after)->second;
+  if (!a.has(static_cast<const char*>(address))) return {nullptr, nullptr};
+  return {a.data, a.data + a.bytes};
+}
+
+Range pages_of(const void* allocation) {
+  std::lock_guard<std::mutex> lock(mutex);
+  const Allocation& a = allocations.at(static_cast<const char*>(allocation));
+  if (a.device != working) return {nullptr, nullptr};
+  return {a.slack_begin(), a.slack_end()};
+}
+
 std::string check_red_zones() {
   std::lock_guard<std::mutex> lock(mutex);
   std::string found;

@@ -22,6 +22,15 @@ class Working {
 void* allocate_device(int device, size_t bytes);  // null: the device is full
 bool free_device(void* address);
 int device_of(const void* address, size_t bytes);  // −1: not all of it lies in one allocation
+
+struct Range {
+  char* begin;
+  char* end;
+  size_t bytes() const { return static_cast<size_t>(end - begin); }
+};
+Range allocation_at(const void* address);  // null: none has it
+Range pages_of(const void* allocation);    // null: it is not the working device's
+
 size_t device_bytes();
 size_t device_bytes_free(int device);
 size_t device_allocations();  // of all devices

@@ -4,7 +4,9 @@
 // stream, never by ending the process: barriers that some threads, or of a grid some blocks, do not reach or reach
 // elsewhere, collectives over lanes that left, reads and writes outside device memory (guard pages, and red zones that
 // are looked at after every launch), barriers in kernels that were launched as if their threads never waited. Fresh
-// device and shared memory is all NaN.
+// device and shared memory is all NaN. For tests of what is launched: streams that are made while
+// GRADSTEP_EMULATION_TRACE is set write what is captured and launched to that file, a line for each graph with its
+// nodes; with GRADSTEP_EMULATION_PACE events tell the time of a device that takes so many microseconds for each kernel.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +42,7 @@ GRADSTEP_VECTORS(double, double, 16, 16)
 
 namespace emulation {
 
+class Agent;
 struct Stream;
 struct Event;
 struct Graph;
@@ -60,6 +63,7 @@ struct Grid {
   bool cooperating;
   bool at_once;  // cooperating, and all blocks are there from the beginning: they may wait for one another
   uint64_t seed;
+  const Agent* agent;  // the stream's place in the order of work (order.h)
 };
 std::string run_grid(const Grid& grid, const std::function<void()>& thread);
 

@@ -15,6 +15,7 @@
 #include "cuda_runtime.h"
 #include "device_memory.h"
 #include "fiber.h"
+#include "order.h"
 #include "shared_memory.h"
 
 uint3 threadIdx;
@@ -137,6 +138,7 @@ struct sigaction Signals::old_[2];
 
 void on_signal(int signal, siginfo_t* info, void* context) {
   if (pthread_equal(pthread_self(), runner)) {
+    if (reach(info->si_addr)) return;
     caught_signal = signal;
     caught_address = info->si_addr;
     Fiber::leave_from_signal(context);
@@ -163,6 +165,8 @@ void resume(int thread) {
       failure = "ran out of stack";
     } else if (is_past_dynamic_shared(at)) {
       failure = "reached past its " + std::to_string(grid->shared_bytes) + " bytes of dynamic shared memory";
+    } else if (const std::string why = why_out_of_reach(); !why.empty()) {
+      failure = why;
     } else {
       failure = "reached " + describe_address(at);
     }
@@ -438,6 +442,32 @@ void together(WarpWork work, void* brought, Site site) {
   collective(Collective::kTogether, 0xffffffffu, reinterpret_cast<uint64_t>(brought), 0, site, work);
 }
 
+// Until every thread has returned or one has failed.
+void run_threads() {
+  const Watch watch(*grid->agent);
+  const Signals signals;
+  if (!grid->cooperating) {
+    need_fibers(1);
+    threads.assign(1, Thread{});
+    fibers[0]->start(run_plain, nullptr);
+    resume(0);
+    return;
+  }
+  const uint64_t blocks = count(grid->grid);
+  block_threads = static_cast<int>(count(grid->block));
+  threads.assign(count(grid->block) * (grid->at_once ? blocks : 1), Thread{});
+  need_fibers(threads.size());
+  if (grid->at_once) return run_blocks_at_once();
+  const Order order(blocks, grid->seed);
+  for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
+    blockIdx = position(order.at(b), grid->grid);
+    poison_shared(b);
+    poison_dynamic_shared(grid->shared_bytes, 0);
+    start_threads();
+    run_block(0);
+  }
+}
+
 std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
   std::lock_guard<std::mutex> lock(one_grid);
   Grid rounded = to_run;
@@ -448,30 +478,7 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
   random_state = grid->seed;
   gridDim = grid->grid;
   blockDim = grid->block;
-  Signals signals;
-  if (!grid->cooperating) {
-    need_fibers(1);
-    threads.assign(1, Thread{});
-    fibers[0]->start(run_plain, nullptr);
-    resume(0);
-  } else {
-    const uint64_t blocks = count(grid->grid);
-    block_threads = static_cast<int>(count(grid->block));
-    threads.assign(count(grid->block) * (grid->at_once ? blocks : 1), Thread{});
-    need_fibers(threads.size());
-    if (grid->at_once) {
-      run_blocks_at_once();
-    } else {
-      const Order order(blocks, grid->seed);
-      for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
-        blockIdx = position(order.at(b), grid->grid);
-        poison_shared(b);
-        poison_dynamic_shared(grid->shared_bytes, 0);
-        start_threads();
-        run_block(0);
-      }
-    }
-  }
+  run_threads();
   grid = nullptr;
   std::string what = failure;
   if (what.empty()) what = check_red_zones();

@@ -4,6 +4,7 @@
 // streams and events belong to the device that was the thread's current one when they were made. Copies between devices
 // are left out.
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include "cuda_runtime.h"
 #include "device_memory.h"
 #include "machine.h"
+#include "order.h"
 
 namespace emulation {
 
@@ -24,6 +26,7 @@ struct Node {
 };
 
 struct Stream {
+  Agent agent;
   int device = 0;
   uint64_t seed = 0;
   uint64_t launches = 0;
@@ -32,6 +35,9 @@ struct Stream {
   bool capturing = false;
   bool spoiled = false;
   std::vector<Node> recorded;
+  double pace = 0;    // seconds that a kernel or a product takes; 0: as long as it does
+  uint64_t done = 0;  // kernels and products
+  std::FILE* trace = nullptr;
 };
 
 struct Graph {
@@ -42,6 +48,8 @@ struct Event {
   int device = 0;
   bool timed = false;
   Stream* stream = nullptr;
+  Clock moment;       // what lay before it when it was recorded
+  bool seen = false;  // whether anybody has asked since
   std::chrono::steady_clock::time_point time;
 };
 
@@ -86,19 +94,66 @@ cudaError_t existing(Kind kind, const void* object) {
   return explain(cudaErrorInvalidResourceHandle, "there is no such object any more");
 }
 
+std::chrono::steady_clock::time_point now_on(const Stream& stream) {
+  if (stream.pace == 0) return std::chrono::steady_clock::now();
+  const std::chrono::duration<double> since_start(stream.pace * static_cast<double>(stream.done));
+  return std::chrono::steady_clock::time_point() +
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(since_start);
+}
+
+void trace(const Stream& stream, const char* what, size_t count) {
+  if (stream.trace == nullptr) return;
+  fprintf(stream.trace, "%s %zu\n", what, count);
+  fflush(stream.trace);
+}
+
+void fail_stream(Stream* stream, const std::string& what) {
+  stream->error = cudaErrorLaunchFailure;
+  stream->failure = what;
+}
+
 void run_kernel(Stream* stream, const Grid& grid, const std::function<void()>& thread) {
   Grid seeded = grid;
   stream->launches++;
+  stream->done++;
+  seeded.agent = &stream->agent;
   seeded.seed = stream->seed == 0 ? 0 : stream->seed * 1000003 + stream->launches;
   const std::string what = run_grid(seeded, thread);
-  if (what.empty()) return;
-  stream->error = cudaErrorLaunchFailure;
-  stream->failure = what;
+  if (!what.empty()) fail_stream(stream, what);
+}
+
+cudaError_t wait_for(const Clock& moment) {
+  const std::string wrong = host_waits_for(moment);
+  return wrong.empty() ? cudaSuccess : explain(cudaErrorLaunchFailure, wrong);
+}
+
+// Copies and fills say what they use before they do; whether they may.
+bool may_use(Stream* stream, const void* address, bool writes) {
+  const std::string what = use(&stream->agent, address, writes);
+  if (!what.empty()) fail_stream(stream, (writes ? "a copy to the device " : "a copy from the device ") + what);
+  return what.empty();
+}
+
+void copy(Stream* stream, void* to, const void* from, size_t bytes) {
+  if (is_pinned(to)) {
+    if (const std::string wrong = stream->agent.copies_to_host(to, from, bytes); !wrong.empty()) {
+      fail_stream(stream, wrong);
+    }
+    return;
+  }
+  if (is_pinned(from)) stream->agent.copies_to_device(from, bytes);
+  memcpy(to, from, bytes);
+}
+
+cudaError_t host_uses(const void* address, bool writes) {
+  const std::string what = use(nullptr, address, writes);
+  return what.empty() ? cudaSuccess : explain(cudaErrorLaunchFailure, "the host " + what);
 }
 
 void run_node(Stream* stream, const Node& node) {
   if (stream->error != cudaSuccess) return;
   const Working only(node.device);
+  stream->agent.begin();
   node.work(stream);
 }
 
@@ -126,7 +181,10 @@ int device_of_copy(const void* to, const void* from, size_t bytes, cudaMemcpyKin
 cudaError_t enqueue(Stream* stream, std::function<void()> work) {
   return call("gemm", [&]() -> cudaError_t {
     if (const cudaError_t error = on_current_device(stream); error != cudaSuccess) return error;
-    return submit(stream, stream->device, [work = std::move(work)](Stream*) { work(); });
+    return submit(stream, stream->device, [work = std::move(work)](Stream* on) {
+      work();
+      on->done++;
+    });
   });
 }
 
@@ -142,7 +200,7 @@ cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 g
     if (shared_bytes > shared_limit(kernel)) return cudaErrorInvalidValue;
     // One block a multiprocessor, whatever it uses.
     if (at_once && uint64_t{grid.x} * grid.y * grid.z > kMultiprocessors) return cudaErrorCooperativeLaunchTooLarge;
-    const Grid to_run{site, grid, block, shared_bytes, cooperating, at_once, 0};
+    const Grid to_run{site, grid, block, shared_bytes, cooperating, at_once, 0, nullptr};
     return submit(stream, stream->device,
                   [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); });
   });
@@ -312,13 +370,14 @@ cudaError_t cudaFree(void* address) {
   return letting_go("cudaFree", [&]() -> cudaError_t {
     if (address == nullptr) return cudaSuccess;
     if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
+    forget_uses(address);
     return free_device(address) ? cudaSuccess : cudaErrorInvalidValue;
   });
 }
 
 cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned) {
   return call("cudaHostAlloc", [&]() -> cudaError_t {
-    *address = malloc(bytes);
+    *address = allocate_pinned(bytes);
     if (*address == nullptr) return cudaErrorMemoryAllocation;
     add_object(Kind::kPinned, *address);
     return cudaSuccess;
@@ -329,7 +388,7 @@ cudaError_t cudaFreeHost(void* address) {
   return letting_go("cudaFreeHost", [&]() -> cudaError_t {
     if (address == nullptr) return cudaSuccess;
     if (!remove_object(Kind::kPinned, address)) return cudaErrorInvalidValue;
-    free(address);
+    free_pinned(address);
     return cudaSuccess;
   });
 }
@@ -340,6 +399,8 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
     const int device = device_of_copy(to, from, bytes, kind);
     if (device < 0) return cudaErrorInvalidValue;
     const Working only(device);
+    if (const cudaError_t error = host_uses(from, false); error != cudaSuccess) return error;
+    if (const cudaError_t error = host_uses(to, true); error != cudaSuccess) return error;
     memcpy(to, from, bytes);
     return cudaSuccess;
   });
@@ -349,7 +410,9 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   return call("cudaMemcpyAsync", [&]() -> cudaError_t {
     const int device = device_of_copy(to, from, bytes, kind);
     if (device < 0) return cudaErrorInvalidValue;
-    return submit(stream, device, [=](Stream*) { memcpy(to, from, bytes); });
+    return submit(stream, device, [=](Stream* on) {
+      if (may_use(on, from, false) && may_use(on, to, true)) copy(on, to, from, bytes);
+    });
   });
 }
 
@@ -359,6 +422,7 @@ cudaError_t cudaMemset(void* to, int value, size_t bytes) {
     const int device = device_of(to, bytes);
     if (device < 0) return cudaErrorInvalidValue;
     const Working only(device);
+    if (const cudaError_t error = host_uses(to, true); error != cudaSuccess) return error;
     memset(to, value, bytes);
     return cudaSuccess;
   });
@@ -368,7 +432,9 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
   return call("cudaMemsetAsync", [&]() -> cudaError_t {
     const int device = device_of(to, bytes);
     if (device < 0) return cudaErrorInvalidValue;
-    return submit(stream, device, [=](Stream*) { memset(to, value, bytes); });
+    return submit(stream, device, [=](Stream* on) {
+      if (may_use(on, to, true)) memset(to, value, bytes);
+    });
   });
 }
 
@@ -380,6 +446,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
     (*stream)->device = this_thread().device;
     const char* text = getenv("GRADSTEP_EMULATION_SEED");
     (*stream)->seed = text == nullptr ? 0 : strtoull(text, nullptr, 10);
+    text = getenv("GRADSTEP_EMULATION_PACE");
+    (*stream)->pace = text == nullptr ? 0 : strtod(text, nullptr) / 1e6;
+    text = getenv("GRADSTEP_EMULATION_TRACE");
+    (*stream)->trace = text == nullptr ? nullptr : fopen(text, "a");
     add_object(Kind::kStream, *stream);
     return cudaSuccess;
   });
@@ -389,6 +459,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return letting_go("cudaStreamDestroy", [&]() -> cudaError_t {
     if (!remove_object(Kind::kStream, stream)) return cudaErrorInvalidResourceHandle;
     if (this_thread().captured == stream) this_thread().captured = nullptr;
+    if (stream->trace != nullptr) fclose(stream->trace);
     delete stream;
     return cudaSuccess;
   });
@@ -397,7 +468,17 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return call("cudaStreamSynchronize", [&]() -> cudaError_t {
     if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
+    if (const cudaError_t error = wait_for(stream->agent.clock()); error != cudaSuccess) return error;
     return error_of(stream);
+  });
+}
+
+// An event that was never recorded is nothing to wait for.
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  return call("cudaStreamWaitEvent", [&]() -> cudaError_t {
+    if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
+    stream->agent.wait_for(event->moment);
+    return cudaSuccess;
   });
 }
 
@@ -427,7 +508,18 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (error != cudaSuccess) return error;
   *graph = new Graph{std::move(stream->recorded)};
   add_object(Kind::kGraph, *graph);
+  trace(*stream, "capture", (*graph)->nodes.size());
   return cudaSuccess;
+}
+
+// Only how many there are.
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
+  return call("cudaGraphGetNodes", [&]() -> cudaError_t {
+    if (const cudaError_t error = existing(Kind::kGraph, graph); error != cudaSuccess) return error;
+    if (nodes != nullptr) return cudaErrorInvalidValue;
+    *count = graph->nodes.size();
+    return cudaSuccess;
+  });
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* instance, cudaGraph_t graph, unsigned long long) {
@@ -446,6 +538,7 @@ cudaError_t cudaGraphUpload(cudaGraphExec_t instance, cudaStream_t) {
 cudaError_t cudaGraphLaunch(cudaGraphExec_t instance, cudaStream_t stream) {
   return call("cudaGraphLaunch", [&]() -> cudaError_t {
     if (const cudaError_t error = existing(Kind::kGraphExec, instance); error != cudaSuccess) return error;
+    trace(*stream, "launch", instance->nodes.size());
     for (const Node& node : instance->nodes) run_node(stream, node);
     return cudaSuccess;
   });
@@ -498,7 +591,9 @@ cudaError_t record(cudaEvent_t event, cudaStream_t stream, bool external) {
   if (stream->capturing && !external) return cudaSuccess;
   return submit(stream, stream->device, [event](Stream* on) {
     event->stream = on;
-    event->time = std::chrono::steady_clock::now();
+    event->moment = on->agent.clock();
+    event->seen = false;
+    event->time = now_on(*on);
   });
 }
 
@@ -525,10 +620,17 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return call("cudaEventSynchronize", [&]() -> cudaError_t {
     if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
+    if (const cudaError_t error = wait_for(event->moment); error != cudaSuccess) return error;
     return event->stream == nullptr ? cudaSuccess : error_of(event->stream);
   });
 }
 
+// Comes at the second look, as if the stream were at work meanwhile.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return call("cudaEventQuery", [&] { return event->stream == nullptr ? cudaSuccess : error_of(event->stream); });
+  return call("cudaEventQuery", [&]() -> cudaError_t {
+    if (event->stream == nullptr) return cudaSuccess;
+    if (!std::exchange(event->seen, true)) return cudaErrorNotReady;
+    if (const cudaError_t error = wait_for(event->moment); error != cudaSuccess) return error;
+    return error_of(event->stream);
+  });
 }

@@ -1,0 +1,29 @@
+// Of several ways to compute the same numbers, the fastest on this device, found by trying them. A way whose numbers
+// differ from the first one's by more than rounding is never taken.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <functional>
+
+namespace gradstep::cuda {
+
+struct Contest {
+  int entrants;
+  // Launches one of them; false: it refuses.
+  std::function<bool(int entrant, cudaStream_t stream)> launch;
+  float* result;        // of this many floats, on the device
+  const float* before;  // what the result holds before a launch
+  int64_t floats;
+  double tolerance;  // the largest difference that rounding makes
+};
+
+// −1: none of them runs. Of two that are as good as equally fast, the one that comes first. Takes its time, on a stream
+// of its own: not while one is captured.
+int fastest(const Contest& contest);
+
+// Fills memory of the device with numbers in (−1, 1), none of them 0: a GPU multiplies zeros faster than others.
+void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream);
+
+}  // namespace gradstep::cuda

@@ -1,0 +1,65 @@
+/**
+ * `npm run check:full`: what CI leaves out to stay quick. Compiles the CUDA plugin for every architecture that the package
+ * supports and looks for kernels that spill on any of them; runs every op case on the emulated device under five thread
+ * orders, and shows that the emulation notices the mistakes it is there to notice. Ends with a table of what was checked.
+ */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { complaints, missing, readLogs } from './check_spills.mjs';
+import { EVERY_ARCHITECTURE } from './setup.mjs';
+import { runStages, runTests, stageTable, succeed } from './stages.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const ORDERS = 5;
+
+/** Every kernel must have been compiled for every architecture, and spill on none but where the list allows it. */
+function kernelsAreSound() {
+  const kernels = readLogs(join(root, 'build-full/native/cuda/ptxas'));
+  const found = [...complaints(kernels), ...missing(kernels, EVERY_ARCHITECTURE)];
+  if (found.length > 0) throw new Error(found.join('\n'));
+  const allowed = complaints(kernels, {}).length;
+  const each = kernels.length / EVERY_ARCHITECTURE.length;
+  return `${each} kernels for each of ${EVERY_ARCHITECTURE.length} architectures; ${allowed} of them spill, as they may`;
+}
+
+const emulated = { GRADSTEP_TEST_DEVICES: 'cuda-emulated', GRADSTEP_TEST_ORDERS: String(ORDERS) };
+
+const stages = [
+  {
+    name: 'set-up',
+    run: async (log) => {
+      await succeed([process.execPath, 'scripts/setup.mjs', 'test'], { log });
+      return 'the tree is ready';
+    },
+  },
+  {
+    name: 'CUDA plugin',
+    run: async (log) => {
+      await succeed([process.execPath, 'scripts/setup.mjs', 'prebuild'], { log });
+      return `compiled for ${EVERY_ARCHITECTURE.map((number) => `sm_${number}`).join(', ')} and PTX`;
+    },
+  },
+  { name: 'spills', run: () => kernelsAreSound() },
+  {
+    name: 'op cases',
+    run: async (log) => {
+      const { passed } = await runTests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts'], { log, env: emulated });
+      return `${passed} passed, under ${ORDERS} thread orders`;
+    },
+  },
+  {
+    name: 'mistakes',
+    run: async (log) => {
+      const { passed } = await runTests(['test/cuda_emulation.spec.ts'], { log });
+      return `${passed} tests show that the emulation notices them`;
+    },
+  },
+];
+
+const results = await runStages('check:full', stages, join(root, 'build-full/logs'));
+console.log(`\n${stageTable(results)}\n`);
+const failed = results.filter(({ error }) => error !== undefined);
+if (failed.length > 0) {
+  console.error(`check:full: failed: ${failed.map(({ stage }) => stage).join(', ')} (logs in build-full/logs)`);
+  process.exit(1);
+}

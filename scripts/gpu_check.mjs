@@ -1,0 +1,167 @@
+/**
+ * `npm run gpu:check`, on any machine with an NVIDIA GPU: builds for it, runs op cases and golden models on it, watches them
+ * with compute-sanitizer, times the bench beside its peers, and leaves a report in bench/results/. Stages do not depend on
+ * one another: one that fails is recorded and the rest go on. Plain Node, because its first stage installs the rest.
+ *
+ *   npm run gpu:check                                   all of it; CUDA_VISIBLE_DEVICES chooses among several GPUs
+ *   npm run gpu:check -- --stages ops,golden            some stages
+ *   npm run gpu:check -- --stages memcheck --all        compute-sanitizer over all op cases instead of the first two of each
+ *                                                       op: hours instead of minutes
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { gpuOf, markdownOf, QUERY, reportName, sanitizerFindings } from './gpu_report.mjs';
+import { execute, mochaOf, runStages, runTests, stageTable, succeed, tailOf, testsOf } from './stages.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+/** Where everything runs: CUDA's first GPU. */
+const DEVICE = 'cuda:0';
+
+const SANITIZERS = ['memcheck', 'racecheck', 'initcheck', 'synccheck'];
+export const STAGES = ['build', 'ops', 'golden', ...SANITIZERS, 'bench'];
+
+/** What compute-sanitizer exits with where it found something: no test does. */
+const FOUND = '86';
+
+/** Cases of each op that compute-sanitizer watches without --all. */
+const CASES = '2';
+
+const OPTIONS = {
+  stages: { type: 'string', default: STAGES.join(',') },
+  grep: { type: 'string' }, // op cases and golden models whose names match
+  all: { type: 'boolean', default: false },
+  peers: { type: 'string', default: 'pytorch,jax' },
+  seconds: { type: 'string', default: '2' }, // for each measurement of the bench
+  out: { type: 'string', default: 'bench/results' },
+};
+
+/** The stages asked for, in their order. Throws where one is not known. */
+export function stagesOf(text) {
+  const asked = text.split(',').map((name) => name.trim());
+  const unknown = asked.filter((name) => !STAGES.includes(name));
+  if (unknown.length > 0) throw new Error(`Expected any of ${STAGES.join(', ')} for --stages but received ${unknown.join(', ')}`);
+  return STAGES.filter((name) => asked.includes(name));
+}
+
+function said(command, args) {
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
+  return status === 0 ? stdout : '';
+}
+
+/** The GPU that CUDA calls the first; undefined where there is none. */
+function firstGpu() {
+  const id = (process.env.CUDA_VISIBLE_DEVICES || '0').split(',')[0];
+  const query = [`--query-gpu=${Object.values(QUERY).join(',')}`, '--format=csv,noheader,nounits', '-i', id];
+  return gpuOf(said('nvidia-smi', query));
+}
+
+function sanitizer() {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), join(process.env.CUDA_HOME || '/usr/local/cuda', 'bin')];
+  const found = folders.map((folder) => join(folder, 'compute-sanitizer')).find((path) => existsSync(path));
+  if (!found) throw new Error('compute-sanitizer was not found: it is part of the CUDA toolkit');
+  return found;
+}
+
+/** A run of compute-sanitizer over op cases, in one process. */
+async function sanitize(tool, log, { grep, all }) {
+  const watched = [sanitizer(), '--tool', tool, '--error-exitcode', FOUND, '--print-limit', '20'];
+  const env = { GRADSTEP_TEST_DEVICES: DEVICE, ...(!all && { GRADSTEP_TEST_CASES: CASES }) };
+  const { failure, output } = await execute([...watched, ...mochaOf(['test/op_table.spec.ts'], grep)], { log, env });
+  const { passed, failed } = testsOf(output);
+  const { errors, first } = sanitizerFindings(output);
+  if (errors > 0) throw new Error(`${errors} errors or hazards, op cases: ${passed + failed}\n${first.join('\n')}`);
+  if (failure) throw new Error(`${failure}, ${passed} passed, ${failed} failed\n${tailOf(output)}`);
+  return { found: `nothing in ${passed} op cases`, passed };
+}
+
+/** Those of the peers that can be loaded, and the others. */
+function installedOf(peers) {
+  const modules = { pytorch: 'torch', jax: 'jax, optax', keras: 'keras, tensorflow' };
+  const python = process.env.GRADSTEP_PEER_PYTHON ?? 'python3';
+  const isHere = (peer) => spawnSync(python, ['-c', `import ${modules[peer]}`]).status === 0;
+  return [peers.filter(isHere), peers.filter((peer) => !isHere(peer))];
+}
+
+async function bench(log, { peers, seconds }) {
+  const [here, missing] = installedOf(peers.split(',').filter((peer) => peer !== ''));
+  const json = `${log}.json`;
+  rmSync(json, { force: true });
+  const options = ['--device', DEVICE, '--precision', 'both', '--seconds', seconds, '--json', json];
+  if (here.length > 0) options.push('--peers', ...here);
+  const { failure, output } = await execute([process.execPath, '--import', 'tsx', 'bench/run.ts', ...options], { log });
+  const found = [`beside ${here.join(', ') || 'no peer'}`, ...missing.map((peer) => `${peer} is not installed`)].join('; ');
+  const table = output.slice(Math.max(0, output.indexOf('┌')));
+  return {
+    found,
+    ...(existsSync(json) && { table, measured: JSON.parse(readFileSync(json, 'utf8')) }),
+    ...(failure && { error: `${failure}\n${tailOf(output)}` }),
+  };
+}
+
+/** What a stage does; it gets the path of its log. */
+function stageNamed(name, options, gpu) {
+  const env = { GRADSTEP_TEST_DEVICES: DEVICE };
+  const tests = async (specs, log) => {
+    const { passed } = await runTests(specs, { log, env, grep: options.grep });
+    return { found: `${passed} passed`, passed };
+  };
+  switch (name) {
+    case 'build':
+      return async (log) => {
+        const architecture = gpu.capability.replace('.', '');
+        const wanted = { GRADSTEP_CUDA_ARCHITECTURES: architecture };
+        await succeed([process.execPath, 'scripts/setup.mjs', 'addon', 'cuda'], { log, env: wanted });
+        const { cudaToolkit } = await import('./cuda_toolkit.mjs');
+        const [, version] = /release ([\d.]+)/.exec(said(join(cudaToolkit(), 'bin/nvcc'), ['--version'])) ?? [];
+        return `for sm_${architecture}, by nvcc of CUDA ${version ?? 'unknown'}`;
+      };
+    case 'ops':
+      return (log) => tests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts'], log);
+    case 'golden':
+      return (log) => tests(['test/golden.spec.ts'], log);
+    case 'bench':
+      return (log) => bench(log, options);
+    default:
+      return (log) => sanitize(name, log, options);
+  }
+}
+
+async function main() {
+  const { values: options } = parseArgs({ options: OPTIONS });
+  const names = stagesOf(options.stages);
+  const gpu = firstGpu();
+  if (!gpu) throw new Error('No NVIDIA GPU was found (nvidia-smi lists none), and this check is about one.');
+  // CUDA's own order of GPUs is by speed; nvidia-smi's is by the bus.
+  process.env.CUDA_DEVICE_ORDER = 'PCI_BUS_ID';
+  const date = new Date();
+  const stages = names.map((name) => ({ name, run: stageNamed(name, options, gpu) }));
+  const results = await runStages('gpu:check', stages, join(root, 'build/gpu_check'));
+  const report = {
+    date: date.toISOString(),
+    command: ['npm run gpu:check --', ...process.argv.slice(2)].join(' '),
+    device: DEVICE,
+    gpu,
+    cuda: /CUDA Version *: *([\d.]+)/.exec(said('nvidia-smi', []))?.[1] ?? 'unknown',
+    smClockAfterMHz: firstGpu()?.smClockMHz ?? 'unknown',
+    stages: results,
+  };
+  const folder = resolve(root, options.out);
+  const path = join(folder, reportName(gpu.name, date));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 1)}\n`);
+  writeFileSync(`${path}.md`, markdownOf(report));
+  console.log(`\n${stageTable(results)}\n\nWritten: ${relative(process.cwd(), path)}.md and .json`);
+  if (results.some(({ error }) => error !== undefined)) process.exitCode = 1;
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(`gpu:check: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
