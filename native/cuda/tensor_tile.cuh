@@ -51,13 +51,13 @@ struct Tf32 {
   }
 };
 
-// Operands as Type says; kWarpsM warps along m.
-template <typename Type, int kM_, int kN_, int kWarpsM>
+// Operands as Type says; kWarpsM warps along m; slices kSteps times 32 bytes deep, of which kUnrolled are in flight.
+template <typename Type, int kM_, int kN_, int kWarpsM, int kSteps = 2, int kUnrolled = kSteps>
 struct TensorTile {
   using Element = typename Type::Element;
   static constexpr int kM = kM_, kN = kN_;
   static constexpr int kBytes = sizeof(Element);
-  static constexpr int kDepth = 64 / kBytes;
+  static constexpr int kDepth = 32 * kSteps / kBytes;
   static constexpr int kPiece = 16 / kBytes;  // elements of a row of an 8 x 8 block
   static constexpr int kWarpsN = kTileThreads / 32 / kWarpsM;
   static constexpr int kWarpM = kM / kWarpsM, kWarpN = kN / kWarpsN;
@@ -130,19 +130,22 @@ struct TensorTile {
   static __device__ void accumulate(const SliceA& a, const SliceB& b, Results& c) {
     const int first_row = static_cast<int>(threadIdx.x) / 32 / kWarpsN * kWarpM;
     const int first_column = static_cast<int>(threadIdx.x) / 32 % kWarpsN * kWarpN;
-#pragma unroll
-    for (int step = 0; step < 2; step++) {
-      uint32_t rows[kWarpM / 16][4], columns[kWarpN / 16][4];
+#pragma unroll kUnrolled
+    for (int step = 0; step < kSteps; step++) {
+      uint32_t rows[kWarpM / 16][4];
 #pragma unroll
       for (int i = 0; i < kWarpM / 16; i++) a.read(first_row + 16 * i, step, rows[i]);
 #pragma unroll
-      for (int j = 0; j < kWarpN / 16; j++) b.read(first_column + 16 * j, step, columns[j]);
+      for (int j = 0; j < kRuns; j += 2) {
+        uint32_t columns[4];
+        b.read(first_column + 8 * j, step, columns);
 #pragma unroll
-      for (int i = 0; i < kWarpM / 16; i++) {
+        for (int i = 0; i < kWarpM / 16; i++) {
 #pragma unroll
-        for (int j = 0; j < kRuns; j++) {
-          Type::mma(c[2 * i * kRuns + j].v, c[(2 * i + 1) * kRuns + j].v, rows[i], columns[j / 2][j % 2],
-                    columns[j / 2][j % 2 + 2]);
+          for (int e = 0; e < 2; e++) {
+            Type::mma(c[2 * i * kRuns + j + e].v, c[(2 * i + 1) * kRuns + j + e].v, rows[i], columns[e],
+                      columns[e + 2]);
+          }
         }
       }
     }

@@ -71,17 +71,10 @@ struct Tile {
   }
 };
 
-// `adds`: on top of what c holds, otherwise in its place. (No template parameter: each instance would have buffers of
-// its own.)
-template <typename T, typename A, typename B>
-__device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, typename T::Results& c,
-                                bool adds = false) {
-  __shared__ __align__(16) typename T::template Slice<T::kM, A> slice_a[2];
-  __shared__ __align__(16) typename T::template Slice<T::kN, B> slice_b[2];
-  if (!adds) {
-#pragma unroll
-    for (int i = 0; i < T::kRows * T::kRuns; i++) c[i] = {};
-  }
+// c += A·B.
+template <typename T, typename SliceA, typename SliceB, typename A, typename B>
+__device__ inline void multiply(SliceA (&slice_a)[2], SliceB (&slice_b)[2], A& a, B& b, uint32_t k_begin,
+                                uint32_t k_end, typename T::Results& c) {
   a.fetch(k_begin, k_end);
   b.fetch(k_begin, k_end);
   a.store(slice_a[0]);
@@ -102,6 +95,16 @@ __device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, ty
     __syncthreads();
     current ^= 1;
   }
+}
+
+// c = A·B.
+template <typename T, typename A, typename B>
+__device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, typename T::Results& c) {
+  __shared__ __align__(16) typename T::template Slice<T::kM, A> slice_a[2];
+  __shared__ __align__(16) typename T::template Slice<T::kN, B> slice_b[2];
+#pragma unroll
+  for (int i = 0; i < T::kRows * T::kRuns; i++) c[i] = {};
+  multiply<T>(slice_a, slice_b, a, b, k_begin, k_end, c);
 }
 
 // B as n columns of a row-major matrix, whose rows are `stride` elements apart; kWidth neighbours along n at a time (n

@@ -12,7 +12,7 @@ import type { Value } from '../../lib/graph/graph.js';
 import { attention, attentionOp, type AttentionOptions } from '../../lib/ops/attention.js';
 import { philox4x32 } from '../helpers/philox.js';
 import { flat, STATE, type CaseInput, type Numbers, type OpCase } from './op_case.js';
-import { roundingOf, surely, type Rounded } from './rounded_operand.js';
+import { ROUNDED, roundingOf, surely, type Rounded } from './rounded_operand.js';
 
 interface Sizes {
   b?: number;
@@ -187,6 +187,8 @@ function large(name: string, sizes: Sizes): OpCase {
   };
 }
 
+const DROPPED = { rate: 0.3, stream: 5, state: [2, 0, 1, 0] };
+
 export const cases: OpCase[] = [
   small('one of everything', { tq: 1, d: 1 }),
   small('two heads, values wider than keys', { b: 2, tq: 3, tk: 4, h: 2, d: 3, e: 5 }),
@@ -231,4 +233,9 @@ export const cases: OpCase[] = [
   large('in bfloat16: wide heads, causal', { tq: 40, tk: 66, d: 100, e: 72, causal: true, precision: 'bfloat16', ties: true }),
   large('in tf32: two heads, values wider than keys', { tq: 3, tk: 4, h: 2, d: 3, e: 5, precision: 'tf32' }),
   large('in tf32: causal, several blocks', { tq: 66, d: 8, causal: true, precision: 'tf32', ties: true }),
+  large('in tf32: wide heads', { tq: 66, tk: 9, d: 68, e: 72, precision: 'tf32', ties: true }),
+  large('in tf32: dropped', { ...DROPPED, tq: 3, tk: 70, d: 5, precision: 'tf32', ties: true }),
+  ...ROUNDED.map((precision) =>
+    large(`in ${precision}: wide heads, dropped`, { ...DROPPED, tq: 9, tk: 70, d: 68, e: 72, precision, ties: true }),
+  ),
 ];

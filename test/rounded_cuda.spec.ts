@@ -1,6 +1,6 @@
 /**
- * Convolutions with rounded operands on a GPU without tensor cores for them (compute capability 7.5): the kernels that
- * multiply in float32. The op-table walk runs the same cases on tensor cores.
+ * Convolutions and attention with rounded operands on a GPU without tensor cores for them (compute capability 7.5): the
+ * kernels that multiply in float32. The op-table walk runs the same cases on tensor cores.
  */
 import { backends, openSession } from './helpers/backends.js';
 import { compareCase } from './helpers/op_compare.js';
@@ -8,7 +8,7 @@ import { ALL_CASES } from './cases/index.js';
 import type { NativeSession } from '../binding.js';
 
 for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && order === 0)) {
-  describe(`rounded convolutions without tensor cores on ${backend.name}`, () => {
+  describe(`rounded operands without tensor cores on ${backend.name}`, () => {
     let session: NativeSession;
     before(() => {
       process.env.GRADSTEP_EMULATION_CAPABILITY = '75';
@@ -19,8 +19,12 @@ for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && 
       delete process.env.GRADSTEP_EMULATION_CAPABILITY;
     });
 
-    for (const test of ALL_CASES.conv!.filter(({ name }) => / in (bfloat16|tf32)/.test(name))) {
-      it(test.name, () => compareCase(session, backend.kind, test));
+    for (const op of ['conv', 'attention']) {
+      describe(op, () => {
+        for (const test of ALL_CASES[op]!.filter(({ name }) => /in (bfloat16|tf32)/.test(name))) {
+          it(test.name, () => compareCase(session, backend.kind, test));
+        }
+      });
     }
   });
 }
