@@ -236,12 +236,18 @@ struct Slopes {
 };
 
 // A warp a query and head.
+template <int kWidth>
 __global__ void __launch_bounds__(kTileThreads)
     delta_kernel(Heads h, const float* y, const float* dy, float* delta, int64_t rows) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * (kTileThreads / kWarp) + threadIdx.x / kWarp;
   if (at >= rows) return;
   float sum = 0.f;
-  for (int32_t c = threadIdx.x % kWarp; c < h.width; c += kWarp) sum += y[at * h.width + c] * dy[at * h.width + c];
+  for (int32_t c = threadIdx.x % kWarp * kWidth; c < h.width; c += kWarp * kWidth) {
+    const Pack<float, kWidth> value = load_pack<kWidth>(y + at * h.width + c);
+    const Pack<float, kWidth> slope = load_pack<kWidth>(dy + at * h.width + c);
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) sum += value.v[k] * slope.v[k];
+  }
   sum = warp_reduce(sum, Sum{});
   const int64_t head = at % h.heads, query = at / h.heads % h.queries, batch = at / h.heads / h.queries;
   if (threadIdx.x % kWarp == 0) delta[(batch * h.heads + head) * h.queries + query] = sum;
@@ -429,6 +435,7 @@ Step attention_dx(Prepare& prepare, const AttentionDxArgs& args) {
   const Workspace workspace = prepare.workspace(rows * sizeof(float));
   const Blocks over_keys(pairs, h.keys, max(h.depth, h.width)), over_queries(pairs, h.queries, h.depth);
   const bool drops = h.rate > 0.f;
+  const auto make_delta = h.wide ? delta_kernel<4> : delta_kernel<1>;
   const auto key_gradient = choose(over_keys, drops, key_gradient_kernel<1, false>, key_gradient_kernel<1, true>,
                                    key_gradient_kernel<2, false>, key_gradient_kernel<2, true>);
   const auto query_gradient =
@@ -438,7 +445,7 @@ Step attention_dx(Prepare& prepare, const AttentionDxArgs& args) {
     float* delta = static_cast<float*>(workspace.data());
     Slopes with = g;
     with.delta = delta;
-    launch_cooperating(stream, delta_kernel, blocks_for(rows, kTileThreads / kWarp), dim3(kTileThreads), 0, h, y, g.dy,
+    launch_cooperating(stream, make_delta, blocks_for(rows, kTileThreads / kWarp), dim3(kTileThreads), 0, h, y, g.dy,
                        delta, rows);
     launch_cooperating(stream, key_gradient, over_keys.grid, dim3(kTileThreads), 0, h, over_keys.per_pair, with);
     launch_cooperating(stream, query_gradient, over_queries.grid, dim3(kTileThreads), 0, h, over_queries.per_pair,
