@@ -11,7 +11,7 @@ __device__ inline int32_t length(Range r) { return r.end > r.begin ? r.end - r.b
 
 // Writes y [N, O, P, Q, C].
 template <int kWidth>
-__global__ void __launch_bounds__(kPoolThreads) average_pool_kernel(PoolMap g, const float* x, float* y) {
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks) average_pool_kernel(PoolMap g, const float* x, float* y) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
   const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
@@ -40,7 +40,8 @@ __global__ void __launch_bounds__(kPoolThreads) average_pool_kernel(PoolMap g, c
 
 // Writes every element of dx [N, D, H, W, C].
 template <int kWidth>
-__global__ void __launch_bounds__(kPoolThreads) average_pool_dx_kernel(PoolMap g, const float* dy, float* dx) {
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
+    average_pool_dx_kernel(PoolMap g, const float* dy, float* dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;
   const Range over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);

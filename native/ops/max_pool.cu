@@ -9,9 +9,6 @@
 namespace gradstep::cuda {
 namespace {
 
-// Blocks a multiprocessor. Where it is left open, ptxas makes room for more on sm_86 and sm_100 and spills for it.
-constexpr int kPoolBlocks = 4;
-
 // Writes y and argmax (position in the window, plane by plane, row by row) of [N, O, P, Q, C].
 template <typename Position, int kWidth>
 __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)

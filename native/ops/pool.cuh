@@ -13,6 +13,8 @@
 namespace gradstep::cuda {
 
 constexpr int kPoolThreads = 256;
+// Blocks a multiprocessor. Left open, or four, ptxas makes room for them on sm_86 or sm_100 and spills for it.
+constexpr int kPoolBlocks = 3;
 
 struct PoolMap {
   PoolAxis planes, rows, cols;
