@@ -9,12 +9,18 @@ namespace {
 using namespace attend;
 
 // A warp a query and head.
+template <int kWidth>
 __global__ void __launch_bounds__(kTileThreads)
     delta_kernel(Heads h, const float* y, const float* dy, float* delta, int64_t rows) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * (kTileThreads / kWarp) + threadIdx.x / kWarp;
   if (at >= rows) return;
   float sum = 0.f;
-  for (int32_t c = threadIdx.x % kWarp; c < h.width; c += kWarp) sum += y[at * h.width + c] * dy[at * h.width + c];
+  for (int32_t c = threadIdx.x % kWarp * kWidth; c < h.width; c += kWarp * kWidth) {
+    const Pack<float, kWidth> value = load_pack<kWidth>(y + at * h.width + c);
+    const Pack<float, kWidth> slope = load_pack<kWidth>(dy + at * h.width + c);
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) sum += value.v[k] * slope.v[k];
+  }
   sum = warp_reduce(sum, Sum{});
   const int64_t head = at % h.heads, query = at / h.heads % h.queries, batch = at / h.heads / h.queries;
   if (threadIdx.x % kWarp == 0) delta[(batch * h.heads + head) * h.queries + query] = sum;
@@ -75,9 +81,10 @@ Step attention_dx(Prepare& prepare, const AttentionDxArgs& args) {
   const Workspace workspace = prepare.workspace(rows * sizeof(float));
   const GradientRun gradient =
       with_unit(prepare, h.precision, [&](auto unit) { return run_attention_dx<decltype(unit)>(h, pairs, g); });
+  const auto make_delta = h.wide ? delta_kernel<4> : delta_kernel<1>;
   return [=](cudaStream_t stream) {
     float* delta = static_cast<float*>(workspace.data());
-    launch_cooperating(stream, delta_kernel, blocks_for(rows, kTileThreads / kWarp), dim3(kTileThreads), 0, h, y, g.dy,
+    launch_cooperating(stream, make_delta, blocks_for(rows, kTileThreads / kWarp), dim3(kTileThreads), 0, h, y, g.dy,
                        delta, rows);
     gradient(stream, delta);
   };

@@ -10,7 +10,8 @@ namespace {
 __device__ inline int32_t length(Range r) { return r.end > r.begin ? r.end - r.begin : 0; }
 
 // Writes y [N, O, P, Q, C].
-__global__ void __launch_bounds__(kPoolThreads) average_pool_kernel(PoolMap g, const float* x, float* y) {
+template <int kWidth>
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks) average_pool_kernel(PoolMap g, const float* x, float* y) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
   const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
@@ -18,28 +19,36 @@ __global__ void __launch_bounds__(kPoolThreads) average_pool_kernel(PoolMap g, c
   const float share = count > 0 ? 1.f / static_cast<float>(count) : 0.f;
   const float* image = x + static_cast<int64_t>(n) * g.planes.size * g.rows.size * g.cols.size * g.channels;
   const int64_t out = g.flat_pixel() * g.channels;
-  for (int32_t c = threadIdx.x; c < g.channels; c += blockDim.x) {
-    float sum = 0.f;
+  for (int32_t c = threadIdx.x * kWidth; c < g.channels; c += blockDim.x * kWidth) {
+    Pack<float, kWidth> sum{};
     for (int32_t d = over_d.begin; d < over_d.end; d++) {
       for (int32_t h = over_h.begin; h < over_h.end; h++) {
         const float* row = image + (static_cast<int64_t>(d) * g.rows.size + h) * g.cols.size * g.channels + c;
 #pragma unroll 1  // windows are small, and what more unrolling needs is spilled on sm_80
-        for (int32_t w = over_w.begin; w < over_w.end; w++) sum += row[static_cast<int64_t>(w) * g.channels];
+        for (int32_t w = over_w.begin; w < over_w.end; w++) {
+          const Pack<float, kWidth> v = load_pack<kWidth>(row + static_cast<int64_t>(w) * g.channels);
+#pragma unroll
+          for (int k = 0; k < kWidth; k++) sum.v[k] += v.v[k];
+        }
       }
     }
-    y[out + c] = sum * share;
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) sum.v[k] *= share;
+    store_pack(y + out + c, sum);
   }
 }
 
 // Writes every element of dx [N, D, H, W, C].
-__global__ void __launch_bounds__(kPoolThreads) average_pool_dx_kernel(PoolMap g, const float* dy, float* dx) {
+template <int kWidth>
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
+    average_pool_dx_kernel(PoolMap g, const float* dy, float* dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;
   const Range over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
   const int64_t image = static_cast<int64_t>(n) * g.planes.windows;
   const int64_t out = g.flat_pixel() * g.channels;
-  for (int32_t c = threadIdx.x; c < g.channels; c += blockDim.x) {
-    float sum = 0.f;
+  for (int32_t c = threadIdx.x * kWidth; c < g.channels; c += blockDim.x * kWidth) {
+    Pack<float, kWidth> sum{};
     for (int32_t o = over_o.begin; o < over_o.end; o++) {
       const int32_t deep = length(g.planes.inside(o));
       for (int32_t p = over_p.begin; p < over_p.end; p++) {
@@ -47,11 +56,13 @@ __global__ void __launch_bounds__(kPoolThreads) average_pool_dx_kernel(PoolMap g
         const int64_t row = ((image + o) * g.rows.windows + p) * g.cols.windows;
         for (int32_t q = over_q.begin; q < over_q.end; q++) {
           const float share = 1.f / static_cast<float>(high * length(g.cols.inside(q)));
-          sum += dy[(row + q) * g.channels + c] * share;
+          const Pack<float, kWidth> v = load_pack<kWidth>(dy + (row + q) * g.channels + c);
+#pragma unroll
+          for (int k = 0; k < kWidth; k++) sum.v[k] += v.v[k] * share;
         }
       }
     }
-    dx[out + c] = sum;
+    store_pack(dx + out + c, sum);
   }
 }
 
@@ -61,8 +72,9 @@ Step average_pool(Prepare& prepare, const AveragePoolArgs& args) {
   const PoolMap g = pool_map(args, args.x, args.y, args.y);
   const float* x = prepare.at(args.x);
   float* y = prepare.at(args.y);
+  const auto kernel = g.wide ? average_pool_kernel<4> : average_pool_kernel<1>;
   return [=](cudaStream_t stream) {
-    if (g.pixels > 0) launch(stream, average_pool_kernel, g.grid(), g.block(), g, x, y);
+    if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, x, y);
   };
 }
 
@@ -70,8 +82,9 @@ Step average_pool_dx(Prepare& prepare, const AveragePoolDxArgs& args) {
   const PoolMap g = pool_map(args, args.dx, args.dy, args.dx);
   const float* dy = prepare.at(args.dy);
   float* dx = prepare.at(args.dx);
+  const auto kernel = g.wide ? average_pool_dx_kernel<4> : average_pool_dx_kernel<1>;
   return [=](cudaStream_t stream) {
-    if (g.pixels > 0) launch(stream, average_pool_dx_kernel, g.grid(), g.block(), g, dy, dx);
+    if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, dy, dx);
   };
 }
 

@@ -1,8 +1,10 @@
 // metric_sum on CUDA: one block adds x up in float64, in an order that depends only on its length, and adds the sum and
-// the count to the running totals. With weights both are weighted.
+// the count to the running totals. With weights both are weighted. Threads read four neighbours at a time; what is left
+// behind the last four goes to the first threads.
 #include <cmath>
 
 #include "core/state.h"
+#include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "generated/args/metric_sum.h"
@@ -23,19 +25,27 @@ struct MetricSum {
   bool guard;
 };
 
+template <bool kWeighted, int kWidth>
+__device__ inline void add_terms(const MetricSum& m, int64_t i, double& sum, double& count) {
+  const Pack<float, kWidth> x = load_pack<kWidth>(m.x + i),
+                            w = load_or<kWidth>(kWeighted ? m.weights : nullptr, i, 1.f);
+#pragma unroll
+  for (int k = 0; k < kWidth; k++) {
+    sum += static_cast<double>(w.v[k]) * x.v[k];
+    count += w.v[k];
+  }
+}
+
 template <bool kWeighted>
 __global__ void __launch_bounds__(kThreads) metric_sum_kernel(MetricSum m) {
-  double sum = 0, count = static_cast<double>(m.n);
+  double sum = 0, count = 0;
+  const int64_t packed = m.n / 4 * 4;
+  for (int64_t i = threadIdx.x * 4; i < packed; i += kThreads * 4) add_terms<kWeighted, 4>(m, i, sum, count);
+  if (packed + threadIdx.x < m.n) add_terms<kWeighted, 1>(m, packed + threadIdx.x, sum, count);
   if constexpr (kWeighted) {
-    count = 0;
-    for (int64_t i = threadIdx.x; i < m.n; i += kThreads) {
-      const double w = m.weights[i];
-      sum += w * m.x[i];
-      count += w;
-    }
     count = block_sum<kThreads>(count);
   } else {
-    for (int64_t i = threadIdx.x; i < m.n; i += kThreads) sum += m.x[i];
+    count = static_cast<double>(m.n);
   }
   sum = block_sum<kThreads>(sum);
   if (threadIdx.x != 0) return;

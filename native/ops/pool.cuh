@@ -1,21 +1,26 @@
 // How the pooling kernels lay out their work: blocks of channels x pixels over a tensor [N, planes, rows, columns, C],
-// a thread for each channel (or several) of a pixel. Small channel counts put more pixels into a block.
+// a thread for each group of kWidth channels (or several) of a pixel: four where C divides by four. Small channel
+// counts put more pixels into a block.
 #pragma once
 
 #include "core/error.h"
 #include "cuda/divide.h"
 #include "cuda/launch.h"
+#include "cuda/pack.h"
 #include "generated/tensor.h"
 #include "ops/pool.h"
 
 namespace gradstep::cuda {
 
 constexpr int kPoolThreads = 256;
+// Blocks a multiprocessor. Left open, or four, ptxas makes room for them on sm_86 or sm_100 and spills for it.
+constexpr int kPoolBlocks = 3;
 
 struct PoolMap {
   PoolAxis planes, rows, cols;
   int32_t channels;
   uint32_t pixels;                      // N * planes * rows * columns of the tensor that is written
+  bool wide;                            // four channels a thread at a time
   uint32_t lanes;                       // threads along the channels
   Divider by_column, by_row, by_plane;  // of the tensor that is written
 
@@ -54,8 +59,10 @@ PoolMap pool_map(const Args& a, const Tensor& large, const Tensor& small, const 
   map.cols = {large.dims[c - 1], small.dims[c - 1], a.pool_w, a.stride_w, a.pad_left};
   map.channels = written.dims[c];
   map.pixels = static_cast<uint32_t>(pixels);
+  map.wide = map.channels % 4 == 0;
+  const uint32_t units = static_cast<uint32_t>(map.wide ? map.channels / 4 : map.channels);
   map.lanes = 1;
-  while (map.lanes < kPoolThreads && map.lanes < static_cast<uint32_t>(map.channels)) map.lanes *= 2;
+  while (map.lanes < kPoolThreads && map.lanes < units) map.lanes *= 2;
   if (map.pixels > 0) {
     map.by_plane = Divider(deep ? static_cast<uint32_t>(written.dims[1]) : 1);
     map.by_row = Divider(static_cast<uint32_t>(written.dims[c - 2]));

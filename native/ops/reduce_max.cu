@@ -1,6 +1,7 @@
 // reduceMax on CUDA, laid out as reduce_sum is: a block of 256 threads is width x height x depth along inner, length
-// and outer. Each thread keeps the leader of its share and the block compares them; where that gives too few blocks,
-// length is cut into slices whose leaders a second launch compares.
+// and outer, in packs of four along inner where that divides by four. Each thread keeps the leaders of its share and
+// the block compares them; where that gives too few blocks, length is cut into slices whose leaders a second launch
+// compares.
 #include <algorithm>
 
 #include "cuda/divide.h"
@@ -17,7 +18,8 @@ constexpr int kThreads = 256;
 constexpr int kUnroll = 4;
 
 struct MaxPass {
-  int64_t outer, length, inner;
+  bool wide;
+  int64_t outer, length, inner;  // inner in packs
   int64_t slices, slice_length;  // the result is [outer, slices, inner]
   int64_t tiles;                 // blocks along inner
   int32_t width, height;
@@ -34,10 +36,10 @@ struct MaxData {
   int32_t* at;
 };
 
-template <bool kMin>
+template <bool kMin, int kWidth>
 __global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
-  __shared__ float values[kThreads];
-  __shared__ int32_t places[kThreads];
+  __shared__ Pack<float, kWidth> values[kThreads];
+  __shared__ Pack<int32_t, kWidth> places[kThreads];
   const int32_t thread = threadIdx.x;
   const int32_t plane = s.width * s.height;
   const int32_t row = thread % plane / s.width;
@@ -48,43 +50,62 @@ __global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
   const bool inside = i < s.inner && o < s.outer;
 
   // −1: this thread had no element, and loses to every other.
-  float best = 0.f;
-  int32_t place = -1;
+  Pack<float, kWidth> best{};
+  Pack<int32_t, kWidth> place;
+#pragma unroll
+  for (int e = 0; e < kWidth; e++) place.v[e] = -1;
   if (inside) {
     const int64_t end = min((slice + 1) * s.slice_length, s.length);
-    const float* x = d.x + o * s.length * s.inner + i;
+    const float* x = d.x + (o * s.length * s.inner + i) * kWidth;
     for (int64_t l = slice * s.slice_length + row; l < end; l += kUnroll * s.height) {
-      float v[kUnroll];
+      Pack<float, kWidth> v[kUnroll];
 #pragma unroll
-      for (int k = 0; k < kUnroll; k++) v[k] = x[min(l + k * s.height, end - 1) * s.inner];
+      for (int k = 0; k < kUnroll; k++) {
+        v[k] = load_pack<kWidth>(x + min(l + k * s.height, end - 1) * s.inner * kWidth);
+      }
 #pragma unroll
       for (int k = 0; k < kUnroll; k++) {
         const int64_t at = l + k * s.height;
-        if (at >= end || (place >= 0 && !leads<kMin>(v[k], best))) continue;
-        best = v[k];
-        place = static_cast<int32_t>(at);
+        if (at >= end) break;
+#pragma unroll
+        for (int e = 0; e < kWidth; e++) {
+          if (place.v[e] >= 0 && !leads<kMin>(v[k].v[e], best.v[e])) continue;
+          best.v[e] = v[k].v[e];
+          place.v[e] = static_cast<int32_t>(at);
+        }
       }
     }
-    if (d.places && place >= 0) place = d.places[(o * s.length + place) * s.inner + i];
+    if (d.places) {
+#pragma unroll
+      for (int e = 0; e < kWidth; e++) {
+        if (place.v[e] >= 0) place.v[e] = d.places[((o * s.length + place.v[e]) * s.inner + i) * kWidth + e];
+      }
+    }
   }
   values[thread] = best;
   places[thread] = place;
   for (int32_t half = s.height / 2; half > 0; half /= 2) {
     __syncthreads();
     if (row >= half) continue;
-    const float other = values[thread + half * s.width];
-    const int32_t other_place = places[thread + half * s.width];
-    if (other_place < 0) continue;
-    // Rows are dealt in turn, so the other's leader may stand before this one's.
-    const bool swap = place < 0 || (other_place < place ? !leads<kMin>(best, other) : leads<kMin>(other, best));
-    if (!swap) continue;
-    values[thread] = best = other;
-    places[thread] = place = other_place;
+    const Pack<float, kWidth> other = values[thread + half * s.width];
+    const Pack<int32_t, kWidth> there = places[thread + half * s.width];
+#pragma unroll
+    for (int e = 0; e < kWidth; e++) {
+      if (there.v[e] < 0) continue;
+      // Rows are dealt in turn, so the other's leader may stand before this one's.
+      const bool swap = place.v[e] < 0 || (there.v[e] < place.v[e] ? !leads<kMin>(best.v[e], other.v[e])
+                                                                   : leads<kMin>(other.v[e], best.v[e]));
+      if (!swap) continue;
+      best.v[e] = other.v[e];
+      place.v[e] = there.v[e];
+    }
+    values[thread] = best;
+    places[thread] = place;
   }
   if (!inside || row != 0) return;
-  const int64_t to = (o * s.slices + slice) * s.inner + i;
-  d.y[to] = best;
-  d.at[to] = place;
+  const int64_t to = ((o * s.slices + slice) * s.inner + i) * kWidth;
+  store_pack(d.y + to, best);
+  store_pack(d.at + to, place);
 }
 
 int32_t power_of_two(int64_t wanted, int32_t most) {
@@ -97,14 +118,16 @@ MaxPass plan_pass(int64_t outer, int64_t length, int64_t inner, int multiprocess
   MaxPass pass{};
   pass.outer = outer;
   pass.length = length;
-  pass.inner = inner;
-  pass.width = power_of_two(inner, kWarp);
+  pass.wide = inner % 4 == 0;
+  pass.inner = pass.wide ? inner / 4 : inner;
+  pass.width = power_of_two(pass.inner, kWarp);
   pass.height = power_of_two((length + kUnroll - 1) / kUnroll, kThreads / pass.width);
-  pass.tiles = (inner + pass.width - 1) / pass.width;
+  pass.tiles = (pass.inner + pass.width - 1) / pass.width;
   pass.slices = 1;
   pass.slice_length = length;
   const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
-  const int64_t slices = std::min(wanted, length / (static_cast<int64_t>(pass.height) * kUnroll * 4));
+  const int64_t shortest = static_cast<int64_t>(pass.height) * kUnroll * (pass.wide ? 1 : 4);
+  const int64_t slices = std::min(wanted, length / shortest);
   if (slices > 1) {
     pass.slice_length = (length + slices - 1) / slices;
     pass.slices = (length + pass.slice_length - 1) / pass.slice_length;
@@ -114,16 +137,18 @@ MaxPass plan_pass(int64_t outer, int64_t length, int64_t inner, int multiprocess
 
 template <bool kMin>
 void launch_pass(cudaStream_t stream, const MaxPass& pass, const MaxData& data) {
-  launch_cooperating(stream, max_kernel<kMin>, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, data);
+  const auto kernel = pass.wide ? max_kernel<kMin, 4> : max_kernel<kMin, 1>;
+  launch_cooperating(stream, kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, data);
 }
 
 template <bool kMin>
 Step max_step(Prepare& prepare, const MaxPass& first, const MaxData& data) {
   if (first.slices == 1) return [=](cudaStream_t stream) { launch_pass<kMin>(stream, first, data); };
-  const int64_t partial = first.outer * first.slices * first.inner;
+  const int64_t inner = first.wide ? first.inner * 4 : first.inner;
+  const int64_t partial = first.outer * first.slices * inner;
   const Workspace workspace = prepare.workspace(static_cast<size_t>(partial) * (sizeof(float) + sizeof(int32_t)));
   // Told that there are no multiprocessors to fill, the second pass is not cut again.
-  const MaxPass second = plan_pass(first.outer, first.slices, first.inner, 0);
+  const MaxPass second = plan_pass(first.outer, first.slices, inner, 0);
   return [=](cudaStream_t stream) {
     float* y = static_cast<float*>(workspace.data());
     int32_t* at = reinterpret_cast<int32_t*>(y + partial);

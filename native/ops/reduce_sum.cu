@@ -1,9 +1,11 @@
 // reduce_sum on CUDA. A block of 256 threads is cut into width x height x depth: width neighbours along `inner`, height
 // along `length`, depth along `outer`, each a power of two; so rows, columns and everything between use one kernel and
-// read side by side. Where that gives too few blocks, `length` is cut into slices whose sums are added by a second
-// launch. The order of additions depends on the shape and the device only.
+// read side by side. Threads read four neighbours at a time where inner divides by four, or where inner is 1 and length
+// divides by four: then the four are added up in the end. Where that gives too few blocks, `length` is cut into slices
+// whose sums are added by a second launch. The order of additions depends on the shape and the device only.
 #include <algorithm>
 
+#include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "generated/args/reduce_sum.h"
@@ -16,7 +18,8 @@ constexpr int kThreads = 256;
 constexpr int kUnroll = 4;
 
 struct SumPass {
-  int64_t outer, length, inner;
+  bool wide, along_length;       // whether packs of four are read, and along which axis
+  int64_t outer, length, inner;  // in packs, along the axis that is read in packs
   int64_t slices, slice_length;  // y is [outer, slices, inner]
   int64_t tiles;                 // blocks along inner
   int32_t width, height;
@@ -27,8 +30,15 @@ struct SumPass {
   int64_t blocks() const { return tiles * slices * ((outer + depth() - 1) / depth()); }
 };
 
+template <int kWidth>
+__device__ inline void add_to(Pack<float, kWidth>& sum, const Pack<float, kWidth>& x) {
+#pragma unroll
+  for (int k = 0; k < kWidth; k++) sum.v[k] += x.v[k];
+}
+
+template <int kWidth, bool kAlongLength>
 __global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const float* x, float* y) {
-  __shared__ float partial[kThreads];
+  __shared__ Pack<float, kWidth> partial[kThreads];
   const int32_t thread = threadIdx.x;
   const int32_t plane = s.width * s.height;
   const int32_t row = thread % plane / s.width;
@@ -38,27 +48,40 @@ __global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const float* x
   const int64_t o = block / (s.tiles * s.slices) * (kThreads / plane) + thread / plane;
   const bool inside = i < s.inner && o < s.outer;
 
-  float sums[kUnroll] = {};
+  Pack<float, kWidth> sums[kUnroll] = {};
   if (inside) {
     const int64_t end = min((slice + 1) * s.slice_length, s.length);
     int64_t l = slice * s.slice_length + row;
-    const float* at = x + (o * s.length + l) * s.inner + i;
-    const int64_t step = s.height * s.inner;
+    const float* at = x + ((o * s.length + l) * s.inner + i) * kWidth;
+    const int64_t step = s.height * s.inner * kWidth;
     for (; l + (kUnroll - 1) * s.height < end; l += kUnroll * s.height, at += kUnroll * step) {
 #pragma unroll
-      for (int k = 0; k < kUnroll; k++) sums[k] += at[k * step];
+      for (int k = 0; k < kUnroll; k++) add_to(sums[k], load_pack<kWidth>(at + k * step));
     }
-    for (; l < end; l += s.height, at += step) sums[0] += *at;
+    for (; l < end; l += s.height, at += step) add_to(sums[0], load_pack<kWidth>(at));
   }
-  partial[thread] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  add_to(sums[0], sums[1]);
+  add_to(sums[2], sums[3]);
+  add_to(sums[0], sums[2]);
+  partial[thread] = sums[0];
   for (int32_t half = s.height / 2; half > 0; half /= 2) {
     __syncthreads();
-    if (row < half) partial[thread] += partial[thread + half * s.width];
+    if (row < half) add_to(partial[thread], partial[thread + half * s.width]);
   }
   if (!inside || row != 0) return;
-  float* to = y + (o * s.slices + slice) * s.inner + i;
-  const float sum = s.scale * partial[thread];
-  *to = s.accumulate ? *to + sum : sum;
+  constexpr int kResults = kAlongLength ? 1 : kWidth;
+  Pack<float, kResults> sum;
+  if constexpr (kAlongLength) {
+    const Pack<float, kWidth> four = partial[thread];
+    sum.v[0] = (four.v[0] + four.v[1]) + (four.v[2] + four.v[3]);
+  } else {
+    sum = partial[thread];
+  }
+  float* to = y + ((o * s.slices + slice) * s.inner + i) * kResults;
+#pragma unroll
+  for (int k = 0; k < kResults; k++) sum.v[k] *= s.scale;
+  if (s.accumulate) add_to(sum, load_pack<kResults>(to));
+  store_pack(to, sum);
 }
 
 int32_t power_of_two(int64_t wanted, int32_t most) {
@@ -69,22 +92,24 @@ int32_t power_of_two(int64_t wanted, int32_t most) {
 
 SumPass plan_pass(const SumShape& shape, int multiprocessors) {
   SumPass pass{};
+  pass.along_length = shape.inner == 1 && shape.length % 4 == 0;
+  pass.wide = pass.along_length || shape.inner % 4 == 0;
   pass.outer = shape.outer;
-  pass.length = shape.length;
-  pass.inner = shape.inner;
-  pass.width = power_of_two(shape.inner, kWarp);
-  pass.height = power_of_two((shape.length + kUnroll - 1) / kUnroll, kThreads / pass.width);
-  pass.tiles = (shape.inner + pass.width - 1) / pass.width;
+  pass.length = pass.along_length ? shape.length / 4 : shape.length;
+  pass.inner = pass.wide && !pass.along_length ? shape.inner / 4 : shape.inner;
+  pass.width = power_of_two(pass.inner, kWarp);
+  pass.height = power_of_two((pass.length + kUnroll - 1) / kUnroll, kThreads / pass.width);
+  pass.tiles = (pass.inner + pass.width - 1) / pass.width;
   pass.slices = 1;
-  pass.slice_length = shape.length;
+  pass.slice_length = pass.length;
   pass.scale = shape.scale;
   pass.accumulate = shape.accumulate;
   const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
-  const int64_t shortest = static_cast<int64_t>(pass.height) * kUnroll * 4;
-  const int64_t slices = std::min(wanted, shape.length / shortest);
+  const int64_t shortest = static_cast<int64_t>(pass.height) * kUnroll * (pass.wide ? 1 : 4);
+  const int64_t slices = std::min(wanted, pass.length / shortest);
   if (slices > 1) {
-    pass.slice_length = (shape.length + slices - 1) / slices;
-    pass.slices = (shape.length + pass.slice_length - 1) / pass.slice_length;
+    pass.slice_length = (pass.length + slices - 1) / slices;
+    pass.slices = (pass.length + pass.slice_length - 1) / pass.slice_length;
     pass.scale = 1.f;
     pass.accumulate = false;
   }
@@ -92,7 +117,9 @@ SumPass plan_pass(const SumShape& shape, int multiprocessors) {
 }
 
 void launch_pass(cudaStream_t stream, const SumPass& pass, const float* x, float* y) {
-  launch_cooperating(stream, sum_kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, x, y);
+  const auto kernel =
+      pass.along_length ? sum_kernel<4, true> : (pass.wide ? sum_kernel<4, false> : sum_kernel<1, false>);
+  launch_cooperating(stream, kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, x, y);
 }
 
 }  // namespace
@@ -104,11 +131,12 @@ SumRun plan_sum(Prepare& prepare, const SumShape& shape, size_t workspace_offset
     return [=](cudaStream_t stream, const float* x, float* y) { launch_pass(stream, first, x, y); };
 
   const size_t bytes = static_cast<size_t>(shape.outer * first.slices * shape.inner) * sizeof(float);
-  const Workspace workspace = prepare.workspace(workspace_offset + bytes);
+  const size_t offset = (workspace_offset + 15) / 16 * 16;
+  const Workspace workspace = prepare.workspace(offset + bytes);
   // Told that there are no multiprocessors to fill, the second pass is not cut again.
   const SumPass second = plan_pass({shape.outer, first.slices, shape.inner, shape.scale, shape.accumulate}, 0);
   return [=](cudaStream_t stream, const float* x, float* y) {
-    float* partial = reinterpret_cast<float*>(static_cast<char*>(workspace.data()) + workspace_offset);
+    float* partial = reinterpret_cast<float*>(static_cast<char*>(workspace.data()) + offset);
     launch_pass(stream, first, x, partial);
     launch_pass(stream, second, partial, y);
   };

@@ -15,7 +15,8 @@ struct SumShape {
   bool accumulate;  // y += …
 };
 
-// Launches y = scale * sum of x over the middle. It may use the step's workspace, from byte `workspace_offset` on.
+// Launches y = scale * sum of x over the middle; both begin at multiples of 16 bytes. It may use the step's workspace,
+// from byte `workspace_offset` on.
 using SumRun = std::function<void(cudaStream_t, const float* x, float* y)>;
 SumRun plan_sum(Prepare& prepare, const SumShape& shape, size_t workspace_offset = 0);
 

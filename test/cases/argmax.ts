@@ -19,6 +19,7 @@ function simple(name: string, shape: number[], data?: number[]): OpCase {
 export const cases: OpCase[] = [
   simple('[6, 9]', [6, 9]),
   simple('[2, 3, 130]', [2, 3, 130]),
+  simple('[5, 260]', [5, 260]),
   simple('one class', [4, 1]),
   simple('ties', [3, 4], [1, 2, 2, 0, -1, -1, -1, -1, 0, 0, 3, 3]),
 ];

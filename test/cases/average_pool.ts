@@ -27,8 +27,17 @@ export const cases: OpCase[] = [
   }),
   simple('stride larger than the window', [1, 7, 7, 2], { ...POOL, strideH: 3, strideW: 3 }),
   simple('many channels', [1, 3, 3, 67], { ...POOL, poolH: 3, poolW: 3 }),
+  simple('whole vectors of channels', [2, 4, 6, 8]),
+  simple('whole vectors of channels, overlapping, padded', [1, 5, 4, 12], {
+    poolH: 3,
+    poolW: 3,
+    padTop: 1,
+    padLeft: 1,
+    padRight: 1,
+  }),
   simple('one element', [1, 1, 1, 1], {}),
   simple('three axes', [2, 4, 5, 6, 3], { ...POOL, poolD: 2, strideD: 3 }),
+  simple('three axes, whole vectors of channels', [1, 4, 5, 3, 4], { ...POOL, poolD: 2, strideD: 1 }),
   simple('three axes, overlapping, uneven padding', [1, 4, 3, 5, 2], {
     ...{ poolD: 3, poolH: 2, poolW: 3, strideD: 2, strideW: 2 },
     ...{ padFront: 1, padBack: 1, padTop: 1, padLeft: 1, padRight: 1 },

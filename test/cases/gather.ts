@@ -9,16 +9,17 @@ const COLUMNS = 3;
 const DATA = Array.from({ length: ROWS * COLUMNS }, (_, i) => (i * 37) % 251);
 const ORDER = [3, 0, 4, 1, 2];
 
-function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean): OpCase {
+function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean, columns = COLUMNS): OpCase {
+  const data = Array.from({ length: ROWS * columns }, (_, i) => (i * 37) % 251);
   return {
-    name: `${source} to ${dtype}, ${shuffled ? 'shuffled' : 'in order'}`,
+    name: `${source} to ${dtype}, ${columns} columns, ${shuffled ? 'shuffled' : 'in order'}`,
     inputs: { state: { ...STATE, data: [0, 2, 0, 0] }, flag: FLAG },
-    slots: { 3: { dtype: source, rows: ROWS, data: DATA }, 9: { dtype: 'int32', rows: ROWS, data: ORDER } },
+    slots: { 3: { dtype: source, rows: ROWS, data }, 9: { dtype: 'int32', rows: ROWS, data: ORDER } },
     build: ({ state, flag }) => ({
-      y: gather(state!.graph, { slot: 3, indexSlot: shuffled ? 9 : -1, source, dtype, shape: [2, COLUMNS] }, state!, flag!),
+      y: gather(state!.graph, { slot: 3, indexSlot: shuffled ? 9 : -1, source, dtype, shape: [2, columns] }, state!, flag!),
     }),
     reference: () => ({
-      y: (shuffled ? [ORDER[2]!, ORDER[3]!] : [2, 3]).flatMap((r) => DATA.slice(r * COLUMNS, (r + 1) * COLUMNS)),
+      y: (shuffled ? [ORDER[2]!, ORDER[3]!] : [2, 3]).flatMap((r) => data.slice(r * columns, (r + 1) * columns)),
       flag: [0, 0, 0, 0],
     }),
     gradients: [],
@@ -28,6 +29,10 @@ function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean): OpC
 export const cases: OpCase[] = [
   ...(['float32', 'int32', 'uint8'] as const).flatMap((source) =>
     (['float32', 'int32'] as const).flatMap((dtype) => [true, false].map((shuffled) => take(source, dtype, shuffled))),
+  ),
+  // Whole vectors.
+  ...(['float32', 'int32', 'uint8'] as const).flatMap((source) =>
+    (['float32', 'int32'] as const).map((dtype) => take(source, dtype, true, 12)),
   ),
   {
     name: 'rows beyond the end read as zeros and raise the flag',
@@ -90,6 +95,17 @@ export const cases: OpCase[] = [
     slots: { 4: { dtype: 'float32', rows: 3, data: new Array<number>(6).fill(-1) } },
     build: ({ x, state, flag }) => (scatter(x!, 4, state!, flag!), {}),
     reference: () => ({ slot4: [-1, -1, -1, -1, 1, 2], flag: [3, 3, 2, 0] }),
+    gradients: [],
+  },
+  {
+    name: 'scatter of whole vectors',
+    inputs: { x: { shape: [1, 8], data: [1, 2, 3, 4, 5, 6, 7, 8] }, state: { ...STATE, data: [0, 1, 0, 0] }, flag: FLAG },
+    slots: { 4: { dtype: 'float32', rows: 3, data: new Array<number>(24).fill(-1) } },
+    build: ({ x, state, flag }) => (scatter(x!, 4, state!, flag!), {}),
+    reference: () => ({
+      slot4: [...new Array<number>(8).fill(-1), 1, 2, 3, 4, 5, 6, 7, 8, ...new Array<number>(8).fill(-1)],
+      flag: [0, 0, 0, 0],
+    }),
     gradients: [],
   },
 ];

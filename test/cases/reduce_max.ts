@@ -48,6 +48,7 @@ export const cases: OpCase[] = [
     simple(mode, [100, 700], [0]),
     simple(mode, [70001], [0]),
     simple(mode, [2, 9001, 3], [1]),
+    simple(mode, [2, 5001, 8], [1]),
   ]),
   {
     name: 'of equals the first gets the gradient',

@@ -40,6 +40,11 @@ export const cases: OpCase[] = [
   reduce('long columns', [2000, 5], [0]),
   reduce('wide columns', [100, 700], [0]),
   reduce('one long row', [70001], [0]),
+  reduce('last axis, whole vectors', [5, 24], [1]),
+  reduce('many rows, whole vectors', [333, 40], [1]),
+  reduce('one long row, whole vectors', [70004], [0]),
+  reduce('long columns, whole vectors', [2001, 12], [0]),
+  reduce('middle axis, whole vectors', [2, 1000, 36], [1]),
   {
     name: 'mean, added to an earlier sum',
     inputs: { x: { shape: [6, 4] }, z: { shape: [6, 4] } },

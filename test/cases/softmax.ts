@@ -37,5 +37,7 @@ export const cases: OpCase[] = [
   simple('37 rows of 64 classes: more than one block', [37, 64], { gradients: [] }),
   simple('a NaN spoils its row and no other', [3, 3], { data: [0, NaN, 1, 0, 1, 2, 3, 4, NaN], gradients: [] }),
   simple('1,031 classes', [3, 1031], { gradients: [] }),
+  simple('2,049 classes: a block a row', [2, 2049], { gradients: [] }),
+  simple('2,052 classes: a block a row', [2, 2052], { gradients: [] }),
   simple('large logits', [2, 3], { data: [1000, 999, 998, -1000, 0, 1000], gradients: [] }),
 ];

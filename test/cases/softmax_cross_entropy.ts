@@ -85,6 +85,8 @@ export const cases: OpCase[] = [
   bothAtOnce('distributions, with probabilities', 3, 40, 'shares', true),
   bothAtOnce('several blocks of rows', 1100, 12, 'numbers', false),
   bothAtOnce('long rows', 3, 2100, 'shares', false),
+  bothAtOnce('long rows of odd length', 3, 2101, 'numbers', true),
+  bothAtOnce('long distributions of odd length', 3, 2101, 'shares', false),
   bothAtOnce('rows longer than a block', 2, 9000, 'numbers', false),
   sparse('class numbers', 5, 7),
   sparse('class numbers, one class', 3, 1),
