@@ -6,7 +6,7 @@ import { align, bytesOf, type Program } from '../lib/compile/program.js';
 import { Graph, type Value, type Variable } from '../lib/graph/graph.js';
 import { gradients } from '../lib/ops/autodiff.js';
 import { elementwise } from '../lib/ops/map.js';
-import { matmul } from '../lib/ops/matmul.js';
+import { matmul, matmulOp } from '../lib/ops/matmul.js';
 import { mean, sum } from '../lib/ops/reduce_sum.js';
 import { describeProgram } from '../lib/train/inspect.js';
 import { lowerOn, named } from './helpers/lowered.js';
@@ -115,6 +115,33 @@ describe('the mask of relu in the product before it', () => {
       expect(masking(program)).to.deep.equal([]);
     });
   }
+
+  describe('a product that masks', () => {
+    const maskedBack = ({ dy, w2, y }: Inputs): Value =>
+      dy.graph.add(matmulOp, { a: dy, b: w2, mask: y }, { transposeB: 'yes' }).outputs.y!;
+
+    it('takes no relu: its sums would be those of what it is applied to', () => {
+      const program = lowered((inputs) => [elementwise('relu', maskedBack(inputs))]);
+      expect(masking(program)[0]!.attrs.activation).to.equal('linear');
+    });
+
+    it('does not add to what is there', () => {
+      const program = lowered((inputs) => [add(matmul(inputs.x, inputs.w1), maskedBack(inputs))]);
+      expect(masking(program)[0]!.accumulate).to.deep.equal([]);
+    });
+
+    it('takes no second mask', () => {
+      const program = lowered((inputs) => [mul(maskedBack(inputs), step(matmul(inputs.x, inputs.w1)))]);
+      expect(masking(program)[0]!.inputs.mask!.buffer.variable!.name).to.equal('y');
+    });
+
+    it('refuses a mask of another shape', () => {
+      expect(() => lowered(({ x, w1, dy }) => [x.graph.add(matmulOp, { a: x, b: w1, mask: dy }).outputs.y!])).to.throw(
+        gs.GradstepError,
+        'Expected a mask of shape [6, 5] but received [6, 3]',
+      );
+    });
+  });
 
   const apart: [why: string, sums: (masked: Value) => Value][] = [
     ['are a mean', (masked) => mean(masked, [0])],
