@@ -36,5 +36,6 @@ export function accumulateSums(list: Instruction[]): Instruction[] {
 function canAdd(kernel: Instruction, term: Operand): boolean {
   const made = Object.entries(kernel.outputs).find(([, o]) => o.buffer === term.buffer);
   if (!made || !kernel.op.outputs[made[0]]!.accumulate || kernel.accumulate.length > 0) return false;
-  return Object.keys(kernel.outputs).length === 1 && !kernel.inputs.bias && (kernel.attrs.activation ?? 'linear') === 'linear';
+  const { bias, mask } = kernel.inputs;
+  return Object.keys(kernel.outputs).length === 1 && !bias && !mask && (kernel.attrs.activation ?? 'linear') === 'linear';
 }

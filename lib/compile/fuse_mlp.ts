@@ -13,10 +13,10 @@ import type { Buffer, Instruction, Operand } from './program.js';
 import { Uses } from './uses.js';
 
 /**
- * Rows up to which a stack is fused. A layer beyond the first saves five launches (its product; back, the gradients of its
- * input, weights and bias and the slope), about 2 µs each in a captured graph. It costs that every block of mlpGrad makes the
- * gradients of all rows: for 64 rows and full width 64 × 128 × 128 products, which at 64 a cycle, half of what a
- * multiprocessor can do, and 1.7 GHz take those 10 µs. It is a model: nobody has measured it yet.
+ * Rows up to which a stack is fused. A layer beyond the first saves four launches (its product; back, the gradients of its
+ * input and weights, and the pass that masks and sums), about 2 µs each in a captured graph. It costs that every block of
+ * mlpGrad makes the gradients of all rows: for 64 rows and full width 64 × 128 × 128 products, which at 64 a cycle, half of
+ * what a multiprocessor can do, and 1.7 GHz take about as long, 10 µs. It is a model: nobody has measured it yet.
  */
 const ROWS = 64;
 

@@ -15,8 +15,8 @@ export function reluEpilogues(list: Instruction[]): Instruction[] {
   const uses = new Uses(list);
   const gone = new Set<Instruction>();
   for (const instruction of list) {
-    const { op, outputs, attrs } = instruction;
-    if (!WITH_EPILOGUE.includes(op) || attrs.activation !== 'linear') continue;
+    const { op, inputs, outputs, attrs } = instruction;
+    if (!WITH_EPILOGUE.includes(op) || attrs.activation !== 'linear' || (op === matmulOp && inputs.mask)) continue;
     const relu = uses.onlyReader(outputs.y!.buffer);
     if (!isMapOf(relu, 'relu') || relu.outputs.out0!.buffer.bytes !== outputs.y!.buffer.bytes) continue;
     instruction.attrs = { ...attrs, activation: 'relu' };

@@ -10,7 +10,8 @@ function writtenBy({ op, inputs, outputs }: Instruction): Buffer[] {
   return [...Object.values(outputs).map((o) => o.buffer), ...updated];
 }
 
-function overlap(a: Buffer, b: Buffer): boolean {
+/** Whether two buffers share memory, as far as is known before scratch is planned. */
+export function overlap(a: Buffer, b: Buffer): boolean {
   if (a === b) return true;
   if (!a.variable || !b.variable) return false;
   return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;

@@ -1,8 +1,12 @@
 // matmul on oneDNN: plain row-major operands, transposes as strides, bias and relu as epilogues, accumulation as a sum
-// post-op. One primitive call a step. In bfloat16 the product is our own on the tile units
-// (cpu/tile_product.h); elsewhere the operands are rounded into the workspace first (cpu/operand.h).
+// post-op. One primitive call a step, and a pass behind it where there is a mask (cpu/masked_rows.h). In bfloat16 the
+// product is our own on the tile units (cpu/tile_product.h); elsewhere the operands are rounded into the workspace
+// first (cpu/operand.h).
 #include "generated/args/matmul.h"
 
+#include <algorithm>
+
+#include "cpu/masked_rows.h"
 #include "cpu/operand.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
@@ -34,7 +38,9 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
                               prepare.at(args.a),
                               prepare.at(args.b),
                               prepare.at(args.bias),
-                              prepare.at(args.y)};
+                              prepare.at(args.mask),
+                              prepare.at(args.y),
+                              prepare.at(args.sums)};
     void* workspace = prepare.workspace(tile_product_bytes(product, prepare.threads()));
     return [=, threads = prepare.threads()] { multiply_in_tiles(product, workspace, threads); };
   }
@@ -56,7 +62,10 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   const auto desc = make_primitive("matrix product", [&] { return matmul_desc(d, a, b, bias, y, attr); });
   const memory::desc scratchpad = desc.scratchpad_desc();
   const ProductOperand left(prepare.at(args.a), args.a.size(), kind), right(prepare.at(args.b), args.b.size(), kind);
-  char* const place_a = static_cast<char*>(prepare.workspace(left.bytes() + right.bytes() + scratchpad.get_size()));
+  const MaskedRows masked{prepare.at(args.y), prepare.at(args.mask), prepare.at(args.sums), m, n};
+  // What the product works with is free by the time that its result is masked.
+  const size_t bytes = std::max(left.bytes() + right.bytes() + scratchpad.get_size(), masked.bytes(prepare.threads()));
+  char* const place_a = static_cast<char*>(prepare.workspace(bytes));
   char *const place_b = place_a + left.bytes(), *const rest = place_b + right.bytes();
 
   Primitive primitive(dnnl::matmul(desc), d.stream);
@@ -65,17 +74,22 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   primitive.argument(DNNL_ARG_DST, memory(y, d.engine, prepare.at(args.y)));
   if (args.bias.present()) primitive.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   primitive.argument(DNNL_ARG_SCRATCHPAD, memory(scratchpad, d.engine, rest));
-  if (kind == OperandKind::kFloat) {
+  if (kind == OperandKind::kFloat && !masked.mask) {
     return [primitive, threads] {
       const ThreadBound bound(threads);
       primitive.run();
     };
   }
-  return [=] {
-    const ThreadBound bound(threads);
-    left.round_to(place_a, threads);
-    right.round_to(place_b, threads);
-    primitive.run();
+  return [=, all = prepare.threads()] {
+    {
+      const ThreadBound bound(threads);
+      if (kind != OperandKind::kFloat) {
+        left.round_to(place_a, threads);
+        right.round_to(place_b, threads);
+      }
+      primitive.run();
+    }
+    if (masked.mask) masked.run(place_a, all);
   };
 }
 

@@ -1,4 +1,4 @@
-/** matmul in every transposition, with bias and relu, size 1, and accumulating; in every precision. */
+/** matmul in every transposition, with bias and relu, with a mask, size 1, and accumulating; in every precision. */
 import { elementwise } from '../../lib/ops/map.js';
 import type { Value } from '../../lib/graph/graph.js';
 import { matmul, matmulOp } from '../../lib/ops/matmul.js';
@@ -62,6 +62,38 @@ function rounded(
   };
 }
 
+/** Masked by what holds numbers above and below 0, zeros of both signs and a NaN; and the sums of what is left. */
+function masked(
+  m: number,
+  k: number,
+  n: number,
+  options: { precision?: 'float32' | Rounded; sums?: boolean; bias?: boolean; ta?: boolean; tb?: boolean } = {},
+): OpCase {
+  const { precision = 'float32', sums = true, bias = false, ta = false, tb = true } = options;
+  const yes = (flag: boolean): string => (flag ? 'yes' : 'no');
+  const kinds = [0.5, 0, -2, 3, -0, 1e-30, 7, -1e-30, NaN, 2, 1];
+  const mask = Array.from({ length: m * n }, (_, i) => kinds[(i + (i >> 4)) % kinds.length]!);
+  const { name, inputs } = simple(m, k, n, ta, tb);
+  return {
+    name: `${name} masked${sums ? ', and its sums' : ''}${bias ? ', with a bias' : ''} in ${precision}`,
+    inputs: { ...inputs, mask: { shape: [m, n], data: mask }, ...(bias && { bias: { shape: [n] } }) },
+    build: (x) => {
+      const attrs = { transposeA: yes(ta), transposeB: yes(tb), precision };
+      const made = x.a!.graph.add(matmulOp, { a: x.a, b: x.b, bias: x.bias, mask: x.mask }, attrs).outputs;
+      return { y: made.y!, ...(sums && { sums: made.sums! }) };
+    },
+    reference: (x, backend) => {
+      const round = precision === 'float32' ? (v: number) => v : roundingOf(precision, backend);
+      const whole = product(x.a!.map(round), x.b!.map(round), m, k, n, ta, tb).map((v, i) => v + (x.bias?.[i % n] ?? 0));
+      const y = whole.map((v, i) => (x.mask![i]! > 0 ? v : 0));
+      const column = (j: number): number => y.reduce((total, v, i) => (i % n === j ? total + v : total), 0);
+      return { y, ...(sums && { sums: Array.from({ length: n }, (_, j) => column(j)) }) };
+    },
+    gradients: precision === 'float32' && m * k + k * n < 600 ? ['a', 'b', ...(bias ? ['bias'] : [])] : [],
+    terms: sums ? k + m : k,
+  };
+}
+
 const inPrecision = (precision: Rounded, a: Value, b: Value): Value => a.graph.add(matmulOp, { a, b }, { precision }).outputs.y!;
 
 const transposes = [false, true].flatMap((ta) => [false, true].map((tb) => [ta, tb] as const));
@@ -85,6 +117,33 @@ export const cases: OpCase[] = [
     build: ({ a, b, bias }) => ({ y: matmul(a!, b!, false, false, bias) }),
     reference: ({ a, b, bias }) => ({ y: product(a!, b!, 1, 4, 3, false, false).map((v, i) => v + bias![i]!) }),
     terms: 4,
+  },
+  ...[
+    masked(5, 7, 3),
+    masked(1, 1, 1),
+    masked(6, 4, 11, { sums: false }),
+    masked(9, 3, 5, { bias: true, ta: true, tb: false }),
+    // Several threads and slices of rows; many columns.
+    masked(300, 9, 70),
+    masked(190, 9, 130, { sums: false }),
+    masked(33, 6, 600),
+    masked(5, 7, 3, { precision: 'bfloat16' }),
+    masked(70, 35, 130, { precision: 'bfloat16', bias: true }),
+    masked(70, 35, 130, { precision: 'bfloat16', sums: false, tb: false }),
+    masked(33, 20, 17, { precision: 'tf32' }),
+    // On the tile units, divided by rows and by columns.
+    masked(300, 257, 70, { precision: 'bfloat16' }),
+    masked(70, 257, 300, { precision: 'bfloat16' }),
+  ],
+  {
+    name: 'two layers, whose gradients go back through a relu',
+    inputs: { x: { shape: [7, 4] }, w1: { shape: [4, 9] }, bias: { shape: [9] }, w2: { shape: [9, 3] } },
+    build: ({ x, w1, bias, w2 }) => ({ y: matmul(elementwise('relu', matmul(x!, w1!, false, false, bias)), w2!) }),
+    reference: ({ x, w1, bias, w2 }) => {
+      const hidden = product(x!, w1!, 7, 4, 9, false, false).map((v, i) => Math.max(0, v + bias![i % 9]!));
+      return { y: product(hidden, w2!, 7, 9, 3, false, false) };
+    },
+    terms: 36,
   },
   {
     name: 'weights used twice: their gradients accumulate',

@@ -13,7 +13,9 @@ struct alignas(8) MatmulArgs {
   Tensor a;
   Tensor b;
   Tensor bias;
+  Tensor mask;
   Tensor y;
+  Tensor sums;
   int32_t accumulate_y;
   int32_t transpose_a;
   int32_t transpose_b;
@@ -23,12 +25,14 @@ struct alignas(8) MatmulArgs {
 static_assert(offsetof(MatmulArgs, a) == 0, "layout");
 static_assert(offsetof(MatmulArgs, b) == 48, "layout");
 static_assert(offsetof(MatmulArgs, bias) == 96, "layout");
-static_assert(offsetof(MatmulArgs, y) == 144, "layout");
-static_assert(offsetof(MatmulArgs, accumulate_y) == 192, "layout");
-static_assert(offsetof(MatmulArgs, transpose_a) == 196, "layout");
-static_assert(offsetof(MatmulArgs, transpose_b) == 200, "layout");
-static_assert(offsetof(MatmulArgs, activation) == 204, "layout");
-static_assert(offsetof(MatmulArgs, precision) == 208, "layout");
-static_assert(sizeof(MatmulArgs) == 216, "layout");
+static_assert(offsetof(MatmulArgs, mask) == 144, "layout");
+static_assert(offsetof(MatmulArgs, y) == 192, "layout");
+static_assert(offsetof(MatmulArgs, sums) == 240, "layout");
+static_assert(offsetof(MatmulArgs, accumulate_y) == 288, "layout");
+static_assert(offsetof(MatmulArgs, transpose_a) == 292, "layout");
+static_assert(offsetof(MatmulArgs, transpose_b) == 296, "layout");
+static_assert(offsetof(MatmulArgs, activation) == 300, "layout");
+static_assert(offsetof(MatmulArgs, precision) == 304, "layout");
+static_assert(sizeof(MatmulArgs) == 312, "layout");
 
 }  // namespace gradstep
