@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import type { NativeSession } from '../binding.js';
 import * as gs from '../lib/index.js';
 import { COUNTERS, countingProgram, DOUBLED, emulatedSession, Traced, type Trace } from './helpers/emulation.js';
+import { weightedRows } from './helpers/rows.js';
 
 /** Kernels of the counting program's step. */
 const NODES = 2;
@@ -132,14 +133,7 @@ describe('CUDA graphs', () => {
 
 describe('training with several steps a graph', () => {
   const ROWS = 75;
-  const x = gs.tensor(
-    Float32Array.from({ length: ROWS * 3 }, (_, i) => Math.sin(i * 1.7)),
-    [ROWS, 3],
-  );
-  const y = gs.tensor(
-    Float32Array.from({ length: ROWS }, (_, i) => x.data[3 * i]! - 2 * x.data[3 * i + 1]!),
-    [ROWS, 1],
-  );
+  const { x, y } = weightedRows(ROWS);
 
   /** Two epochs, and what was launched meanwhile. */
   async function train(callbacks: gs.Callback[]): Promise<{ loss: number[]; weights: number[][]; launches: number }> {

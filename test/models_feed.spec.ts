@@ -9,22 +9,12 @@ import { Session, spareOf } from '../lib/runtime/session.js';
 import { Feed } from '../lib/train/feed.js';
 import type { SampleSlots } from '../lib/train/resident.js';
 import type { Chunk } from '../lib/train/stream.js';
+import { weightedRows } from './helpers/rows.js';
 
 // Batches of one row: chunks have 64 of them, so there are 64, 64 and 22.
 const ROWS = 150;
 const CHUNKS = 3;
-const x = gs.tensor(
-  Float32Array.from({ length: ROWS * 3 }, (_, i) => Math.sin(i * 1.7)),
-  [ROWS, 3],
-);
-const y = gs.tensor(
-  Float32Array.from({ length: ROWS }, (_, i) => x.data[3 * i]! - 2 * x.data[3 * i + 1]!),
-  [ROWS, 1],
-);
-const weights = gs.tensor(
-  Float32Array.from({ length: ROWS }, (_, i) => (i % 3) / 2),
-  [ROWS],
-);
+const { x, y, weights } = weightedRows(ROWS);
 const streamed = () => gs.data.dataset({ x, y, sampleWeight: weights }).batch(1);
 
 function network(device: string): gs.Sequential {

@@ -5,20 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Samples } from '../lib/data/samples.js';
 import { chunksOf } from '../lib/train/stream.js';
 import { expectFailure, wrong } from './helpers/failure.js';
+import { weightedRows } from './helpers/rows.js';
 
 const ROWS = 37;
-const x = gs.tensor(
-  Float32Array.from({ length: ROWS * 3 }, (_, i) => Math.sin(i * 1.7)),
-  [ROWS, 3],
-);
-const y = gs.tensor(
-  Float32Array.from({ length: ROWS }, (_, i) => x.data[3 * i]! - 2 * x.data[3 * i + 1]!),
-  [ROWS, 1],
-);
-const weights = gs.tensor(
-  Float32Array.from({ length: ROWS }, (_, i) => (i % 3) / 2),
-  [ROWS],
-);
+const { x, y, weights } = weightedRows(ROWS);
 
 function network(optimizer: gs.Optimizer = gs.optimizers.adam({ learningRate: 0.01 })): gs.Sequential {
   const model = gs.sequential([
