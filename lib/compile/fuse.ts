@@ -3,7 +3,8 @@
  * In turn: on CUDA, stacks of narrow dense layers into one kernel each way; a loss and its gradient into one kernel; a residual
  * block's addition into the normalisation before it; relu into the matmul, convolution or normalisation before it; relu's
  * backward moved behind max-pooling's (onto the smaller tensor), or into the normalisation's; a sum of gradients into the
- * kernel that can add; relu's backward, and the sums of its columns, into the product before it; chains of maps into one; a row sum into the map before it.
+ * kernel that can add; relu's backward, and the sums of its columns, into the product before it; chains of maps into one; a
+ * row sum into the map before it.
  */
 import { accumulateSums } from './fuse_accumulate.js';
 import { lossAndGradient } from './fuse_loss.js';
