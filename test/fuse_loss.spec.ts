@@ -1,5 +1,6 @@
 /** A loss and its gradient in one kernel: when fusion makes one of them, and when it must not. */
 import { expect } from 'chai';
+import { assign } from '../lib/compile/lower.js';
 import type { Program } from '../lib/compile/program.js';
 import type { Value } from '../lib/graph/graph.js';
 import { gradients } from '../lib/ops/autodiff.js';
@@ -12,6 +13,7 @@ import { lowerOn, named } from './helpers/lowered.js';
 interface Inputs {
   x: Value;
   labels: Value;
+  others: Value;
   weights: Value;
   state: Value;
   flag: Value;
@@ -22,6 +24,7 @@ const lowered = (build: (inputs: Inputs) => Value[]): Program =>
     build({
       x: read('x', [4, 6]),
       labels: read('labels', [4], 'int32'),
+      others: read('others', [4], 'int32'),
       weights: read('weights', [4]),
       state: read('state', [4], 'int32'),
       flag: read('flag', [4], 'int32'),
@@ -91,6 +94,22 @@ describe('a loss and its gradient', () => {
       (inputs) => {
         const { loss, gradient } = crossEntropy(inputs);
         return [loss, neg(gradient(extremum(inputs.x, 'max', [1])))];
+      },
+    ],
+    [
+      'the labels change in between',
+      (inputs) => {
+        const { loss, gradient } = crossEntropy(inputs);
+        assign(inputs.labels.variable!, inputs.others);
+        return [loss, neg(gradient(neg(inputs.weights)))];
+      },
+    ],
+    [
+      'what the gradient by the loss is made of changes in between',
+      (inputs) => {
+        const { loss, gradient } = crossEntropy(inputs);
+        assign(inputs.weights.variable!, sum(inputs.x, [1]));
+        return [loss, neg(gradient(neg(inputs.weights)))];
       },
     ],
     [

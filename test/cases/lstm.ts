@@ -94,6 +94,8 @@ export const cases: OpCase[] = [
   many('units shared', { b: 2, t: 3, h: 260, given: ALL, mask: patchyMask(2, 3), direction: 'backward' }),
   many('a long sequence', { t: 70, h: 16, given: ['h0'] }),
   many('in bfloat16', { b: 2, h: 3, precision: 'bfloat16', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),
+  // The CPU packs a kernel for its tile units in whole tiles where 32 divides the padded units.
+  many('in bfloat16, 20 units', { b: 1, t: 2, h: 20, precision: 'bfloat16' }),
   // One step from a given state: its product is of given numbers, so no size brings one near a tie.
   alone('in bfloat16, one step of many rows', { b: 35, t: 1, h: 33, precision: 'bfloat16', exact: true, given: ['h0', 'keep'] }),
   many('in tf32', { b: 2, h: 3, precision: 'tf32', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),
