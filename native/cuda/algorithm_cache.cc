@@ -68,11 +68,11 @@ AlgorithmCache& AlgorithmCache::get() {
   return *cache;
 }
 
-std::optional<AlgorithmCache::Bytes> AlgorithmCache::find(const std::string& key, size_t bytes) {
+std::optional<AlgorithmCache::Bytes> AlgorithmCache::find(const std::string& key) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!std::exchange(read_, true)) read();
   const auto found = known_.find(key);
-  if (found == known_.end() || found->second.size() != bytes) return std::nullopt;
+  if (found == known_.end()) return std::nullopt;
   return found->second;
 }
 

@@ -20,8 +20,8 @@ class AlgorithmCache {
   // The one of this process for the folder that the environment names now.
   static AlgorithmCache& get();
 
-  // What was kept for a key, if it is this many bytes.
-  std::optional<Bytes> find(const std::string& key, size_t bytes);
+  // What was kept for a key.
+  std::optional<Bytes> find(const std::string& key);
   // `key`: without line breaks and tabs.
   void keep(const std::string& key, const Bytes& algorithm);
 

@@ -37,22 +37,22 @@ Error within(const Error& error, const ProgramStep& step) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(int device, bool deterministic) : device_(device) {
+CudaBackend::CudaBackend(int device, bool deterministic) : device_(device), choices_(device, deterministic) {
   enter();
-  GRADSTEP_CUDA(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_));
+  GRADSTEP_CUDA(cudaDeviceGetAttribute(&traits_.multiprocessors, cudaDevAttrMultiProcessorCount, device_));
   int waits = 0, shared_bytes = 0, major = 0;
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&waits, cudaDevAttrCooperativeLaunch, device_));
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device_));
-  if (waits != 0) grid_shared_bytes_ = static_cast<size_t>(shared_bytes);
+  if (waits != 0) traits_.grid_shared_bytes = static_cast<size_t>(shared_bytes);
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_));
-  tensor_cores_ = major >= 8;
+  traits_.tensor_cores = major >= 8;
   stream_ = make_stream();
   copy_stream_ = make_stream();
   for (OwnedEvent& event : turned_) event = make_event();
   for (OwnedEvent* event : {&run_begun_, &batch_done_[0], &batch_done_[1]}) *event = make_event(cudaEventDefault);
   transfer_ = std::make_unique<Transfer>(stream_.get());
   copy_beside_ = std::make_unique<Transfer>(copy_stream_.get());
-  gemm_ = make_gemm(deterministic);
+  gemm_ = make_gemm(choices_);
   slot_table_ = DeviceMemory(kSlots * sizeof(Slot), "the table of data sets");
   transfer_->to_device(slot_table_.data(), slots_, slot_table_.bytes());
 }
@@ -200,8 +200,11 @@ void CudaBackend::unload(int entry) { entries_.erase(entry); }
 // Makes room for a program's scratch, prepares every step on the addresses of now and makes room for their workspace.
 std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
   grow_scratch(program.scratch_bytes);
-  Prepare prepare(persistent_.data(), scratch_.data(), reinterpret_cast<const Slot*>(slot_table_.data()),
-                  &workspace_address_, *gemm_, multiprocessors_, grid_shared_bytes_, tensor_cores_);
+  const auto place = [persistent = persistent_.data(), scratch = scratch_.data()](const Tensor& t) {
+    return (t.region == Region::kPersistent ? persistent : scratch) + t.offset;
+  };
+  Prepare prepare(place, reinterpret_cast<const Slot*>(slot_table_.data()), &workspace_address_, *gemm_, choices_,
+                  traits_);
   std::vector<Step> steps;
   steps.reserve(program.steps.size());
   for (const ProgramStep& step : program.steps) {

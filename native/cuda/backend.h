@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "cuda/choices.h"
 #include "cuda/gemm.h"
 #include "cuda/handles.h"
 #include "cuda/prepare.h"
@@ -64,9 +65,8 @@ class CudaBackend final : public Backend {
   void publish_slot(int slot, const Slot& entry);
 
   const int device_;
-  int multiprocessors_ = 1;
-  size_t grid_shared_bytes_ = 0;
-  bool tensor_cores_ = false;
+  const Choices choices_;
+  DeviceTraits traits_;
   OwnedStream stream_, copy_stream_;
   OwnedEvent turned_[2];
   OwnedEvent run_begun_, batch_done_[2];

@@ -18,15 +18,20 @@ constexpr double kMostLaunches = 32;
 constexpr int kSamples = 3;
 constexpr double kGain = 0.98;  // how much of the best time a later entrant may take to be taken instead
 
-// The result, or pieces of it from its beginning to its end.
+// The results, or pieces of them from their beginning to their end.
 std::vector<float> seen(const Contest& contest, cudaStream_t stream) {
-  const int64_t pieces = contest.floats > kCompared ? kPieces : 1;
-  const int64_t piece = std::min(contest.floats, kCompared) / pieces;
-  std::vector<float> numbers(static_cast<size_t>(pieces * piece));
-  for (int64_t i = 0; i < pieces; i++) {
-    const int64_t from = pieces == 1 ? 0 : (contest.floats - piece) * i / (pieces - 1);
-    GRADSTEP_CUDA(cudaMemcpyAsync(numbers.data() + i * piece, contest.result + from,
-                                  static_cast<size_t>(piece) * sizeof(float), cudaMemcpyDeviceToHost, stream));
+  std::vector<float> numbers;
+  for (const Contest::Result& result : contest.results) {
+    const int64_t pieces = result.floats > kCompared ? kPieces : 1;
+    const int64_t piece = std::min(result.floats, kCompared) / pieces;
+    for (int64_t i = 0; i < pieces; i++) {
+      const int64_t from = pieces == 1 ? 0 : (result.floats - piece) * i / (pieces - 1);
+      const size_t at = numbers.size();
+      numbers.resize(at + static_cast<size_t>(piece));
+      // From memory that is not page-locked, so it has come when the call returns.
+      GRADSTEP_CUDA(cudaMemcpyAsync(numbers.data() + at, result.data + from, static_cast<size_t>(piece) * sizeof(float),
+                                    cudaMemcpyDeviceToHost, stream));
+    }
   }
   GRADSTEP_CUDA(cudaStreamSynchronize(stream));
   return numbers;
@@ -90,8 +95,7 @@ int fastest(const Contest& contest) {
   int best = -1;
   double best_seconds = INFINITY;
   for (int entrant = 0; entrant < contest.entrants; entrant++) {
-    GRADSTEP_CUDA(cudaMemcpyAsync(contest.result, contest.before, static_cast<size_t>(contest.floats) * sizeof(float),
-                                  cudaMemcpyDeviceToDevice, stream.get()));
+    contest.reset(stream.get());
     if (!contest.launch(entrant, stream.get())) continue;
     const std::vector<float> got = seen(contest, stream.get());
     if (expected.empty()) expected = got;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace gradstep::cuda {
 
@@ -13,9 +14,13 @@ struct Contest {
   int entrants;
   // Launches one of them; false: it refuses.
   std::function<bool(int entrant, cudaStream_t stream)> launch;
-  float* result;        // of this many floats, on the device
-  const float* before;  // what the result holds before a launch
-  int64_t floats;
+  // Puts back what operands held before a launch.
+  std::function<void(cudaStream_t stream)> reset;
+  struct Result {  // on the device
+    const float* data;
+    int64_t floats;
+  };
+  std::vector<Result> results;
   double tolerance;  // the largest difference that rounding makes
 };
 

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "core/error.h"
-#include "cuda/algorithm_cache.h"
 #include "cuda/cublaslt.h"
 #include "cuda/fastest.h"
 #include "cuda/handles.h"
@@ -45,24 +45,8 @@ double tolerance(const GemmShape& s) {
   return rate * (1 + std::sqrt(terms)) + 1e-7 * terms;
 }
 
-// What choices on this device may depend on.
-std::string describe_device() {
-  int device = 0, driver = 0, runtime = 0;
-  cudaDeviceProp properties;
-  GRADSTEP_CUDA(cudaGetDevice(&device));
-  GRADSTEP_CUDA(cudaGetDeviceProperties(&properties, device));
-  GRADSTEP_CUDA(cudaDriverGetVersion(&driver));
-  GRADSTEP_CUDA(cudaRuntimeGetVersion(&runtime));
-  std::string name = properties.name;
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return c < ' '; }, ' ');
-  return name + ", " + std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", " +
-         std::to_string(properties.multiProcessorCount) + " multiprocessors, driver " + std::to_string(driver) +
-         ", runtime " + std::to_string(runtime) + ", cuBLASLt " + std::to_string(CublasLt::get().GetVersion());
-}
-
 std::string describe_shape(const GemmShape& s) {
-  std::string text = "product";
+  std::string text = "cuBLASLt " + std::to_string(CublasLt::get().GetVersion()) + ", product";
   for (const int64_t number : {s.m, s.n, s.k, s.batch, s.stride_a, s.stride_b, s.row_b}) {
     text += " " + std::to_string(number);
   }
@@ -79,12 +63,11 @@ std::string describe_shape(const GemmShape& s) {
 // What one shape needs, made once: the operation, the matrices' layouts, the algorithm.
 class Plan {
  public:
-  // `device`: as described; empty: algorithms are not measured.
-  Plan(cublasLtHandle_t handle, const GemmShape& s, const std::string& device) : handle_(handle), shape_(s) {
+  Plan(cublasLtHandle_t handle, const GemmShape& s, const Choices& choices) : handle_(handle), shape_(s) {
     if (s.accumulate && s.relu) throw Error("ERR_INTERNAL", "A product cannot be accumulated and rectified");
     try {
       describe();
-      choose(device.empty() ? "" : device + ", " + describe_shape(s));
+      choose(choices);
     } catch (...) {
       release();
       throw;
@@ -145,16 +128,16 @@ class Plan {
     layout(&c_, s.m, s.n, s.m * s.n);
   }
 
-  // `key`: what the choice is kept under; empty: the library's first proposal is taken.
-  void choose(const std::string& key) {
-    if (!key.empty() && recall(key)) return;
-    const std::vector<Candidate> candidates = propose(key.empty() ? 1 : kCandidates);
+  void choose(const Choices& choices) {
+    const std::string what = describe_shape(shape_);
+    if (choices.measures() && recall(choices.find(what))) return;
+    const std::vector<Candidate> candidates = propose(choices.measures() ? kCandidates : 1);
     int best = 0;
     if (candidates.size() > 1) {
       best = measure(candidates);
       if (best >= 0) {
         const auto* bytes = reinterpret_cast<const uint8_t*>(&candidates[static_cast<size_t>(best)].algo);
-        AlgorithmCache::get().keep(key, {bytes, bytes + sizeof algorithm_});
+        choices.keep(what, {bytes, bytes + sizeof algorithm_});
       }
     }
     const Candidate& chosen = candidates[static_cast<size_t>(std::max(best, 0))];
@@ -163,10 +146,9 @@ class Plan {
   }
 
   // Whether there is an algorithm of before that the library still takes.
-  bool recall(const std::string& key) {
-    const auto kept = AlgorithmCache::get().find(key, sizeof algorithm_);
-    if (!kept) return false;
+  bool recall(const std::optional<Choices::Bytes>& kept) {
     cublasLtMatmulAlgo_t algorithm;
+    if (!kept || kept->size() != sizeof algorithm) return false;
     memcpy(&algorithm, kept->data(), sizeof algorithm);
     Candidate checked{};
     const cublasStatus_t status =
@@ -234,7 +216,10 @@ class Plan {
         return launch(on, {candidate.algo, candidate.workspaceSize}, floats(a), floats(b), floats(bias), floats(c),
                       workspace.data()) == CUBLAS_STATUS_SUCCESS;
       };
-      return fastest({static_cast<int>(candidates.size()), try_one, floats(c), floats(before), results, tolerance(s)});
+      const auto reset = [&](cudaStream_t on) {
+        GRADSTEP_CUDA(cudaMemcpyAsync(c.data(), before.data(), c.bytes(), cudaMemcpyDeviceToDevice, on));
+      };
+      return fastest({static_cast<int>(candidates.size()), try_one, reset, {{floats(c), results}}, tolerance(s)});
     } catch (const Error& error) {
       if (strcmp(error.code(), "ERR_OOM") != 0) throw;
       return -1;
@@ -267,9 +252,7 @@ bool same(const GemmShape& a, const GemmShape& b) {
 
 class CublasLtGemm final : public Gemm {
  public:
-  explicit CublasLtGemm(bool deterministic) : device_(deterministic ? "" : describe_device()) {
-    GRADSTEP_LT(Create, &handle_);
-  }
+  explicit CublasLtGemm(const Choices& choices) : choices_(choices) { GRADSTEP_LT(Create, &handle_); }
   ~CublasLtGemm() override {
     last_.reset();
     CublasLt::get().Destroy(handle_);
@@ -286,13 +269,13 @@ class CublasLtGemm final : public Gemm {
   // A step asks for its workspace and then for its plan: the last one is kept for the second question.
   std::shared_ptr<Plan> plan_of(const GemmShape& shape) {
     if (!last_ || !same(last_shape_, shape)) {
-      last_ = std::make_shared<Plan>(handle_, shape, device_);
+      last_ = std::make_shared<Plan>(handle_, shape, choices_);
       last_shape_ = shape;
     }
     return last_;
   }
 
-  const std::string device_;
+  const Choices& choices_;
   cublasLtHandle_t handle_ = nullptr;
   std::shared_ptr<Plan> last_;
   GemmShape last_shape_{};
@@ -300,9 +283,9 @@ class CublasLtGemm final : public Gemm {
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm(bool deterministic) {
+std::unique_ptr<Gemm> make_gemm(const Choices& choices) {
   if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
-  return std::make_unique<CublasLtGemm>(deterministic);
+  return std::make_unique<CublasLtGemm>(choices);
 }
 
 std::string gemm_problem() { return CublasLt::get().problem; }

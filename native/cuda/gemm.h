@@ -1,6 +1,6 @@
 // The GEMM seam: row-major c = act(op(a)·op(b) + bias), or c += op(a)·op(b) + bias, on cuBLASLt. Descriptors are made
 // and the algorithm is chosen when it is planned: the fastest of those that the library proposes, as measured here or,
-// as algorithm_cache.h keeps it, before. Running one only launches. In the tests' emulation the same interface
+// as choices.h knows, before. Running one only launches. In the tests' emulation the same interface
 // multiplies on the CPU.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "cuda/choices.h"
 #include "cuda/precision.h"
 
 namespace gradstep::cuda {
@@ -40,9 +41,9 @@ class Gemm {
   virtual Run plan(const GemmShape& shape) = 0;
 };
 
-// Throws ERR_DEVICE_UNAVAILABLE where gemm_problem() has something to say. The device must be current.
-// `deterministic`: algorithms are the library's first proposals; nothing is measured.
-std::unique_ptr<Gemm> make_gemm(bool deterministic);
+// Throws ERR_DEVICE_UNAVAILABLE where gemm_problem() has something to say. The device must be current. Where `choices`
+// measures nothing, algorithms are the library's first proposals. `choices` outlives it.
+std::unique_ptr<Gemm> make_gemm(const Choices& choices);
 
 // Why products cannot be computed here and how to mend it; empty: they can.
 std::string gemm_problem();

@@ -1,14 +1,16 @@
 // What an op's prepare function works with on CUDA: device addresses, scratch for one step, the slot table in device
-// memory, the GEMM seam. A step only launches on the stream it is given: it is called while the program is being
-// captured into a graph, once for every step that the graph holds, and never allocates, synchronises or asks the device
-// anything.
+// memory, the GEMM seam, what the device is like and what was measured on it. A step only launches on the stream it is
+// given: it is called while the program is being captured into a graph, once for every step that the graph holds, and
+// never allocates, synchronises or asks the device anything.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <functional>
+#include <utility>
 
 #include "core/backend.h"
+#include "cuda/choices.h"
 #include "cuda/gemm.h"
 #include "cuda/launch.h"
 #include "generated/tensor.h"
@@ -29,24 +31,35 @@ class Workspace {
   void* const* data_;
 };
 
+struct DeviceTraits {
+  int multiprocessors = 1;
+  size_t grid_shared_bytes = 0;
+  bool tensor_cores = false;
+};
+
 class Prepare {
  public:
-  Prepare(char* persistent, char* scratch, const Slot* slots, void* const* workspace, Gemm& gemm, int multiprocessors,
-          size_t grid_shared_bytes, bool tensor_cores)
-      : persistent_(persistent),
-        scratch_(scratch),
+  // Device address of a tensor that is there.
+  using Place = std::function<char*(const Tensor&)>;
+
+  Prepare(Place place, const Slot* slots, void* const* workspace, Gemm& gemm, const Choices& choices,
+          const DeviceTraits& device)
+      : place_(std::move(place)),
         slots_(slots),
         workspace_(workspace),
         gemm_(gemm),
-        multiprocessors_(multiprocessors),
-        grid_shared_bytes_(grid_shared_bytes),
-        tensor_cores_(tensor_cores) {}
+        choices_(choices),
+        device_(device) {}
+
+  // The same on other memory.
+  Prepare elsewhere(Place place, void* const* workspace) const {
+    return Prepare(std::move(place), slots_, workspace, gemm_, choices_, device_);
+  }
 
   // Device address of a tensor; null where an optional one is absent.
   template <typename T = float>
   T* at(const Tensor& t) const {
-    if (!t.present()) return nullptr;
-    return reinterpret_cast<T*>((t.region == Region::kPersistent ? persistent_ : scratch_) + t.offset);
+    return t.present() ? reinterpret_cast<T*>(place_(t)) : nullptr;
   }
 
   Workspace workspace(size_t bytes) {
@@ -56,22 +69,21 @@ class Prepare {
 
   const Slot* slots() const { return slots_; }  // device memory
   Gemm& gemm() const { return gemm_; }
-  int multiprocessors() const { return multiprocessors_; }
+  const Choices& choices() const { return choices_; }
+  int multiprocessors() const { return device_.multiprocessors; }
   // Dynamic shared memory that a block of launch_at_once() may have; 0 where the device has no such launches.
-  size_t grid_shared_bytes() const { return grid_shared_bytes_; }
+  size_t grid_shared_bytes() const { return device_.grid_shared_bytes; }
   // Whether the device multiplies bfloat16 and TF32 in units of their own (cuda/ptx.cuh).
-  bool tensor_cores() const { return tensor_cores_; }
+  bool tensor_cores() const { return device_.tensor_cores; }
   size_t workspace_bytes() const { return workspace_bytes_; }
 
  private:
-  char* persistent_;
-  char* scratch_;
+  Place place_;
   const Slot* slots_;
   void* const* workspace_;
   Gemm& gemm_;
-  int multiprocessors_;
-  size_t grid_shared_bytes_;
-  bool tensor_cores_;
+  const Choices& choices_;
+  DeviceTraits device_;
   size_t workspace_bytes_ = 0;
 };
 

@@ -96,7 +96,8 @@ Planned plan(const GemmShape& s = kShape, bool deterministic = false) {
   const int before = library().launches();
   Planned planned{};
   {
-    const auto gemm = make_gemm(deterministic);
+    const Choices choices(0, deterministic);
+    const auto gemm = make_gemm(choices);
     std::vector<char> workspace(gemm->workspace_bytes(s));
     const Gemm::Run run = gemm->plan(s);
     planned.launches = library().launches() - before;
@@ -311,7 +312,8 @@ TEST(every_call_may_fail_while_algorithms_are_tried) {
     library().fail(n, CUBLAS_STATUS_INTERNAL_ERROR);
     std::string told;
     try {
-      make_gemm(false)->plan(kShape);
+      const Choices choices(0, false);
+      make_gemm(choices)->plan(kShape);
     } catch (const Error& error) {
       told = error.what();
     }

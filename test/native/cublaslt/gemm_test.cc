@@ -20,6 +20,11 @@ namespace {
 
 int failures = 0;
 
+const Choices& first_proposals() {
+  static const Choices choices(0, true);
+  return choices;
+}
+
 std::vector<float> numbers(size_t n, unsigned seed) {
   std::vector<float> v(n);
   for (float& x : v) {
@@ -102,7 +107,7 @@ void fail_every_call(cublasStatus_t status, const char* code) {
     std::string told;
     fail(n, status);
     try {
-      compare(*make_gemm(true), shape);
+      compare(*make_gemm(first_proposals()), shape);
     } catch (const Error& error) {
       told = std::string(error.code()) + " " + error.what();
     }
@@ -124,7 +129,7 @@ void fail_every_call(cublasStatus_t status, const char* code) {
 }
 
 int run() {
-  auto gemm = make_gemm(true);
+  auto gemm = make_gemm(first_proposals());
   const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {8, 8, 8}, {1, 10, 4}, {6, 1, 9}, {2, 3, 1}};
   int products = 0;
   for (const auto& [m, n, k] : shapes) {

@@ -89,7 +89,7 @@ class EmulatedGemm final : public Gemm {
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm(bool) {
+std::unique_ptr<Gemm> make_gemm(const Choices&) {
   if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
   return std::make_unique<EmulatedGemm>();
 }

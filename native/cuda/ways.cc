@@ -1,0 +1,132 @@
+#include "cuda/ways.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <sstream>
+#include <utility>
+
+#include "core/error.h"
+#include "cuda/choices.h"
+#include "cuda/fastest.h"
+#include "cuda/handles.h"
+
+namespace gradstep::cuda {
+namespace {
+
+// Memory for the operands of one step, wherever they lie in a program: the same for every way that asks for it.
+class Rehearsal {
+ public:
+  char* at(const Tensor& t) {
+    const auto place = std::make_pair(t.region, t.offset);
+    const uint64_t bytes = static_cast<uint64_t>(t.size()) * dtype_bytes(t.dtype);
+    Operand& operand = operands_[place];
+    // Tensors at one place are one tensor, seen in one shape or in several.
+    if (operand.memory.bytes() < bytes) operand.memory = DeviceMemory(bytes, kPurpose);
+    operand.is_float = t.dtype == DType::kFloat32;
+    return operand.memory.data();
+  }
+
+  // Numbers as they are before a launch.
+  void reset(cudaStream_t stream) const {
+    for (const auto& [place, operand] : operands_) {
+      if (operand.memory.bytes() == 0) continue;
+      if (operand.is_float) {
+        fill_with_numbers(reinterpret_cast<float*>(operand.memory.data()),
+                          static_cast<int64_t>(operand.memory.bytes() / sizeof(float)), stream);
+      } else {
+        GRADSTEP_CUDA(cudaMemsetAsync(operand.memory.data(), 0, operand.memory.bytes(), stream));
+      }
+    }
+  }
+
+  // Steps ask for the workspace when they are launched.
+  void* const* workspace() const { return &workspace_address_; }
+  void grow_workspace(size_t bytes) {
+    if (bytes <= workspace_.bytes()) return;
+    workspace_ = DeviceMemory(bytes, kPurpose);
+    workspace_address_ = workspace_.data();
+  }
+
+ private:
+  static constexpr const char* kPurpose = "a step that is tried";
+  struct Operand {
+    DeviceMemory memory;
+    bool is_float = true;
+  };
+  std::map<std::pair<Region, uint64_t>, Operand> operands_;
+  DeviceMemory workspace_;
+  void* workspace_address_ = nullptr;
+};
+
+// −1: there is no room for that.
+int measured(const Prepare& prepare, const std::vector<Way>& ways, const std::vector<Tensor>& results,
+             double tolerance) {
+  try {
+    Rehearsal rehearsal;
+    Prepare on_trial = prepare.elsewhere([&](const Tensor& t) { return rehearsal.at(t); }, rehearsal.workspace());
+    std::vector<Step> steps;
+    // All of it before the first launch: memory may move while ways ask for it.
+    for (int pass = 0; pass < 2; pass++) {
+      steps.clear();
+      for (const Way& way : ways) steps.push_back(way.prepare(on_trial));
+    }
+    rehearsal.grow_workspace(on_trial.workspace_bytes());
+    Contest contest;
+    contest.entrants = static_cast<int>(ways.size());
+    contest.launch = [&](int way, cudaStream_t stream) {
+      steps[static_cast<size_t>(way)](stream);
+      return true;
+    };
+    contest.reset = [&](cudaStream_t stream) { rehearsal.reset(stream); };
+    for (const Tensor& t : results) {
+      if (t.present()) contest.results.push_back({reinterpret_cast<float*>(rehearsal.at(t)), t.size()});
+    }
+    contest.tolerance = tolerance;
+    return fastest(contest);
+  } catch (const Error& error) {
+    if (strcmp(error.code(), "ERR_OOM") != 0) throw;
+    return -1;
+  }
+}
+
+// −1: none of them.
+int named(const std::string& name, const std::vector<Way>& ways) {
+  const auto found = std::find_if(ways.begin(), ways.end(), [&](const Way& way) { return way.name == name; });
+  return found == ways.end() ? -1 : static_cast<int>(found - ways.begin());
+}
+
+int asked_for(const char* names, const std::vector<Way>& ways) {
+  std::istringstream list(names);
+  for (std::string name; std::getline(list, name, ',');) {
+    if (const int way = named(name, ways); way >= 0) return way;
+  }
+  return 0;
+}
+
+int taken(const Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
+          const std::vector<Tensor>& results, double tolerance) {
+  if (const char* const names = getenv("GRADSTEP_CUDA_WAYS"); names != nullptr && *names != '\0') {
+    return asked_for(names, ways);
+  }
+  const Choices& choices = prepare.choices();
+  if (ways.size() == 1 || !choices.measures()) return 0;
+  if (const auto kept = choices.find(what)) {
+    if (const int way = named(std::string(kept->begin(), kept->end()), ways); way >= 0) return way;
+  }
+  const int best = measured(prepare, ways, results, tolerance);
+  if (best < 0) return 0;
+  const std::string& name = ways[static_cast<size_t>(best)].name;
+  choices.keep(what, {name.begin(), name.end()});
+  return best;
+}
+
+}  // namespace
+
+Step fastest_way(Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
+                 const std::vector<Tensor>& results, double tolerance) {
+  return ways[static_cast<size_t>(taken(prepare, what, ways, results, tolerance))].prepare(prepare);
+}
+
+}  // namespace gradstep::cuda
