@@ -139,6 +139,19 @@ describe('compile', () => {
     expect(unfused.scratchBytes).to.be.at.most(2 * (4096 + 64) + 64);
   });
 
+  it('on CUDA, what fits 16 MiB shares no memory, so that instructions may run side by side; what does not, shares', () => {
+    const chain = (floats: number): Program => {
+      const graph = new Graph();
+      let y = graph.read(f32('x', [floats]));
+      for (let i = 0; i < 4; i++) y = elementwise('exp', y);
+      assign(f32('out', [floats]), y);
+      return lower(graph, options({ backend: 'cuda', fusion: false, guardBytes: 64 }));
+    };
+    // Three values lie in scratch, the last one in its variable.
+    expect(chain(1 << 10).scratchBytes).to.equal(64 + 3 * (4096 + 64));
+    expect(chain(1 << 22).scratchBytes).to.equal(64 + 2 * ((4 << 22) + 64));
+  });
+
   it('works out constants: x · (2 · 0.25) · 1 is one multiplication', () => {
     const graph = new Graph();
     const half = elementwise('mul', constant(graph, 2, [4]), 0.25);

@@ -1,7 +1,8 @@
 /**
  * Liveness and the arena. A scratch buffer lives from the instruction that first writes it to the last that touches it;
  * buffers whose lives do not overlap may share addresses. Outputs take over the memory of a dying input where the op
- * allows it. Placement: largest first, lowest offset that fits, every start a multiple of 64 bytes.
+ * allows it. Placement: largest first, lowest offset that fits, every start a multiple of 64 bytes. On CUDA few bytes share
+ * no addresses at all, since instructions that use memory in common cannot run side by side (native/core/schedule.h).
  */
 import { map } from '../ops/map.js';
 import { align, type Buffer, type Instruction } from './program.js';
@@ -12,10 +13,15 @@ interface Life {
   last: number;
 }
 
+/** Bytes of scratch that need no sharing: they fit the caches of every GPU of today along with the weights of a small model. */
+const FEW = 16 << 20;
+
 /** Gives every scratch buffer its offset; returns the bytes the arena needs. */
-export function planArena(instructions: readonly Instruction[], guardBytes: number): number {
+export function planArena(instructions: readonly Instruction[], backend: 'cpu' | 'cuda', guardBytes: number): number {
   const shared = guardBytes > 0 ? new Map<Buffer, Buffer>() : shareInPlace(instructions);
   const lives = lifetimes(instructions, shared);
+  const all = lives.reduce((bytes, { buffer }) => bytes + align(buffer.bytes), 0);
+  if (backend === 'cuda' && all <= FEW) for (const life of lives) Object.assign(life, { first: 0, last: instructions.length });
   const placed: Life[] = [];
   let total = 0;
   const guard = align(guardBytes);

@@ -98,7 +98,7 @@ export function lower(graph: Graph, options: LowerOptions): Program {
 
   dropUnread(instructions);
   const fused = options.fusion === false ? instructions : fuse(instructions, options.backend);
-  const scratchBytes = planArena(fused, options.guardBytes ?? 0);
+  const scratchBytes = planArena(fused, options.backend, options.guardBytes ?? 0);
   return { name: options.name, instructions: fused, persistentBytes: options.persistentBytes(), scratchBytes };
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cuda/capture.h"
+#include "cuda/ways.h"
 #include "generated/cuda_ops.h"
 
 namespace gradstep::cuda {
@@ -49,7 +50,8 @@ CudaBackend::CudaBackend(int device, bool deterministic) : device_(device), choi
   stream_ = make_stream();
   copy_stream_ = make_stream();
   for (OwnedEvent& event : turned_) event = make_event();
-  for (OwnedEvent* event : {&run_begun_, &batch_done_[0], &batch_done_[1]}) *event = make_event(cudaEventDefault);
+  run_begun_ = make_event(cudaEventDefault);
+  for (OwnedEvent& event : batch_done_) event = make_event(cudaEventDefault);
   transfer_ = std::make_unique<Transfer>(stream_.get());
   copy_beside_ = std::make_unique<Transfer>(copy_stream_.get());
   gemm_ = make_gemm(choices_);
@@ -163,7 +165,8 @@ void CudaBackend::publish_slot(int slot, const Slot& entry) {
 }
 
 MemoryUse CudaBackend::memory() const {
-  MemoryUse use{persistent_.bytes(), scratch_.bytes(), workspace_.bytes(), 0};
+  MemoryUse use{persistent_.bytes(), scratch_.bytes(), 0, 0};
+  for (const DeviceMemory& memory : workspaces_) use.workspace += memory.bytes();
   for (const DeviceMemory& memory : slot_memory_) use.slots += memory.bytes();
   return use;
 }
@@ -178,8 +181,7 @@ CudaBackend::Entry& CudaBackend::entry_of(int entry) {
 
 void CudaBackend::drop_graphs() {
   for (auto& [number, entry] : entries_) {
-    entry.one_step.reset();
-    entry.long_graph.reset();
+    for (Entry::Graphs& graphs : entry.graphs) graphs = {};
     entry.steps.clear();
   }
 }
@@ -189,6 +191,11 @@ int CudaBackend::load(Program program) {
   enter();
   Entry entry;
   entry.program = std::move(program);
+  entry.schedule = schedule(entry.program);
+  const bool is_chain = entry.schedule.longest == static_cast<int>(entry.program.steps.size());
+  if (const auto asked = asked_for({"in turn", "side by side"}); asked || is_chain) {
+    entry.race = Race(!is_chain && *asked == 1 ? Form::kSideBySide : Form::kInTurn);
+  }
   build(entry);
   const int number = next_entry_++;
   entries_.emplace(number, std::move(entry));
@@ -198,56 +205,76 @@ int CudaBackend::load(Program program) {
 void CudaBackend::unload(int entry) { entries_.erase(entry); }
 
 // Makes room for a program's scratch, prepares every step on the addresses of now and makes room for their workspace.
-std::vector<Step> CudaBackend::prepare_steps(const Program& program) {
+std::vector<Step> CudaBackend::prepare_steps(const Entry& entry) {
+  const Program& program = entry.program;
   grow_scratch(program.scratch_bytes);
   const auto place = [persistent = persistent_.data(), scratch = scratch_.data()](const Tensor& t) {
     return (t.region == Region::kPersistent ? persistent : scratch) + t.offset;
   };
-  Prepare prepare(place, reinterpret_cast<const Slot*>(slot_table_.data()), &workspace_address_, *gemm_, choices_,
+  Prepare prepare(place, reinterpret_cast<const Slot*>(slot_table_.data()), workspace_addresses_, *gemm_, choices_,
                   traits_);
   std::vector<Step> steps;
   steps.reserve(program.steps.size());
-  for (const ProgramStep& step : program.steps) {
+  for (size_t i = 0; i < program.steps.size(); i++) {
+    const ProgramStep& step = program.steps[i];
+    prepare.enter_lane(entry.schedule.lane[i]);
     try {
       steps.push_back(prepare_step(prepare, step.op, step.args));
     } catch (const Error& error) {
       throw within(error, step);
     }
   }
-  if (prepare.workspace_bytes() > workspace_.bytes()) {
+  for (size_t lane = 0; lane < kMostLanes; lane++) {
+    if (prepare.workspace_bytes(lane) <= workspaces_[lane].bytes()) continue;
     // Steps ask for the address when they are captured, so only graphs hold the old one.
-    DeviceMemory larger(prepare.workspace_bytes(), "the workspace of a program's steps");
+    DeviceMemory larger(prepare.workspace_bytes(lane), "the workspace of a program's steps");
     drop_graphs();
-    workspace_ = std::move(larger);
-    workspace_address_ = workspace_.data();
+    workspaces_[lane] = std::move(larger);
+    workspace_addresses_[lane] = workspaces_[lane].data();
   }
   return steps;
 }
 
 void CudaBackend::build(Entry& entry) {
-  entry.steps = prepare_steps(entry.program);
-  const OwnedGraph graph = capture(entry, 1);
+  entry.steps = prepare_steps(entry);
+  const OwnedGraph graph = capture(entry, Form::kInTurn, 1);
   size_t nodes = 0;
   GRADSTEP_CUDA(cudaGraphGetNodes(graph.get(), nullptr, &nodes));
   entry.long_steps = steps_per_graph(nodes);
-  entry.one_step = instantiate(graph);
+  entry.graphs[0].one_step = instantiate(graph);
 }
 
-OwnedGraph CudaBackend::capture(const Entry& entry, int64_t times, const std::vector<OwnedEvent>& clocks) {
+OwnedGraph CudaBackend::capture(const Entry& entry, Form form, int64_t times, const std::vector<OwnedEvent>& clocks) {
   Capture capture(stream_.get());
+  using Nodes = std::vector<cudaGraphNode_t>;
+  std::vector<std::vector<int>> before;
+  if (form == Form::kSideBySide) before = waits(entry.program, entry.schedule, times);
+  std::vector<Nodes> last(before.size());  // of each step
   // External: every launch of the graph records the event anew, for the host to read.
   const auto record = [&](size_t i) {
     if (clocks.empty()) return;
     GRADSTEP_CUDA(cudaEventRecordWithFlags(clocks[i].get(), stream_.get(), cudaEventRecordExternal));
   };
   record(0);
+  size_t number = 0;
   for (int64_t time = 0; time < times; time++) {
-    for (size_t i = 0; i < entry.steps.size(); i++) {
+    for (size_t i = 0; i < entry.steps.size(); i++, number++) {
+      if (!before.empty()) {
+        Nodes after;
+        for (const int step : before[number]) {
+          const Nodes& of_step = last[static_cast<size_t>(step)];
+          after.insert(after.end(), of_step.begin(), of_step.end());
+        }
+        std::sort(after.begin(), after.end());
+        after.erase(std::unique(after.begin(), after.end()), after.end());
+        capture.go_on_after(std::move(after));
+      }
       try {
         entry.steps[i](stream_.get());
       } catch (const Error& error) {
         throw within(error, entry.program.steps[i]);
       }
+      if (!before.empty()) last[number] = capture.last();
       record(i + 1);
     }
   }
@@ -263,12 +290,15 @@ OwnedGraphExec CudaBackend::instantiate(const OwnedGraph& graph) {
 }
 
 // Whole long graphs as far as they fit, then step by step.
-void CudaBackend::launch(Entry& entry, int64_t steps) {
+void CudaBackend::launch(Entry& entry, Form form, int64_t steps) {
+  Entry::Graphs& graphs = entry.graphs[static_cast<int>(form)];
   const bool fits = entry.long_steps > 1 && steps >= entry.long_steps;
-  if (fits && !entry.long_graph) entry.long_graph = instantiate(capture(entry, entry.long_steps));
+  if (fits && !graphs.long_graph) graphs.long_graph = instantiate(capture(entry, form, entry.long_steps));
+  const bool fills = fits && steps % entry.long_steps == 0;
+  if (!fills && !graphs.one_step) graphs.one_step = instantiate(capture(entry, form, 1));
   for (int64_t left = steps; left > 0;) {
     const bool several = fits && left >= entry.long_steps;
-    GRADSTEP_CUDA(cudaGraphLaunch((several ? entry.long_graph : entry.one_step).get(), stream_.get()));
+    GRADSTEP_CUDA(cudaGraphLaunch((several ? graphs.long_graph : graphs.one_step).get(), stream_.get()));
     left -= several ? entry.long_steps : 1;
   }
 }
@@ -288,7 +318,7 @@ void CudaBackend::await(cudaEvent_t event, const RunControl& control) {
 int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
   Entry& entry = entry_of(number);
   enter();
-  if (!entry.one_step) build(entry);
+  if (!entry.graphs[0].one_step) build(entry);
   constexpr double kBatchSeconds = 0.002;
   constexpr int64_t kMaxBatch = 64;
   const auto start = Clock::now();
@@ -297,25 +327,32 @@ int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
     return launched > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds;
   };
   GRADSTEP_CUDA(cudaEventRecord(run_begun_.get(), stream_.get()));
-  int64_t launched = 0, batch = 1;
-  cudaEvent_t last = nullptr;
-  int64_t launched_by[2] = {0, 0};  // how many steps were launched when each event was recorded
-  for (int turn = 0; launched < steps && !over(launched); turn = 1 - turn) {
-    const int64_t n = std::min(batch, steps - launched);
-    launch(entry, n);
+  struct Batch {
+    Form form;
+    int64_t steps, launched;  // of its own; with those before it
+    cudaEvent_t done;
+  };
+  std::vector<Batch> batches;  // the last three
+  int64_t launched = 0, size = 1;
+  for (size_t number = 0; launched < steps && !over(launched); number++) {
+    const int64_t n = std::min(size, steps - launched);
+    const Form form = entry.race.next();
+    launch(entry, form, n);
     launched += n;
-    last = batch_done_[turn].get();
-    GRADSTEP_CUDA(cudaEventRecord(last, stream_.get()));
-    launched_by[turn] = launched;
-    const int64_t done = launched_by[1 - turn];
-    if (done == 0) continue;
-    const cudaEvent_t event = batch_done_[1 - turn].get();
-    await(event, control);
-    const double step_seconds = seconds_between(run_begun_.get(), event) / static_cast<double>(done);
-    batch = static_cast<int64_t>(std::clamp(kBatchSeconds / step_seconds, 1.0, static_cast<double>(kMaxBatch)));
-    if (batch > entry.long_steps) batch -= batch % entry.long_steps;
+    const cudaEvent_t done = batch_done_[number % 3].get();
+    GRADSTEP_CUDA(cudaEventRecord(done, stream_.get()));
+    if (batches.size() == 3) batches.erase(batches.begin());
+    batches.push_back({form, n, launched, done});
+    if (number == 0) continue;
+    const Batch& before = batches[batches.size() - 2];
+    await(before.done, control);
+    // It began when the one before it ended; of the first one nobody knows when it began.
+    if (batches.size() == 3) entry.race.took(before.form, before.steps, seconds_between(batches[0].done, before.done));
+    const double step_seconds = seconds_between(run_begun_.get(), before.done) / static_cast<double>(before.launched);
+    size = static_cast<int64_t>(std::clamp(kBatchSeconds / step_seconds, 1.0, static_cast<double>(kMaxBatch)));
+    if (size > entry.long_steps) size -= size % entry.long_steps;
   }
-  if (last != nullptr) await(last, control);
+  if (!batches.empty()) await(batches.back().done, control);
   GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
   return launched;
 }
@@ -328,8 +365,8 @@ std::vector<double> CudaBackend::profile(int number, int64_t steps, const RunCon
   std::vector<OwnedEvent> clocks(entry.program.steps.size() + 1);
   for (OwnedEvent& clock : clocks) clock = make_event(cudaEventDefault);
   const OwnedEvent origin = make_event(cudaEventDefault);
-  if (!entry.one_step) build(entry);
-  const OwnedGraphExec graph = instantiate(capture(entry, 1, clocks));
+  if (!entry.graphs[0].one_step) build(entry);
+  const OwnedGraphExec graph = instantiate(capture(entry, Form::kInTurn, 1, clocks));
   const auto start = Clock::now();
   std::vector<double> moments;
   GRADSTEP_CUDA(cudaEventRecord(origin.get(), stream_.get()));

@@ -1,8 +1,9 @@
 // The CUDA executor of one session: memory, programs captured as graphs, and the loop that launches them. A program is
 // prepared once and captured into a graph of one step and, for long runs of short steps, into one of several; a run
-// only launches graphs, a few batches of steps ahead of the device. What is written to spare slots is copied meanwhile,
-// on a stream of its own. After ERR_DEVICE_FAILED nothing it holds can be relied on; the session (core/session.h) lets
-// nobody in any more.
+// only launches graphs, a few batches of steps ahead of the device. What a program does may come one after another in a
+// graph or, where memory allows it, side by side; which is faster, its first runs tell. What is written to spare slots
+// is copied meanwhile, on a stream of its own. After ERR_DEVICE_FAILED nothing it holds can be relied on; the session
+// (core/session.h) lets nobody in any more.
 #pragma once
 
 #include <map>
@@ -11,10 +12,12 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "core/schedule.h"
 #include "cuda/choices.h"
 #include "cuda/gemm.h"
 #include "cuda/handles.h"
 #include "cuda/prepare.h"
+#include "cuda/race.h"
 #include "cuda/transfer.h"
 
 namespace gradstep::cuda {
@@ -40,10 +43,14 @@ class CudaBackend final : public Backend {
   // Null and empty where addresses changed since they were made.
   struct Entry {
     Program program;
+    Schedule schedule;
+    Race race;
     std::vector<Step> steps;
-    OwnedGraphExec one_step;
-    OwnedGraphExec long_graph;  // captured when a run is long enough to use it
-    int64_t long_steps = 1;     // how many it holds; 1: the program is too long for such a graph
+    struct Graphs {
+      OwnedGraphExec one_step;
+      OwnedGraphExec long_graph;
+    } graphs[2];             // of each form; captured when a run first uses them
+    int64_t long_steps = 1;  // how many a long graph holds; 1: the program is too long for one
   };
 
   void enter();  // makes the device the calling thread's
@@ -51,12 +58,12 @@ class CudaBackend final : public Backend {
   void drop_graphs();
   void grow_scratch(uint64_t bytes);
   void build(Entry& entry);
-  std::vector<Step> prepare_steps(const Program& program);
-  // The program `times` over. `clocks`: empty, or events of which one is recorded at the beginning and one after each
-  // of its steps.
-  OwnedGraph capture(const Entry& entry, int64_t times, const std::vector<OwnedEvent>& clocks = {});
+  std::vector<Step> prepare_steps(const Entry& entry);
+  // The program `times` over. `clocks`, where it is in turn: empty, or events of which one is recorded at the beginning
+  // and one after each of its steps.
+  OwnedGraph capture(const Entry& entry, Form form, int64_t times, const std::vector<OwnedEvent>& clocks = {});
   OwnedGraphExec instantiate(const OwnedGraph& graph);
-  void launch(Entry& entry, int64_t steps);
+  void launch(Entry& entry, Form form, int64_t steps);
   void await(cudaEvent_t event, const RunControl& control);
   char* address_of(const Span& span);
   Transfer& transfer_to(const Span& span) {
@@ -69,11 +76,12 @@ class CudaBackend final : public Backend {
   DeviceTraits traits_;
   OwnedStream stream_, copy_stream_;
   OwnedEvent turned_[2];
-  OwnedEvent run_begun_, batch_done_[2];
+  OwnedEvent run_begun_, batch_done_[3];
   std::unique_ptr<Transfer> transfer_, copy_beside_;  // on either stream
   std::unique_ptr<Gemm> gemm_;
-  DeviceMemory persistent_, scratch_, workspace_, slot_table_;
-  void* workspace_address_ = nullptr;
+  DeviceMemory persistent_, scratch_, slot_table_;
+  DeviceMemory workspaces_[kMostLanes];
+  void* workspace_addresses_[kMostLanes] = {};
   Slot slots_[kAllSlots] = {};
   DeviceMemory slot_memory_[kAllSlots];
   std::map<int, Entry> entries_;

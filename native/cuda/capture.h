@@ -1,6 +1,8 @@
-// What is launched on a stream, as a graph. Ends a capture that an exception interrupts, so that the stream can be used
-// again.
+// What is launched on a stream, as a graph: one after another, or after what the caller says. Ends a capture that an
+// exception interrupts, so that the stream can be used again.
 #pragma once
+
+#include <vector>
 
 #include "cuda/handles.h"
 
@@ -19,6 +21,30 @@ class Capture {
   }
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
+
+  // What the next launch would come after: whatever was launched last.
+  std::vector<cudaGraphNode_t> last() const {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    const cudaGraphNode_t* nodes = nullptr;
+    size_t count = 0;
+#if CUDART_VERSION >= 13000
+    GRADSTEP_CUDA(cudaStreamGetCaptureInfo(stream_, &status, nullptr, nullptr, &nodes, nullptr, &count));
+#else
+    GRADSTEP_CUDA(cudaStreamGetCaptureInfo_v2(stream_, &status, nullptr, nullptr, &nodes, &count));
+#endif
+    return std::vector<cudaGraphNode_t>(nodes, nodes + count);
+  }
+
+  // The next launch comes after these, and after nothing else.
+  void go_on_after(std::vector<cudaGraphNode_t> nodes) const {
+#if CUDART_VERSION >= 13000
+    GRADSTEP_CUDA(cudaStreamUpdateCaptureDependencies(stream_, nodes.data(), nullptr, nodes.size(),
+                                                      cudaStreamSetCaptureDependencies));
+#else
+    GRADSTEP_CUDA(
+        cudaStreamUpdateCaptureDependencies(stream_, nodes.data(), nodes.size(), cudaStreamSetCaptureDependencies));
+#endif
+  }
 
   OwnedGraph end() {
     cudaGraph_t graph = nullptr;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/backend.h"
+#include "core/schedule.h"
 #include "cuda/choices.h"
 #include "cuda/gemm.h"
 #include "cuda/launch.h"
@@ -19,8 +20,9 @@ namespace gradstep::cuda {
 
 using Step = std::function<void(cudaStream_t)>;
 
-// Private scratch of steps: one block as large as the largest request serves all of them, one at a time. The address is
-// known when programs are captured, so steps keep the Workspace and ask when they launch.
+// Private scratch of steps: one block a lane (core/schedule.h), as large as the largest request, serves all steps of
+// the lane, one at a time. The address is known when programs are captured, so steps keep the Workspace and ask when
+// they launch.
 class Workspace {
  public:
   void* data() const { return *data_; }
@@ -42,19 +44,23 @@ class Prepare {
   // Device address of a tensor that is there.
   using Place = std::function<char*(const Tensor&)>;
 
-  Prepare(Place place, const Slot* slots, void* const* workspace, Gemm& gemm, const Choices& choices,
+  // `workspaces`: the address of each lane's.
+  Prepare(Place place, const Slot* slots, void* const* workspaces, Gemm& gemm, const Choices& choices,
           const DeviceTraits& device)
       : place_(std::move(place)),
         slots_(slots),
-        workspace_(workspace),
+        workspaces_(workspaces),
         gemm_(gemm),
         choices_(choices),
         device_(device) {}
 
-  // The same on other memory.
+  // The same on other memory, in one lane.
   Prepare elsewhere(Place place, void* const* workspace) const {
     return Prepare(std::move(place), slots_, workspace, gemm_, choices_, device_);
   }
+
+  // The lane of the steps to come.
+  void enter_lane(int lane) { lane_ = static_cast<size_t>(lane); }
 
   // Device address of a tensor; null where an optional one is absent.
   template <typename T = float>
@@ -63,8 +69,8 @@ class Prepare {
   }
 
   Workspace workspace(size_t bytes) {
-    if (bytes > workspace_bytes_) workspace_bytes_ = bytes;
-    return Workspace(workspace_);
+    if (bytes > workspace_bytes_[lane_]) workspace_bytes_[lane_] = bytes;
+    return Workspace(workspaces_ + lane_);
   }
 
   const Slot* slots() const { return slots_; }  // device memory
@@ -75,16 +81,18 @@ class Prepare {
   size_t grid_shared_bytes() const { return device_.grid_shared_bytes; }
   // Whether the device multiplies bfloat16 and TF32 in units of their own (cuda/ptx.cuh).
   bool tensor_cores() const { return device_.tensor_cores; }
-  size_t workspace_bytes() const { return workspace_bytes_; }
+  // What steps of a lane have asked for.
+  size_t workspace_bytes(size_t lane = 0) const { return workspace_bytes_[lane]; }
 
  private:
   Place place_;
   const Slot* slots_;
-  void* const* workspace_;
+  void* const* workspaces_;
   Gemm& gemm_;
   const Choices& choices_;
   DeviceTraits device_;
-  size_t workspace_bytes_ = 0;
+  size_t lane_ = 0;
+  size_t workspace_bytes_[kMostLanes] = {};
 };
 
 }  // namespace gradstep::cuda

@@ -97,19 +97,11 @@ int named(const std::string& name, const std::vector<Way>& ways) {
   return found == ways.end() ? -1 : static_cast<int>(found - ways.begin());
 }
 
-int asked_for(const char* names, const std::vector<Way>& ways) {
-  std::istringstream list(names);
-  for (std::string name; std::getline(list, name, ',');) {
-    if (const int way = named(name, ways); way >= 0) return way;
-  }
-  return 0;
-}
-
 int taken(const Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
           const std::vector<Tensor>& results, double tolerance) {
-  if (const char* const names = getenv("GRADSTEP_CUDA_WAYS"); names != nullptr && *names != '\0') {
-    return asked_for(names, ways);
-  }
+  std::vector<std::string> names;
+  for (const Way& way : ways) names.push_back(way.name);
+  if (const auto asked = asked_for(names)) return static_cast<int>(*asked);
   const Choices& choices = prepare.choices();
   if (ways.size() == 1 || !choices.measures()) return 0;
   if (const auto kept = choices.find(what)) {
@@ -123,6 +115,17 @@ int taken(const Prepare& prepare, const std::string& what, const std::vector<Way
 }
 
 }  // namespace
+
+std::optional<size_t> asked_for(const std::vector<std::string>& names) {
+  const char* const asked = getenv("GRADSTEP_CUDA_WAYS");
+  if (asked == nullptr || *asked == '\0') return std::nullopt;
+  std::istringstream list(asked);
+  for (std::string name; std::getline(list, name, ',');) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found != names.end()) return static_cast<size_t>(found - names.begin());
+  }
+  return 0;
+}
 
 Step fastest_way(Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
                  const std::vector<Tensor>& results, double tolerance) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,5 +27,8 @@ struct Way {
 //   tolerance  the largest difference that rounding makes there
 Step fastest_way(Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
                  const std::vector<Tensor>& results, double tolerance);
+
+// Which of these names GRADSTEP_CUDA_WAYS asks for, as a place among them; nothing where it is not set.
+std::optional<size_t> asked_for(const std::vector<std::string>& names);
 
 }  // namespace gradstep::cuda

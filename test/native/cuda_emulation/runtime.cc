@@ -3,6 +3,7 @@
 // does not allow (allocation, waiting) fail and spoil the capture, so that a step that makes one is found out. Memory,
 // streams and events belong to the device that was the thread's current one when they were made. Copies between devices
 // are left out.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +24,7 @@ namespace emulation {
 struct Node {
   int device;
   std::function<void(Stream*)> work;
+  std::vector<size_t> after;  // in a graph: the nodes that come before it
 };
 
 struct Stream {
@@ -35,8 +37,9 @@ struct Stream {
   bool capturing = false;
   bool spoiled = false;
   std::vector<Node> recorded;
-  double pace = 0;    // seconds that a kernel or a product takes; 0: as long as it does
-  uint64_t done = 0;  // kernels and products
+  std::vector<cudaGraphNode_t> tail;  // what the next node comes after
+  double pace = 0;                    // seconds that a kernel or a product takes; 0: as long as it does
+  uint64_t done = 0;                  // kernels and products
   std::FILE* trace = nullptr;
 };
 
@@ -157,10 +160,15 @@ void run_node(Stream* stream, const Node& node) {
   node.work(stream);
 }
 
+cudaGraphNode_t handle_of(size_t node) { return reinterpret_cast<cudaGraphNode_t>(node + 1); }
+size_t number_of(cudaGraphNode_t handle) { return reinterpret_cast<size_t>(handle) - 1; }
+
 cudaError_t submit(Stream* stream, int device, std::function<void(Stream*)> work) {
-  Node node{device, std::move(work)};
+  Node node{device, std::move(work), {}};
   if (stream->capturing) {
+    for (const cudaGraphNode_t before : stream->tail) node.after.push_back(number_of(before));
     stream->recorded.push_back(std::move(node));
+    stream->tail = {handle_of(stream->recorded.size() - 1)};
   } else {
     run_node(stream, node);
   }
@@ -239,6 +247,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidDevice";
     case cudaErrorInvalidResourceHandle:
       return "cudaErrorInvalidResourceHandle";
+    case cudaErrorIllegalState:
+      return "cudaErrorIllegalState";
     case cudaErrorNotReady:
       return "cudaErrorNotReady";
     case cudaErrorIllegalAddress:
@@ -489,6 +499,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     stream->capturing = true;
     stream->spoiled = false;
     stream->recorded.clear();
+    stream->tail.clear();
     this_thread().captured = stream;
     add_object(Kind::kCapture, stream);
     return cudaSuccess;
@@ -510,6 +521,30 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   add_object(Kind::kGraph, *graph);
   trace(*stream, "capture", (*graph)->nodes.size());
   return cudaSuccess;
+}
+
+cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long*,
+                                     cudaGraph_t*, const cudaGraphNode_t** dependencies, const cudaGraphEdgeData**,
+                                     size_t* count) {
+  return call("cudaStreamGetCaptureInfo", [&] {
+    *status = stream->capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+    *dependencies = stream->tail.data();
+    *count = stream->tail.size();
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t* dependencies,
+                                                const cudaGraphEdgeData*, size_t count, unsigned flags) {
+  return call("cudaStreamUpdateCaptureDependencies", [&]() -> cudaError_t {
+    if (!stream->capturing) return cudaErrorIllegalState;
+    if (flags != cudaStreamSetCaptureDependencies) return cudaErrorInvalidValue;
+    for (size_t i = 0; i < count; i++) {
+      if (number_of(dependencies[i]) >= stream->recorded.size()) return cudaErrorInvalidValue;
+    }
+    stream->tail.assign(dependencies, dependencies + count);
+    return cudaSuccess;
+  });
 }
 
 // Only how many there are.
@@ -535,11 +570,48 @@ cudaError_t cudaGraphUpload(cudaGraphExec_t instance, cudaStream_t) {
   return call("cudaGraphUpload", [&] { return existing(Kind::kGraphExec, instance); });
 }
 
+namespace {
+
+// Nodes in an order that depends on the stream's seed: any in which each comes after those it must. They take as long
+// as the longest way through.
+void run_graph(Stream* stream, const Graph& graph) {
+  const size_t count = graph.nodes.size();
+  std::vector<size_t> waiting(count);
+  std::vector<std::vector<size_t>> followers(count);
+  std::vector<size_t> ready;
+  for (size_t i = 0; i < count; i++) {
+    waiting[i] = graph.nodes[i].after.size();
+    for (const size_t before : graph.nodes[i].after) followers[before].push_back(i);
+    if (waiting[i] == 0) ready.push_back(i);
+  }
+  const uint64_t begin = stream->done;
+  std::vector<uint64_t> end(count);  // kernels done when a node is
+  uint64_t longest = begin, random = stream->seed * 1000003 + stream->launches;
+  while (!ready.empty()) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    const auto next = stream->seed == 0 ? std::min_element(ready.begin(), ready.end())
+                                        : ready.begin() + static_cast<ptrdiff_t>((random >> 33) % ready.size());
+    const size_t i = *next;
+    ready.erase(next);
+    stream->done = begin;
+    for (const size_t before : graph.nodes[i].after) stream->done = std::max(stream->done, end[before]);
+    run_node(stream, graph.nodes[i]);
+    end[i] = stream->done;
+    longest = std::max(longest, end[i]);
+    for (const size_t follower : followers[i]) {
+      if (--waiting[follower] == 0) ready.push_back(follower);
+    }
+  }
+  stream->done = longest;
+}
+
+}  // namespace
+
 cudaError_t cudaGraphLaunch(cudaGraphExec_t instance, cudaStream_t stream) {
   return call("cudaGraphLaunch", [&]() -> cudaError_t {
     if (const cudaError_t error = existing(Kind::kGraphExec, instance); error != cudaSuccess) return error;
     trace(*stream, "launch", instance->nodes.size());
-    for (const Node& node : instance->nodes) run_node(stream, node);
+    run_graph(stream, *instance);
     return cudaSuccess;
   });
 }
