@@ -2,11 +2,12 @@
  * Fusion: rewrites that save passes over memory. Instructions keep their order; each rewrite replaces some by fewer.
  * In turn: on CUDA, stacks of narrow dense layers into one kernel each way; a loss and its gradient into one kernel; a residual
  * block's addition into the normalisation before it; relu into the matmul, convolution or normalisation before it; relu's
- * backward moved behind max-pooling's (onto the smaller tensor), or into the normalisation's; a sum of gradients into the
- * kernel that can add; relu's backward, and the sums of its columns, into the product before it; chains of maps into one; a
- * row sum into the map before it.
+ * backward moved behind max-pooling's (onto the smaller tensor), joined with dropout's, or put into the normalisation's; a sum
+ * of gradients into the kernel that can add; relu's backward, and the sums of its columns, into the product before it; chains
+ * of maps into one; a row sum into the map before it.
  */
 import { accumulateSums } from './fuse_accumulate.js';
+import { reluBehindDropout } from './fuse_dropout.js';
 import { lossAndGradient } from './fuse_loss.js';
 import { maskedProducts } from './fuse_mask.js';
 import { fuseMaps, fuseRowSums } from './fuse_maps.js';
@@ -17,7 +18,7 @@ import type { Instruction } from './program.js';
 
 export function fuse(instructions: readonly Instruction[], backend: 'cpu' | 'cuda'): Instruction[] {
   let list = [...instructions];
-  const relus = [reluEpilogues, reluBehindMaxPool, reluOfNormGrad, reluOfResidualGrad];
+  const relus = [reluEpilogues, reluBehindMaxPool, reluBehindDropout, reluOfNormGrad, reluOfResidualGrad];
   const stacks = backend === 'cuda' ? [fuseMlps] : [];
   const passes = [...stacks, lossAndGradient, residualOfNorm, ...relus, accumulateSums, maskedProducts, fuseMaps, fuseRowSums];
   for (const pass of passes) list = pass(list);

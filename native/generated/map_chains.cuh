@@ -134,6 +134,17 @@ struct ReluGradient {
   }
 };
 
+struct DroppedReluGradient {
+  static constexpr uint8_t kTape[] = {3, 1, 16, 0, 3, 1, 16, 3, 17, 64, 18};
+  static constexpr int kInputs = 2, kOutputs = 1;
+  static __device__ void apply(const float (&in)[kMapInputs], const float (&c)[kTapeImmediates], float (&out)[kMapOutputs]) {
+    const float r0 = scalar::step(in[0]);
+    const float r1 = scalar::mul(in[1], r0);
+    const float r2 = scalar::mul(r1, c[0]);
+    out[0] = r2;
+  }
+};
+
 struct SigmoidGradient {
   static constexpr uint8_t kTape[] = {3, 1, 2, 64, 0, 3, 0, 16, 3, 1, 17, 18};
   static constexpr int kInputs = 2, kOutputs = 1;
@@ -216,6 +227,7 @@ struct LogitCrossEntropy {
   X(Sigmoid) \
   X(Tanh) \
   X(ReluGradient) \
+  X(DroppedReluGradient) \
   X(SigmoidGradient) \
   X(TanhGradient) \
   X(SquaredError) \

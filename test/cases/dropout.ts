@@ -1,5 +1,6 @@
 /** dropout against a mask computed here from Philox, whose known answers are checked in test/philox.spec.ts. */
 import { dropout, dropTo } from '../../lib/ops/dropout.js';
+import { elementwise } from '../../lib/ops/map.js';
 import { uniforms } from '../helpers/random_numbers.js';
 import { STATE, type OpCase } from './op_case.js';
 
@@ -27,6 +28,16 @@ export const cases: OpCase[] = [
   simple('half of [3, 67]', [3, 67], 0.5, 12345, [0, 0, 42, 0]),
   simple('a quarter, later step, other seed', [130], 0.25, 0xdeadbeef, [1000, 0, -7, 99]),
   simple('one element', [1], 0.5, 1, [3, 0, 1, 0]),
+  {
+    // Its gradient is fused into a mask of the result (lib/compile/fuse_dropout.ts).
+    name: 'of a relu',
+    inputs: { x: { shape: [7, 23] }, state: { ...STATE, data: [6, 0, 5, 2] } },
+    build: ({ x, state }) => ({ y: dropout(elementwise('relu', x!), state!, 0.4, 31) }),
+    reference: ({ x }) => {
+      const mask = kept(161, 0.4, 31, [6, 0, 5, 2]);
+      return { y: x!.map((v, i) => (mask[i] ? Math.max(v, 0) / 0.6 : 0)) };
+    },
+  },
   simple('rate 0', [70], 0, 1, [3, 0, 1, 0]),
   simple('several threads and a tail', [129, 257], 0.9, 77, [5, 0, 11, 12]),
   {
