@@ -4,9 +4,10 @@
  * block's addition into the normalisation before it; relu into the matmul, convolution or normalisation before it; relu's
  * backward moved behind max-pooling's (onto the smaller tensor), joined with dropout's, or put into the normalisation's; a sum
  * of gradients into the kernel that can add; relu's backward, and the sums of its columns, into the product before it; chains
- * of maps into one; a row sum into the map before it.
+ * of maps into one; a row sum into the map before it; moving averages of one momentum into one instruction.
  */
 import { accumulateSums } from './fuse_accumulate.js';
+import { groupAverages } from './fuse_averages.js';
 import { reluBehindDropout } from './fuse_dropout.js';
 import { lossAndGradient } from './fuse_loss.js';
 import { maskedProducts } from './fuse_mask.js';
@@ -20,7 +21,8 @@ export function fuse(instructions: readonly Instruction[], backend: 'cpu' | 'cud
   let list = [...instructions];
   const relus = [reluEpilogues, reluBehindMaxPool, reluBehindDropout, reluOfNormGrad, reluOfResidualGrad];
   const stacks = backend === 'cuda' ? [fuseMlps] : [];
-  const passes = [...stacks, lossAndGradient, residualOfNorm, ...relus, accumulateSums, maskedProducts, fuseMaps, fuseRowSums];
+  const sums = [accumulateSums, maskedProducts];
+  const passes = [...stacks, lossAndGradient, residualOfNorm, ...relus, ...sums, fuseMaps, fuseRowSums, groupAverages];
   for (const pass of passes) list = pass(list);
   return list;
 }

@@ -58,7 +58,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x73eacc0e4cdc9438ull;
+constexpr uint64_t kOpTableHash = 0x7a1a56f2cff8d561ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \

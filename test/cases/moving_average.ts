@@ -24,7 +24,29 @@ function simple(name: string, size: number, momentum: number, extra: { value?: C
 
 const ANY = [0.1, -1 / 3, 1e30, -7e-30, 12345.678];
 
+/** Averages of these sizes, one after another: lowering makes one instruction of them. */
+const SIZES = [...Array.from({ length: 15 }, (_, i) => 3 + 5 * i), 2051];
+const together = SIZES.map((_, i) => i);
+
 export const cases: OpCase[] = [
+  {
+    name: 'sixteen at once',
+    inputs: {
+      ...Object.fromEntries(together.flatMap((i) => ['average', 'value'].map((n) => [`${n}${i}`, { shape: [SIZES[i]!] }]))),
+      flag: FLAG,
+    },
+    build: (v) => {
+      for (const i of together) movingAverage(v[`average${i}`]!, v[`value${i}`]!, 0.75, v.flag!);
+      return {};
+    },
+    reference: (v) => {
+      const keep = 0.75 ** STEPS;
+      const moved = (i: number): number[] => v[`average${i}`]!.map((a, k) => keep * a + (1 - keep) * v[`value${i}`]![k]!);
+      return Object.fromEntries(together.map((i) => [`average${i}`, moved(i)]));
+    },
+    gradients: [],
+    steps: STEPS,
+  },
   simple('of 37', 37, 0.75),
   simple('of one', 1, 0.99),
   simple('several threads', 40001, 0.99),
