@@ -40,7 +40,7 @@ const MODELS: Readonly<Record<string, { shape: number[]; build: () => gs.Model }
     shape: [5, 4],
     build: () => {
       const x = gs.input({ shape: [5, 4] });
-      const ends = [gs.layers.lstm({ units: 4 }).apply(x), gs.layers.gru({ units: 5 }).apply(x)];
+      const ends = [gs.layers.lstm({ units: 4 }).apply(x), gs.layers.gru({ units: 8 }).apply(x)];
       const both = gs.layers.concatenate().apply(ends);
       return gs.model({ inputs: x, outputs: gs.layers.dense({ units: 3, activation: 'softmax' }).apply(both) });
     },
@@ -100,6 +100,14 @@ describe('steps side by side on emulated CUDA', () => {
       }
     });
   }
+});
+
+describe('recurrences of which each has the whole device', () => {
+  it('never run side by side', async () => {
+    const name = 'two recurrences that share their input';
+    const expected = await train(name, 'in turn,persistent', 0);
+    for (const seed of [1, 2]) expect(await train(name, 'side by side,persistent', seed)).to.deep.equal(expected);
+  });
 });
 
 describe('which form a session takes', () => {

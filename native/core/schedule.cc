@@ -180,21 +180,24 @@ Schedule schedule(const Program& program) {
   return result;
 }
 
-std::vector<std::vector<int>> waits(const Program& program, const Schedule& schedule, int64_t times) {
+std::vector<std::vector<int>> waits(const Program& program, const Schedule& schedule, int64_t times,
+                                    const std::vector<bool>& exclusive) {
   const size_t steps = program.steps.size(), all = steps * static_cast<size_t>(times);
   Memory memory;
   Ancestors ancestors(all);
   std::vector<int> last(static_cast<size_t>(schedule.lanes), kNone);
+  int last_exclusive = kNone;
   std::vector<std::vector<int>> result(all);
   for (size_t i = 0; i < all; i++) {
-    const int step = static_cast<int>(i);
-    result[i] = memory.use(program.steps[i % steps], step);
-    int& before = last[static_cast<size_t>(schedule.lane[i % steps])];
-    if (before != kNone && std::find(result[i].begin(), result[i].end(), before) == result[i].end()) {
-      result[i].push_back(before);
-    }
-    ancestors.add(result[i]);
-    before = step;
+    std::vector<int>& before = result[i];
+    before = memory.use(program.steps[i % steps], static_cast<int>(i));
+    const auto comes_after = [&](int& other) {
+      if (other != kNone && std::find(before.begin(), before.end(), other) == before.end()) before.push_back(other);
+      other = static_cast<int>(i);
+    };
+    comes_after(last[static_cast<size_t>(schedule.lane[i % steps])]);
+    if (!exclusive.empty() && exclusive[i % steps]) comes_after(last_exclusive);
+    ancestors.add(before);
   }
   return result;
 }

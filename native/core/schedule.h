@@ -23,8 +23,10 @@ struct Schedule {
 
 Schedule schedule(const Program& program);
 
-// For each step of the program run `times` over, numbered through, the earlier ones that it waits for: by memory or as
-// its lane's last one, without those that another one of them waits for.
-std::vector<std::vector<int>> waits(const Program& program, const Schedule& schedule, int64_t times);
+// For each step of the program run `times` over, numbered through, the earlier ones that it waits for: by memory, as
+// its lane's last one, or because both are `exclusive`, of which one runs at a time (empty: none is); without those
+// that another one of them waits for.
+std::vector<std::vector<int>> waits(const Program& program, const Schedule& schedule, int64_t times,
+                                    const std::vector<bool>& exclusive = {});
 
 }  // namespace gradstep

@@ -205,7 +205,7 @@ int CudaBackend::load(Program program) {
 void CudaBackend::unload(int entry) { entries_.erase(entry); }
 
 // Makes room for a program's scratch, prepares every step on the addresses of now and makes room for their workspace.
-std::vector<Step> CudaBackend::prepare_steps(const Entry& entry) {
+void CudaBackend::prepare_steps(Entry& entry) {
   const Program& program = entry.program;
   grow_scratch(program.scratch_bytes);
   const auto place = [persistent = persistent_.data(), scratch = scratch_.data()](const Tensor& t) {
@@ -214,15 +214,16 @@ std::vector<Step> CudaBackend::prepare_steps(const Entry& entry) {
   Prepare prepare(place, reinterpret_cast<const Slot*>(slot_table_.data()), workspace_addresses_, *gemm_, choices_,
                   traits_);
   std::vector<Step> steps;
-  steps.reserve(program.steps.size());
+  std::vector<bool> exclusive;
   for (size_t i = 0; i < program.steps.size(); i++) {
     const ProgramStep& step = program.steps[i];
-    prepare.enter_lane(entry.schedule.lane[i]);
+    prepare.begin(entry.schedule.lane[i]);
     try {
       steps.push_back(prepare_step(prepare, step.op, step.args));
     } catch (const Error& error) {
       throw within(error, step);
     }
+    exclusive.push_back(prepare.is_exclusive());
   }
   for (size_t lane = 0; lane < kMostLanes; lane++) {
     if (prepare.workspace_bytes(lane) <= workspaces_[lane].bytes()) continue;
@@ -232,11 +233,12 @@ std::vector<Step> CudaBackend::prepare_steps(const Entry& entry) {
     workspaces_[lane] = std::move(larger);
     workspace_addresses_[lane] = workspaces_[lane].data();
   }
-  return steps;
+  entry.steps = std::move(steps);
+  entry.exclusive = std::move(exclusive);
 }
 
 void CudaBackend::build(Entry& entry) {
-  entry.steps = prepare_steps(entry);
+  prepare_steps(entry);
   const OwnedGraph graph = capture(entry, Form::kInTurn, 1);
   size_t nodes = 0;
   GRADSTEP_CUDA(cudaGraphGetNodes(graph.get(), nullptr, &nodes));
@@ -248,7 +250,7 @@ OwnedGraph CudaBackend::capture(const Entry& entry, Form form, int64_t times, co
   Capture capture(stream_.get());
   using Nodes = std::vector<cudaGraphNode_t>;
   std::vector<std::vector<int>> before;
-  if (form == Form::kSideBySide) before = waits(entry.program, entry.schedule, times);
+  if (form == Form::kSideBySide) before = waits(entry.program, entry.schedule, times, entry.exclusive);
   std::vector<Nodes> last(before.size());  // of each step
   // External: every launch of the graph records the event anew, for the host to read.
   const auto record = [&](size_t i) {

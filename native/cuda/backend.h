@@ -46,6 +46,7 @@ class CudaBackend final : public Backend {
     Schedule schedule;
     Race race;
     std::vector<Step> steps;
+    std::vector<bool> exclusive;  // of each step
     struct Graphs {
       OwnedGraphExec one_step;
       OwnedGraphExec long_graph;
@@ -58,7 +59,7 @@ class CudaBackend final : public Backend {
   void drop_graphs();
   void grow_scratch(uint64_t bytes);
   void build(Entry& entry);
-  std::vector<Step> prepare_steps(const Entry& entry);
+  void prepare_steps(Entry& entry);
   // The program `times` over. `clocks`, where it is in turn: empty, or events of which one is recorded at the beginning
   // and one after each of its steps.
   OwnedGraph capture(const Entry& entry, Form form, int64_t times, const std::vector<OwnedEvent>& clocks = {});

@@ -59,8 +59,14 @@ class Prepare {
     return Prepare(std::move(place), slots_, workspace, gemm_, choices_, device_);
   }
 
-  // The lane of the steps to come.
-  void enter_lane(int lane) { lane_ = static_cast<size_t>(lane); }
+  // Begins a step, in its lane.
+  void begin(int lane) {
+    lane_ = static_cast<size_t>(lane);
+    is_exclusive_ = false;
+  }
+  // For a step that calls launch_at_once(): two of those must not wait for each other's blocks to leave.
+  void be_exclusive() { is_exclusive_ = true; }
+  bool is_exclusive() const { return is_exclusive_; }
 
   // Device address of a tensor; null where an optional one is absent.
   template <typename T = float>
@@ -92,6 +98,7 @@ class Prepare {
   const Choices& choices_;
   DeviceTraits device_;
   size_t lane_ = 0;
+  bool is_exclusive_ = false;
   size_t workspace_bytes_[kMostLanes] = {};
 };
 

@@ -175,6 +175,7 @@ class Turns {
   Turns(Prepare& prepare, Scratch& scratch, const Sequence& s, Precision precision)
       : shape_(persistent_shape<Run>(prepare, s, precision)) {
     if (shape_.blocks > 0) {
+      prepare.be_exclusive();
       GRADSTEP_CUDA(cudaFuncSetAttribute(persistent_kernel<Run>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                          static_cast<int>(shared_bytes())));
       place_ = scratch.array(1);

@@ -109,6 +109,14 @@ TEST(what_changes_an_input_is_a_writer) {
   expect_sets(waits(program, schedule(program), 1), {{}, {0}});
 }
 
+TEST(exclusive_steps_come_one_after_another) {
+  const Program program = of({add(at(0), at(0), at(1)), add(at(0), at(0), at(2)), add(at(0), at(0), at(3))});
+  const Schedule found = schedule(program);
+  expect_sets(waits(program, found, 1), {{}, {}, {}});
+  expect_sets(waits(program, found, 1, {true, false, true}), {{}, {}, {0}});
+  EXPECT_EQUAL(found.longest, 1);
+}
+
 TEST(at_most_four_lanes) {
   std::vector<MapArgs> steps;
   for (int i = 0; i < 12; i++) steps.push_back(add(at(0), at(0), at(i + 1)));

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Node {
   int device;
   std::function<void(Stream*)> work;
   std::vector<size_t> after;  // in a graph: the nodes that come before it
+  bool at_once = false;
 };
 
 struct Stream {
@@ -163,8 +165,8 @@ void run_node(Stream* stream, const Node& node) {
 cudaGraphNode_t handle_of(size_t node) { return reinterpret_cast<cudaGraphNode_t>(node + 1); }
 size_t number_of(cudaGraphNode_t handle) { return reinterpret_cast<size_t>(handle) - 1; }
 
-cudaError_t submit(Stream* stream, int device, std::function<void(Stream*)> work) {
-  Node node{device, std::move(work), {}};
+cudaError_t submit(Stream* stream, int device, std::function<void(Stream*)> work, bool at_once = false) {
+  Node node{device, std::move(work), {}, at_once};
   if (stream->capturing) {
     for (const cudaGraphNode_t before : stream->tail) node.after.push_back(number_of(before));
     stream->recorded.push_back(std::move(node));
@@ -209,8 +211,9 @@ cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 g
     // One block a multiprocessor, whatever it uses.
     if (at_once && uint64_t{grid.x} * grid.y * grid.z > kMultiprocessors) return cudaErrorCooperativeLaunchTooLarge;
     const Grid to_run{site, grid, block, shared_bytes, cooperating, at_once, 0, nullptr};
-    return submit(stream, stream->device,
-                  [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); });
+    return submit(
+        stream, stream->device, [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); },
+        at_once);
   });
 }
 
@@ -557,9 +560,34 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
   });
 }
 
+namespace {
+
+// Whether two kernels that must be on the device whole can be there in part at the same time.
+bool may_wait_for_each_other(const Graph& graph) {
+  // Of each node, the kernels of that kind that it comes after.
+  std::vector<std::set<size_t>> before(graph.nodes.size());
+  std::vector<size_t> found;
+  for (size_t i = 0; i < graph.nodes.size(); i++) {
+    for (const size_t node : graph.nodes[i].after) {
+      before[i].insert(before[node].begin(), before[node].end());
+      if (graph.nodes[node].at_once) before[i].insert(node);
+    }
+    if (!graph.nodes[i].at_once) continue;
+    if (before[i].size() < found.size()) return true;
+    found.push_back(i);
+  }
+  return false;
+}
+
+}  // namespace
+
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* instance, cudaGraph_t graph, unsigned long long) {
   return call("cudaGraphInstantiate", [&]() -> cudaError_t {
     if (const cudaError_t error = existing(Kind::kGraph, graph); error != cudaSuccess) return error;
+    if (may_wait_for_each_other(*graph)) {
+      return explain(cudaErrorCooperativeLaunchTooLarge,
+                     "two kernels whose blocks wait for one another run side by side");
+    }
     *instance = new Graph(*graph);
     add_object(Kind::kGraphExec, *instance);
     return cudaSuccess;
