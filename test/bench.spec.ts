@@ -93,13 +93,15 @@ describe('bench: workloads', () => {
     expect(floorOf(mlp, 'cpu', 'float32', limits)).to.be.above((products / 200e9) * 1e3);
   });
 
-  it('and at least a node of the graph for each instruction', () => {
+  it('and at least a node of the graph for each instruction that must wait for the one before', () => {
     const mlp = WORKLOADS.find(({ name }) => name === 'mlp')!;
     const idle = { bandwidth: Infinity, float32: Infinity, bfloat16: Infinity, perNode: 2e-6 };
     using model = mlp.build();
     model.compile({ optimizer: mlp.optimizer(), loss: 'sparseCategoricalCrossentropy', device: 'cpu', seed: 1 });
     const { instructions } = programOf(model, { kind: 'train', rows: mlp.batch }, 'cuda').program;
-    expect(floorOf(mlp, 'cuda-emulated', 'float32', idle)).to.be.closeTo(instructions.length * 2e-3, 1e-9);
+    expect(instructions).to.have.length(16);
+    // Rows; three layers; the loss; two layers back, the first one's weights; update; counter. The rest runs beside them.
+    expect(floorOf(mlp, 'cuda-emulated', 'float32', idle)).to.be.closeTo(10 * 2e-3, 1e-9);
     expect(printTable({ limits: { ...limits, perNode: 2e-6 }, outcomes: ROWS })).to.contain(
       '400 in bfloat16, 2 µs a node of the graph.',
     );
