@@ -27,7 +27,7 @@ interface Variant {
   readonly args: readonly string[];
 }
 
-const CONVOLUTIONAL: readonly string[] = ['cnn_mnist', 'resnet20', 'lrcn'];
+const CONVOLUTIONAL: readonly string[] = ['cnn_mnist', 'resnet20', 'resnet20_512', 'lrcn'];
 
 const PYTHON = process.env.GRADSTEP_PEER_PYTHON ?? 'python3';
 const pathOf = (path: string): string => fileURLToPath(new URL(`./peers/${path}`, import.meta.url));
@@ -81,7 +81,7 @@ export function variantsOf(peer: Peer, setting: Setting): Variant[] {
           [mode('eager'), mode('compile', '--compile')],
           threads(setting),
           // Two ways to run the update; where it is a small part of a step, one.
-          [also('fused'), ...(setting.workload === 'resnet20' ? [] : [also('foreach', '--foreach')])],
+          [also('fused'), ...(setting.workload.startsWith('resnet20') ? [] : [also('foreach', '--foreach')])],
           layouts,
         ),
         // What an expert does on a GPU: the whole step in a graph, captured by hand.

@@ -90,7 +90,7 @@ async function comparePeers(workloads: readonly Workload[]): Promise<void> {
 }
 
 try {
-  const workloads = WORKLOADS.filter((w) => options.only?.includes(w.name) ?? true);
+  const workloads = WORKLOADS.filter((w) => options.only?.includes(w.name) ?? (!w.large || device.startsWith('cuda')));
   if (options.ops) {
     const found = await benchOps(device, options.ops === true ? undefined : options.ops);
     process.stdout.write(printOps(found));

@@ -9,6 +9,8 @@ import * as gs from '../lib/index.js';
 
 export interface Workload {
   readonly name: string;
+  /** Too large for a processor: run on CUDA only, unless it is asked for by name. */
+  readonly large?: boolean;
   readonly batch: number;
   readonly samples: number;
   /** Shape of one sample. */
@@ -133,6 +135,17 @@ export const WORKLOADS: readonly Workload[] = [
     samples: 1024,
     inputShape: [SIDE, SIDE, 3],
     lossEpochs: 3,
+    build: resnet20,
+    optimizer: sgd,
+    data: pictures,
+  },
+  {
+    name: 'resnet20_512',
+    large: true,
+    batch: 512,
+    samples: 8192,
+    inputShape: [SIDE, SIDE, 3],
+    lossEpochs: 2,
     build: resnet20,
     optimizer: sgd,
     data: pictures,

@@ -58,11 +58,13 @@ describe('bench: workloads', () => {
   const conv = (inputs: number, filters: number, size = 9): number => size * inputs * filters + 4 * filters;
   const stage = (inputs: number, filters: number): number =>
     conv(inputs, filters) + 5 * conv(filters, filters) + (inputs === filters ? 0 : conv(inputs, filters, 1));
+  const resnet = conv(3, 16) + stage(16, 16) + stage(16, 32) + stage(32, 64) + dense(64, 10);
   const sizes: Record<string, number> = {
     mlp_small: dense(784, 128) + dense(128, 10),
     mlp: dense(784, 512) + dense(512, 512) + dense(512, 10),
     cnn_mnist: dense(9, 32) + dense(9 * 32, 64) + dense(12 * 12 * 64, 128) + dense(128, 10),
-    resnet20: conv(3, 16) + stage(16, 16) + stage(16, 32) + stage(32, 64) + dense(64, 10),
+    resnet20: resnet,
+    resnet20_512: resnet,
     lstm_lm: 96 * 128 + lstm(128, 256) + lstm(256, 256) + dense(256, 96),
     lrcn: dense(9, 16) + dense(9 * 16, 32) + dense(8 * 8 * 32, 128) + lstm(128, 128) + dense(128, 4),
   };

@@ -169,6 +169,7 @@ MODELS: dict[str, tuple[Start, Apply]] = {
     "mlp": (partial(mlp_start, (784, 512, 512, 10)), mlp_apply),
     "cnn_mnist": (cnn_start, cnn_apply),
     "resnet20": (resnet_start, resnet_apply),
+    "resnet20_512": (resnet_start, resnet_apply),
     "lstm_lm": (language_start, language_apply),
     "lrcn": (lrcn_start, lrcn_apply),
 }

@@ -78,6 +78,7 @@ MODELS = {
     "mlp": lambda: keras.Sequential(mlp(512, 512)),
     "cnn_mnist": lambda: keras.Sequential(cnn()),
     "resnet20": resnet20,
+    "resnet20_512": resnet20,
     "lstm_lm": lambda: keras.Sequential(language_model()),
     "lrcn": lambda: keras.Sequential(lrcn()),
 }

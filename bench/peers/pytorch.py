@@ -91,6 +91,7 @@ MODELS = {
     "mlp": lambda: mlp(784, 512, 512, 10),
     "cnn_mnist": cnn,
     "resnet20": resnet20,
+    "resnet20_512": resnet20,
     "lstm_lm": LanguageModel,
     "lrcn": Lrcn,
 }
@@ -166,7 +167,7 @@ class Trainer:
         inputs, labels = workload.data(workload.samples)
         self.x = torch.from_numpy(inputs).to(options.device)
         self.y = torch.from_numpy(labels).to(options.device)
-        if options.workload in ("cnn_mnist", "resnet20", "lrcn"):
+        if options.workload in ("cnn_mnist", "resnet20", "resnet20_512", "lrcn"):
             self.x = (self.x.reshape(-1, 28, 28, 1) if options.workload == "cnn_mnist" else self.x).movedim(-1, -3).contiguous()
         model = MODELS[options.workload]()
         initialise(model)

@@ -120,6 +120,7 @@ WORKLOADS = {
     "mlp": Workload(128, 8192, 3, "adam", images),
     "cnn_mnist": Workload(128, 2048, 4, "adam", images),
     "resnet20": Workload(128, 1024, 3, "sgd", pictures),
+    "resnet20_512": Workload(512, 8192, 2, "sgd", pictures),
     "lstm_lm": Workload(32, 256, 8, "adam", texts),
     "lrcn": Workload(16, 256, 6, "adam", clips),
 }
