@@ -1,10 +1,11 @@
 /**
  * `npm run check:full`: what CI leaves out to stay quick. Compiles the CUDA plugin for every architecture that the package
- * supports and looks for kernels that spill on any of them; runs every op case on the emulated device under five thread
+ * supports, looks for kernels that spill on any of them and for tensor cores where they are meant to be used; runs every op case on the emulated device under five thread
  * orders, and shows that the emulation notices the mistakes it is there to notice. Ends with a table of what was checked.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as ptx from './check_ptx.mjs';
 import { complaints, missing, readLogs } from './check_spills.mjs';
 import { EVERY_ARCHITECTURE } from './setup.mjs';
 import { runStages, runTests, stageTable, succeed } from './stages.mjs';
@@ -20,6 +21,15 @@ function kernelsAreSound() {
   const allowed = complaints(kernels, {}).length;
   const each = kernels.length / EVERY_ARCHITECTURE.length;
   return `${each} kernels for each of ${EVERY_ARCHITECTURE.length} architectures; ${allowed} of them spill, as they may`;
+}
+
+/** The kernels that are meant to multiply on tensor cores do, and no other. */
+function tensorCoresAreUsed() {
+  const functions = ptx.readPtx(join(root, 'build-full/native/cuda/ptx'));
+  const found = ptx.complaints(functions);
+  if (found.length > 0) throw new Error(found.join('\n'));
+  const multiplying = functions.filter(({ operands }) => operands.size > 0).length;
+  return `${multiplying} of ${functions.length} kernels multiply on them, counted once for each architecture`;
 }
 
 const emulated = { GRADSTEP_TEST_DEVICES: 'cuda-emulated', GRADSTEP_TEST_ORDERS: String(ORDERS) };
@@ -40,6 +50,7 @@ const stages = [
     },
   },
   { name: 'spills', run: () => kernelsAreSound() },
+  { name: 'tensor cores', run: () => tensorCoresAreUsed() },
   {
     name: 'op cases',
     run: async (log) => {

@@ -36,15 +36,27 @@ export function kernelsOf(log) {
   return kernels;
 }
 
-function isMeant(words, kernel) {
+/** Whether a kernel's name has every word. */
+export function isMeant(words, kernel) {
   return words.split(' ').every((word) => kernel.includes(word));
+}
+
+/** Whether a kernel may use local memory on an architecture. */
+export function isAllowed(name, architecture, allowed = ALLOWED) {
+  return Object.keys(allowed).some((words) => isMeant(words, `${name} ${architecture}`));
+}
+
+/** Complaints, one a line, with the names of functions as they are in C++ where a program for that is there. */
+export function inPlainNames(found) {
+  const lines = found.join('\n');
+  return spawnSync('c++filt', { input: lines, encoding: 'utf8' }).stdout || lines;
 }
 
 /** A sentence for each kernel that uses local memory and is not in `allowed`. */
 export function complaints(kernels, allowed = ALLOWED) {
   return kernels
     .filter(({ stack, spilled }) => stack > 0 || spilled > 0)
-    .filter(({ name, architecture }) => !Object.keys(allowed).some((words) => isMeant(words, `${name} ${architecture}`)))
+    .filter(({ name, architecture }) => !isAllowed(name, architecture, allowed))
     .map(
       ({ name, architecture, stack, spilled }) =>
         `${name} (${architecture}): ${stack} bytes of local memory, ${spilled} bytes of spills`,
@@ -72,7 +84,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   const kernels = readLogs(process.argv[2] ?? join(root, 'build/native/cuda/ptxas'));
   const found = complaints(kernels);
   if (found.length > 0) {
-    console.error(spawnSync('c++filt', { input: found.join('\n'), encoding: 'utf8' }).stdout || found.join('\n'));
+    console.error(inPlainNames(found));
     process.exit(1);
   }
   const most = Math.max(...kernels.map(({ registers }) => registers));

@@ -1,6 +1,6 @@
 /**
- * The CUDA plugin as it is built for GPUs: what it depends on, what ptxas said of its kernels, what it says on a machine
- * without a driver. Then the CUDA backend's own work, on the emulated device: replaying, growing, running out of memory.
+ * The CUDA plugin as it is built for GPUs: what it depends on, what ptxas said of its kernels and what PTX they are, what it
+ * says on a machine without a driver. Then the CUDA backend's own work, on the emulated device: replaying, growing, running out of memory.
  */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
@@ -16,6 +16,7 @@ import { matmul } from '../lib/ops/matmul.js';
 import { native } from '../lib/runtime/native.js';
 import type { NativeSession } from '../binding.js';
 import { countingProgram, emulatedSession, plugin } from './helpers/emulation.js';
+import * as ptx from '../scripts/check_ptx.mjs';
 import { complaints, kernelsOf, missing, readLogs } from '../scripts/check_spills.mjs';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -145,6 +146,64 @@ describe('what ptxas says of the kernels', () => {
         .sort();
     const logs = stems(join(dirname(dirname(plugin('cuda'))), 'native/cuda/ptxas'), '.log');
     expect(logs).to.include.members(stems(join(root, 'native/ops'), '.cu'));
+  });
+});
+
+describe('the PTX of the kernels', () => {
+  const multiplying = (type: string): string =>
+    `\tmma.sync.aligned.m16n8k16.row.col.f32.${type}.${type}.f32 {%f5, %f6}, {%r1, %r2}, {%r3}, {%f5, %f6};`;
+  const kernel = (name: string, ...body: string[]): string =>
+    [`.visible .entry ${name}(`, `\t.param .u64 ${name}_param_0`, ')', '{', '\t.reg .f32 %f<9>;', ...body, '\tret;', '}'].join(
+      '\n',
+    );
+  const file = (target: number, ...kernels: string[]): string =>
+    ['.version 9.0', `.target sm_${target}`, '.address_size 64', ...kernels].join('\n');
+  /** What is said of kernels by the list { 'product Half': 'bf16' }. */
+  const said = (...kernels: string[]): string[] =>
+    ptx.complaints(ptx.functionsOf(file(80, ...kernels)), { 'product Half': 'bf16' });
+
+  it('is understood', () => {
+    const text = file(86, kernel('_Z4bothv', multiplying('bf16'), multiplying('bf16'), multiplying('tf32')), kernel('_Z5otherv'));
+    expect(ptx.functionsOf(text)).to.deep.equal([
+      { name: '_Z4bothv', architecture: 'sm_86', operands: new Set(['bf16', 'tf32']), local: 0 },
+      { name: '_Z5otherv', architecture: 'sm_86', operands: new Set(), local: 0 },
+    ]);
+    const called = file(80, `.func  (.param .b32 func_retval0) _Z6calledf(\n)\n{\n${multiplying('tf32')}\n}`);
+    expect(ptx.functionsOf(called).map(({ name, operands }) => [name, ...operands])).to.deep.equal([['_Z6calledf', 'tf32']]);
+  });
+
+  it('tells which kernel multiplies otherwise than it is meant to', () => {
+    const meant = kernel('_Z7productI4HalfE', multiplying('bf16'));
+    expect(said(meant, kernel('_Z7productI5FloatE'))).to.deep.equal([]);
+    const wrong = (name: string, made: string, expected: string): string =>
+      `${name} (sm_80): multiplies ${made} on tensor cores, expected ${expected}`;
+    const second = (name: string, ...types: string[]): string[] => said(meant, kernel(name, ...types.map(multiplying)));
+    expect(second('_Z7productI4HalfLi2E')).to.deep.equal([wrong('_Z7productI4HalfLi2E', 'nothing', 'bf16')]);
+    expect(second('_Z7productI4HalfLi2E', 'tf32')).to.deep.equal([wrong('_Z7productI4HalfLi2E', 'tf32', 'bf16')]);
+    expect(second('_Z7productI4HalfLi2E', 'bf16', 'tf32')).to.deep.equal([wrong('_Z7productI4HalfLi2E', 'bf16, tf32', 'bf16')]);
+    expect(second('_Z7productI5FloatE', 'tf32')).to.deep.equal([wrong('_Z7productI5FloatE', 'tf32', 'nothing')]);
+    expect(said(kernel('_Z3sumv'))).to.deep.equal(['there is no kernel by the name of product Half']);
+  });
+
+  it('has no tensor cores to use before sm_80', () => {
+    const older = ptx.functionsOf(file(75, kernel('_Z7productI4HalfE')));
+    expect(ptx.complaints(older, { 'product Half': 'bf16' })).to.deep.equal([]);
+  });
+
+  it('tells which kernel keeps something in local memory', () => {
+    const local = kernel('_Z3sumv', '\t.local .align 4 .b8 \t__local_depot0[64];', '\tst.local.f32 [%rd1], %f1;');
+    expect(ptx.complaints(ptx.functionsOf(file(75, local)), {})).to.deep.equal(['_Z3sumv (sm_75): uses local memory']);
+  });
+
+  it('is looked for where the plugin was built', () => {
+    expect(() => ptx.readPtx(join(root, 'test/golden'))).to.throw("No kernel's PTX is in");
+  });
+
+  it('of every .cu file: what is meant to multiply on tensor cores does, and nothing else', () => {
+    const folder = join(dirname(dirname(plugin('cuda'))), 'native/cuda/ptx');
+    const stems = readdirSync(join(root, 'native/ops')).filter((name) => name.endsWith('.cu'));
+    expect(readdirSync(folder)).to.include.members(stems.map((name) => name.slice(0, -'.cu'.length)));
+    expect(ptx.complaints(ptx.readPtx(folder))).to.deep.equal([]);
   });
 });
 

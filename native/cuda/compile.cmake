@@ -1,5 +1,6 @@
-# Compiles one .cu file and keeps what ptxas says of its registers, spills and local memory; shows all of it on failure.
-#   cmake -D LOG=file -P compile.cmake -- nvcc arguments…
+# Compiles one .cu file. Keeps what ptxas says of its registers, spills and local memory, and the PTX, which is a step on
+# the way; shows what was said on failure.
+#   cmake -D LOG=file -D PTX=folder -P compile.cmake -- nvcc arguments…
 set(command "")
 set(after FALSE)
 math(EXPR last "${CMAKE_ARGC} - 1")
@@ -10,8 +11,16 @@ foreach(i RANGE ${last})
     set(after TRUE)
   endif()
 endforeach()
+file(REMOVE_RECURSE "${PTX}")
+file(MAKE_DIRECTORY "${PTX}")
+list(APPEND command --keep --keep-dir "${PTX}")
 execute_process(COMMAND ${command} OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE status)
 file(WRITE "${LOG}" "${said}")
+file(GLOB steps "${PTX}/*")
+list(FILTER steps EXCLUDE REGEX "[.]ptx$")
+if(steps)
+  file(REMOVE ${steps})
+endif()
 if(NOT status EQUAL 0)
   message("${said}")
   message(FATAL_ERROR "nvcc failed")

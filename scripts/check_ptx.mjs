@@ -1,0 +1,80 @@
+/**
+ * Fails when a CUDA kernel does not multiply on tensor cores as it is meant to, or where it is not meant to, and when one
+ * keeps arrays in local memory: reads the PTX that nvcc made while the plugin was built (native/cuda/compile.cmake keeps it).
+ *
+ *   node scripts/check_ptx.mjs [folder]      the folder with the PTX; build/native/cuda/ptx without it
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inPlainNames, isAllowed, isMeant } from './check_spills.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The first architecture whose tensor cores multiply bfloat16 and TF32. Kernels for those before only end the program. */
+const FIRST = 80;
+
+/** Kernels by words of their names, once for each type that their operands are rounded to. */
+function rounded(kernels) {
+  return kernels.flatMap((name) => [
+    [`${name} Bfloat16`, 'bf16'],
+    [`${name} Tf32`, 'tf32'],
+  ]);
+}
+
+/** What multiplies on tensor cores, by words of a kernel's name, and what PTX calls the type of its operands. Nothing else does. */
+const MULTIPLIES = Object.fromEntries([
+  ...rounded(['conv_kernel', 'conv_dx_kernel', 'conv_dw_kernel']),
+  ...rounded(['attention_kernel', 'query_gradient_kernel', 'key_gradient_kernel']),
+]);
+
+/** Every function of a PTX file: its mangled name, types of the operands it multiplies on tensor cores, uses of local memory. */
+export function functionsOf(ptx) {
+  const [, architecture] = /^\.target (sm_\d+)/m.exec(ptx) ?? [];
+  const functions = [];
+  for (const line of ptx.split('\n')) {
+    const [, name] = /^(?:\.visible |\.weak )*\.(?:entry|func)\s+(?:\(.*\)\s*)?(\w+)/.exec(line) ?? [];
+    if (name) functions.push({ name, architecture, operands: new Set(), local: 0 });
+    const [, a, b] = /\bmma\.sync\.\S+\.(\w+)\.(\w+)\.\w+\s/.exec(line) ?? [];
+    if (a) functions.at(-1).operands.add(a === b ? a : `${a} and ${b}`);
+    if (/\.local\b/.test(line)) functions.at(-1).local++;
+  }
+  return functions;
+}
+
+/** A sentence for each function that does what is not expected of it, and for each expectation that no function meets. */
+export function complaints(functions, multiplies = MULTIPLIES) {
+  const able = functions.filter(({ architecture }) => Number(architecture.slice('sm_'.length)) >= FIRST);
+  const absent = Object.keys(multiplies).filter((words) => able.length > 0 && !able.some(({ name }) => isMeant(words, name)));
+  const wrong = able.flatMap(({ name, architecture, operands }) => {
+    const expected = Object.keys(multiplies).filter((words) => isMeant(words, name));
+    const types = (list) => [...new Set(list)].sort().join(', ') || 'nothing';
+    const [made, meant] = [types(operands), types(expected.map((words) => multiplies[words]))];
+    return made === meant ? [] : [`${name} (${architecture}): multiplies ${made} on tensor cores, expected ${meant}`];
+  });
+  const local = functions.filter(({ name, architecture, local: uses }) => uses > 0 && !isAllowed(name, architecture));
+  return [
+    ...absent.map((words) => `there is no kernel by the name of ${words}`),
+    ...wrong,
+    ...local.map(({ name, architecture }) => `${name} (${architecture}): uses local memory`),
+  ];
+}
+
+/** The functions of all PTX in a folder and the folders in it. Throws where there are none: then nothing was looked at. */
+export function readPtx(folder) {
+  const files = existsSync(folder) ? readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.ptx')) : [];
+  const functions = files.flatMap((name) => functionsOf(readFileSync(join(folder, name), 'utf8')));
+  if (functions.length === 0) throw new Error(`No kernel's PTX is in ${folder}: build the CUDA plugin first (npm run setup)`);
+  return functions;
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const functions = readPtx(process.argv[2] ?? join(root, 'build/native/cuda/ptx'));
+  const found = complaints(functions);
+  if (found.length > 0) {
+    console.error(inPlainNames(found));
+    process.exit(1);
+  }
+  const multiplying = functions.filter(({ operands }) => operands.size > 0).length;
+  console.log(`tensor cores: ${multiplying} of ${functions.length} kernels multiply on them, as they are meant to`);
+}
