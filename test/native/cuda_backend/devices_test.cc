@@ -76,7 +76,7 @@ TEST(streams_and_events_belong_to_their_device) {
   EXPECT_ERROR("ERR_DEVICE_FAILED", GRADSTEP_CUDA(cudaEventRecord(event.get(), stream.get())), "cudaEventRecord",
                "cudaErrorInvalidResourceHandle", "the event is one of device 0, and the stream of device 1");
   const auto nothing = [] {};
-  EXPECT_ERROR("ERR_DEVICE_FAILED", cuda::check(emulation::enqueue(stream.get(), nothing), "gemm"),
+  EXPECT_ERROR("ERR_DEVICE_FAILED", cuda::check(emulation::enqueue(stream.get(), {}, {}, nothing), "gemm"),
                "cudaErrorInvalidResourceHandle", "the stream is one of device 1, and device 0 is current");
   EXPECT_ERROR("ERR_DEVICE_FAILED", GRADSTEP_CUDA(cudaSetDevice(2)), "cudaSetDevice", "cudaErrorInvalidDevice");
 }

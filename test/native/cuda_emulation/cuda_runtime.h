@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <vector>
 
 #include "emulation.h"
 #include "tensor_core.h"
@@ -247,8 +249,10 @@ namespace emulation {
 
 cudaError_t set_shared_limit(const void* kernel, int bytes);
 
-// Runs the work of a product now, or records it when the stream is being captured.
-cudaError_t enqueue(Stream* stream, std::function<void()> work);
+// Runs the work of a product now, or records it when the stream is being captured. What it reads and writes besides are
+// allocations by any of their addresses (null: none).
+cudaError_t enqueue(Stream* stream, const std::vector<const void*>& reads, const std::vector<const void*>& writes,
+                    std::function<void()> work);
 // Likewise for a kernel: `thread` is one thread's work.
 cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 grid, dim3 block, size_t shared_bytes,
                            bool cooperating, bool at_once, std::function<void()> thread);

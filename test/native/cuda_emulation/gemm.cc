@@ -76,7 +76,7 @@ class EmulatedGemm final : public Gemm {
           emulation::device_of(workspace, kWorkspace) != emulation::this_thread().device) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
       }
-      check(emulation::enqueue(stream,
+      check(emulation::enqueue(stream, {a, b, bias}, {c, workspace},
                                [=] {
                                  memset(workspace, 0xFF, kWorkspace);
                                  for (int64_t i = 0; i < s.batch; i++)

@@ -1,8 +1,9 @@
 // What happens before what: a vector clock for each stream and one for the host (Fidge 1988, Mattern 1989). Work on a
 // stream comes after all that the host had waited for when it enqueued it, and after what the stream was told to wait
 // for. Of two uses of an allocation that nothing orders, one of them a write, the second is told as its stream's
-// failure. What copies use is known. For kernels, allocations that others use too are taken out of reach until they are
-// touched, first for reading, then for writing; those that only one stream has ever used are not looked at.
+// failure. Copies and products say what they use. For kernels, allocations that others use too are taken out of reach
+// until they are touched, first for reading, then for writing; those that only one stream has ever used are not looked
+// at.
 #pragma once
 
 #include <cstddef>

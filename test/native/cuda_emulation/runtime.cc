@@ -132,12 +132,18 @@ cudaError_t wait_for(const Clock& moment) {
   return wrong.empty() ? cudaSuccess : explain(cudaErrorLaunchFailure, wrong);
 }
 
-// Copies and fills say what they use before they do; whether they may.
-bool may_use(Stream* stream, const void* address, bool writes) {
+// Copies, fills and products say what they use before they do; whether they may.
+bool may_use(Stream* stream, const char* who, const void* address, bool writes) {
   const std::string what = use(&stream->agent, address, writes);
-  if (!what.empty()) fail_stream(stream, (writes ? "a copy to the device " : "a copy from the device ") + what);
+  if (!what.empty()) fail_stream(stream, std::string(who) + " " + what);
   return what.empty();
 }
+
+bool may_copy_from(Stream* stream, const void* address) {
+  return may_use(stream, "a copy from the device", address, false);
+}
+
+bool may_copy_to(Stream* stream, const void* address) { return may_use(stream, "a copy to the device", address, true); }
 
 void copy(Stream* stream, void* to, const void* from, size_t bytes) {
   if (is_pinned(to)) {
@@ -188,10 +194,15 @@ int device_of_copy(const void* to, const void* from, size_t bytes, cudaMemcpyKin
 
 }  // namespace
 
-cudaError_t enqueue(Stream* stream, std::function<void()> work) {
+cudaError_t enqueue(Stream* stream, const std::vector<const void*>& reads, const std::vector<const void*>& writes,
+                    std::function<void()> work) {
   return call("gemm", [&]() -> cudaError_t {
     if (const cudaError_t error = on_current_device(stream); error != cudaSuccess) return error;
-    return submit(stream, stream->device, [work = std::move(work)](Stream* on) {
+    return submit(stream, stream->device, [=, work = std::move(work)](Stream* on) {
+      const auto may_read = [&](const void* address) { return may_use(on, "a product", address, false); };
+      const auto may_write = [&](const void* address) { return may_use(on, "a product", address, true); };
+      if (!std::all_of(reads.begin(), reads.end(), may_read)) return;
+      if (!std::all_of(writes.begin(), writes.end(), may_write)) return;
       work();
       on->done++;
     });
@@ -424,7 +435,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     const int device = device_of_copy(to, from, bytes, kind);
     if (device < 0) return cudaErrorInvalidValue;
     return submit(stream, device, [=](Stream* on) {
-      if (may_use(on, from, false) && may_use(on, to, true)) copy(on, to, from, bytes);
+      if (may_copy_from(on, from) && may_copy_to(on, to)) copy(on, to, from, bytes);
     });
   });
 }
@@ -446,7 +457,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
     const int device = device_of(to, bytes);
     if (device < 0) return cudaErrorInvalidValue;
     return submit(stream, device, [=](Stream* on) {
-      if (may_use(on, to, true)) memset(to, value, bytes);
+      if (may_copy_to(on, to)) memset(to, value, bytes);
     });
   });
 }
