@@ -1,14 +1,10 @@
-#include <pthread.h>
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
-#include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +12,9 @@
 #include "device_memory.h"
 #include "fiber.h"
 #include "order.h"
+#include "seeded_order.h"
 #include "shared_memory.h"
+#include "signals.h"
 
 uint3 threadIdx;
 uint3 blockIdx;
@@ -57,32 +55,7 @@ uint3 position(uint64_t i, dim3 size) {
 
 uint64_t count(dim3 size) { return uint64_t{size.x} * size.y * size.z; }
 
-// splitmix64 (Steele et al. 2014).
-uint64_t random(uint64_t& state) {
-  uint64_t z = (state += 0x9E3779B97F4A7C15u);
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
-
-// 0 … n−1 in another order: i → (i·step + start) mod n, step having no divisor in common with n. Seed 0: as they are.
-class Order {
- public:
-  Order(uint64_t n, uint64_t seed) : n_(n) {
-    if (seed == 0 || n < 2) return;
-    start_ = random(seed) % n;
-    do step_ = 1 + random(seed) % n;
-    while (std::gcd(step_, n) != 1);
-  }
-  uint64_t at(uint64_t i) const {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(i) * step_ + start_) % n_);
-  }
-
- private:
-  uint64_t n_, step_ = 1, start_ = 0;
-};
-
-// One grid runs at a time; what runs is kept here, where the threads' calls and the signal handler find it. Nothing of
+// One grid runs at a time; what runs is kept here, where the threads' calls find it. Nothing of
 // it is ever destroyed: a process may end while a device's thread is still at work.
 std::mutex one_grid;
 const Grid* grid;
@@ -94,9 +67,6 @@ auto& ready = *new std::vector<int>;
 int current;
 int block_threads;  // of a cooperating kernel's block: threads of several blocks follow one another
 auto& failure = *new std::string;
-volatile sig_atomic_t caught_signal;
-void* volatile caught_address;
-pthread_t runner;
 uint64_t random_state;
 
 [[noreturn]] void fail(const std::string& message) {
@@ -104,63 +74,13 @@ uint64_t random_state;
   for (;;) fibers[static_cast<size_t>(current)]->yield();
 }
 
-void on_signal(int signal, siginfo_t* info, void* context);
-
-// Catches what a fiber does wrong while a grid runs, and hands other threads' signals to whoever had them before.
-class Signals {
- public:
-  Signals() {
-    runner = pthread_self();
-    static char* stack =
-        static_cast<char*>(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    stack_t own{};
-    own.ss_sp = stack;
-    own.ss_size = kStackBytes;
-    sigaltstack(&own, &old_stack_);
-    struct sigaction action {};
-    action.sa_sigaction = on_signal;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigemptyset(&action.sa_mask);
-    for (int i = 0; i < 2; i++) sigaction(kSignals[i], &action, &old_[i]);
-  }
-  ~Signals() {
-    for (int i = 0; i < 2; i++) sigaction(kSignals[i], &old_[i], nullptr);
-    sigaltstack(&old_stack_, nullptr);
-  }
-  static constexpr size_t kStackBytes = 64 * 1024;
-  static constexpr int kSignals[2] = {SIGSEGV, SIGBUS};
-  static struct sigaction old_[2];
-
- private:
-  stack_t old_stack_{};
-};
-struct sigaction Signals::old_[2];
-
-void on_signal(int signal, siginfo_t* info, void* context) {
-  if (pthread_equal(pthread_self(), runner)) {
-    if (reach(info->si_addr)) return;
-    caught_signal = signal;
-    caught_address = info->si_addr;
-    Fiber::leave_from_signal(context);
-    return;
-  }
-  for (int i = 0; i < 2; i++) {
-    if (Signals::kSignals[i] != signal) continue;
-    const struct sigaction& old = Signals::old_[i];
-    if ((old.sa_flags & SA_SIGINFO) != 0) return old.sa_sigaction(signal, info, context);
-    if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) return old.sa_handler(signal);
-    ::signal(signal, SIG_DFL);  // the instruction is tried again and meets the default
-  }
-}
-
 // Resumes a fiber and turns a signal that it caused into a failure.
 void resume(int thread) {
   current = thread;
-  caught_signal = 0;
   Fiber& fiber = *fibers[static_cast<size_t>(thread)];
   fiber.resume();
-  if (caught_signal != 0) {
-    const char* const at = static_cast<char*>(caught_address);
+  if (const std::optional<const char*> fault = take_fault(); fault) {
+    const char* const at = *fault;
     if (fiber.overflowed_at(at)) {
       failure = "ran out of stack";
     } else if (is_past_dynamic_shared(at)) {

@@ -1,5 +1,6 @@
 #include "machine.h"
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "cuda_runtime.h"
@@ -27,8 +28,10 @@ Capability capability(int device) {
   const char* text = getenv("GRADSTEP_EMULATION_CAPABILITY");
   std::string left = text == nullptr ? "9.0" : text;
   for (size_t comma; device > 0 && (comma = left.find(',')) != std::string::npos; device--) left.erase(0, comma + 1);
-  const size_t point = left.find('.');
-  return {atoi(left.c_str()), point == std::string::npos ? 0 : atoi(left.c_str() + point + 1)};
+  Capability result;
+  if (sscanf(left.c_str(), "%d.%d", &result.major, &result.minor) == 2) return result;
+  fprintf(stderr, "Expected one such as 7.5 for GRADSTEP_EMULATION_CAPABILITY but received %s\n", left.c_str());
+  abort();
 }
 
 }  // namespace emulation

@@ -1,15 +1,11 @@
-// The emulated runtime API. Work on a stream runs when it is enqueued, or is recorded while the stream is captured;
-// what fails is told, as on a device, by the calls that wait for the stream or use it afterwards. Calls that a capture
-// does not allow (allocation, waiting) fail and spoil the capture, so that a step that makes one is found out. Memory,
-// streams and events belong to the device that was the thread's current one when they were made. Copies between devices
-// are left out.
+// The emulated runtime API, but for streams and events (stream.h) and graphs (graph.cc): errors, the device, memory,
+// copies, and what is launched. Calls that a capture does not allow (allocation, waiting) fail and spoil the capture,
+// so that a step that makes one is found out. Memory, streams and events belong to the device that was the thread's
+// current one when they were made. Copies between devices are left out.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <mutex>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -18,46 +14,9 @@
 #include "device_memory.h"
 #include "machine.h"
 #include "order.h"
+#include "stream.h"
 
 namespace emulation {
-
-// Work of a device, which need not be the stream's where it is a copy.
-struct Node {
-  int device;
-  std::function<void(Stream*)> work;
-  std::vector<size_t> after;  // in a graph: the nodes that come before it
-  bool at_once = false;
-};
-
-struct Stream {
-  Agent agent;
-  int device = 0;
-  uint64_t seed = 0;
-  uint64_t launches = 0;
-  cudaError_t error = cudaSuccess;
-  std::string failure;  // what the error was
-  bool capturing = false;
-  bool spoiled = false;
-  std::vector<Node> recorded;
-  std::vector<cudaGraphNode_t> tail;  // what the next node comes after
-  double pace = 0;                    // seconds that a kernel or a product takes; 0: as long as it does
-  uint64_t done = 0;                  // kernels and products
-  std::FILE* trace = nullptr;
-};
-
-struct Graph {
-  std::vector<Node> nodes;
-};
-
-struct Event {
-  int device = 0;
-  bool timed = false;
-  Stream* stream = nullptr;
-  Clock moment;       // what lay before it when it was recorded
-  bool seen = false;  // whether anybody has asked since
-  std::chrono::steady_clock::time_point time;
-};
-
 namespace {
 
 constexpr size_t kDefaultShared = 48 * 1024;
@@ -73,50 +32,6 @@ size_t shared_limit(const void* kernel) {
   return limit == shared_limits.end() ? kDefaultShared : limit->second;
 }
 
-cudaError_t error_of(const Stream* stream) {
-  return stream->error == cudaSuccess ? cudaSuccess : explain(stream->error, stream->failure);
-}
-
-// For calls that a capture does not allow.
-cudaError_t outside_capture() {
-  Stream* const captured = this_thread().captured;
-  if (captured == nullptr) return cudaSuccess;
-  captured->spoiled = true;
-  return cudaErrorStreamCaptureUnsupported;
-}
-
-std::string device_name(int device) { return "device " + std::to_string(device); }
-
-cudaError_t on_current_device(const Stream* stream) {
-  const int current = this_thread().device;
-  if (stream->device == current) return cudaSuccess;
-  return explain(cudaErrorInvalidResourceHandle, "the stream is one of " + device_name(stream->device) + ", and " +
-                                                     device_name(current) + " is current");
-}
-
-cudaError_t existing(Kind kind, const void* object) {
-  if (is_object(kind, object)) return cudaSuccess;
-  return explain(cudaErrorInvalidResourceHandle, "there is no such object any more");
-}
-
-std::chrono::steady_clock::time_point now_on(const Stream& stream) {
-  if (stream.pace == 0) return std::chrono::steady_clock::now();
-  const std::chrono::duration<double> since_start(stream.pace * static_cast<double>(stream.done));
-  return std::chrono::steady_clock::time_point() +
-         std::chrono::duration_cast<std::chrono::steady_clock::duration>(since_start);
-}
-
-void trace(const Stream& stream, const char* what, size_t count) {
-  if (stream.trace == nullptr) return;
-  fprintf(stream.trace, "%s %zu\n", what, count);
-  fflush(stream.trace);
-}
-
-void fail_stream(Stream* stream, const std::string& what) {
-  stream->error = cudaErrorLaunchFailure;
-  stream->failure = what;
-}
-
 void run_kernel(Stream* stream, const Grid& grid, const std::function<void()>& thread) {
   Grid seeded = grid;
   stream->launches++;
@@ -125,11 +40,6 @@ void run_kernel(Stream* stream, const Grid& grid, const std::function<void()>& t
   seeded.seed = stream->seed == 0 ? 0 : stream->seed * 1000003 + stream->launches;
   const std::string what = run_grid(seeded, thread);
   if (!what.empty()) fail_stream(stream, what);
-}
-
-cudaError_t wait_for(const Clock& moment) {
-  const std::string wrong = host_waits_for(moment);
-  return wrong.empty() ? cudaSuccess : explain(cudaErrorLaunchFailure, wrong);
 }
 
 // Copies, fills and products say what they use before they do; whether they may.
@@ -152,35 +62,16 @@ void copy(Stream* stream, void* to, const void* from, size_t bytes) {
     }
     return;
   }
-  if (is_pinned(from)) stream->agent.copies_to_device(from, bytes);
+  if (is_pinned(from)) {
+    stream->agent.copies_to_device(from, bytes);
+    trace(*stream, "copy", bytes);
+  }
   memcpy(to, from, bytes);
 }
 
 cudaError_t host_uses(const void* address, bool writes) {
   const std::string what = use(nullptr, address, writes);
   return what.empty() ? cudaSuccess : explain(cudaErrorLaunchFailure, "the host " + what);
-}
-
-void run_node(Stream* stream, const Node& node) {
-  if (stream->error != cudaSuccess) return;
-  const Working only(node.device);
-  stream->agent.begin();
-  node.work(stream);
-}
-
-cudaGraphNode_t handle_of(size_t node) { return reinterpret_cast<cudaGraphNode_t>(node + 1); }
-size_t number_of(cudaGraphNode_t handle) { return reinterpret_cast<size_t>(handle) - 1; }
-
-cudaError_t submit(Stream* stream, int device, std::function<void(Stream*)> work, bool at_once = false) {
-  Node node{device, std::move(work), {}, at_once};
-  if (stream->capturing) {
-    for (const cudaGraphNode_t before : stream->tail) node.after.push_back(number_of(before));
-    stream->recorded.push_back(std::move(node));
-    stream->tail = {handle_of(stream->recorded.size() - 1)};
-  } else {
-    run_node(stream, node);
-  }
-  return cudaSuccess;
 }
 
 // The device whose memory a copy touches; −1: the ranges are not where the kind says, or two devices'.
@@ -344,11 +235,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       case cudaDevAttrMultiProcessorCount:
         *value = kMultiprocessors;
         return cudaSuccess;
-      case cudaDevAttrComputeCapabilityMajor: {
-        const char* capability = getenv("GRADSTEP_EMULATION_CAPABILITY");  // such as 75
-        *value = capability == nullptr ? 9 : atoi(capability) / 10;
+      case cudaDevAttrComputeCapabilityMajor:
+        *value = capability(device).major;
         return cudaSuccess;
-      }
       case cudaDevAttrCooperativeLaunch:
         *value = 1;
         return cudaSuccess;
@@ -459,289 +348,5 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
     return submit(stream, device, [=](Stream* on) {
       if (may_copy_to(on, to)) memset(to, value, bytes);
     });
-  });
-}
-
-// ---- streams, graphs, events ----
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  return call("cudaStreamCreateWithFlags", [&] {
-    *stream = new Stream;
-    (*stream)->device = this_thread().device;
-    const char* text = getenv("GRADSTEP_EMULATION_SEED");
-    (*stream)->seed = text == nullptr ? 0 : strtoull(text, nullptr, 10);
-    text = getenv("GRADSTEP_EMULATION_PACE");
-    (*stream)->pace = text == nullptr ? 0 : strtod(text, nullptr) / 1e6;
-    text = getenv("GRADSTEP_EMULATION_TRACE");
-    (*stream)->trace = text == nullptr ? nullptr : fopen(text, "a");
-    add_object(Kind::kStream, *stream);
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  return letting_go("cudaStreamDestroy", [&]() -> cudaError_t {
-    if (!remove_object(Kind::kStream, stream)) return cudaErrorInvalidResourceHandle;
-    if (this_thread().captured == stream) this_thread().captured = nullptr;
-    if (stream->trace != nullptr) fclose(stream->trace);
-    delete stream;
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return call("cudaStreamSynchronize", [&]() -> cudaError_t {
-    if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
-    if (const cudaError_t error = wait_for(stream->agent.clock()); error != cudaSuccess) return error;
-    return error_of(stream);
-  });
-}
-
-// An event that was never recorded is nothing to wait for.
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  return call("cudaStreamWaitEvent", [&]() -> cudaError_t {
-    if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
-    stream->agent.wait_for(event->moment);
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  return call("cudaStreamBeginCapture", [&]() -> cudaError_t {
-    if (this_thread().captured != nullptr) return cudaErrorStreamCaptureUnsupported;
-    if (const cudaError_t error = error_of(stream); error != cudaSuccess) return error;
-    stream->capturing = true;
-    stream->spoiled = false;
-    stream->recorded.clear();
-    stream->tail.clear();
-    this_thread().captured = stream;
-    add_object(Kind::kCapture, stream);
-    return cudaSuccess;
-  });
-}
-
-// The capture ends in any case; one that was spoiled, or whose end fails, gives no graph.
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  *graph = nullptr;
-  const cudaError_t error = letting_go("cudaStreamEndCapture", [&]() -> cudaError_t {
-    if (this_thread().captured != stream) return cudaErrorInvalidValue;
-    this_thread().captured = nullptr;
-    stream->capturing = false;
-    remove_object(Kind::kCapture, stream);
-    return stream->spoiled ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
-  });
-  if (error != cudaSuccess) return error;
-  *graph = new Graph{std::move(stream->recorded)};
-  add_object(Kind::kGraph, *graph);
-  trace(*stream, "capture", (*graph)->nodes.size());
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long*,
-                                     cudaGraph_t*, const cudaGraphNode_t** dependencies, const cudaGraphEdgeData**,
-                                     size_t* count) {
-  return call("cudaStreamGetCaptureInfo", [&] {
-    *status = stream->capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
-    *dependencies = stream->tail.data();
-    *count = stream->tail.size();
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t* dependencies,
-                                                const cudaGraphEdgeData*, size_t count, unsigned flags) {
-  return call("cudaStreamUpdateCaptureDependencies", [&]() -> cudaError_t {
-    if (!stream->capturing) return cudaErrorIllegalState;
-    if (flags != cudaStreamSetCaptureDependencies) return cudaErrorInvalidValue;
-    for (size_t i = 0; i < count; i++) {
-      if (number_of(dependencies[i]) >= stream->recorded.size()) return cudaErrorInvalidValue;
-    }
-    stream->tail.assign(dependencies, dependencies + count);
-    return cudaSuccess;
-  });
-}
-
-// Only how many there are.
-cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
-  return call("cudaGraphGetNodes", [&]() -> cudaError_t {
-    if (const cudaError_t error = existing(Kind::kGraph, graph); error != cudaSuccess) return error;
-    if (nodes != nullptr) return cudaErrorInvalidValue;
-    *count = graph->nodes.size();
-    return cudaSuccess;
-  });
-}
-
-namespace {
-
-// Whether two kernels that must be on the device whole can be there in part at the same time.
-bool may_wait_for_each_other(const Graph& graph) {
-  // Of each node, the kernels of that kind that it comes after.
-  std::vector<std::set<size_t>> before(graph.nodes.size());
-  std::vector<size_t> found;
-  for (size_t i = 0; i < graph.nodes.size(); i++) {
-    for (const size_t node : graph.nodes[i].after) {
-      before[i].insert(before[node].begin(), before[node].end());
-      if (graph.nodes[node].at_once) before[i].insert(node);
-    }
-    if (!graph.nodes[i].at_once) continue;
-    if (before[i].size() < found.size()) return true;
-    found.push_back(i);
-  }
-  return false;
-}
-
-}  // namespace
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* instance, cudaGraph_t graph, unsigned long long) {
-  return call("cudaGraphInstantiate", [&]() -> cudaError_t {
-    if (const cudaError_t error = existing(Kind::kGraph, graph); error != cudaSuccess) return error;
-    if (may_wait_for_each_other(*graph)) {
-      return explain(cudaErrorCooperativeLaunchTooLarge,
-                     "two kernels whose blocks wait for one another run side by side");
-    }
-    *instance = new Graph(*graph);
-    add_object(Kind::kGraphExec, *instance);
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGraphUpload(cudaGraphExec_t instance, cudaStream_t) {
-  return call("cudaGraphUpload", [&] { return existing(Kind::kGraphExec, instance); });
-}
-
-namespace {
-
-// Nodes in an order that depends on the stream's seed: any in which each comes after those it must. They take as long
-// as the longest way through.
-void run_graph(Stream* stream, const Graph& graph) {
-  const size_t count = graph.nodes.size();
-  std::vector<size_t> waiting(count);
-  std::vector<std::vector<size_t>> followers(count);
-  std::vector<size_t> ready;
-  for (size_t i = 0; i < count; i++) {
-    waiting[i] = graph.nodes[i].after.size();
-    for (const size_t before : graph.nodes[i].after) followers[before].push_back(i);
-    if (waiting[i] == 0) ready.push_back(i);
-  }
-  const uint64_t begin = stream->done;
-  std::vector<uint64_t> end(count);  // kernels done when a node is
-  uint64_t longest = begin, random = stream->seed * 1000003 + stream->launches;
-  while (!ready.empty()) {
-    random = random * 6364136223846793005u + 1442695040888963407u;
-    const auto next = stream->seed == 0 ? std::min_element(ready.begin(), ready.end())
-                                        : ready.begin() + static_cast<ptrdiff_t>((random >> 33) % ready.size());
-    const size_t i = *next;
-    ready.erase(next);
-    stream->done = begin;
-    for (const size_t before : graph.nodes[i].after) stream->done = std::max(stream->done, end[before]);
-    run_node(stream, graph.nodes[i]);
-    end[i] = stream->done;
-    longest = std::max(longest, end[i]);
-    for (const size_t follower : followers[i]) {
-      if (--waiting[follower] == 0) ready.push_back(follower);
-    }
-  }
-  stream->done = longest;
-}
-
-}  // namespace
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t instance, cudaStream_t stream) {
-  return call("cudaGraphLaunch", [&]() -> cudaError_t {
-    if (const cudaError_t error = existing(Kind::kGraphExec, instance); error != cudaSuccess) return error;
-    trace(*stream, "launch", instance->nodes.size());
-    run_graph(stream, *instance);
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  return letting_go("cudaGraphDestroy", [&]() -> cudaError_t {
-    if (!remove_object(Kind::kGraph, graph)) return cudaErrorInvalidResourceHandle;
-    delete graph;
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t instance) {
-  return letting_go("cudaGraphExecDestroy", [&]() -> cudaError_t {
-    if (!remove_object(Kind::kGraphExec, instance)) return cudaErrorInvalidResourceHandle;
-    delete instance;
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
-  return call("cudaEventCreateWithFlags", [&] {
-    *event = new Event;
-    (*event)->device = this_thread().device;
-    (*event)->timed = (flags & cudaEventDisableTiming) == 0;
-    add_object(Kind::kEvent, *event);
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return letting_go("cudaEventDestroy", [&]() -> cudaError_t {
-    if (!remove_object(Kind::kEvent, event)) return cudaErrorInvalidResourceHandle;
-    delete event;
-    return cudaSuccess;
-  });
-}
-
-namespace {
-
-// While a stream is captured only external events tell of the graph's launches; others order what is captured, which
-// happens in order anyway.
-cudaError_t record(cudaEvent_t event, cudaStream_t stream, bool external) {
-  if (event->device != stream->device) {
-    return explain(cudaErrorInvalidResourceHandle, "the event is one of " + device_name(event->device) +
-                                                       ", and the stream of " + device_name(stream->device));
-  }
-  if (external && !stream->capturing) return cudaErrorInvalidValue;
-  if (stream->capturing && !external) return cudaSuccess;
-  return submit(stream, stream->device, [event](Stream* on) {
-    event->stream = on;
-    event->moment = on->agent.clock();
-    event->seen = false;
-    event->time = now_on(*on);
-  });
-}
-
-}  // namespace
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  return call("cudaEventRecord", [&] { return record(event, stream, false); });
-}
-
-cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags) {
-  return call("cudaEventRecordWithFlags", [&] { return record(event, stream, flags == cudaEventRecordExternal); });
-}
-
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
-  return call("cudaEventElapsedTime", [&]() -> cudaError_t {
-    if (!from->timed || !to->timed || from->stream == nullptr || to->stream == nullptr || from->device != to->device) {
-      return cudaErrorInvalidResourceHandle;
-    }
-    *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
-    return error_of(to->stream);
-  });
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return call("cudaEventSynchronize", [&]() -> cudaError_t {
-    if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
-    if (const cudaError_t error = wait_for(event->moment); error != cudaSuccess) return error;
-    return event->stream == nullptr ? cudaSuccess : error_of(event->stream);
-  });
-}
-
-// Comes at the second look, as if the stream were at work meanwhile.
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return call("cudaEventQuery", [&]() -> cudaError_t {
-    if (event->stream == nullptr) return cudaSuccess;
-    if (!std::exchange(event->seen, true)) return cudaErrorNotReady;
-    if (const cudaError_t error = wait_for(event->moment); error != cudaSuccess) return error;
-    return error_of(event->stream);
   });
 }
