@@ -6,13 +6,15 @@
 #include <algorithm>
 
 #include "cpu/micro_product.h"
+#include "cpu/winograd_transforms.h"
 
 namespace gradstep::cpu {
+
+using namespace winograd;
+
 namespace {
 
 constexpr int64_t kPoints = 36, kSide = 6, kOut = 4;
-constexpr float kA = 0.625f, kB = 1.5f;  // exact, as are their products below
-constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA2 * kA, kB3 = kB2 * kB;
 constexpr int64_t kBlockFloats = 200 * 1024;  // of patches and products in flight, in a core's second-level cache
 constexpr int64_t kMaxTiles = 96;
 constexpr int64_t kPad = kLanes;  // between points: they would share sets of the cache
@@ -36,64 +38,6 @@ struct Plan {
   int64_t thread_floats() const { return kPoints * (patch_point + product_point); }
 };
 
-// ---- One-dimensional transforms of six or four vectors. d, m, y are arrays of Lanes.
-
-// Values of a patch's polynomial: B^T d.
-GRADSTEP_INLINE void evaluate(const Lanes d[6], Lanes v[6]) {
-  const Lanes ea = d[4] - kB2 * d[2], oa = kA * (d[3] - kB2 * d[1]);
-  const Lanes eb = d[4] - kA2 * d[2], ob = kB * (d[3] - kA2 * d[1]);
-  v[0] = kA2 * kB2 * d[0] + (d[4] - (kA2 + kB2) * d[2]);
-  v[1] = ea + oa;
-  v[2] = ea - oa;
-  v[3] = eb + ob;
-  v[4] = eb - ob;
-  v[5] = kA2 * kB2 * d[1] + (d[5] - (kA2 + kB2) * d[3]);
-}
-
-// Back to four results: A^T m.
-GRADSTEP_INLINE void interpolate(const Lanes m[6], Lanes y[4]) {
-  const Lanes sa = m[1] + m[2], da = m[1] - m[2], sb = m[3] + m[4], db = m[3] - m[4];
-  y[0] = m[0] + sa + sb;
-  y[1] = kA * da + kB * db;
-  y[2] = kA2 * sa + kB2 * sb;
-  y[3] = kA3 * da + kB3 * db + m[5];
-}
-
-// Its transpose, of a gradient: A y.
-GRADSTEP_INLINE void interpolate_back(const Lanes y[4], Lanes m[6]) {
-  const Lanes ea = y[0] + kA2 * y[2], oa = kA * y[1] + kA3 * y[3];
-  const Lanes eb = y[0] + kB2 * y[2], ob = kB * y[1] + kB3 * y[3];
-  m[0] = y[0];
-  m[1] = ea + oa;
-  m[2] = ea - oa;
-  m[3] = eb + ob;
-  m[4] = eb - ob;
-  m[5] = y[3];
-}
-
-// 1 / product of the distances of a point to the others.
-constexpr float kN0 = 1 / (kA2 * kB2), kNa = 1 / (2 * kA2 * (kA2 - kB2)), kNb = 1 / (2 * kB2 * (kB2 - kA2));
-
-// A kernel's three taps at the points, divided by those distances: G w.
-GRADSTEP_INLINE void evaluate_taps(const Lanes w[3], Lanes u[6]) {
-  const Lanes ea = kNa * (w[0] + kA2 * w[2]), oa = kNa * kA * w[1];
-  const Lanes eb = kNb * (w[0] + kB2 * w[2]), ob = kNb * kB * w[1];
-  u[0] = kN0 * w[0];
-  u[1] = ea + oa;
-  u[2] = ea - oa;
-  u[3] = eb + ob;
-  u[4] = eb - ob;
-  u[5] = w[2];
-}
-
-// Its transpose: G^T u.
-GRADSTEP_INLINE void evaluate_taps_back(const Lanes u[6], Lanes w[3]) {
-  const Lanes sa = kNa * (u[1] + u[2]), sb = kNb * (u[3] + u[4]);
-  w[0] = kN0 * u[0] + sa + sb;
-  w[1] = kNa * kA * (u[1] - u[2]) + kNb * kB * (u[3] - u[4]);
-  w[2] = kA2 * sa + kB2 * sb + u[5];
-}
-
 // ---- Tiles
 
 struct Tile {
@@ -113,28 +57,6 @@ struct Inside {
       : first(std::max<int64_t>(0, -from)), last(std::min(count, size - from)) {}
   bool all(int64_t count) const { return first == 0 && last == count; }
 };
-
-// Both directions of a transform from kFrom x kFrom to kTo x kTo vectors.
-template <int kFrom, int kTo, typename Transform, typename Load, typename Store>
-GRADSTEP_INLINE void both_ways(Transform transform, Load load, Store store) {
-  Lanes half[kFrom][kTo];  // [row][point along it]
-#pragma GCC unroll 6
-  for (int r = 0; r < kFrom; r++) {
-    Lanes d[kFrom];
-#pragma GCC unroll 6
-    for (int c = 0; c < kFrom; c++) d[c] = load(r, c);
-    transform(d, half[r]);
-  }
-#pragma GCC unroll 6
-  for (int c = 0; c < kTo; c++) {
-    Lanes d[kFrom], v[kTo];
-#pragma GCC unroll 6
-    for (int r = 0; r < kFrom; r++) d[r] = half[r][c];
-    transform(d, v);
-#pragma GCC unroll 6
-    for (int r = 0; r < kTo; r++) store(r, c, v[r]);
-  }
-}
 
 template <bool kRound>
 GRADSTEP_INLINE Lanes load_operand(const float* from) {
