@@ -3,12 +3,15 @@
  * that lies on the device. On CUDA the emulation also refuses copies and steps that nothing orders.
  */
 import { expect } from 'chai';
+import { GradstepError } from '../lib/errors.js';
 import * as gs from '../lib/index.js';
 import type { Samples } from '../lib/data/samples.js';
 import { Session, spareOf } from '../lib/runtime/session.js';
 import { Feed } from '../lib/train/feed.js';
 import type { SampleSlots } from '../lib/train/resident.js';
 import type { Chunk } from '../lib/train/stream.js';
+import { Traced } from './helpers/emulation.js';
+import { expectFailure } from './helpers/failure.js';
 import { weightedRows } from './helpers/rows.js';
 
 // Batches of one row: chunks have 64 of them, so there are 64, 64 and 22.
@@ -46,6 +49,34 @@ for (const device of ['cpu', 'cuda-emulated']) {
       expect(await model.evaluate(streamed())).to.deep.equal(resident);
     });
 
+    it('predict like arrays, also where the last batch has fewer rows', async () => {
+      using model = network(device);
+      for (const [rows, batchSize] of [
+        [ROWS, 1],
+        [ROWS - 1, 2],
+      ] as const) {
+        const resident = await model.predict(x.rows(0, rows), { batchSize });
+        const predicted = await model.predict(gs.data.dataset({ x }).take(rows).batch(batchSize));
+        expect(predicted.shape).to.deep.equal([rows, 1]);
+        expect([...predicted.data]).to.deep.equal([...resident.data]);
+      }
+    });
+
+    it('predict several outputs of several inputs', async () => {
+      const [a, b] = [gs.input({ shape: [3], name: 'a' }), gs.input({ shape: [3], name: 'b' })];
+      const both = gs.layers.concatenate().apply([a, b]);
+      const outputs = [2, 1].map((units) => gs.layers.dense({ units }).apply(both));
+      using model = gs.model({ inputs: [a, b], outputs });
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device, seed: 1 });
+      const resident = await model.predictAll({ a: x, b: x }, { batchSize: 1 });
+      const predicted = await model.predictAll(gs.data.dataset({ x: { a: x, b: x } }).batch(1));
+      expect(predicted.map(({ shape }) => shape)).to.deep.equal([
+        [ROWS, 2],
+        [ROWS, 1],
+      ]);
+      expect(predicted.map(({ data }) => [...data])).to.deep.equal(resident.map(({ data }) => [...data]));
+    });
+
     it('train when chunks grow and shrink from one pass to the next', async () => {
       using a = network(device);
       using b = network(device);
@@ -66,15 +97,17 @@ describe('while steps run on a chunk', () => {
     Object.assign(Session.prototype, { run, writeSlot });
   });
 
-  /** Holds back the end of every run until the next chunk has been copied; runs on the last have none to wait for. */
-  function endRunsAfterCopies(): { copied: number } {
+  /**
+   * Holds back the end of every run until the next chunk has been copied, which ends with `last`; runs on the last chunk have none
+   * to wait for.
+   */
+  function endRunsAfterCopies(last: 'x' | 'y'): { copied: number } {
     const seen = { copied: 0 };
     let ran = 0;
     let tell = (): void => undefined;
     Session.prototype.writeSlot = async function (slot, tensor, name) {
       await writeSlot.call(this, slot, tensor, name);
-      // The labels are copied last.
-      if (slot < spareOf(0) || name !== 'y') return;
+      if (slot < spareOf(0) || name !== last) return;
       seen.copied++;
       tell();
     };
@@ -89,17 +122,86 @@ describe('while steps run on a chunk', () => {
   }
 
   it('fit has the next one copied', async () => {
-    const seen = endRunsAfterCopies();
+    const seen = endRunsAfterCopies('y');
     using model = network('cpu');
     await model.fit(gs.data.dataset({ x, y }).batch(1), { epochs: 1 });
     expect(seen.copied).to.equal(CHUNKS);
   });
 
   it('evaluate has the next one copied', async () => {
-    const seen = endRunsAfterCopies();
+    const seen = endRunsAfterCopies('y');
     using model = network('cpu');
     await model.evaluate(gs.data.dataset({ x, y }).batch(1));
     expect(seen.copied).to.equal(CHUNKS);
+  });
+
+  it('predict has the next one copied', async () => {
+    const seen = endRunsAfterCopies('x');
+    using model = network('cpu');
+    await model.predict(gs.data.dataset({ x }).batch(1));
+    expect(seen.copied).to.equal(CHUNKS);
+  });
+});
+
+describe('chunks on CUDA', () => {
+  const uses: Record<string, (model: gs.Sequential) => Promise<unknown>> = {
+    fit: (model) => model.fit(gs.data.dataset({ x, y }).batch(1), { epochs: 1 }),
+    evaluate: (model) => model.evaluate(gs.data.dataset({ x, y }).batch(1)),
+    predict: (model) => model.predict(gs.data.dataset({ x }).batch(1)),
+  };
+  for (const [name, use] of Object.entries(uses)) {
+    it(`are copied on a stream of their own by ${name}`, async () => {
+      const traced = new Traced();
+      try {
+        using model = network('cuda-emulated');
+        await use(model);
+        const trace = traced.take();
+        const launching = new Set(trace.filter(([what]) => what === 'launch').map(([, , stream]) => stream));
+        const copies = trace.filter(([what, , stream]) => what === 'copy' && !launching.has(stream));
+        const columns = name === 'predict' ? [3] : [3, 1];
+        const bytes = [64, 64, 22].flatMap((rows) => columns.map((n) => 4 * rows * n));
+        expect(copies.map(([, count]) => count)).to.deep.equal(bytes);
+        expect(new Set(copies.map(([, , stream]) => stream)).size).to.equal(1);
+      } finally {
+        traced.end();
+      }
+    });
+  }
+});
+
+describe('predictions of a stream', () => {
+  const row = (): { x: gs.Tensor } => ({ x: new gs.Tensor(new Float32Array(3), [3]) });
+
+  it('end when their signal says so', async () => {
+    using model = network('cpu');
+    const controller = new AbortController();
+    let made = 0;
+    const endless = gs.data.dataset(function* () {
+      for (; ; made++) {
+        if (made === ROWS) controller.abort();
+        yield row();
+      }
+    });
+    await expectFailure(() => model.predict(endless.batch(1), { signal: controller.signal }), 'ERR_ABORTED', /aborted/);
+    expect((await model.predict(x)).shape).to.deep.equal([ROWS, 1]);
+  });
+
+  it('end with the error of what makes the data', async () => {
+    using model = network('cpu');
+    const failing = gs.data.dataset(function* () {
+      for (let i = 0; i < 100; i++) yield row();
+      throw new GradstepError('ERR_DATA', 'the disk is gone');
+    });
+    await expectFailure(() => model.predict(failing.batch(1)), 'ERR_DATA', /the disk is gone/);
+    expect((await model.predict(x)).shape).to.deep.equal([ROWS, 1]);
+  });
+
+  it('count rows from the beginning of the stream when they tell of a mistake', async () => {
+    using model = gs.sequential([gs.layers.embedding({ inputDim: 5, outputDim: 2, inputShape: [1] })]);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' });
+    const indices = Int32Array.from({ length: ROWS }, (_, i) => (i === 100 ? 9 : i % 5));
+    const data = gs.data.dataset({ x: new gs.Tensor(indices, [ROWS, 1]) }).batch(1);
+    await expectFailure(() => model.predict(data), 'ERR_INDEX_RANGE', /received 9 in row 100 of x/);
   });
 });
 

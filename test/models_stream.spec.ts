@@ -123,6 +123,12 @@ describe('training from datasets', () => {
     model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' });
     await model.fit(streamed().batch(8));
     expect(model.weights.map((w) => w.shape)).to.deep.equal([[3, 1], [1]]);
+    using evaluated = gs.sequential([gs.layers.dense({ units: 1 })]);
+    evaluated.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' });
+    await evaluated.evaluate(streamed().batch(8));
+    expect(evaluated.weights.map((w) => w.shape)).to.deep.equal([[3, 1], [1]]);
+    using predicted = gs.sequential([gs.layers.dense({ units: 1 })]);
+    expect((await predicted.predict(streamed().batch(8))).shape).to.deep.equal([ROWS, 1]);
   });
 
   it('refuses what does not go with a dataset, or is not in it', async () => {

@@ -14,7 +14,7 @@ import { inputsOf, samplesOf } from './inputs.js';
 import { loadWeights, type LoadWeightsOptions, type LoadedWeights } from './load_weights.js';
 import { coreOf, setCore, type ModelCore } from './model_core.js';
 import { partsOf } from './nested.js';
-import { predict, predictStream } from './predict.js';
+import { predict } from './predict.js';
 import { profile, type ProfileOptions } from './profile/profile.js';
 import type { Profile } from './profile/report.js';
 import {
@@ -27,7 +27,7 @@ import {
 } from './run_options.js';
 import { describeModel, saveModel, type SavedArchitecture, type SaveOptions } from './save_model.js';
 import { startFit } from './start_fit.js';
-import { inputReader, sampleReader } from './stream.js';
+import { inputReader, sampleReader, shapeFrom } from './stream.js';
 import { summarize } from './summary.js';
 import { epochReports, type EpochReport } from './train.js';
 import { trainOnBatch, type BatchOptions } from './train_on_batch.js';
@@ -184,7 +184,7 @@ export class Model extends Layer {
 
   /** Loss and metrics over rows of data, without training. Arguments and errors as for `fit`. */
   evaluate(x: DataLike, y: DataLike, options?: EvaluateOptions): Promise<Logs>;
-  /** Loss and metrics over one pass of a dataset. */
+  /** Loss and metrics over one pass of a dataset. What reads it must not await predictions of the model: they wait for the end. */
   evaluate(dataset: Dataset, options?: EvaluateOptions): Promise<Logs>;
   async evaluate(x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<Logs> {
     const core = coreOf(this);
@@ -193,6 +193,7 @@ export class Model extends Layer {
     const { batchSize, signal, sampleWeight } = checkEvaluateOptions(options);
     if (x instanceof Dataset) {
       const data = { dataset: x, read: sampleReader(core, {}) };
+      await shapeFrom(core, x, data.read, signal);
       return core.withEngine((engine) => evaluate(engine, data, batchSize, signal));
     }
     core.prepareFor(x);
@@ -215,15 +216,22 @@ export class Model extends Layer {
     throw new GradstepError('ERR_OPTION', `Expected a model of one output but it has ${outputs.length}: use predictAll`);
   }
 
-  /** The model's outputs for each row, or for each row of a dataset's pass, in the order of `outputNames`. */
+  /**
+   * The model's outputs for each row, or for each row of a dataset's pass, in the order of `outputNames`. What reads a dataset
+   * must not await other predictions of the model: they wait for the end of the pass.
+   */
   async predictAll(x: DataLike | Dataset, options?: PredictOptions): Promise<Tensor<Float32Array>[]> {
     const core = coreOf(this);
     core.checkUsable();
     const { batchSize, signal } = checkPredictOptions(options);
-    if (x instanceof Dataset) return predictStream(core, x, inputReader(core), batchSize, signal);
+    if (x instanceof Dataset) {
+      const data = { dataset: x, read: inputReader(core) };
+      await shapeFrom(core, x, data.read, signal);
+      return core.withEngine((engine) => predict(engine, data, batchSize, signal));
+    }
     core.prepareFor(x);
-    const inputs = inputsOf(core, x);
-    return core.withEngine((engine) => predict(engine, inputs, batchSize, signal));
+    const samples = { x: inputsOf(core, x), y: [], weights: [] };
+    return core.withEngine((engine) => predict(engine, samples, batchSize, signal));
   }
 
   /** The model's output for all rows given, as one batch. */

@@ -1,64 +1,102 @@
-/** Prediction: the model's outputs for each row. */
+/** Prediction: the model's outputs for each row, of arrays or of one pass of a dataset. */
 import type { Dataset } from '../data/dataset.js';
-import type { Samples } from '../data/samples.js';
+import { rowsOf, type Samples } from '../data/samples.js';
 import { Tensor } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Engine } from './engine.js';
+import { Feed } from './feed.js';
 import { checkFlag } from './flags.js';
-import type { ModelCore } from './model_core.js';
+import { batchOf, rewind, SampleSlots } from './resident.js';
 import { slotsOf } from './slots.js';
 import { batched, chunksOf, concatenated } from './stream.js';
 
-export function predict(
+type Outputs = Tensor<Float32Array>[];
+
+interface Part {
+  readonly samples: Samples;
+  readonly batchSize: number;
+  /** Makes everything ready for the first step, but for the programs and room for the outputs. */
+  begin(): Promise<unknown>;
+  /** Called when the first step is under way. */
+  onStart?(): void;
+}
+
+/** The outputs of samples that lie in the slots when `begin` has been awaited. */
+async function predictPart(
   engine: Engine,
-  x: readonly Tensor[],
+  slots: SampleSlots,
+  { samples, batchSize, begin, onStart }: Part,
+  signal: AbortSignal | undefined,
+): Promise<Outputs> {
+  const { memory, session } = engine;
+  const rows = rowsOf(samples);
+  const shapes = memory.network.outputs.map((output) => [rows, ...output]);
+  const to = slotsOf('predict', samples.x.length, shapes.length).y;
+  const batch = { kind: 'predict', purpose: 'predict', shuffled: false, ...batchOf(samples) } as const;
+  return engine.withStretches(rows, Math.min(batchSize, rows), batch, async (stretches) => {
+    await Promise.all([...shapes.map((shape, i) => slots.allocate(to[i]!, { dtype: 'float32', shape })), begin()]);
+    const context = { what: 'predict', firstStep: 0, batchSize, labelsPerRow: 1 };
+    const running = engine.run(stretches, memory.inference, signal, (now) => checkFlag(now.flag, context));
+    onStart?.();
+    await running;
+    return Promise.all(shapes.map(async (shape, i) => new Tensor(await session.readSlot(to[i]!, sizeOf(shape)), shape)));
+  });
+}
+
+async function predictResident(
+  engine: Engine,
+  slots: SampleSlots,
+  samples: Samples,
   batchSize: number,
   signal: AbortSignal | undefined,
-): Promise<Tensor<Float32Array>[]> {
-  return engine.inference.run(() => engine.abortable(signal, () => predictRows(engine, x, batchSize, signal)));
-}
-
-async function predictRows(engine: Engine, x: readonly Tensor[], batchSize: number, signal: AbortSignal | undefined) {
+): Promise<Outputs> {
   const { memory, session, seed } = engine;
-  const { outputs } = memory.network;
-  const slots = slotsOf('predict', x.length, outputs.length);
   const report = memory.inference;
-  const rows = x[0]!.shape[0]!;
-  const shapes = outputs.map((output) => [rows, ...output]);
-  const batch = { kind: 'predict', purpose: 'predict', x: x.map((t) => t.dtype), y: [], shuffled: false } as const;
-  try {
-    return await engine.withStretches(rows, Math.min(batchSize, rows), batch, async (stretches) => {
-      // The calls are queued in this order, so nothing need be awaited in between: small predictions stay quick.
-      await Promise.all([
-        ...x.map((t, i) => session.allocateSlot(slots.x[i]!, t)),
-        ...shapes.map((shape, i) => session.allocateSlot(slots.y[i]!, { dtype: 'float32', shape })),
-        ...x.map((t, i) => session.writeSlot(slots.x[i]!, t, 'x')),
-        session.write(report.range.offset, report.fresh(0, seed)),
-      ]);
-      const context = { what: 'predict', firstStep: 0, batchSize, labelsPerRow: 1 };
-      await engine.run(stretches, report, signal, (now) => checkFlag(now.flag, context));
-      return await Promise.all(
-        shapes.map(async (shape, i) => new Tensor(await session.readSlot(slots.y[i]!, sizeOf(shape)), shape)),
-      );
-    });
-  } finally {
-    await Promise.allSettled([...slots.x, ...slots.y].map((slot) => session.releaseSlot(slot)));
-  }
+  const begin = () => Promise.all([slots.fill(samples), session.write(report.range.offset, report.fresh(0, seed))]);
+  return predictPart(engine, slots, { samples, batchSize, begin }, signal);
 }
 
-/** The model's outputs for each row of one pass of a dataset. */
-export async function predictStream(
-  core: ModelCore,
+async function predictStream(
+  engine: Engine,
+  slots: SampleSlots,
   dataset: Dataset,
   read: (element: unknown) => Samples,
   size: number,
   signal: AbortSignal | undefined,
-): Promise<Tensor<Float32Array>[]> {
-  const parts: Tensor<Float32Array>[][] = [];
-  for await (const { samples, batchSize } of chunksOf(batched(dataset, size), read, { signal })) {
-    parts.push(await core.withEngine((engine) => predict(engine, samples.x, batchSize, signal)));
+): Promise<Outputs> {
+  const { memory, session, seed } = engine;
+  const report = memory.inference;
+  const feed = new Feed(chunksOf(batched(dataset, size), read, { signal }), slots);
+  const parts: Outputs[] = [];
+  try {
+    await session.write(report.range.offset, report.fresh(0, seed));
+    for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
+      const part = { ...chunk, begin: () => rewind(engine, report), onStart: () => feed.prepare() };
+      parts.push(await predictPart(engine, slots, part, signal));
+    }
+  } finally {
+    await feed.close();
   }
   if (parts.length === 0) throw new GradstepError('ERR_DATA', 'Expected at least one batch to predict but the dataset is empty');
-  return core.network.outputs.map((_, i) => concatenated(parts.map((p) => p[i]!)) as Tensor<Float32Array>);
+  return memory.network.outputs.map((_, i) => concatenated(parts.map((p) => p[i]!)) as Tensor<Float32Array>);
+}
+
+export function predict(
+  engine: Engine,
+  data: Samples | { readonly dataset: Dataset; readonly read: (element: unknown) => Samples },
+  batchSize: number,
+  signal: AbortSignal | undefined,
+): Promise<Outputs> {
+  const run = async (): Promise<Outputs> => {
+    const slots = new SampleSlots(engine.session, 'predict');
+    try {
+      return 'dataset' in data
+        ? await predictStream(engine, slots, data.dataset, data.read, batchSize, signal)
+        : await predictResident(engine, slots, data, batchSize, signal);
+    } finally {
+      await slots.release();
+    }
+  };
+  return engine.inference.run(() => engine.abortable(signal, run));
 }

@@ -73,13 +73,17 @@ export class SampleSlots {
     await Promise.all(staged.map((slot) => this.session.turnSlot(slot)));
   }
 
+  /** The session does what it is asked for in that order: copies need not wait to hear that there is room. */
   private async write(parts: readonly Part[]): Promise<void> {
-    await Promise.all(parts.map(({ slot, tensor }) => this.allocate(slot, tensor)));
+    await Promise.all([...parts.map(({ slot, tensor }) => this.allocate(slot, tensor)), this.copy(parts)]);
+  }
+
+  private async copy(parts: readonly Part[]): Promise<void> {
     for (const { slot, tensor, name } of parts) await this.session.writeSlot(slot, tensor, name);
   }
 
   /** Makes room; a slot may be longer than what it holds. */
-  private async allocate(slot: number, { dtype, shape }: Tensor): Promise<void> {
+  async allocate(slot: number, { dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): Promise<void> {
     const before = this.allocated.get(slot);
     const fits = before && before.shape[0]! >= shape[0]! && sameShape(before.shape.slice(1), shape.slice(1));
     if (fits && before.dtype === dtype) return;

@@ -14,7 +14,7 @@ import type { Model } from './model.js';
 import type { ModelCore } from './model_core.js';
 import { withSamples } from './resident.js';
 import { checkFitOptions, type DataLike, type FitOptions } from './run_options.js';
-import { sampleReader } from './stream.js';
+import { sampleReader, shapeFrom } from './stream.js';
 
 /** Rows of the chunks in which `batchSize: 'full'` adds up its gradient. */
 const CHUNK_ROWS = 256;
@@ -48,7 +48,7 @@ export async function startFit(
       fit(engine, { ...checked, model, source, validate, callbacks }),
     );
   };
-  if (!given) await shapeFrom(core, x as Dataset);
+  if (!given) await shapeFrom(core, x as Dataset, sampleReader(core, {}), checked.signal);
   return open(await core.engine());
 }
 
@@ -88,13 +88,6 @@ function streamedSource(
   if (validationSplit > 0) throw optionError('fit.validationSplit', '0 where x is a dataset', validationSplit);
   const read = sampleReader(core, checked);
   return new StreamedSource(engine, dataset, { batchSize, stepsPerEpoch, batchesPerUpdate: core.batchesPerUpdate, read, signal });
-}
-
-/** Lets the first element say what shape the inputs have, where nothing else did. */
-async function shapeFrom(core: ModelCore, dataset: Dataset): Promise<void> {
-  if (core.isBuilt) return;
-  const batches = dataset.batched ? dataset : dataset.batch(1);
-  for await (const element of batches.take(1).elements({ epoch: 0 })) sampleReader(core, {})(element);
 }
 
 /** Has validation data in place while `body` runs. */

@@ -58,6 +58,18 @@ export function inputReader(core: ModelCore): (element: unknown) => Samples {
   };
 }
 
+/** Lets the first element say what shape the inputs have, where nothing else did. */
+export async function shapeFrom(
+  core: ModelCore,
+  dataset: Dataset,
+  read: (element: unknown) => Samples,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (core.isBuilt) return;
+  const first = batched(dataset, 1).take(1);
+  for await (const element of first.elements({ epoch: 0, ...(signal && { signal }) })) read(element);
+}
+
 function partsOf(element: unknown): { x: DataLike; y?: DataLike; sampleWeight?: DataLike } {
   if (element instanceof Tensor) return { x: element };
   if (Array.isArray(element)) {

@@ -41,8 +41,11 @@ export function countingProgram(persistentBytes = 128, times = 1): Uint8Array {
   );
 }
 
-/** What the device was asked for, in order: what was captured or launched, and of how many nodes. */
-export type Trace = readonly (readonly [what: string, count: number])[];
+/**
+ * What the device was asked for, in order, and by which stream: `capture` and `launch` of a graph of so many nodes, `copy` of so
+ * many bytes to the device.
+ */
+export type Trace = readonly (readonly [what: string, count: number, stream: number])[];
 
 /**
  * A trace of what sessions that are made meanwhile are asked for; `pace`: microseconds that a kernel takes, as events tell.
@@ -62,8 +65,8 @@ export class Traced {
     const lines = readFileSync(this.file, 'utf8').split('\n').slice(0, -1);
     writeFileSync(this.file, '');
     return lines.map((line) => {
-      const [what, count] = line.split(' ');
-      return [what!, Number(count)] as const;
+      const [what, count, stream] = line.split(' ');
+      return [what!, Number(count), Number(stream)] as const;
     });
   }
 
