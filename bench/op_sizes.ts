@@ -213,6 +213,13 @@ export const SIZED_CASES: readonly SizedCase[] = [
     inputs: { table: floats(30_000, 128), indices: numbers(30_000, 2048), ...control },
     build: ({ table, indices, state, flag }) => [embedding(table!, indices!, state!, flag!)],
   },
+  ...(['relu', 'gelu'] as const).map((activation) => ({
+    name: `two dense layers with ${activation}`,
+    inputs: { x: floats(1024, 784), w1: floats(784, 512), b1: floats(512), w2: floats(512, 512), b2: floats(512) },
+    build: ({ x, w1, b1, w2, b2 }: Record<string, Value>) => [
+      matmul(elementwise(activation, matmul(x!, w1!, false, false, b1)), w2!, false, false, b2),
+    ],
+  })),
   one('gelu', floats(8192, 512), (x) =>
     elementwise(
       'mul',

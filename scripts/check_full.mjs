@@ -54,7 +54,10 @@ const stages = [
   {
     name: 'op cases',
     run: async (log) => {
-      const { passed } = await runTests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts'], { log, env: emulated });
+      const { passed } = await runTests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts', 'test/dense_cuda.spec.ts'], {
+        log,
+        env: emulated,
+      });
       return `${passed} passed, under ${ORDERS} thread orders`;
     },
   },

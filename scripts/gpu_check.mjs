@@ -119,7 +119,7 @@ function stageNamed(name, options, gpu) {
         return `for sm_${architecture}, by nvcc of CUDA ${version ?? 'unknown'}`;
       };
     case 'ops':
-      return (log) => tests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts'], log);
+      return (log) => tests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts', 'test/dense_cuda.spec.ts'], log);
     case 'golden':
       return (log) => tests(['test/golden.spec.ts'], log);
     case 'bench':

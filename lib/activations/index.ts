@@ -105,13 +105,8 @@ const geluSchema = { approximate: optional(boolean, false) } satisfies SchemaOf<
  */
 export function gelu(x: Value, options?: GeluOptions): Value {
   const { approximate } = checkOptions('activations.gelu', options, geluSchema);
-  let odd: Value;
-  if (approximate) {
-    const factor = elementwise('add', elementwise('mul', elementwise('square', x), 0.044715), 1);
-    odd = elementwise('tanh', elementwise('mul', elementwise('mul', x, factor), Math.sqrt(2 / Math.PI)));
-  } else {
-    odd = elementwise('erf', elementwise('mul', x, Math.SQRT1_2));
-  }
+  if (approximate) return elementwise('gelu', x);
+  const odd = elementwise('erf', elementwise('mul', x, Math.SQRT1_2));
   return elementwise('mul', elementwise('mul', x, 0.5), elementwise('add', odd, 1));
 }
 

@@ -41,6 +41,9 @@ type Flops = (of: ShapeOf, attrs: Instruction['attrs'], shapes: Readonly<Record<
 const FLOPS: Readonly<Record<string, Flops>> = {
   matmul: productFlops,
   batchMatmul: productFlops,
+  dense: (of) => 2 * sizeOf(of('y')) * of('x')[1]!,
+  denseDw: (of) => 2 * sizeOf(of('dw')) * of('x')[0]!,
+  denseDx: (of) => 2 * sizeOf(of('dx')) * of('dy')[1]!,
   conv: (of) => (2 * sizeOf(of('y')) * sizeOf(of('w'))) / of('w').at(-1)!,
   convDx: (of) => (2 * sizeOf(of('dy')) * sizeOf(of('w'))) / of('w').at(-1)!,
   convDw: (of) => (2 * sizeOf(of('dy')) * sizeOf(of('dw'))) / of('dw').at(-1)!,

@@ -40,6 +40,8 @@ export const ARITIES = {
   erf: 1,
   sin: 1,
   cos: 1,
+  gelu: 1,
+  geluSlope: 1,
 } as const;
 
 export type ScalarName = keyof typeof ARITIES;
@@ -50,6 +52,9 @@ export type Apply = (name: ScalarName, ...operands: (Value | number)[]) => Value
 
 /** Gradient with respect to each operand from the output's gradient g; null where the derivative is zero. */
 export type Slope = (f: Apply, g: Value, y: Value, ...operands: Value[]) => (Value | null)[];
+
+const GELU_SCALE = Math.sqrt(2 / Math.PI);
+const GELU_CUBE = 0.044715;
 
 const flat: Slope = (_f, _g, _y, ...operands) => operands.map(() => null);
 
@@ -96,4 +101,15 @@ export const SLOPES: Record<ScalarName, Slope> = {
   /** a in radians. */
   sin: (f, g, _y, a) => [f('mul', g, f('cos', a!))],
   cos: (f, g, _y, a) => [f('neg', f('mul', g, f('sin', a!)))],
+  /** ½a·(1 + tanh u), u = √(2/π)·(a + 0.044715a³). */
+  gelu: (f, g, _y, a) => [f('mul', g, f('geluSlope', a!))],
+  /** The derivative of gelu, ½(1 + t) + ½a·(1 − t²)·u', t = tanh u; its own is (1 − t²)·(u' + ½a·u'' − a·t·u'²). */
+  geluSlope: (f, g, _y, a) => {
+    const square = f('square', a!);
+    const t = f('tanh', f('mul', f('mul', a!, f('add', f('mul', square, GELU_CUBE), 1)), GELU_SCALE));
+    const u1 = f('mul', f('add', f('mul', square, 3 * GELU_CUBE), 1), GELU_SCALE);
+    const curve = f('mul', square, 3 * GELU_CUBE * GELU_SCALE);
+    const rest = f('sub', f('add', u1, curve), f('mul', f('mul', a!, t), f('square', u1)));
+    return [f('mul', g, f('mul', f('sub', 1, f('square', t)), rest))];
+  },
 };

@@ -20,6 +20,7 @@ import { concatOp } from './concat.js';
 import { convOp, convDxOp, convDwOp } from './conv.js';
 import { cropOp, cropDxOp } from './crop.js';
 import { cumulativeSumOp } from './cumulative_sum.js';
+import { denseOp, denseDxOp, denseDwOp } from './dense.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp, embeddingDxOp } from './embedding.js';
 import { gatherOp, scatterOp, advanceOp } from './gather.js';
@@ -81,6 +82,9 @@ export const OP_TABLE: readonly OpDef[] = [
   cropOp,
   cropDxOp,
   cumulativeSumOp,
+  denseOp,
+  denseDxOp,
+  denseDwOp,
   dropoutOp,
   embeddingOp,
   embeddingDxOp,

@@ -18,6 +18,7 @@
 #include "generated/args/conv.h"
 #include "generated/args/crop.h"
 #include "generated/args/cumulative_sum.h"
+#include "generated/args/dense.h"
 #include "generated/args/dropout.h"
 #include "generated/args/embedding.h"
 #include "generated/args/gather.h"
@@ -58,7 +59,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x7a1a56f2cff8d561ull;
+constexpr uint64_t kOpTableHash = 0xc279bf9a4a6b673bull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -86,54 +87,57 @@ constexpr uint64_t kOpTableHash = 0x7a1a56f2cff8d561ull;
   X(21, CropArgs, crop) \
   X(22, CropDxArgs, crop_dx) \
   X(23, CumulativeSumArgs, cumulative_sum) \
-  X(24, DropoutArgs, dropout) \
-  X(25, EmbeddingArgs, embedding) \
-  X(26, EmbeddingDxArgs, embedding_dx) \
-  X(27, GatherArgs, gather) \
-  X(28, ScatterArgs, scatter) \
-  X(29, AdvanceArgs, advance) \
-  X(30, GruArgs, gru) \
-  X(31, GruDxArgs, gru_dx) \
-  X(32, HistogramArgs, histogram) \
-  X(33, LayerNormArgs, layer_norm) \
-  X(34, LayerNormGradArgs, layer_norm_grad) \
-  X(35, LionArgs, lion) \
-  X(36, LogSoftmaxArgs, log_softmax) \
-  X(37, LstmArgs, lstm) \
-  X(38, LstmDxArgs, lstm_dx) \
-  X(39, MapArgs, map) \
-  X(40, MatmulArgs, matmul) \
-  X(41, MaxPoolArgs, max_pool) \
-  X(42, MaxPoolDxArgs, max_pool_dx) \
-  X(43, MetricSumArgs, metric_sum) \
-  X(44, MlpArgs, mlp) \
-  X(45, MlpGradArgs, mlp_grad) \
-  X(46, MovingAverageArgs, moving_average) \
-  X(47, NadamArgs, nadam) \
-  X(48, NoiseArgs, noise) \
-  X(49, OneHotArgs, one_hot) \
-  X(50, PadArgs, pad) \
-  X(51, RandomArgs, random) \
-  X(52, RandomTransformArgs, random_transform) \
-  X(53, ReduceMaxArgs, reduce_max) \
-  X(54, ReduceMaxDxArgs, reduce_max_dx) \
-  X(55, ReduceSumArgs, reduce_sum) \
-  X(56, ResizeArgs, resize) \
-  X(57, ResizeDxArgs, resize_dx) \
-  X(58, RestartsArgs, restarts) \
-  X(59, RmspropArgs, rmsprop) \
-  X(60, SgdArgs, sgd) \
-  X(61, SimpleRnnArgs, simple_rnn) \
-  X(62, SimpleRnnDxArgs, simple_rnn_dx) \
-  X(63, SoftmaxArgs, softmax) \
-  X(64, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(65, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(66, StepCountArgs, step_count) \
-  X(67, TargetRankArgs, target_rank) \
-  X(68, TopMaskArgs, top_mask) \
-  X(69, TransposeArgs, transpose) \
-  X(70, WeightDecayArgs, weight_decay)
+  X(24, DenseArgs, dense) \
+  X(25, DenseDxArgs, dense_dx) \
+  X(26, DenseDwArgs, dense_dw) \
+  X(27, DropoutArgs, dropout) \
+  X(28, EmbeddingArgs, embedding) \
+  X(29, EmbeddingDxArgs, embedding_dx) \
+  X(30, GatherArgs, gather) \
+  X(31, ScatterArgs, scatter) \
+  X(32, AdvanceArgs, advance) \
+  X(33, GruArgs, gru) \
+  X(34, GruDxArgs, gru_dx) \
+  X(35, HistogramArgs, histogram) \
+  X(36, LayerNormArgs, layer_norm) \
+  X(37, LayerNormGradArgs, layer_norm_grad) \
+  X(38, LionArgs, lion) \
+  X(39, LogSoftmaxArgs, log_softmax) \
+  X(40, LstmArgs, lstm) \
+  X(41, LstmDxArgs, lstm_dx) \
+  X(42, MapArgs, map) \
+  X(43, MatmulArgs, matmul) \
+  X(44, MaxPoolArgs, max_pool) \
+  X(45, MaxPoolDxArgs, max_pool_dx) \
+  X(46, MetricSumArgs, metric_sum) \
+  X(47, MlpArgs, mlp) \
+  X(48, MlpGradArgs, mlp_grad) \
+  X(49, MovingAverageArgs, moving_average) \
+  X(50, NadamArgs, nadam) \
+  X(51, NoiseArgs, noise) \
+  X(52, OneHotArgs, one_hot) \
+  X(53, PadArgs, pad) \
+  X(54, RandomArgs, random) \
+  X(55, RandomTransformArgs, random_transform) \
+  X(56, ReduceMaxArgs, reduce_max) \
+  X(57, ReduceMaxDxArgs, reduce_max_dx) \
+  X(58, ReduceSumArgs, reduce_sum) \
+  X(59, ResizeArgs, resize) \
+  X(60, ResizeDxArgs, resize_dx) \
+  X(61, RestartsArgs, restarts) \
+  X(62, RmspropArgs, rmsprop) \
+  X(63, SgdArgs, sgd) \
+  X(64, SimpleRnnArgs, simple_rnn) \
+  X(65, SimpleRnnDxArgs, simple_rnn_dx) \
+  X(66, SoftmaxArgs, softmax) \
+  X(67, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(68, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(69, StepCountArgs, step_count) \
+  X(70, TargetRankArgs, target_rank) \
+  X(71, TopMaskArgs, top_mask) \
+  X(72, TransposeArgs, transpose) \
+  X(73, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 71;
+constexpr uint32_t kOpCount = 74;
 
 }  // namespace gradstep

@@ -35,4 +35,6 @@
   X(29, log1p, 1) \
   X(30, erf, 1) \
   X(31, sin, 1) \
-  X(32, cos, 1)
+  X(32, cos, 1) \
+  X(33, gelu, 1) \
+  X(34, gelu_slope, 1)

@@ -169,4 +169,14 @@ GRADSTEP_HD inline float sine(float a, int32_t quarters) {
 GRADSTEP_HD inline float sin(float a) { return sine(a, 0); }
 GRADSTEP_HD inline float cos(float a) { return sine(a, 1); }
 
+// gelu with tanh, as cuBLASLt's epilogue has it: a/2 (1 + tanh u), u = sqrt(2/pi) (a + 0.044715 a^3).
+GRADSTEP_HD inline float gelu(float a) { return 0.5f * a * (1.f + tanh(0.797884561f * (a + 0.044715f * a * a * a))); }
+// Beyond 20 it is 0 or 1, whatever the powers of a would overflow to.
+GRADSTEP_HD inline float gelu_slope(float a) {
+  const float x = minimum(maximum(a, -20.f), 20.f);
+  const float square = 0.044715f * x * x;
+  const float t = tanh(0.797884561f * (x + square * x));
+  return 0.5f * (1.f + t) + 0.5f * x * (1.f - t * t) * 0.797884561f * (1.f + 3.f * square);
+}
+
 }  // namespace gradstep::scalar

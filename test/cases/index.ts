@@ -20,6 +20,7 @@ import { cases as concat } from './concat.js';
 import { cases as conv } from './conv.js';
 import { cases as crop } from './crop.js';
 import { cases as cumulativeSum } from './cumulative_sum.js';
+import { cases as dense } from './dense.js';
 import { cases as dropout } from './dropout.js';
 import { cases as embedding } from './embedding.js';
 import { cases as gather } from './gather.js';
@@ -75,6 +76,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   conv,
   crop,
   cumulativeSum,
+  dense,
   dropout,
   embedding,
   gather,

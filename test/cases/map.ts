@@ -41,7 +41,18 @@ export const EXACT: Record<ScalarName, (a: number, b: number, c: number) => numb
   erf,
   sin: Math.sin,
   cos: Math.cos,
+  gelu: (a) => 0.5 * a * (1 + Math.tanh(bend(a))),
+  // By 2cosh² u = 1 + cosh 2u; beyond ±20 it is 0 or 1 to more digits than a number has.
+  geluSlope(a) {
+    if (Math.abs(a) > 20) return a > 0 ? 1 : 0;
+    const steep = Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * a * a);
+    return 0.5 * (1 + Math.tanh(bend(a))) + (a * steep) / (1 + Math.cosh(2 * bend(a)));
+  },
 };
+
+function bend(a: number): number {
+  return Math.sqrt(2 / Math.PI) * (a + 0.044715 * a ** 3);
+}
 
 /** The error function by its power series, Σ (−1)^n a^(2n+1) / (n! (2n+1)) · 2/√π, summed for |a| < 4; within 2e-8 of ±1 beyond. */
 function erf(a: number): number {
@@ -101,7 +112,22 @@ const functionCases: OpCase[] = SCALAR_NAMES.flatMap((fn) => {
 
 /** Wide ranges and special arguments: forward only. */
 const extremes: OpCase[] = (
-  ['exp', 'log', 'sigmoid', 'tanh', 'softplus', 'sqrt', 'relu', 'expm1', 'log1p', 'erf', 'sin', 'cos'] as const
+  [
+    'exp',
+    'log',
+    'sigmoid',
+    'tanh',
+    'softplus',
+    'sqrt',
+    'relu',
+    'expm1',
+    'log1p',
+    'erf',
+    'sin',
+    'cos',
+    'gelu',
+    'geluSlope',
+  ] as const
 ).map((fn) => {
   const negative = fn === 'log' || fn === 'sqrt' || fn === 'log1p' ? [] : [-1e-8, -0.3, -0.6249, -0.6251, -5, -20, -80];
   const data = [...negative, 1e-8, 1e-4, 0.3, 0.6249, 0.6251, 0.999, 1, 1.001, 1.4142, 2, 5, 20, 80];
@@ -128,11 +154,18 @@ function manyInputs(dtype: 'float32' | 'int32' | 'uint8', count: number): OpCase
   };
 }
 
+/** gelu's slope where powers of its argument overflow. */
+const flat: OpCase = {
+  ...broadcastCase('geluSlope far out', 'geluSlope', [[6]], { data: [1e10, -1e10, 1e25, -1e25, 3e38, -3e38] }),
+  gradients: [],
+};
+
 const wide = [3, 700];
 
 export const cases: OpCase[] = [
   ...functionCases,
   ...extremes,
+  flat,
   ...turns,
   broadcastCase('row and column', 'add', [
     [4, 1],

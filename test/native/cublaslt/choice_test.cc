@@ -1,95 +1,23 @@
 // Which of cuBLASLt's algorithms the GEMM seam takes, and what it remembers of that: on stand-ins for cuBLASLt and for
 // CUDA's runtime, in which a launch takes as long as the test says.
-#include <dlfcn.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cmath>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <string>
+#include <vector>
 
 #include "../harness.h"
-#include "cuda/gemm.h"
-#include "fake_cublaslt.h"
-#include "fake_cudart.h"
+#include "stand_ins.h"
 
 namespace gradstep::cuda {
 namespace {
-
-// The stand-in that cublaslt.cc has opened.
-struct FakeLibrary {
-  decltype(&fake_cublaslt_propose) propose;
-  decltype(&fake_cublaslt_version) version;
-  decltype(&fake_cublaslt_launches) launches;
-  decltype(&fake_cublaslt_seconds) seconds;
-  decltype(&fake_cublaslt_last) last;
-  decltype(&fake_cublaslt_alive) alive;
-  decltype(&fake_cublaslt_fail) fail;
-  decltype(&fake_cublaslt_failed) failed;
-};
-
-const FakeLibrary& library() {
-  static const FakeLibrary found = [] {
-    if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
-    void* const handle = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_NOLOAD);
-    FakeLibrary all{};
-#define GRADSTEP_FIND(name) all.name = reinterpret_cast<decltype(all.name)>(dlsym(handle, "fake_cublaslt_" #name))
-    GRADSTEP_FIND(propose);
-    GRADSTEP_FIND(version);
-    GRADSTEP_FIND(launches);
-    GRADSTEP_FIND(seconds);
-    GRADSTEP_FIND(last);
-    GRADSTEP_FIND(alive);
-    GRADSTEP_FIND(fail);
-    GRADSTEP_FIND(failed);
-#undef GRADSTEP_FIND
-    return all;
-  }();
-  return found;
-}
-
-void propose(const std::vector<FakeAlgorithm>& algorithms) {
-  library().propose(algorithms.data(), static_cast<int>(algorithms.size()));
-}
-
-// A machine as it comes, and an empty folder for what is remembered.
-std::string fresh() {
-  fake_device() = FakeDevice{};
-  fake_device().seconds = library().seconds;
-  library().version(130000);
-  const char* const place = getenv("TMPDIR");
-  std::string folder = std::string(place != nullptr ? place : "/tmp") + "/gradstep-choice-XXXXXX";
-  EXPECT(mkdtemp(folder.data()) != nullptr);
-  setenv("GRADSTEP_CACHE", folder.c_str(), 1);
-  return folder;
-}
-
-std::string file_in(const std::string& folder) { return folder + "/cuda_algorithms.txt"; }
-
-std::string contents(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
-
-void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
-
-// The same file elsewhere: what a process finds that has not seen any of it.
-std::string in_another_process(const std::string& folder, const std::string& text) {
-  const std::string other = folder + "-later";
-  mkdir(other.c_str(), 0700);
-  write(file_in(other), text);
-  setenv("GRADSTEP_CACHE", other.c_str(), 1);
-  return other;
-}
 
 struct Planned {
   int launches;   // that planning took
   int algorithm;  // that a run is made with
 };
 
-constexpr GemmShape kShape{3, 5, 7, false, true, false, true, true};
+constexpr GemmShape kShape{3, 5, 7, false, true, false, true, Epilogue::kRelu};
 
 // Plans a product with a new Gemm and runs it; the result must be right.
 Planned plan(const GemmShape& s = kShape, bool deterministic = false) {
@@ -136,7 +64,7 @@ TEST(a_wrong_one_is_never_taken) {
 TEST(one_that_is_wrong_where_it_adds_is_never_taken) {
   fresh();
   propose({{3e-6, kRight}, {1e-6, kWrong}, {2e-6, kRight}});
-  EXPECT_EQUAL(plan({4, 6, 9, true, false, true, false, false}).algorithm, 2);
+  EXPECT_EQUAL(plan({4, 6, 9, true, false, true, false}).algorithm, 2);
 }
 
 TEST(those_that_do_not_run_are_passed_over) {
@@ -150,9 +78,9 @@ TEST(proposals_that_say_that_they_are_none_are_left_out) {
   propose({{1e-6, kUnsupported}, {3e-6, kRight}, {2e-6, kRight}});
   EXPECT_EQUAL(plan().algorithm, 2);
   propose({{1e-6, kUnsupported}, {3e-6, kRight}});
-  EXPECT_EQUAL(plan({4, 4, 4, false, false, false, false, false}).launches, 0);
+  EXPECT_EQUAL(plan({4, 4, 4, false, false, false, false}).launches, 0);
   propose({{1e-6, kUnsupported}});
-  EXPECT_ERROR("ERR_DEVICE_UNAVAILABLE", plan({4, 4, 5, false, false, false, false, false}), "no algorithm");
+  EXPECT_ERROR("ERR_DEVICE_UNAVAILABLE", plan({4, 4, 5, false, false, false, false}), "no algorithm");
 }
 
 TEST(the_first_proposal_stays_where_none_runs) {
@@ -205,9 +133,9 @@ TEST(choices_of_other_processes_are_kept) {
   plan();
   const std::string of_others = contents(file_in(folder));
   const std::string here = in_another_process(folder, "");
-  EXPECT_EQUAL(plan({2, 2, 2, false, false, false, false, false}).algorithm, 1);
+  EXPECT_EQUAL(plan({2, 2, 2, false, false, false, false}).algorithm, 1);
   write(file_in(here), of_others);
-  EXPECT_EQUAL(plan({2, 2, 3, false, false, false, false, false}).algorithm, 1);
+  EXPECT_EQUAL(plan({2, 2, 3, false, false, false, false}).algorithm, 1);
   const std::string all = contents(file_in(here));
   EXPECT(all.find("product 3 5 7") != std::string::npos);
   EXPECT(all.find("product 2 2 2") != std::string::npos);
@@ -234,7 +162,7 @@ TEST(a_choice_is_for_one_device_one_library_and_one_product) {
   library().version(130100);
   measures("another library");
   GemmShape s = kShape;
-  s.relu = false;
+  s.epilogue = Epilogue::kNone;
   measures("no relu", s);
   s.bias = false;
   measures("no bias", s);
@@ -250,6 +178,20 @@ TEST(a_choice_is_for_one_device_one_library_and_one_product) {
   measures("b not transposed", s);
   s.row_b = s.n + 3;
   measures("columns of a wider matrix", s);
+  s = layer(Epilogue::kGelu);
+  const auto sees = [&](const char* what) {
+    if (see(s).launches == 0) throw test::Failure{std::string("not seen anew: ") + what};
+    EXPECT_EQUAL(see(s).launches, 0);
+  };
+  sees("gelu with aux");
+  s.aux = false;
+  sees("gelu");
+  s = layer(Epilogue::kReluSlope);
+  sees("the slope of relu");
+  s.sums = false;
+  sees("no sums");
+  s = layer(Epilogue::kGeluSlope);
+  sees("the slope of gelu");
 }
 
 TEST(a_broken_file_counts_as_empty) {
@@ -306,29 +248,31 @@ TEST(without_memory_to_try_them_the_first_is_taken_and_not_remembered) {
 // One launch that fails tells against an algorithm, any other call is an error; nothing stays behind.
 TEST(every_call_may_fail_while_algorithms_are_tried) {
   propose({{3e-4, kRight}, {1e-4, kRight}});
-  int errors = 0, passed_over = 0;
-  for (uint64_t n = 1;; n++) {
-    fresh();
-    library().fail(n, CUBLAS_STATUS_INTERNAL_ERROR);
-    std::string told;
-    try {
-      const Choices choices(0, false);
-      make_gemm(choices)->plan(kShape);
-    } catch (const Error& error) {
-      told = error.what();
+  for (const GemmShape& s : {kShape, layer(Epilogue::kGeluSlope)}) {
+    int errors = 0, passed_over = 0;
+    for (uint64_t n = 1;; n++) {
+      fresh();
+      library().fail(n, CUBLAS_STATUS_INTERNAL_ERROR);
+      std::string told;
+      try {
+        const Choices choices(0, false);
+        make_gemm(choices)->plan(s);
+      } catch (const Error& error) {
+        told = error.what();
+      }
+      const std::string call = library().failed();
+      library().fail(0, CUBLAS_STATUS_SUCCESS);
+      EXPECT_EQUAL(fake_device().alive, 0);
+      EXPECT_EQUAL(library().alive(), 0);
+      if (call.empty()) break;
+      const bool is_launch = call == "cublasLtMatmul", lets_go = call.find("Destroy") != std::string::npos;
+      EXPECT_EQUAL(told, is_launch || lets_go ? "" : call + " failed: refused by the stand-in");
+      (told.empty() ? passed_over : errors)++;
+      if (is_launch) EXPECT_EQUAL(see(s).launches, 0);
     }
-    const std::string call = library().failed();
-    library().fail(0, CUBLAS_STATUS_SUCCESS);
-    EXPECT_EQUAL(fake_device().alive, 0);
-    EXPECT_EQUAL(library().alive(), 0);
-    if (call.empty()) break;
-    const bool is_launch = call == "cublasLtMatmul", lets_go = call.find("Destroy") != std::string::npos;
-    EXPECT_EQUAL(told, is_launch || lets_go ? "" : call + " failed: refused by the stand-in");
-    (told.empty() ? passed_over : errors)++;
-    if (is_launch) EXPECT_EQUAL(plan().launches, 0);
+    EXPECT(errors > 15);
+    EXPECT(passed_over > 8);
   }
-  EXPECT(errors > 15);
-  EXPECT(passed_over > 8);
 }
 
 TEST(the_folder_is_the_one_for_caches) {

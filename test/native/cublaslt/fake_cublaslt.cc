@@ -1,11 +1,14 @@
 // A stand-in for libcublasLt.so.13 that multiplies on the CPU as NVIDIA documents the calls: column-major matrices,
-// D = epilogue(alpha·op(A)·op(B) + beta·C), the bias one value a row of D. Only what native/cuda/gemm.cc asks for;
-// anything else is refused. It says that it needs 256 bytes of workspace, and fails without them. Every call can be
-// made to fail, and algorithms can be slow, wrong or refused (fake_cublaslt.h).
+// D = epilogue(alpha·op(A)·op(B) + beta·C), bias and sums one value a row of D, aux a matrix of D's rows whose columns
+// are as far apart as its leading dimension says. Only what native/cuda/lt_product.cc asks for; anything else is
+// refused. It says that it needs 256 bytes of workspace, and fails without them. Every call can be made to fail, and
+// algorithms can be slow, wrong or refused (fake_cublaslt.h).
 #include "fake_cublaslt.h"
 
 #include <cublasLt.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <string>
@@ -34,6 +37,7 @@ int alive = 0;
 constexpr uint64_t kOurs = 42;  // in the first word of an algorithm; the second one is its number
 std::vector<FakeAlgorithm> algorithms = {{0, kRight}};
 size_t version = 130000;
+int lacking = -1;
 int launches = 0, last = -1;
 double seconds = 0;
 
@@ -101,6 +105,80 @@ bool fits(const Operation& op, const Matrix& a, const Matrix& b, const Matrix& d
   return columns_of(a, ta) == rows_of(b, tb) && rows_of(a, ta) == d.rows && columns_of(b, tb) == d.columns;
 }
 
+double gelu_of(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
+double gelu_slope_of(double x) {
+  const double t = std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+}
+
+// What an operation does besides to multiply.
+struct Finish {
+  int32_t epilogue;
+  bool bias, sums, of_a, aux, relu, gelu, relu_slope, gelu_slope;
+  float* vector;  // bias or sums
+  uint8_t* address;
+  int64_t ld;
+
+  explicit Finish(const Operation& op)
+      : epilogue(op.get<int32_t>(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DEFAULT)),
+        vector(op.get<float*>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, nullptr)),
+        address(op.get<uint8_t*>(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, nullptr)),
+        ld(op.get<int64_t>(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, 0)) {
+    const auto is = [&](std::initializer_list<int32_t> those) {
+      return std::find(those.begin(), those.end(), epilogue) != those.end();
+    };
+    bias = is({CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_RELU_AUX_BIAS,
+               CUBLASLT_EPILOGUE_GELU_BIAS, CUBLASLT_EPILOGUE_GELU_AUX_BIAS});
+    of_a = is({CUBLASLT_EPILOGUE_BGRADA});
+    sums = of_a || is({CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_DGELU_BGRAD});
+    relu_slope = is({CUBLASLT_EPILOGUE_DRELU, CUBLASLT_EPILOGUE_DRELU_BGRAD});
+    gelu_slope = is({CUBLASLT_EPILOGUE_DGELU, CUBLASLT_EPILOGUE_DGELU_BGRAD});
+    relu = is({CUBLASLT_EPILOGUE_RELU, CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_RELU_AUX,
+               CUBLASLT_EPILOGUE_RELU_AUX_BIAS});
+    gelu = is({CUBLASLT_EPILOGUE_GELU, CUBLASLT_EPILOGUE_GELU_BIAS, CUBLASLT_EPILOGUE_GELU_AUX,
+               CUBLASLT_EPILOGUE_GELU_AUX_BIAS});
+    aux = relu_slope || gelu_slope ||
+          is({CUBLASLT_EPILOGUE_RELU_AUX, CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_GELU_AUX,
+              CUBLASLT_EPILOGUE_GELU_AUX_BIAS});
+  }
+
+  // As cublasLt.h has it: what must be set, in which multiples, and (as we have no other use) for one product only.
+  bool is_described(const Matrix& d) const {
+    const bool known = bias || sums || aux || relu || gelu || epilogue == CUBLASLT_EPILOGUE_DEFAULT;
+    const auto aligned = [](const void* p) { return p != nullptr && reinterpret_cast<uintptr_t>(p) % 16 == 0; };
+    if (!known || ((bias || sums) && vector == nullptr)) return false;
+    if (sums && d.batch != 1) return false;
+    if (!aux) return address == nullptr && ld == 0;
+    const int64_t multiple = relu || relu_slope ? 128 : 8;
+    return aligned(address) && ld % multiple == 0 && ld >= static_cast<int64_t>(d.rows) && d.batch == 1;
+  }
+
+  bool bit(uint64_t i, uint64_t j) const {
+    const uint64_t at = j * static_cast<uint64_t>(ld) + i;
+    return (address[at / 8] >> (at % 8) & 1) != 0;
+  }
+  void set_bit(uint64_t i, uint64_t j, bool value, bool reversed) const {
+    const uint64_t row = reversed ? i / 32 * 32 + 31 - i % 32 : i;
+    const uint64_t at = j * static_cast<uint64_t>(ld) + row;
+    const auto mask = static_cast<uint8_t>(1 << (at % 8));
+    address[at / 8] = static_cast<uint8_t>(value ? address[at / 8] | mask : address[at / 8] & ~mask);
+  }
+  float* before(uint64_t i, uint64_t j) const {
+    return reinterpret_cast<float*>(address) + j * static_cast<uint64_t>(ld) + i;
+  }
+
+  double of(double y, uint64_t i, uint64_t j, FakeResult result) const {
+    if (bias) y += vector[i];
+    if (aux && gelu) *before(i, j) = static_cast<float>(y);
+    if (aux && relu) set_bit(i, j, result == kBitsOfZeros ? y >= 0 : y > 0, result == kOtherBits);
+    if (relu) y = y < 0 ? 0 : y;
+    if (gelu) y = gelu_of(y);
+    if (relu_slope) y = bit(i, j) ? y : 0;
+    if (gelu_slope) y *= gelu_slope_of(*before(i, j));
+    return result == kRough ? y + 1e-4 : y;
+  }
+};
+
 }  // namespace
 
 extern "C" {
@@ -124,6 +202,7 @@ const char* fake_cublaslt_failed() { return failed.c_str(); }
 int fake_cublaslt_alive() { return alive; }
 
 void fake_cublaslt_propose(const FakeAlgorithm* proposed, int count) { algorithms.assign(proposed, proposed + count); }
+void fake_cublaslt_lack(int epilogue) { lacking = epilogue; }
 void fake_cublaslt_version(size_t said) { version = said; }
 int fake_cublaslt_launches() { return launches; }
 double fake_cublaslt_seconds() { return seconds; }
@@ -147,7 +226,10 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) { return let
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
                                               const void* value, size_t bytes) {
   GRADSTEP_MAY_FAIL;
-  const size_t expected = attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER ? sizeof(void*) : sizeof(int32_t);
+  const bool is_long = attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER ||
+                       attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER ||
+                       attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD;
+  const size_t expected = is_long ? sizeof(int64_t) : sizeof(int32_t);
   if (bytes != expected) return CUBLAS_STATUS_INVALID_VALUE;
   const char* from = static_cast<const char*>(value);
   reinterpret_cast<Operation*>(desc)->attributes[attribute].assign(from, from + bytes);
@@ -209,7 +291,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const Operation& op = operation(desc);
   if (!fits(op, matrix(a), matrix(b), matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA);
-  if (columns_of(matrix(a), ta) == 13) return CUBLAS_STATUS_NOT_SUPPORTED;
+  const Finish finish(op);
+  if (!finish.is_described(matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
+  if (columns_of(matrix(a), ta) == 13 || finish.epilogue == lacking) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (wanted < 1 || *reinterpret_cast<size_t*>(preference) < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
   for (; *found < wanted && static_cast<size_t>(*found) < algorithms.size(); ++*found) {
     cublasLtMatmulHeuristicResult_t& result = results[*found];
@@ -250,8 +334,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   const Matrix &ma = matrix(a_layout), &mb = matrix(b_layout), &md = matrix(d_layout);
   if (!fits(op, ma, mb, md)) return CUBLAS_STATUS_INVALID_VALUE;
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);
-  const auto epilogue = op.get<int32_t>(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DEFAULT);
-  const auto* bias = op.get<const float*>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, nullptr);
+  const Finish finish(op);
+  if (!finish.is_described(md)) return CUBLAS_STATUS_INVALID_VALUE;
+  std::vector<double> sums(md.rows);
   for (int64_t batch = 0; batch < md.batch; batch++) {
     const float* from_a = static_cast<const float*>(a) + batch * ma.stride;
     const float* from_b = static_cast<const float*>(b) + batch * mb.stride;
@@ -267,12 +352,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
         double y = *static_cast<const float*>(alpha) * sum;
         const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;
         if (*static_cast<const float*>(beta) != 0.f) y += *static_cast<const float*>(beta) * from_c[place];
-        if ((epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) y += bias[i];
-        if ((epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && y < 0) y = 0;
+        y = finish.of(y, i, j, algorithm.result);
         to[place] = static_cast<float>(y);
+        if (!finish.of_a) sums[i] += y;
       }
     }
   }
+  for (uint64_t i = 0; finish.of_a && i < md.rows; i++) {
+    for (uint64_t p = 0; p < columns_of(ma, ta); p++) sums[i] += at(static_cast<const float*>(a), ma, ta, i, p);
+  }
+  if (algorithm.result == kOtherSums) std::reverse(sums.begin(), sums.end());
+  if (finish.sums) std::copy(sums.begin(), sums.end(), finish.vector);
   if (algorithm.result == kWrong)
     static_cast<float*>(d)[(md.columns - 1) * static_cast<uint64_t>(md.ld) + md.rows - 1] += 1;
   return CUBLAS_STATUS_SUCCESS;

@@ -15,8 +15,10 @@ void fake_cublaslt_fail(uint64_t n, cublasStatus_t status);
 const char* fake_cublaslt_failed();
 int fake_cublaslt_alive();
 
-// kWrong: the last number is. kRefused: when it is launched. kUnsupported: already when it is proposed.
-enum FakeResult { kRight, kWrong, kRefused, kUnsupported };
+// kWrong: the last number is. kRefused: when it is launched. kUnsupported: already when it is proposed. kRough: all
+// numbers are a little too large. kBitsOfZeros: relu's bits are set where its result is 0. kOtherBits: the most
+// significant bit of a word is the first. kOtherSums: of other columns.
+enum FakeResult { kRight, kWrong, kRefused, kUnsupported, kRough, kBitsOfZeros, kOtherBits, kOtherSums };
 
 struct FakeAlgorithm {
   double seconds;  // that a launch takes
@@ -25,6 +27,8 @@ struct FakeAlgorithm {
 
 // The algorithms that it proposes from now on, in this order. At first there is one.
 void fake_cublaslt_propose(const FakeAlgorithm* algorithms, int count);
+// From now on it has no algorithm for this epilogue; −1: it has some for all of them.
+void fake_cublaslt_lack(int epilogue);
 // What cublasLtGetVersion says.
 void fake_cublaslt_version(size_t version);
 // Of the products so far: how many there were, how long they took, and which algorithm the last one was made with.

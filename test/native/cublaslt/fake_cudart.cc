@@ -75,6 +75,22 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   return cudaSuccess;
 }
 
+cudaError_t cudaMemcpy2DAsync(void* to, size_t to_apart, const void* from, size_t from_apart, size_t width, size_t rows,
+                              cudaMemcpyKind, cudaStream_t) {
+  for (size_t r = 0; r < rows; r++) {
+    memcpy(static_cast<char*>(to) + r * to_apart, static_cast<const char*>(from) + r * from_apart, width);
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
+  memset(to, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemset2DAsync(void* to, size_t apart, int value, size_t width, size_t rows, cudaStream_t) {
+  for (size_t r = 0; r < rows; r++) memset(static_cast<char*>(to) + r * apart, value, width);
+  return cudaSuccess;
+}
+
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return give(stream, new CUstream_st{0}); }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return let_go(stream); }
 cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }

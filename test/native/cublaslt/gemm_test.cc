@@ -1,7 +1,7 @@
 // The GEMM seam on a stand-in for cuBLASLt: row-major products of every combination of transposes, bias, activation and
 // accumulation, one and several at once, of columns of a wider matrix, of numbers that the precision rounds, against
-// loops in float64. Then every call of the library fails once. Prints one line a failure; the exit status says whether
-// there was one.
+// loops in float64; and with what epilogues leave and read besides. Then every call of the library fails once. Prints
+// one line a failure; the exit status says whether there was one.
 #include "cuda/gemm.h"
 
 #include <dlfcn.h>
@@ -43,6 +43,23 @@ float rounded(float x, Precision precision) {
   return std::ldexp(std::nearbyint(std::ldexp(part, bits)), exponent - bits);
 }
 
+double gelu(double z) { return 0.5 * z * (1 + std::tanh(std::sqrt(2 / M_PI) * (z + 0.044715 * z * z * z))); }
+
+// gelu's derivative, by its difference.
+double gelu_slope(double z) { return (gelu(z + 1e-5) - gelu(z - 1e-5)) / 2e-5; }
+
+bool near(double got, double expected) { return std::abs(got - expected) <= 1e-6 * (1 + std::abs(expected)); }
+
+void fail(const GemmShape& s, const char* what, int64_t row, int64_t column, double got, double expected) {
+  failures++;
+  printf("[%d, %d, %d] transposed %d %d, bias %d, epilogue %d, aux %d, sums %d, accumulate %d, batch %d: ",
+         static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), s.transpose_a, s.transpose_b, s.bias,
+         static_cast<int>(s.epilogue), s.aux, s.sums, s.accumulate, static_cast<int>(s.batch));
+  printf("%s[%d, %d] is %g, must be %g\n", what, static_cast<int>(row), static_cast<int>(column), got, expected);
+}
+
+// aux is guarded on both sides: nothing but its own words may change. Its bits stand as in memory that one reads byte
+// by byte, in rows of 128.
 void compare(Gemm& gemm, const GemmShape& s) {
   const int64_t others = s.batch - 1;
   const int64_t rows_b = s.transpose_b ? s.n : s.k, row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
@@ -51,9 +68,23 @@ void compare(Gemm& gemm, const GemmShape& s) {
                            b = numbers(static_cast<size_t>(others * s.stride_b + rows_b * row_b), 2);
   const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
   const std::vector<float> before = numbers(static_cast<size_t>(s.batch * s.m * s.n), 4);
-  std::vector<float> c = before;
+  const bool of_relu = s.epilogue == Epilogue::kRelu || s.epilogue == Epilogue::kReluSlope;
+  const int64_t aux_bytes = of_relu ? (s.n + 127) / 128 * 16 : s.n * 4;
+  constexpr size_t kGuard = 16;
+  const std::vector<float> in_aux = numbers(static_cast<size_t>(s.m * aux_bytes / 4) + 2 * kGuard, 5);
+  std::vector<float> c = before, aux = in_aux, sums(static_cast<size_t>(s.n));
   std::vector<char> workspace(gemm.workspace_bytes(s));
-  gemm.plan(s)(nullptr, a.data(), b.data(), s.bias ? bias.data() : nullptr, c.data(), workspace.data());
+  float* const from_aux = aux.data() + kGuard;
+  gemm.plan(s)(nullptr, a.data(), b.data(), s.bias ? bias.data() : nullptr, c.data(), workspace.data(),
+               s.has_aux() ? from_aux : nullptr, s.sums ? sums.data() : nullptr);
+  const auto aux_at = [&](int64_t i) { return reinterpret_cast<const uint8_t*>(from_aux) + i * aux_bytes; };
+  const auto bit = [&](int64_t i, int64_t j) { return (aux_at(i)[j / 8] >> (j % 8) & 1) != 0; };
+  const auto before_gelu = [&](int64_t i, int64_t j) {
+    float z;
+    memcpy(&z, aux_at(i) + 4 * j, sizeof z);
+    return static_cast<double>(z);
+  };
+  std::vector<double> totals(static_cast<size_t>(s.n));
   for (int64_t row = 0; row < s.batch * s.m; row++) {
     const int64_t one = row / s.m, i = row % s.m;
     for (int64_t j = 0; j < s.n; j++) {
@@ -64,16 +95,33 @@ void compare(Gemm& gemm, const GemmShape& s) {
         y += static_cast<double>(operand(a[static_cast<size_t>(in_a)])) * operand(b[static_cast<size_t>(in_b)]);
       }
       if (s.accumulate) y += before[static_cast<size_t>(row * s.n + j)];
-      if (s.relu && y < 0) y = 0;
+      if (s.aux && of_relu && bit(i, j) != (y > 0)) return fail(s, "bit", row, j, bit(i, j), y > 0);
+      if (s.aux && !of_relu && !near(before_gelu(i, j), y)) return fail(s, "aux", row, j, before_gelu(i, j), y);
+      if (s.epilogue == Epilogue::kRelu) y = std::max(y, 0.0);
+      if (s.epilogue == Epilogue::kGelu) y = gelu(y);
+      if (s.epilogue == Epilogue::kReluSlope) y = bit(i, j) ? y : 0;
+      if (s.epilogue == Epilogue::kGeluSlope) y *= gelu_slope(before_gelu(i, j));
+      if (s.epilogue != Epilogue::kNone) totals[static_cast<size_t>(j)] += y;
       const float got = c[static_cast<size_t>(row * s.n + j)];
-      if (std::abs(got - y) <= 1e-6 * (1 + std::abs(y))) continue;
-      failures++;
-      printf("[%d, %d, %d] transposed %d %d, bias %d, relu %d, accumulate %d, batch %d: c[%d, %d] is %g, must be %g\n",
-             static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), s.transpose_a, s.transpose_b, s.bias,
-             s.relu, s.accumulate, static_cast<int>(s.batch), static_cast<int>(row), static_cast<int>(j),
-             static_cast<double>(got), y);
-      return;
+      if (!near(got, y)) return fail(s, "c", row, j, got, y);
     }
+  }
+  // Behind no epilogue they are op(b)'s, of what was not rounded.
+  for (int64_t j = 0; j < (s.epilogue == Epilogue::kNone ? s.n : 0); j++) {
+    for (int64_t p = 0; p < s.k; p++) {
+      totals[static_cast<size_t>(j)] += b[static_cast<size_t>(s.transpose_b ? j * row_b + p : p * row_b + j)];
+    }
+  }
+  for (int64_t j = 0; j < (s.sums ? s.n : 0); j++) {
+    const auto at = static_cast<size_t>(j);
+    if (!near(sums[at], totals[at])) return fail(s, "sums", 0, j, sums[at], totals[at]);
+  }
+  if (!s.aux) {
+    if (aux != in_aux) fail(s, "aux", 0, 0, 1, 0);
+    return;
+  }
+  for (size_t i = 0; i < kGuard; i++) {
+    if (aux[i] != in_aux[i] || aux[aux.size() - 1 - i] != in_aux[aux.size() - 1 - i]) fail(s, "guard", 0, 0, 1, 0);
   }
 }
 
@@ -100,14 +148,18 @@ void fail_every_call(cublasStatus_t status, const char* code) {
   GRADSTEP_FIND(failed);
   GRADSTEP_FIND(alive);
 #undef GRADSTEP_FIND
-  GemmShape shape{3, 5, 7, false, true, false, true, true};
-  shape.batch = 2;
-  shape.stride_a = 21;
+  GemmShape several{3, 5, 7, false, true, false, true, Epilogue::kRelu};
+  several.batch = 2;
+  several.stride_a = 21;
+  GemmShape back{3, 16, 7, false, true, false, false, Epilogue::kGeluSlope};
+  back.sums = true;
   for (uint64_t n = 1;; n++) {
     std::string told;
     fail(n, status);
     try {
-      compare(*make_gemm(first_proposals()), shape);
+      const auto gemm = make_gemm(first_proposals());
+      compare(*gemm, several);
+      compare(*gemm, back);
     } catch (const Error& error) {
       told = std::string(error.code()) + " " + error.what();
     }
@@ -120,9 +172,9 @@ void fail_every_call(cublasStatus_t status, const char* code) {
     }
     fail(0, CUBLAS_STATUS_SUCCESS);
     if (!call.empty()) continue;
-    if (n < 20) {
+    if (n < 40) {
       failures++;
-      printf("a product is %d calls only\n", static_cast<int>(n - 1));
+      printf("two products are %d calls only\n", static_cast<int>(n - 1));
     }
     return;
   }
@@ -130,17 +182,39 @@ void fail_every_call(cublasStatus_t status, const char* code) {
 
 int run() {
   auto gemm = make_gemm(first_proposals());
-  const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {8, 8, 8}, {1, 10, 4}, {6, 1, 9}, {2, 3, 1}};
+  const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 7}, {8, 8, 8}, {1, 10, 4}, {6, 1, 9}, {2, 3, 1}, {5, 130, 2}};
   int products = 0;
   for (const auto& [m, n, k] : shapes) {
     for (int bits = 0; bits < 32; bits++) {
       const bool accumulate = (bits & 4) != 0, relu = (bits & 16) != 0;
       if (accumulate && relu) continue;
-      compare(*gemm, {m, n, k, (bits & 1) != 0, (bits & 2) != 0, accumulate, (bits & 8) != 0, relu});
+      compare(*gemm, {m, n, k, (bits & 1) != 0, (bits & 2) != 0, accumulate, (bits & 8) != 0,
+                      relu ? Epilogue::kRelu : Epilogue::kNone});
+      products++;
+    }
+    for (int bits = 0; bits < 12; bits++) {
+      GemmShape of_weights{m, n, k, (bits & 1) != 0, (bits & 2) != 0, false, false};
+      of_weights.sums = true;
+      if (bits >= 4) of_weights.row_b = (of_weights.transpose_b ? k : n) + 3;
+      if (bits >= 8) of_weights.precision = Precision::kBfloat16;
+      compare(*gemm, of_weights);
+      products++;
+    }
+    for (int bits = 0; bits < 64; bits++) {
+      const bool gelu = (bits & 1) != 0;
+      GemmShape layer{m, gelu ? 8 * n : n, k, (bits & 2) != 0, (bits & 4) != 0, false, false};
+      const bool back = (bits & 8) != 0, flag = (bits & 16) != 0;
+      layer.epilogue = back   ? gelu ? Epilogue::kGeluSlope : Epilogue::kReluSlope
+                       : gelu ? Epilogue::kGelu
+                              : Epilogue::kRelu;
+      layer.bias = !back && flag;
+      layer.sums = back && flag;
+      layer.aux = !back && (bits & 32) != 0;
+      compare(*gemm, layer);
       products++;
     }
     for (int bits = 0; bits < 32; bits++) {
-      GemmShape several{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false, false};
+      GemmShape several{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false};
       several.batch = 3;
       several.stride_a = (bits & 8) != 0 ? 0 : m * k;
       several.stride_b = (bits & 16) != 0 ? 0 : k * n;
@@ -150,7 +224,7 @@ int run() {
   }
   for (const auto& [m, n, k] : shapes) {
     for (int bits = 0; bits < 8; bits++) {
-      GemmShape columns{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false, false};
+      GemmShape columns{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false};
       for (const Precision precision : {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16}) {
         columns.precision = precision;
         columns.row_b = (columns.transpose_b ? k : n) + 2 + bits % 3;
@@ -161,9 +235,53 @@ int run() {
       }
     }
   }
-  expect_error(*gemm, {2, 3, 13, false, false, false, false, false}, "ERR_DEVICE_UNAVAILABLE",
-               "no algorithm for a product of [2, 13] and [13, 3]");
-  expect_error(*gemm, {2, 3, 4, false, false, true, false, true}, "ERR_INTERNAL", "accumulated and rectified");
+  const GemmShape unknown{2, 3, 13, false, false, false, false};
+  expect_error(*gemm, unknown, "ERR_DEVICE_UNAVAILABLE", "no algorithm for a product of [2, 13] and [13, 3]");
+  const auto expect_refused = [&](const char* message, const auto& change) {
+    GemmShape s{2, 8, 4, false, false, false, false};
+    change(s);
+    expect_error(*gemm, s, "ERR_INTERNAL", message);
+  };
+  expect_refused("accumulated and go through an epilogue", [](GemmShape& s) {
+    s.accumulate = true;
+    s.epilogue = Epilogue::kRelu;
+  });
+  expect_refused("accumulated and go through an epilogue", [](GemmShape& s) {
+    s.accumulate = true;
+    s.epilogue = Epilogue::kGeluSlope;
+  });
+  expect_refused("no activation follows", [](GemmShape& s) { s.aux = true; });
+  expect_refused("no activation follows", [](GemmShape& s) {
+    s.aux = true;
+    s.epilogue = Epilogue::kReluSlope;
+  });
+  expect_refused("accumulated and go through an epilogue", [](GemmShape& s) { s.accumulate = s.sums = true; });
+  expect_refused("a bias on the way back", [](GemmShape& s) {
+    s.bias = true;
+    s.epilogue = Epilogue::kReluSlope;
+  });
+  expect_refused("a bias on the way back", [](GemmShape& s) { s.bias = s.sums = true; });
+  expect_refused("sums on the way forward", [](GemmShape& s) {
+    s.sums = true;
+    s.epilogue = Epilogue::kGelu;
+  });
+  for (const bool sums : {false, true}) {
+    expect_refused("one of several", [&](GemmShape& s) {
+      s.batch = 2;
+      if (sums)
+        s.sums = true;
+      else
+        s.epilogue = Epilogue::kGeluSlope;
+    });
+  }
+  // Rows of sums before gelu that the library cannot have.
+  GemmShape odd{2, 9, 4, false, false, false, false, Epilogue::kGelu};
+  odd.aux = true;
+  for (const GemmShape& s : {odd, unknown}) {
+    if (!gemm->supports(s)) continue;
+    failures++;
+    printf("a product of %d columns and %d terms is supported\n", static_cast<int>(s.n), static_cast<int>(s.k));
+  }
   gemm.reset();
   fail_every_call(CUBLAS_STATUS_ALLOC_FAILED, "ERR_OOM");
   fail_every_call(CUBLAS_STATUS_INTERNAL_ERROR, "ERR_DEVICE_FAILED");

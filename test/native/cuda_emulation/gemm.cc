@@ -1,13 +1,16 @@
-// The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded where that is allowed. It
-// scribbles over the workspace it asked for, so that a step that keeps something of its own there is found out.
+// The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded where that is allowed, and
+// every epilogue is there whose aux has rows that cuBLASLt would take. It scribbles over the workspace it asked for, so
+// that a step that keeps something of its own there is found out.
 #include "cuda/gemm.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "calls.h"
 #include "cuda/check.h"
 #include "device_memory.h"
 #include "machine.h"
+#include "ops/scalar.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -26,24 +29,52 @@ float rounded(float x, Precision precision) {
   return x;
 }
 
-void multiply(const GemmShape& s, const float* a, const float* b, const float* bias, float* c) {
+// Of one element, whose sum with the bias is z. `aux` is the row's.
+float finished(const GemmShape& s, float z, void* aux, int64_t j) {
+  auto* const words = static_cast<uint32_t*>(aux);
+  auto* const floats = static_cast<float*>(aux);
+  const uint32_t bit = 1u << (j % 32);
+  switch (s.epilogue) {
+    case Epilogue::kNone:
+      return z;
+    case Epilogue::kRelu:
+      if (s.aux) words[j / 32] = (words[j / 32] & ~bit) | (z > 0.f ? bit : 0u);
+      return scalar::relu(z);
+    case Epilogue::kGelu:
+      if (s.aux) floats[j] = z;
+      return scalar::gelu(z);
+    case Epilogue::kReluSlope:
+      return (words[j / 32] & bit) != 0 ? z : 0.f;
+    case Epilogue::kGeluSlope:
+      return z * scalar::gelu_slope(floats[j]);
+  }
+  return z;
+}
+
+void multiply(const GemmShape& s, const GemmOperands& o) {
   std::vector<float> row(static_cast<size_t>(s.n));
   const auto operand = [&](float x) { return rounded(x, s.precision); };
   const int64_t row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
+  if (s.sums) std::fill(o.sums, o.sums + s.n, 0.f);
   for (int64_t i = 0; i < s.m; i++) {
     for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
     for (int64_t p = 0; p < s.k; p++) {
-      const float x = operand(s.transpose_a ? a[p * s.m + i] : a[i * s.k + p]);
+      const float x = operand(s.transpose_a ? o.a[p * s.m + i] : o.a[i * s.k + p]);
       for (int64_t j = 0; j < s.n; j++)
-        row[static_cast<size_t>(j)] += x * operand(s.transpose_b ? b[j * row_b + p] : b[p * row_b + j]);
+        row[static_cast<size_t>(j)] += x * operand(s.transpose_b ? o.b[j * row_b + p] : o.b[p * row_b + j]);
     }
     for (int64_t j = 0; j < s.n; j++) {
       float y = row[static_cast<size_t>(j)];
-      if (s.bias) y += bias[j];
-      if (s.accumulate) y += c[i * s.n + j];
-      if (s.relu && y < 0.f) y = 0.f;
-      c[i * s.n + j] = y;
+      if (s.bias) y += o.bias[j];
+      if (s.accumulate) y += o.c[i * s.n + j];
+      y = finished(s, y, o.aux == nullptr ? nullptr : static_cast<uint32_t*>(o.aux) + i * s.aux_row(), j);
+      o.c[i * s.n + j] = y;
+      if (s.sums && is_slope(s.epilogue)) o.sums[j] += y;
     }
+  }
+  if (!s.sums || is_slope(s.epilogue)) return;
+  for (int64_t p = 0; p < s.k; p++) {
+    for (int64_t j = 0; j < s.n; j++) o.sums[j] += s.transpose_b ? o.b[j * row_b + p] : o.b[p * row_b + j];
   }
 }
 
@@ -59,11 +90,15 @@ class EmulatedGemm final : public Gemm {
   }
   ~EmulatedGemm() override { emulation::remove_object(emulation::Kind::kGemm, this); }
 
+  std::string library() const override { return "loops"; }
+
+  bool supports(const GemmShape& s) override { return !s.has_aux() || s.has_bits() || s.n % 8 == 0; }
+
   size_t workspace_bytes(const GemmShape&) override { return kWorkspace; }
 
   Run plan(const GemmShape& s) override {
     need("plan_gemm");
-    return [s](cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace) {
+    return Run([s](cudaStream_t stream, const GemmOperands& o) {
       const auto on_device = [](const void* address, int64_t floats) {
         return emulation::device_of(address, static_cast<size_t>(floats) * sizeof(float)) ==
                emulation::this_thread().device;
@@ -71,19 +106,25 @@ class EmulatedGemm final : public Gemm {
       const int64_t others = s.batch - 1;
       const int64_t rows = s.transpose_b ? s.n : s.k, columns = s.transpose_b ? s.k : s.n;
       const int64_t floats_b = s.row_b != 0 ? (rows - 1) * s.row_b + columns : rows * columns;
-      if (!on_device(a, others * s.stride_a + s.m * s.k) || !on_device(b, others * s.stride_b + floats_b) ||
-          !on_device(c, s.batch * s.m * s.n) || (s.bias && !on_device(bias, s.n)) ||
-          emulation::device_of(workspace, kWorkspace) != emulation::this_thread().device) {
+      if (!on_device(o.a, others * s.stride_a + s.m * s.k) || !on_device(o.b, others * s.stride_b + floats_b) ||
+          !on_device(o.c, s.batch * s.m * s.n) || (s.bias && !on_device(o.bias, s.n)) ||
+          (s.has_aux() && !on_device(o.aux, s.m * s.aux_row())) || (s.sums && !on_device(o.sums, s.n)) ||
+          emulation::device_of(o.workspace, kWorkspace) != emulation::this_thread().device) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
       }
       check(emulation::enqueue(stream, {a, b, bias}, {c, workspace},
                                [=] {
-                                 memset(workspace, 0xFF, kWorkspace);
-                                 for (int64_t i = 0; i < s.batch; i++)
-                                   multiply(s, a + i * s.stride_a, b + i * s.stride_b, bias, c + i * s.m * s.n);
+                                 memset(o.workspace, 0xFF, kWorkspace);
+                                 for (int64_t i = 0; i < s.batch; i++) {
+                                   GemmOperands one = o;
+                                   one.a += i * s.stride_a;
+                                   one.b += i * s.stride_b;
+                                   one.c += i * s.m * s.n;
+                                   multiply(s, one);
+                                 }
                                }),
             "gemm");
-    };
+    });
   }
 };
 

@@ -1,0 +1,49 @@
+/**
+ * dense: y = activation(x·w + bias), which also leaves aux, what the activation's slope follows from. denseDx: the way back,
+ * dx = (dy·wᵀ) times the slope of the activation below, read from its aux, and sums, of dx's columns: the gradient of the bias
+ * below. denseDw: dw = xᵀ·dy, and dbias, the sums of dy's columns. For CUDA only, where the library of products has each as one
+ * kernel; lib/compile/fuse_dense.ts makes them.
+ *
+ * dense x [m, k], w [k, n], bias [n], y [m, n]; denseDx dy [m, k], w [n, k], dx [m, n], sums [n]; denseDw x [m, k], dy [m, n],
+ * dw [k, n], dbias [n]. aux is opaque to all but these two. Of relu
+ * it has one bit an element, whether y is above 0, in rows of 128 bits and multiples, as int32 [m, bitWords(n)]; of gelu (the
+ * form with tanh) the sums before it, float32 [m, n].
+ */
+import { defineOp } from '../graph/define_op.js';
+import { precision } from './precision.js';
+
+/** Numbers of 32 bits in a row of so many bits. */
+export function bitWords(bits: number): number {
+  return 4 * Math.ceil(bits / 128);
+}
+
+const float = { dtypes: ['float32'] } as const;
+const optionalFloat = { ...float, optional: true } as const;
+const attrs = { activation: { type: 'enum', values: ['relu', 'gelu'] }, precision } as const;
+
+export const denseOp = defineOp({
+  name: 'dense',
+  inputs: { x: float, w: float, bias: optionalFloat },
+  outputs: { y: float, aux: { dtypes: ['int32', 'float32'], optional: true } },
+  attrs,
+  infer: () => ({}),
+  backends: ['cuda'],
+});
+
+export const denseDxOp = defineOp({
+  name: 'denseDx',
+  inputs: { dy: float, w: float, aux: { dtypes: ['int32', 'float32'] } },
+  outputs: { dx: float, sums: optionalFloat },
+  attrs,
+  infer: () => ({}),
+  backends: ['cuda'],
+});
+
+export const denseDwOp = defineOp({
+  name: 'denseDw',
+  inputs: { x: float, dy: float },
+  outputs: { dw: float, dbias: float },
+  attrs: { precision },
+  infer: () => ({}),
+  backends: ['cuda'],
+});
