@@ -206,7 +206,8 @@ DnnStatus propose(const char* call, Product product, const Convolution& c, int m
   *count = 0;
   for (const Offer& offer : offers(product)) {
     if (*count == most) break;
-    const DnnMath math = c.by.math == DnnMath::kFma ? DnnMath::kFma : offer.math;
+    // Algorithm 0 is told as the default even where FMA was asked for.
+    const DnnMath math = c.by.math == DnnMath::kFma && offer.algorithm != 0 ? DnnMath::kFma : offer.math;
     found[(*count)++] = {offer.algorithm, offer.status, -1.f, offer.memory, offer.deterministic, math, {}};
   }
   return DnnStatus::kSuccess;
