@@ -28,6 +28,7 @@ const CASES_OF_OTHERS = [
   '3×3',
   'one channel in, 17 out',
   'groups, bias and relu',
+  'bias and relu, two groups in tf32',
   '8 to 4 channels in tf32: gradients accumulate',
 ];
 

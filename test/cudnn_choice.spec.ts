@@ -51,7 +51,9 @@ describe('cuDNN', () => {
     const lines = existsSync(cache) ? readFileSync(cache, 'utf8').split('\n') : [];
     const kept = lines.flatMap((line) => {
       const [, op, hex] = /, (conv\S*) .*, cuDNN 92801\t(.*)$/.exec(line) ?? [];
-      return op === undefined ? [] : [`${op} ${Buffer.from(hex!, 'hex').toString()}`];
+      if (op === undefined) return [];
+      const way = Buffer.from(hex!, 'hex').toString();
+      return [`${op} ${way.startsWith('cudnn:') ? way : 'own'}`];
     });
     return { kept: kept.sort(), calls: [...new Set(computed.take())] };
   }

@@ -38,7 +38,8 @@ Error within(const Error& error, const ProgramStep& step) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(int device, bool deterministic) : device_(device), choices_(device, deterministic), cudnn_(deterministic) {
+CudaBackend::CudaBackend(int device, bool deterministic)
+    : device_(device), choices_(device, deterministic), cudnn_(deterministic) {
   enter();
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&traits_.multiprocessors, cudaDevAttrMultiProcessorCount, device_));
   int waits = 0, shared_bytes = 0, major = 0;

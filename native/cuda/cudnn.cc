@@ -13,7 +13,7 @@ std::unique_ptr<Cudnn> Cudnn::find() {
   void* const library = open_cudnn();
   if (library == nullptr) return nullptr;
   CudnnCalls calls;
-#define GRADSTEP_FIND(name, ...)                                                       \
+#define GRADSTEP_FIND(name, ...)                                                      \
   calls.name = reinterpret_cast<decltype(calls.name)>(dlsym(library, "cudnn" #name)); \
   if (calls.name == nullptr) return nullptr;
   GRADSTEP_CUDNN(GRADSTEP_FIND)

@@ -42,51 +42,51 @@ struct DnnAlgorithm {
 };
 
 struct CudnnCalls {
-#define GRADSTEP_CUDNN(X)                                                                                              \
-  X(GetVersion, size_t())                                                                                              \
-  X(GetErrorString, const char*(DnnStatus))                                                                            \
-  X(Create, DnnStatus(DnnHandle*))                                                                                     \
-  X(Destroy, DnnStatus(DnnHandle))                                                                                     \
-  X(SetStream, DnnStatus(DnnHandle, cudaStream_t))                                                                     \
-  X(CreateTensorDescriptor, DnnStatus(DnnTensor*))                                                                     \
-  X(DestroyTensorDescriptor, DnnStatus(DnnTensor))                                                                     \
-  X(SetTensorNdDescriptor, DnnStatus(DnnTensor, DnnType, int rank, const int* dims, const int* strides))               \
-  X(CreateFilterDescriptor, DnnStatus(DnnFilter*))                                                                     \
-  X(DestroyFilterDescriptor, DnnStatus(DnnFilter))                                                                     \
-  X(SetFilterNdDescriptor, DnnStatus(DnnFilter, DnnType, DnnFormat, int rank, const int* dims))                        \
-  X(CreateConvolutionDescriptor, DnnStatus(DnnConvolution*))                                                           \
-  X(DestroyConvolutionDescriptor, DnnStatus(DnnConvolution))                                                           \
-  X(SetConvolutionNdDescriptor, DnnStatus(DnnConvolution, int axes, const int* pad, const int* stride,                 \
-                                          const int* dilation, DnnMode, DnnType))                                      \
-  X(SetConvolutionGroupCount, DnnStatus(DnnConvolution, int))                                                          \
-  X(SetConvolutionMathType, DnnStatus(DnnConvolution, DnnMath))                                                        \
-  X(CreateActivationDescriptor, DnnStatus(DnnActivationOf*))                                                           \
-  X(DestroyActivationDescriptor, DnnStatus(DnnActivationOf))                                                           \
-  X(SetActivationDescriptor, DnnStatus(DnnActivationOf, DnnActivation, DnnNan, double))                                \
-  X(GetConvolutionForwardAlgorithm_v7, DnnStatus(DnnHandle, DnnTensor x, DnnFilter w, DnnConvolution, DnnTensor y,     \
-                                                 int most, int* found, DnnAlgorithm*))                                 \
-  X(GetConvolutionForwardWorkspaceSize,                                                                                \
-    DnnStatus(DnnHandle, DnnTensor x, DnnFilter w, DnnConvolution, DnnTensor y, int algorithm, size_t*))               \
-  X(ConvolutionForward,                                                                                                \
-    DnnStatus(DnnHandle, const void* alpha, DnnTensor, const void* x, DnnFilter, const void* w, DnnConvolution,        \
-              int algorithm, void* workspace, size_t, const void* beta, DnnTensor, void* y))                           \
-  X(ConvolutionBiasActivationForward,                                                                                  \
-    DnnStatus(DnnHandle, const void* alpha, DnnTensor, const void* x, DnnFilter, const void* w, DnnConvolution,        \
-              int algorithm, void* workspace, size_t, const void* beta, DnnTensor, const void* z, DnnTensor,           \
-              const void* bias, DnnActivationOf, DnnTensor, void* y))                                                  \
-  X(GetConvolutionBackwardDataAlgorithm_v7, DnnStatus(DnnHandle, DnnFilter w, DnnTensor dy, DnnConvolution,            \
-                                                      DnnTensor dx, int most, int* found, DnnAlgorithm*))              \
-  X(GetConvolutionBackwardDataWorkspaceSize,                                                                           \
-    DnnStatus(DnnHandle, DnnFilter w, DnnTensor dy, DnnConvolution, DnnTensor dx, int algorithm, size_t*))             \
-  X(ConvolutionBackwardData,                                                                                           \
-    DnnStatus(DnnHandle, const void* alpha, DnnFilter, const void* w, DnnTensor, const void* dy, DnnConvolution,       \
-              int algorithm, void* workspace, size_t, const void* beta, DnnTensor, void* dx))                          \
-  X(GetConvolutionBackwardFilterAlgorithm_v7, DnnStatus(DnnHandle, DnnTensor x, DnnTensor dy, DnnConvolution,          \
-                                                        DnnFilter dw, int most, int* found, DnnAlgorithm*))            \
-  X(GetConvolutionBackwardFilterWorkspaceSize,                                                                         \
-    DnnStatus(DnnHandle, DnnTensor x, DnnTensor dy, DnnConvolution, DnnFilter dw, int algorithm, size_t*))             \
-  X(ConvolutionBackwardFilter,                                                                                         \
-    DnnStatus(DnnHandle, const void* alpha, DnnTensor, const void* x, DnnTensor, const void* dy, DnnConvolution,       \
+#define GRADSTEP_CUDNN(X)                                                                                             \
+  X(GetVersion, size_t())                                                                                             \
+  X(GetErrorString, const char*(DnnStatus))                                                                           \
+  X(Create, DnnStatus(DnnHandle*))                                                                                    \
+  X(Destroy, DnnStatus(DnnHandle))                                                                                    \
+  X(SetStream, DnnStatus(DnnHandle, cudaStream_t))                                                                    \
+  X(CreateTensorDescriptor, DnnStatus(DnnTensor*))                                                                    \
+  X(DestroyTensorDescriptor, DnnStatus(DnnTensor))                                                                    \
+  X(SetTensorNdDescriptor, DnnStatus(DnnTensor, DnnType, int rank, const int* dims, const int* strides))              \
+  X(CreateFilterDescriptor, DnnStatus(DnnFilter*))                                                                    \
+  X(DestroyFilterDescriptor, DnnStatus(DnnFilter))                                                                    \
+  X(SetFilterNdDescriptor, DnnStatus(DnnFilter, DnnType, DnnFormat, int rank, const int* dims))                       \
+  X(CreateConvolutionDescriptor, DnnStatus(DnnConvolution*))                                                          \
+  X(DestroyConvolutionDescriptor, DnnStatus(DnnConvolution))                                                          \
+  X(SetConvolutionNdDescriptor,                                                                                       \
+    DnnStatus(DnnConvolution, int axes, const int* pad, const int* stride, const int* dilation, DnnMode, DnnType))    \
+  X(SetConvolutionGroupCount, DnnStatus(DnnConvolution, int))                                                         \
+  X(SetConvolutionMathType, DnnStatus(DnnConvolution, DnnMath))                                                       \
+  X(CreateActivationDescriptor, DnnStatus(DnnActivationOf*))                                                          \
+  X(DestroyActivationDescriptor, DnnStatus(DnnActivationOf))                                                          \
+  X(SetActivationDescriptor, DnnStatus(DnnActivationOf, DnnActivation, DnnNan, double))                               \
+  X(GetConvolutionForwardAlgorithm_v7,                                                                                \
+    DnnStatus(DnnHandle, DnnTensor x, DnnFilter w, DnnConvolution, DnnTensor y, int most, int* found, DnnAlgorithm*)) \
+  X(GetConvolutionForwardWorkspaceSize,                                                                               \
+    DnnStatus(DnnHandle, DnnTensor x, DnnFilter w, DnnConvolution, DnnTensor y, int algorithm, size_t*))              \
+  X(ConvolutionForward,                                                                                               \
+    DnnStatus(DnnHandle, const void* alpha, DnnTensor, const void* x, DnnFilter, const void* w, DnnConvolution,       \
+              int algorithm, void* workspace, size_t, const void* beta, DnnTensor, void* y))                          \
+  X(ConvolutionBiasActivationForward,                                                                                 \
+    DnnStatus(DnnHandle, const void* alpha, DnnTensor, const void* x, DnnFilter, const void* w, DnnConvolution,       \
+              int algorithm, void* workspace, size_t, const void* beta, DnnTensor, const void* z, DnnTensor,          \
+              const void* bias, DnnActivationOf, DnnTensor, void* y))                                                 \
+  X(GetConvolutionBackwardDataAlgorithm_v7, DnnStatus(DnnHandle, DnnFilter w, DnnTensor dy, DnnConvolution,           \
+                                                      DnnTensor dx, int most, int* found, DnnAlgorithm*))             \
+  X(GetConvolutionBackwardDataWorkspaceSize,                                                                          \
+    DnnStatus(DnnHandle, DnnFilter w, DnnTensor dy, DnnConvolution, DnnTensor dx, int algorithm, size_t*))            \
+  X(ConvolutionBackwardData,                                                                                          \
+    DnnStatus(DnnHandle, const void* alpha, DnnFilter, const void* w, DnnTensor, const void* dy, DnnConvolution,      \
+              int algorithm, void* workspace, size_t, const void* beta, DnnTensor, void* dx))                         \
+  X(GetConvolutionBackwardFilterAlgorithm_v7, DnnStatus(DnnHandle, DnnTensor x, DnnTensor dy, DnnConvolution,         \
+                                                        DnnFilter dw, int most, int* found, DnnAlgorithm*))           \
+  X(GetConvolutionBackwardFilterWorkspaceSize,                                                                        \
+    DnnStatus(DnnHandle, DnnTensor x, DnnTensor dy, DnnConvolution, DnnFilter dw, int algorithm, size_t*))            \
+  X(ConvolutionBackwardFilter,                                                                                        \
+    DnnStatus(DnnHandle, const void* alpha, DnnTensor, const void* x, DnnTensor, const void* dy, DnnConvolution,      \
               int algorithm, void* workspace, size_t, const void* beta, DnnFilter, void* dw))
 #define GRADSTEP_DECLARE(name, ...) std::add_pointer_t<__VA_ARGS__> name = nullptr;
   GRADSTEP_CUDNN(GRADSTEP_DECLARE)

@@ -11,13 +11,12 @@ constexpr int kMostAsked = 16;  // each algorithm may be there once for each kin
 
 constexpr int kAddsBias = 1;  // the forward algorithm whose epilogue may be a bias alone
 
-const char* const kForwardNames[] = {"implicit_gemm", "implicit_precomp_gemm", "gemm",     "direct",
-                                     "fft",           "fft_tiling",            "winograd", "winograd_nonfused"};
+const char* const kForwardNames[] = {"implicit_gemm", "implicit_precomp_gemm", "gemm", "direct", "fft", "fft_tiling",
+                                     "winograd",      "winograd_nonfused"};
 const char* const kDataNames[] = {"data_0",          "data_1",        "data_fft",
                                   "data_fft_tiling", "data_winograd", "data_winograd_nonfused"};
-const char* const kFilterNames[] = {"filter_0",        "filter_1",
-                                    "filter_fft",      "filter_3",
-                                    "filter_winograd", "filter_winograd_nonfused",
+const char* const kFilterNames[] = {"filter_0",         "filter_1",        "filter_fft",
+                                    "filter_3",         "filter_winograd", "filter_winograd_nonfused",
                                     "filter_fft_tiling"};
 
 template <size_t kCount>
@@ -89,8 +88,8 @@ bool DnnConv::set() const {
   GRADSTEP_TELL(SetConvolutionGroupCount, convolution_.get(), s.groups);
   GRADSTEP_TELL(SetConvolutionMathType, convolution_.get(),
                 s.precision == Precision::kFloat32 ? DnnMath::kFma : DnnMath::kDefault);
-  GRADSTEP_TELL(SetActivationDescriptor, activation_.get(),
-                s.relu ? DnnActivation::kRelu : DnnActivation::kIdentity, DnnNan::kPropagate, 0.0);
+  GRADSTEP_TELL(SetActivationDescriptor, activation_.get(), s.relu ? DnnActivation::kRelu : DnnActivation::kIdentity,
+                DnnNan::kPropagate, 0.0);
 #undef GRADSTEP_TELL
   return !refused;
 }
@@ -114,7 +113,8 @@ bool DnnConv::propose_for(DnnStatus (*algorithms)(DnnHandle, A, B, DnnConvolutio
     if (std::any_of(proposals_.begin(), proposals_.end(), same)) continue;
     DnnProposal proposal{each->algorithm, exact ? DnnMath::kFma : each->math, 0};
     GRADSTEP_DNN(SetConvolutionMathType, convolution_.get(), proposal.math);
-    status = workspace(cudnn_.handle(), a, b, convolution_.get(), result, proposal.algorithm, &proposal.workspace_bytes);
+    status =
+        workspace(cudnn_.handle(), a, b, convolution_.get(), result, proposal.algorithm, &proposal.workspace_bytes);
     if (refuses(status)) continue;
     cudnn_.check(status, workspace_name);
     if (proposal.workspace_bytes <= kMostWorkspace) proposals_.push_back(proposal);
@@ -123,8 +123,8 @@ bool DnnConv::propose_for(DnnStatus (*algorithms)(DnnHandle, A, B, DnnConvolutio
 }
 
 bool DnnConv::propose() {
-#define GRADSTEP_PROPOSE(kind, ...)                                                                           \
-  propose_for(cudnn_->GetConvolution##kind##Algorithm_v7, "cudnnGetConvolution" #kind "Algorithm_v7",         \
+#define GRADSTEP_PROPOSE(kind, ...)                                                                   \
+  propose_for(cudnn_->GetConvolution##kind##Algorithm_v7, "cudnnGetConvolution" #kind "Algorithm_v7", \
               cudnn_->GetConvolution##kind##WorkspaceSize, "cudnnGetConvolution" #kind "WorkspaceSize", __VA_ARGS__)
   switch (product_) {
     case DnnProduct::kForward:

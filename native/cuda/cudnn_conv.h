@@ -1,6 +1,6 @@
 // One of the three products of a convolution on cuDNN: channels last, everything stored as float32. Weights are as the
-// library wants them, [out, k…, in/groups]. Described and its algorithms asked for when it is prepared; running one only
-// launches, also while a stream is captured. These are the library's older calls, one a convolution: its graphs of
+// library wants them, [out, k…, in/groups]. Described and its algorithms asked for when it is prepared; running one
+// only launches, also while a stream is captured. These are the library's older calls, one a convolution: its graphs of
 // operations would add a second way to say the same, and the epilogue that we need is here too.
 #pragma once
 
@@ -18,11 +18,11 @@
 namespace gradstep::cuda {
 
 struct DnnConvShape {
-  int axes;          // 2 or 3
-  int n, c, k;       // images, channels of x and of y
+  int axes;     // 2 or 3
+  int n, c, k;  // images, channels of x and of y
   int groups;
   int in[3], out[3], kernel[3];
-  int pad[3];        // before and after
+  int pad[3];  // before and after
   int stride[3], dilation[3];
   bool relu;  // of forward_with_bias()
   Precision precision;

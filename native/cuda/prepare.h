@@ -1,7 +1,7 @@
 // What an op's prepare function works with on CUDA: device addresses, scratch for one step, the slot table in device
-// memory, the GEMM seam, cuDNN, what the device is like and what was measured on it. A step only launches on the stream it is
-// given: it is called while the program is being captured into a graph, once for every step that the graph holds, and
-// never allocates, synchronises or asks the device anything.
+// memory, the GEMM seam, cuDNN, what the device is like and what was measured on it. A step only launches on the stream
+// it is given: it is called while the program is being captured into a graph, once for every step that the graph holds,
+// and never allocates, synchronises or asks the device anything.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -210,8 +210,8 @@ Step own_conv_dw(Prepare& prepare, const ConvDwArgs& args) {
 
 // All that a choice may depend on: the geometry and the precision; what else there is, `flags` say.
 template <typename Args>
-std::string describe(const char* op, const Prepare& prepare, const Args& a, const Tensor& x, const Tensor& w,
-                     const Tensor& y, const std::string& flags) {
+std::string describe(const char* op, const Args& a, const Tensor& x, const Tensor& w, const Tensor& y,
+                     const std::string& flags) {
   std::string text = op;
   const auto add = [&](const char* name, const auto&... numbers) {
     text += std::string(" ") + name;
@@ -226,19 +226,20 @@ std::string describe(const char* op, const Prepare& prepare, const Args& a, cons
   add("dilation", a.dilation_d, a.dilation_h, a.dilation_w);
   add("groups", a.groups);
   const Precision precision = precision_of(a);
-  text += flags + (precision == Precision::kBfloat16 ? " bfloat16"
-                   : precision == Precision::kTf32   ? " tf32"
-                                                     : " float32");
-  const Cudnn* const cudnn = prepare.cudnn();
-  return cudnn != nullptr ? text + ", cuDNN " + std::to_string(cudnn->version()) : text;
+  return text + flags +
+         (precision == Precision::kBfloat16 ? " bfloat16"
+          : precision == Precision::kTf32   ? " tf32"
+                                            : " float32");
 }
 
-// Takes the fastest of our kernels, which are the first way, and the library's. `terms`: how many products are summed.
+// Takes the fastest of our kernels, which are the first way, and cuDNN's. `terms`: how many products are summed.
 template <typename Args>
-Step fastest_of(Prepare& prepare, const std::string& what, const Args& args, Step (*own)(Prepare&, const Args&),
+Step fastest_of(Prepare& prepare, std::string what, const Args& args, Step (*own)(Prepare&, const Args&),
                 const std::vector<Tensor>& results, int64_t terms) {
   std::vector<Way> ways = {{"own", [=](Prepare& on) { return own(on, args); }}};
-  for (Way& way : cudnn_ways(prepare, args)) ways.push_back(std::move(way));
+  const std::vector<Way> library = cudnn_ways(prepare, args);
+  ways.insert(ways.end(), library.begin(), library.end());
+  if (!library.empty()) what += ", cuDNN " + std::to_string(prepare.cudnn()->version());
   // By the rounding of products and of sums, of operands in (−1, 1).
   const Precision precision = precision_of(args);
   const double rate = precision == Precision::kBfloat16 ? 1e-2 : precision == Precision::kTf32 ? 2e-3 : 5e-6;
@@ -252,22 +253,22 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   if (args.y.size() == 0) return nothing();
   const bool relu = args.activation == ConvArgs::kActivationRelu;
   const std::string flags = std::string(args.bias.present() ? " bias" : "") + (relu ? " relu" : "");
-  return fastest_of(prepare, describe("conv", prepare, args, args.x, args.w, args.y, flags), args, own_conv, {args.y},
+  return fastest_of(prepare, describe("conv", args, args.x, args.w, args.y, flags), args, own_conv, {args.y},
                     args.w.size() / args.y.dims[args.y.rank - 1]);
 }
 
 Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   if (args.dx.size() == 0) return nothing();
   const char* const flags = args.accumulate_dx != 0 ? " accumulate" : "";
-  return fastest_of(prepare, describe("conv_dx", prepare, args, args.dx, args.w, args.dy, flags), args, own_conv_dx,
-                    {args.dx}, args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
+  return fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, own_conv_dx, {args.dx},
+                    args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
 }
 
 Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   if (args.dw.size() == 0) return nothing();
   const std::string flags =
       std::string(args.db.present() ? " bias" : "") + (args.accumulate_dw != 0 ? " accumulate" : "");
-  return fastest_of(prepare, describe("conv_dw", prepare, args, args.x, args.dw, args.dy, flags), args, own_conv_dw,
+  return fastest_of(prepare, describe("conv_dw", args, args.x, args.dw, args.dy, flags), args, own_conv_dw,
                     {args.dw, args.db}, args.dy.size() / args.dy.dims[args.dy.rank - 1]);
 }
 

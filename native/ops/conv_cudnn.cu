@@ -1,8 +1,6 @@
 // Convolutions on cuDNN (see conv_cudnn.cuh). Our kernels w [k…, in/groups, out] are [out, k…, in/groups] there: one
 // transposition of a matrix, of w before and of dw after, in the step's workspace. Where the library does not add the
 // bias, and relu follows, a pass over y does.
-#include "ops/conv_cudnn.cuh"
-
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -12,6 +10,7 @@
 #include "cuda/divide.h"
 #include "cuda/pack.h"
 #include "cuda/reduce.h"
+#include "ops/conv_cudnn.cuh"
 #include "ops/reduce_sum.cuh"
 #include "ops/scalar.h"
 
@@ -150,7 +149,8 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
           conv->forward_with_bias(stream, by, x, room.weights(), bias, room.rest(), y);
         };
       }
-      const Step then = bias != nullptr || relu ? finish(bias, relu, y, args.y.size(), static_cast<int32_t>(out)) : Step();
+      const Step then =
+          bias != nullptr || relu ? finish(bias, relu, y, args.y.size(), static_cast<int32_t>(out)) : Step();
       return [=](cudaStream_t stream) {
         pack(stream, w, room.weights());
         conv->forward(stream, by, x, room.weights(), room.rest(), y);
@@ -193,19 +193,19 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDwArgs& args) {
   const int64_t out = args.dy.dims[args.dy.rank - 1];
   const bool accumulate = args.accumulate_dw != 0;
   for (const DnnProposal& by : conv->proposals()) {
-    ways.push_back({conv->name_of(by), [=](Prepare& on) -> Step {
-                      const Room room = room_for(on, args.dw.size(), by);
-                      const Turn unpack = turn(out, args.dw.size() / out, accumulate);
-                      const float *const x = on.at(args.x), *const dy = on.at(args.dy);
-                      float *const dw = on.at(args.dw), *const db = on.at(args.db);
-                      const SumRun sum_bias =
-                          db != nullptr ? plan_sum(on, {1, args.dy.size() / out, out, 1.f, false}) : SumRun();
-                      return [=](cudaStream_t stream) {
-                        if (sum_bias) sum_bias(stream, dy, db);
-                        conv->filter(stream, by, x, dy, room.rest(), room.weights());
-                        unpack(stream, room.weights(), dw);
-                      };
-                    }});
+    ways.push_back(
+        {conv->name_of(by), [=](Prepare& on) -> Step {
+           const Room room = room_for(on, args.dw.size(), by);
+           const Turn unpack = turn(out, args.dw.size() / out, accumulate);
+           const float *const x = on.at(args.x), *const dy = on.at(args.dy);
+           float *const dw = on.at(args.dw), *const db = on.at(args.db);
+           const SumRun sum_bias = db != nullptr ? plan_sum(on, {1, args.dy.size() / out, out, 1.f, false}) : SumRun();
+           return [=](cudaStream_t stream) {
+             if (sum_bias) sum_bias(stream, dy, db);
+             conv->filter(stream, by, x, dy, room.rest(), room.weights());
+             unpack(stream, room.weights(), dw);
+           };
+         }});
   }
   return ways;
 }

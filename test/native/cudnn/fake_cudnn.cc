@@ -1,7 +1,8 @@
 // A stand-in for cuDNN 9 on the emulated machine: convolutions by plain loops, as work on the stream. It insists on how
 // it is asked (descriptors, sizes, memory of the device, algorithms that it proposed) and scribbles over the workspace
 // that it asked for. Among its proposals are all those that must not be taken. What it computes is listed in the file
-// $GRADSTEP_FAKE_CUDNN_LOG, a line a call; the call that $GRADSTEP_FAKE_CUDNN_REFUSES names turns out not to be supported.
+// $GRADSTEP_FAKE_CUDNN_LOG, a line a call; the call that $GRADSTEP_FAKE_CUDNN_REFUSES names turns out not to be
+// supported.
 #include "fake_cudnn.h"
 
 #include <algorithm>
@@ -138,10 +139,9 @@ struct Convolution {
             const size_t from = place * static_cast<size_t>(c) + static_cast<size_t>(filter / filters * depth);
             const size_t weight = (static_cast<size_t>(filter) * static_cast<size_t>(taps) + static_cast<size_t>(tap)) *
                                   static_cast<size_t>(depth);
-            const size_t to =
-                (static_cast<size_t>(n) * static_cast<size_t>(pixels) + static_cast<size_t>(pixel)) *
-                    static_cast<size_t>(k) +
-                static_cast<size_t>(filter);
+            const size_t to = (static_cast<size_t>(n) * static_cast<size_t>(pixels) + static_cast<size_t>(pixel)) *
+                                  static_cast<size_t>(k) +
+                              static_cast<size_t>(filter);
             for (size_t i = 0; i < static_cast<size_t>(depth); i++) visit(from + i, weight + i, to);
           }
         }
@@ -171,32 +171,31 @@ struct Offer {
   DnnStatus status;
   size_t memory;
   bool deterministic;
-  DnnMath math;    // where TF32 is allowed; else it is FMA
+  DnnMath math;  // where TF32 is allowed; else it is FMA
   bool acceptable;
 };
 
 const std::vector<Offer>& offers(Product product) {
   constexpr auto kOk = DnnStatus::kSuccess;
-  static const std::vector<Offer> all[] = {
-      {{2, kNotSupported, 0, true, DnnMath::kDefault, false},
-       {6, kOk, 0, false, DnnMath::kDefault, false},
-       {7, kOk, kTooMuch, true, DnnMath::kDefault, false},
-       {3, kOk, 0, true, DnnMath::kConverting, false},
-       {1, kOk, 1000, true, DnnMath::kTensorOps, true},
-       {1, kOk, 1000, true, DnnMath::kDefault, true},
-       {0, kOk, 0, true, DnnMath::kDefault, true},
-       {5, kOk, 600, true, DnnMath::kDefault, true},
-       {4, kOk, 0, true, DnnMath::kDefault, false}},
-      {{0, kOk, 0, false, DnnMath::kDefault, false},
-       {1, kOk, 700, true, DnnMath::kTensorOps, true},
-       {3, kOk, kTooMuch, true, DnnMath::kDefault, false},
-       {4, kOk, 0, true, DnnMath::kDefault, true},
-       {5, kOk, 512, true, DnnMath::kDefault, true}},
-      {{0, kOk, 0, false, DnnMath::kDefault, false},
-       {3, kOk, 0, false, DnnMath::kDefault, false},
-       {1, kOk, 900, true, DnnMath::kTensorOps, true},
-       {5, kOk, 0, true, DnnMath::kDefault, true},
-       {2, kOk, 256, true, DnnMath::kDefault, true}}};
+  static const std::vector<Offer> all[] = {{{2, kNotSupported, 0, true, DnnMath::kDefault, false},
+                                            {6, kOk, 0, false, DnnMath::kDefault, false},
+                                            {7, kOk, kTooMuch, true, DnnMath::kDefault, false},
+                                            {3, kOk, 0, true, DnnMath::kConverting, false},
+                                            {1, kOk, 1000, true, DnnMath::kTensorOps, true},
+                                            {1, kOk, 1000, true, DnnMath::kDefault, true},
+                                            {0, kOk, 0, true, DnnMath::kDefault, true},
+                                            {5, kOk, 600, true, DnnMath::kDefault, true},
+                                            {4, kOk, 0, true, DnnMath::kDefault, false}},
+                                           {{0, kOk, 0, false, DnnMath::kDefault, false},
+                                            {1, kOk, 700, true, DnnMath::kTensorOps, true},
+                                            {3, kOk, kTooMuch, true, DnnMath::kDefault, false},
+                                            {4, kOk, 0, true, DnnMath::kDefault, true},
+                                            {5, kOk, 512, true, DnnMath::kDefault, true}},
+                                           {{0, kOk, 0, false, DnnMath::kDefault, false},
+                                            {3, kOk, 0, false, DnnMath::kDefault, false},
+                                            {1, kOk, 900, true, DnnMath::kTensorOps, true},
+                                            {5, kOk, 0, true, DnnMath::kDefault, true},
+                                            {2, kOk, 256, true, DnnMath::kDefault, true}}};
   return all[product];
 }
 
@@ -301,7 +300,7 @@ CALL cudnnSetStream(DnnHandle handle, cudaStream_t stream) {
   return DnnStatus::kSuccess;
 }
 
-#define DESCRIPTOR(kind, type)                                                                        \
+#define DESCRIPTOR(kind, type)                                                                              \
   CALL cudnnCreate##kind##Descriptor(type* made) { return create("cudnnCreate" #kind "Descriptor", made); } \
   CALL cudnnDestroy##kind##Descriptor(type object) { return destroy("cudnnDestroy" #kind "Descriptor", object); }
 DESCRIPTOR(Tensor, DnnTensor)
