@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { gpuOf, markdownOf, QUERY, reportName, sanitizerFindings } from './gpu_report.mjs';
+import { convolutionsOf, cudnnVersion, gpuOf, markdownOf, QUERY, reportName, sanitizerFindings } from './gpu_report.mjs';
 import { execute, mochaOf, runStages, runTests, stageTable, succeed, tailOf, testsOf } from './stages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -58,6 +58,16 @@ function firstGpu() {
   return gpuOf(said('nvidia-smi', query));
 }
 
+/** Asks the cuDNN that the plugin finds, too: where the loader looks, or where NVIDIA's archives are unpacked. */
+const ASK_CUDNN = `
+import ctypes
+for name in ['libcudnn.so.9', '/usr/local/cuda/lib64/libcudnn.so.9']:
+    try:
+        print(ctypes.CDLL(name).cudnnGetVersion())
+        break
+    except OSError:
+        pass`;
+
 function sanitizer() {
   const folders = [...(process.env.PATH ?? '').split(delimiter), join(process.env.CUDA_HOME || '/usr/local/cuda', 'bin')];
   const found = folders.map((folder) => join(folder, 'compute-sanitizer')).find((path) => existsSync(path));
@@ -87,15 +97,25 @@ function installedOf(peers) {
 
 async function bench(log, { peers, seconds }) {
   const [here, missing] = installedOf(peers.split(',').filter((peer) => peer !== ''));
-  const json = `${log}.json`;
-  rmSync(json, { force: true });
+  const [json, cache] = [`${log}.json`, `${log}.choices`];
+  for (const path of [json, cache]) rmSync(path, { force: true, recursive: true });
   const options = ['--device', DEVICE, '--precision', 'both', '--seconds', seconds, '--json', json];
   if (here.length > 0) options.push('--peers', ...here);
-  const { failure, output } = await execute([process.execPath, '--import', 'tsx', 'bench/run.ts', ...options], { log });
-  const found = [`beside ${here.join(', ') || 'no peer'}`, ...missing.map((peer) => `${peer} is not installed`)].join('; ');
+  const { failure, output } = await execute([process.execPath, '--import', 'tsx', 'bench/run.ts', ...options], {
+    log,
+    env: { GRADSTEP_CACHE: cache },
+  });
+  const choices = join(cache, 'cuda_algorithms.txt');
+  const convolutions = convolutionsOf(existsSync(choices) ? readFileSync(choices, 'utf8') : '');
+  const found = [
+    `beside ${here.join(', ') || 'no peer'}`,
+    ...missing.map((peer) => `${peer} is not installed`),
+    `${convolutions.filter(({ way }) => way.startsWith('cudnn:')).length} of ${convolutions.length} convolutions by cuDNN`,
+  ].join('; ');
   const table = output.slice(Math.max(0, output.indexOf('┌')));
   return {
     found,
+    convolutions,
     ...(existsSync(json) && { table, measured: JSON.parse(readFileSync(json, 'utf8')) }),
     ...(failure && { error: `${failure}\n${tailOf(output)}` }),
   };
@@ -119,7 +139,10 @@ function stageNamed(name, options, gpu) {
         return `for sm_${architecture}, by nvcc of CUDA ${version ?? 'unknown'}`;
       };
     case 'ops':
-      return (log) => tests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts', 'test/dense_cuda.spec.ts'], log);
+      return (log) => {
+        const ways = ['recurrence_cuda', 'dense_cuda', 'conv_cudnn'].map((name) => `test/${name}.spec.ts`);
+        return tests(['test/op_table.spec.ts', ...ways], log);
+      };
     case 'golden':
       return (log) => tests(['test/golden.spec.ts'], log);
     case 'bench':
@@ -145,6 +168,7 @@ async function main() {
     device: DEVICE,
     gpu,
     cuda: /CUDA Version *: *([\d.]+)/.exec(said('nvidia-smi', []))?.[1] ?? 'unknown',
+    cudnn: cudnnVersion(said('python3', ['-c', ASK_CUDNN])),
     smClockAfterMHz: firstGpu()?.smClockMHz ?? 'unknown',
     stages: results,
   };

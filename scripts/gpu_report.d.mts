@@ -18,6 +18,7 @@ export interface Report {
   device: string;
   gpu: Gpu;
   cuda: string;
+  cudnn: string;
   smClockAfterMHz: string;
   stages: StageResult[];
 }
@@ -25,4 +26,6 @@ export const QUERY: Gpu;
 export function gpuOf(csv: string): Gpu | undefined;
 export function reportName(gpuName: string, date: Date): string;
 export function sanitizerFindings(output: string): { errors: number; first: string[] };
+export function cudnnVersion(text: string): string;
+export function convolutionsOf(choices: string): { what: string; way: string }[];
 export function markdownOf(report: Report): string;

@@ -49,18 +49,37 @@ export function sanitizerFindings(output) {
   return { errors, first: errors > 0 ? first : [] };
 }
 
+/** 9.28.1 for what cudnnGetVersion returned; where it says nothing, there is none. */
+export function cudnnVersion(text) {
+  const number = Number(text);
+  if (!(number > 0)) return 'not found';
+  return [Math.floor(number / 10000), Math.floor((number % 10000) / 100), number % 100].join('.');
+}
+
+/**
+ * What was measured to be the fastest way of each convolution, from a file of choices (native/cuda/algorithm_cache.h): a line each,
+ * the device and what it is for, a tab, the way's name in hexadecimal digits.
+ */
+export function convolutionsOf(choices) {
+  return [...choices.matchAll(/^.*?, (conv(?:_d[xw])? x .*?)(?:, cuDNN \d+)?\t([0-9a-f]+)$/gm)].map(([, what, hex]) => ({
+    what,
+    way: Buffer.from(hex, 'hex').toString(),
+  }));
+}
+
 const cell = (text) => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
 const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
 const fence = (text) => `\`\`\`\n${text.trimEnd()}\n\`\`\``;
 
 /** The report as Markdown: the machine, a line a stage, the bench's table, and why stages failed. */
-export function markdownOf({ date, command, device, gpu, cuda, smClockAfterMHz, stages }) {
+export function markdownOf({ date, command, device, gpu, cuda, cudnn, smClockAfterMHz, stages }) {
   const failed = stages.filter(({ error }) => error !== undefined);
   const bench = stages.find(({ table: text }) => text);
   const outcome = failed.length === 0 ? 'Every stage passed.' : `Failed: ${failed.map(({ stage }) => stage).join(', ')}.`;
   const machine = [
     ['device', `${device}: ${gpu.name}, compute capability ${gpu.capability}, ${gpu.memoryMiB} MiB`],
     ['driver', `${gpu.driver}, for CUDA up to ${cuda}`],
+    ['cuDNN', cudnn],
     [
       'clocks, MHz',
       `SM ${gpu.smClockMHz} before and ${smClockAfterMHz} after, at most ${gpu.highestSmClockMHz}; memory ${gpu.memoryClockMHz}, at most ${gpu.highestMemoryClockMHz}`,

@@ -88,7 +88,7 @@ export const BUILDS = [
     groups: ['test'],
     targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'],
     options: () => ({ GRADSTEP_CUDA_EMULATED: 'ON' }),
-    sources: [...CORE, ...CUDA, EMULATION, 'test/native/cuda_backend', ['test/native', 'harness.h', 'harness.cc', 'builder.h']],
+    sources: [...CORE, ...CUDA, EMULATION, 'test/native/cuda_backend', 'test/native/cudnn', ['test/native', 'harness.h', 'harness.cc', 'builder.h']],
     outputs: ['gradstep_cuda_emulated.so', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'].map(
       (x) => `build/Release/${x}`,
     ),

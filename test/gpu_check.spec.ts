@@ -10,7 +10,15 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pluginPath } from '../lib/runtime/native.js';
 import { STAGES, stagesOf } from '../scripts/gpu_check.mjs';
-import { gpuOf, markdownOf, reportName, sanitizerFindings, type Report } from '../scripts/gpu_report.mjs';
+import {
+  convolutionsOf,
+  cudnnVersion,
+  gpuOf,
+  markdownOf,
+  reportName,
+  sanitizerFindings,
+  type Report,
+} from '../scripts/gpu_report.mjs';
 import { runStages, stageTable, testsOf } from '../scripts/stages.mjs';
 import { FAKE_PLUGIN } from './helpers/native_session.js';
 
@@ -32,6 +40,7 @@ const REPORT: Report = {
   device: 'cuda:0',
   gpu: gpuOf(CSV)!,
   cuda: '13.0',
+  cudnn: '9.28.1',
   smClockAfterMHz: '1755',
   stages: [
     { stage: 'ops', found: '', seconds: 12.34, error: 'exit status 1, 3 passed, 1 failed\n  1) a | b' },
@@ -54,6 +63,24 @@ describe('gpu:check: what it reads and writes', () => {
     });
     expect(gpuOf('')).to.equal(undefined);
     expect(gpuOf('No devices were found\n')).to.equal(undefined);
+  });
+
+  it('which cuDNN there is, and which convolutions are by it', () => {
+    expect(cudnnVersion('92801\n')).to.equal('9.28.1');
+    expect(cudnnVersion('90000\n')).to.equal('9.0.0');
+    expect(cudnnVersion('')).to.equal('not found');
+    const device = 'NVIDIA H100, 9.0, 132 multiprocessors, driver 13000, runtime 13000';
+    const hex = (name: string): string => Buffer.from(name).toString('hex');
+    const choices = [
+      'gradstep CUDA algorithms, format 1',
+      `${device}, conv x 1 2 2 1 float32, cuDNN 92801\t${hex('cudnn:implicit_gemm+bias')}`,
+      `${device}, conv_dx x 1 2 2 1 tf32\t${hex('own')}`,
+      `${device}, lstm 4 8\t${hex('persistent')}`,
+    ];
+    expect(convolutionsOf(`${choices.join('\n')}\n`)).to.deep.equal([
+      { what: 'conv x 1 2 2 1 float32', way: 'cudnn:implicit_gemm+bias' },
+      { what: 'conv_dx x 1 2 2 1 tf32', way: 'own' },
+    ]);
   });
 
   it('a report is named by device and date', () => {
@@ -101,6 +128,7 @@ describe('gpu:check: what it reads and writes', () => {
     const lines = text.split('\n');
     expect(lines).to.include('| device | cuda:0: NVIDIA H100 80GB HBM3, compute capability 9.0, 81559 MiB |');
     expect(lines).to.include('| driver | 580.65.06, for CUDA up to 13.0 |');
+    expect(lines).to.include('| cuDNN | 9.28.1 |');
     expect(lines).to.include('| clocks, MHz | SM 345 before and 1755 after, at most 1980; memory 2619, at most 2619 |');
     expect(lines).to.include('| ops | FAILED: exit status 1, 3 passed, 1 failed | 12.3 |');
     expect(lines).to.include('| bench | beside pytorch | 600.0 |');

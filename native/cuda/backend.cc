@@ -38,7 +38,8 @@ Error within(const Error& error, const ProgramStep& step) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(int device, bool deterministic) : device_(device), choices_(device, deterministic) {
+CudaBackend::CudaBackend(int device, bool deterministic)
+    : device_(device), choices_(device, deterministic), cudnn_(deterministic) {
   enter();
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&traits_.multiprocessors, cudaDevAttrMultiProcessorCount, device_));
   int waits = 0, shared_bytes = 0, major = 0;
@@ -211,8 +212,8 @@ void CudaBackend::prepare_steps(Entry& entry) {
   const auto place = [persistent = persistent_.data(), scratch = scratch_.data()](const Tensor& t) {
     return (t.region == Region::kPersistent ? persistent : scratch) + t.offset;
   };
-  Prepare prepare(place, reinterpret_cast<const Slot*>(slot_table_.data()), workspace_addresses_, *gemm_, choices_,
-                  traits_);
+  Prepare prepare(place, reinterpret_cast<const Slot*>(slot_table_.data()), workspace_addresses_, *gemm_, cudnn_,
+                  choices_, traits_);
   std::vector<Step> steps;
   std::vector<bool> exclusive;
   for (size_t i = 0; i < program.steps.size(); i++) {

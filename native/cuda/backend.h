@@ -14,6 +14,7 @@
 #include "core/backend.h"
 #include "core/schedule.h"
 #include "cuda/choices.h"
+#include "cuda/cudnn.h"
 #include "cuda/gemm.h"
 #include "cuda/handles.h"
 #include "cuda/prepare.h"
@@ -80,6 +81,7 @@ class CudaBackend final : public Backend {
   OwnedEvent run_begun_, batch_done_[3];
   std::unique_ptr<Transfer> transfer_, copy_beside_;  // on either stream
   std::unique_ptr<Gemm> gemm_;
+  CudnnOfSession cudnn_;
   DeviceMemory persistent_, scratch_, slot_table_;
   DeviceMemory workspaces_[kMostLanes];
   void* workspace_addresses_[kMostLanes] = {};

@@ -10,6 +10,12 @@
 
 namespace gradstep::cuda {
 
+// A way to run a step (ways.h) that cannot, as it turns out when it is launched: another one can.
+class Refusal : public Error {
+ public:
+  explicit Refusal(const std::string& message) : Error("ERR_DEVICE_FAILED", message) {}
+};
+
 [[noreturn]] inline void fail(cudaError_t error, const char* call, const char* file, int line) {
   cudaGetLastError();  // a failed launch is remembered per thread: forget it, it is being reported
   // "cudaMalloc(&p, n)" → "cudaMalloc"; file paths are shortened to their last two parts.

@@ -1,7 +1,7 @@
 // What an op's prepare function works with on CUDA: device addresses, scratch for one step, the slot table in device
-// memory, the GEMM seam, what the device is like and what was measured on it. A step only launches on the stream it is
-// given: it is called while the program is being captured into a graph, once for every step that the graph holds, and
-// never allocates, synchronises or asks the device anything.
+// memory, the GEMM seam, cuDNN, what the device is like and what was measured on it. A step only launches on the stream
+// it is given: it is called while the program is being captured into a graph, once for every step that the graph holds,
+// and never allocates, synchronises or asks the device anything.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -12,6 +12,7 @@
 #include "core/backend.h"
 #include "core/schedule.h"
 #include "cuda/choices.h"
+#include "cuda/cudnn.h"
 #include "cuda/gemm.h"
 #include "cuda/launch.h"
 #include "generated/tensor.h"
@@ -45,18 +46,19 @@ class Prepare {
   using Place = std::function<char*(const Tensor&)>;
 
   // `workspaces`: the address of each lane's.
-  Prepare(Place place, const Slot* slots, void* const* workspaces, Gemm& gemm, const Choices& choices,
-          const DeviceTraits& device)
+  Prepare(Place place, const Slot* slots, void* const* workspaces, Gemm& gemm, CudnnOfSession& cudnn,
+          const Choices& choices, const DeviceTraits& device)
       : place_(std::move(place)),
         slots_(slots),
         workspaces_(workspaces),
         gemm_(gemm),
+        cudnn_(cudnn),
         choices_(choices),
         device_(device) {}
 
   // The same on other memory, in one lane.
   Prepare elsewhere(Place place, void* const* workspace) const {
-    return Prepare(std::move(place), slots_, workspace, gemm_, choices_, device_);
+    return Prepare(std::move(place), slots_, workspace, gemm_, cudnn_, choices_, device_);
   }
 
   // Begins a step, in its lane.
@@ -81,6 +83,8 @@ class Prepare {
 
   const Slot* slots() const { return slots_; }  // device memory
   Gemm& gemm() const { return gemm_; }
+  // Null: it is not here.
+  const Cudnn* cudnn() const { return cudnn_.get(); }
   const Choices& choices() const { return choices_; }
   int multiprocessors() const { return device_.multiprocessors; }
   // Dynamic shared memory that a block of launch_at_once() may have; 0 where the device has no such launches.
@@ -95,6 +99,7 @@ class Prepare {
   const Slot* slots_;
   void* const* workspaces_;
   Gemm& gemm_;
+  CudnnOfSession& cudnn_;
   const Choices& choices_;
   DeviceTraits device_;
   size_t lane_ = 0;

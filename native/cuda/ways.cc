@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "cuda/check.h"
 #include "cuda/choices.h"
 #include "cuda/fastest.h"
 #include "cuda/handles.h"
@@ -76,8 +77,12 @@ int measured(const Prepare& prepare, const std::vector<Way>& ways, const std::ve
     Contest contest;
     contest.entrants = static_cast<int>(ways.size());
     contest.launch = [&](int way, cudaStream_t stream) {
-      steps[static_cast<size_t>(way)](stream);
-      return true;
+      try {
+        steps[static_cast<size_t>(way)](stream);
+        return true;
+      } catch (const Refusal&) {
+        return false;
+      }
     };
     contest.reset = [&](cudaStream_t stream) { rehearsal.reset(stream); };
     for (const Tensor& t : results) {

@@ -15,7 +15,7 @@ namespace gradstep::cuda {
 struct Way {
   std::string name;  // short; in the cache file, and in GRADSTEP_CUDA_WAYS
   // Like an op's prepare function. It asks Prepare for every address, and for nothing that a session has once, such as
-  // data sets.
+  // data sets. Its step may throw Refusal (check.h) where it is not the first way's.
   std::function<Step(Prepare&)> prepare;
 };
 

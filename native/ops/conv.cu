@@ -4,13 +4,17 @@
 // conv_dw sums over every output pixel of the batch: the sum is cut into slices that run side by side, their results
 // are added in order by a second launch, and dw is overwritten or added to. conv_dx is one launch for each class of
 // elements (see conv.cuh). Groups run side by side in one grid; depthwise convolutions have kernels of their own
-// (depthwise.cuh). All three write every element, in an order that depends on the shape and the device only.
+// (depthwise.cuh). All three write every element, in an order that depends on the shape and the device only. cuDNN's
+// kernels take the place of all these where they are measured to be faster (conv_cudnn.cuh).
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "generated/args/conv.h"
+#include "ops/conv_cudnn.cuh"
 #include "ops/conv_tiles.cuh"
 #include "ops/depthwise.cuh"
 
@@ -93,10 +97,9 @@ Step with_tiles(Prepare& prepare, const ConvShape& s, Run run) {
   return run(FmaTiles{});
 }
 
-}  // namespace
+// ---- our own kernels ----
 
-Step conv(Prepare& prepare, const ConvArgs& args) {
-  if (args.y.size() == 0) return nothing();
+Step own_conv(Prepare& prepare, const ConvArgs& args) {
   if (is_depthwise(args.groups, args.w)) return depthwise(prepare, args);
   const ConvShape s = conv_shape(args, args.x, args.w, args.y);
   ConvCall call{};
@@ -115,8 +118,7 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   return with_tiles(prepare, s, [&](auto tiles) { return run_conv<decltype(tiles)>(prepare, call); });
 }
 
-Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
-  if (args.dx.size() == 0) return nothing();
+Step own_conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   if (is_depthwise(args.groups, args.w)) return depthwise_dx(prepare, args);
   const ConvShape forward = conv_shape(args, args.dx, args.w, args.dy);
   const int last = args.dx.rank - 1;
@@ -179,8 +181,7 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   };
 }
 
-Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
-  if (args.dw.size() == 0) return nothing();
+Step own_conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   if (is_depthwise(args.groups, args.dw)) return depthwise_dw(prepare, args);
   const ConvShape s = conv_shape(args, args.x, args.dw, args.dy);
   ConvDwCall call{};
@@ -203,6 +204,72 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
     sum_bias(stream, call.dy, db);
     step(stream);
   };
+}
+
+// ---- which kernels ----
+
+// All that a choice may depend on: the geometry and the precision; what else there is, `flags` say.
+template <typename Args>
+std::string describe(const char* op, const Args& a, const Tensor& x, const Tensor& w, const Tensor& y,
+                     const std::string& flags) {
+  std::string text = op;
+  const auto add = [&](const char* name, const auto&... numbers) {
+    text += std::string(" ") + name;
+    ((text += " " + std::to_string(numbers)), ...);
+  };
+  for (const auto& [name, tensor] : {std::make_pair("x", &x), std::make_pair("w", &w), std::make_pair("y", &y)}) {
+    add(name);
+    for (int i = 0; i < tensor->rank; i++) text += " " + std::to_string(tensor->dims[i]);
+  }
+  add("stride", a.stride_d, a.stride_h, a.stride_w);
+  add("pad", a.pad_front, a.pad_top, a.pad_left);
+  add("dilation", a.dilation_d, a.dilation_h, a.dilation_w);
+  add("groups", a.groups);
+  const Precision precision = precision_of(a);
+  return text + flags +
+         (precision == Precision::kBfloat16 ? " bfloat16"
+          : precision == Precision::kTf32   ? " tf32"
+                                            : " float32");
+}
+
+// Takes the fastest of our kernels, which are the first way, and cuDNN's. `terms`: how many products are summed.
+template <typename Args>
+Step fastest_of(Prepare& prepare, std::string what, const Args& args, Step (*own)(Prepare&, const Args&),
+                const std::vector<Tensor>& results, int64_t terms) {
+  std::vector<Way> ways = {{"own", [=](Prepare& on) { return own(on, args); }}};
+  const std::vector<Way> library = cudnn_ways(prepare, args);
+  ways.insert(ways.end(), library.begin(), library.end());
+  if (!library.empty()) what += ", cuDNN " + std::to_string(prepare.cudnn()->version());
+  // By the rounding of products and of sums, of operands in (−1, 1).
+  const Precision precision = precision_of(args);
+  const double rate = precision == Precision::kBfloat16 ? 1e-2 : precision == Precision::kTf32 ? 2e-3 : 5e-6;
+  const double tolerance = rate * (1 + std::sqrt(static_cast<double>(terms))) + 1e-7 * static_cast<double>(terms);
+  return fastest_way(prepare, what, ways, results, tolerance);
+}
+
+}  // namespace
+
+Step conv(Prepare& prepare, const ConvArgs& args) {
+  if (args.y.size() == 0) return nothing();
+  const bool relu = args.activation == ConvArgs::kActivationRelu;
+  const std::string flags = std::string(args.bias.present() ? " bias" : "") + (relu ? " relu" : "");
+  return fastest_of(prepare, describe("conv", args, args.x, args.w, args.y, flags), args, own_conv, {args.y},
+                    args.w.size() / args.y.dims[args.y.rank - 1]);
+}
+
+Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
+  if (args.dx.size() == 0) return nothing();
+  const char* const flags = args.accumulate_dx != 0 ? " accumulate" : "";
+  return fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, own_conv_dx, {args.dx},
+                    args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
+}
+
+Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
+  if (args.dw.size() == 0) return nothing();
+  const std::string flags =
+      std::string(args.db.present() ? " bias" : "") + (args.accumulate_dw != 0 ? " accumulate" : "");
+  return fastest_of(prepare, describe("conv_dw", args, args.x, args.dw, args.dy, flags), args, own_conv_dw,
+                    {args.dw, args.db}, args.dy.size() / args.dy.dims[args.dy.rank - 1]);
 }
 
 }  // namespace gradstep::cuda

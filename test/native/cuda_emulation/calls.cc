@@ -92,8 +92,8 @@ bool is_object(Kind kind, const void* object) {
 }
 
 std::string alive() {
-  static constexpr const char* kNames[] = {"pinned allocation",   "stream",       "event",      "graph",
-                                           "instance of a graph", "open capture", "GEMM handle"};
+  static constexpr const char* kNames[] = {"pinned allocation",   "stream",       "event",       "graph",
+                                           "instance of a graph", "open capture", "GEMM handle", "cuDNN object"};
   std::string text;
   const auto tell = [&](size_t n, const std::string& name) {
     if (n > 0) text += (text.empty() ? "" : ", ") + std::to_string(n) + " " + name + (n > 1 ? "s" : "");

@@ -41,7 +41,7 @@ cudaError_t letting_go(const char* name, Body body) {
   return told(planned != cudaSuccess ? planned : error);
 }
 
-enum class Kind { kPinned, kStream, kEvent, kGraph, kGraphExec, kCapture, kGemm };
+enum class Kind { kPinned, kStream, kEvent, kGraph, kGraphExec, kCapture, kGemm, kCudnn };
 
 void add_object(Kind kind, const void* object);
 // False: there is no such object.

@@ -249,10 +249,10 @@ namespace emulation {
 
 cudaError_t set_shared_limit(const void* kernel, int bytes);
 
-// Runs the work of a product now, or records it when the stream is being captured. What it reads and writes besides are
-// allocations by any of their addresses (null: none).
+// Runs the work of a library's call now, or records it when the stream is being captured. What it reads and writes
+// besides are allocations by any of their addresses (null: none).
 cudaError_t enqueue(Stream* stream, const std::vector<const void*>& reads, const std::vector<const void*>& writes,
-                    std::function<void()> work);
+                    std::function<void()> work, const char* call_name = "gemm");
 // Likewise for a kernel: `thread` is one thread's work.
 cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 grid, dim3 block, size_t shared_bytes,
                            bool cooperating, bool at_once, std::function<void()> thread);

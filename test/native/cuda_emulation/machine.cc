@@ -13,16 +13,20 @@ int number(const char* variable, int otherwise) {
   return text == nullptr ? otherwise : atoi(text);
 }
 
+std::string text(const char* variable) {
+  const char* text = getenv(variable);
+  return text == nullptr ? "" : text;
+}
+
 }  // namespace
 
 int device_count() { return number("GRADSTEP_EMULATION_DEVICES", 1); }
 
 int driver_version() { return number("GRADSTEP_EMULATION_DRIVER", CUDART_VERSION); }
 
-std::string cublas_problem() {
-  const char* text = getenv("GRADSTEP_EMULATION_CUBLAS");
-  return text == nullptr ? "" : text;
-}
+std::string cublas_problem() { return text("GRADSTEP_EMULATION_CUBLAS"); }
+
+std::string cudnn_library() { return text("GRADSTEP_EMULATION_CUDNN"); }
 
 Capability capability(int device) {
   const char* text = getenv("GRADSTEP_EMULATION_CAPABILITY");

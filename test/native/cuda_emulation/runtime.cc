@@ -86,8 +86,8 @@ int device_of_copy(const void* to, const void* from, size_t bytes, cudaMemcpyKin
 }  // namespace
 
 cudaError_t enqueue(Stream* stream, const std::vector<const void*>& reads, const std::vector<const void*>& writes,
-                    std::function<void()> work) {
-  return call("gemm", [&]() -> cudaError_t {
+                    std::function<void()> work, const char* call_name) {
+  return call(call_name, [&]() -> cudaError_t {
     if (const cudaError_t error = on_current_device(stream); error != cudaSuccess) return error;
     return submit(stream, stream->device, [=, work = std::move(work)](Stream* on) {
       const auto may_read = [&](const void* address) { return may_use(on, "a product", address, false); };

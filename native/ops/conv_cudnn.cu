@@ -1,0 +1,213 @@
+// Convolutions on cuDNN (see conv_cudnn.cuh). Our kernels w [k…, in/groups, out] are [out, k…, in/groups] there: one
+// transposition of a matrix, of w before and of dw after, in the step's workspace. Where the library does not add the
+// bias, and relu follows, a pass over y does.
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cuda/cudnn_conv.h"
+#include "cuda/divide.h"
+#include "cuda/pack.h"
+#include "cuda/reduce.h"
+#include "ops/conv_cudnn.cuh"
+#include "ops/reduce_sum.cuh"
+#include "ops/scalar.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kHigh = kThreads / kWarp;
+
+// to [columns, rows] (+)= from [rows, columns], both float, in tiles of 32 x 32.
+__global__ void __launch_bounds__(kThreads)
+    turn_kernel(uint32_t rows, uint32_t columns, Divider wide, const float* from, float* to, bool accumulate) {
+  __shared__ float tile[kWarp][kWarp + 1];
+  uint32_t across;
+  const uint32_t row = wide.divide(blockIdx.x, across) * kWarp, column = across * kWarp;
+  const uint32_t lane = threadIdx.x % kWarp, high = threadIdx.x / kWarp;
+#pragma unroll
+  for (uint32_t i = high; i < kWarp; i += kHigh) {
+    if (row + i < rows && column + lane < columns)
+      tile[i][lane] = from[static_cast<int64_t>(row + i) * columns + column + lane];
+  }
+  __syncthreads();
+#pragma unroll
+  for (uint32_t j = high; j < kWarp; j += kHigh) {
+    if (column + j >= columns || row + lane >= rows) continue;
+    float* const at = to + static_cast<int64_t>(column + j) * rows + row + lane;
+    *at = accumulate ? *at + tile[lane][j] : tile[lane][j];
+  }
+}
+
+// y = act(y + bias), in packs; bias may be null.
+template <int kWidth>
+__global__ void __launch_bounds__(kThreads)
+    finish_kernel(uint32_t packs, Divider by_channels, const float* bias, bool relu, float* y) {
+  const uint32_t pack = blockIdx.x * kThreads + threadIdx.x;
+  if (pack >= packs) return;
+  uint32_t channel;
+  by_channels.divide(pack, channel);
+  Pack<float, kWidth> v = load_pack<kWidth>(y + static_cast<int64_t>(pack) * kWidth);
+  const Pack<float, kWidth> offset = load_or<kWidth>(bias, static_cast<int64_t>(channel) * kWidth, 0.f);
+#pragma unroll
+  for (int k = 0; k < kWidth; k++) {
+    const float sum = v.v[k] + offset.v[k];
+    v.v[k] = relu ? scalar::relu(sum) : sum;
+  }
+  store_pack(y + static_cast<int64_t>(pack) * kWidth, v);
+}
+
+using Turn = std::function<void(cudaStream_t, const float* from, float* to)>;
+
+Turn turn(int64_t rows, int64_t columns, bool accumulate) {
+  const auto tiles = [](int64_t size) { return (size + kWarp - 1) / kWarp; };
+  const dim3 grid = blocks_for(tiles(rows) * tiles(columns), 1);
+  const Divider wide(static_cast<uint32_t>(tiles(columns)));
+  return [=](cudaStream_t stream, const float* from, float* to) {
+    launch_cooperating(stream, turn_kernel, grid, dim3(kThreads), 0, static_cast<uint32_t>(rows),
+                       static_cast<uint32_t>(columns), wide, from, to, accumulate);
+  };
+}
+
+Step finish(const float* bias, bool relu, float* y, int64_t size, int32_t channels) {
+  const int width = channels % 4 == 0 ? 4 : 1;
+  const uint32_t packs = static_cast<uint32_t>(size / width);
+  const auto kernel = width == 4 ? finish_kernel<4> : finish_kernel<1>;
+  const Divider by_channels(static_cast<uint32_t>(channels / width));
+  return [=](cudaStream_t stream) {
+    launch(stream, kernel, blocks_for(packs, kThreads), dim3(kThreads), packs, by_channels, bias, relu, y);
+  };
+}
+
+// The convolution from x and w to y; nothing where padding after an axis is not what it is before.
+template <typename Args>
+std::optional<DnnConvShape> shape_of(const Args& a, const Tensor& x, const Tensor& w, const Tensor& y) {
+  DnnConvShape s{};
+  s.axes = x.rank - 2;
+  s.n = x.dims[0];
+  s.c = x.dims[x.rank - 1];
+  s.k = y.dims[y.rank - 1];
+  s.groups = a.groups;
+  s.precision = precision_of(a);
+  const int strides[] = {a.stride_d, a.stride_h, a.stride_w}, pads[] = {a.pad_front, a.pad_top, a.pad_left};
+  const int dilations[] = {a.dilation_d, a.dilation_h, a.dilation_w};
+  for (int i = 0; i < s.axes; i++) {
+    const int axis = 3 - s.axes + i;
+    s.in[i] = x.dims[i + 1];
+    s.out[i] = y.dims[i + 1];
+    s.kernel[i] = w.dims[i];
+    s.pad[i] = pads[axis];
+    s.stride[i] = strides[axis];
+    s.dilation[i] = dilations[axis];
+    // Whatever is padded after the last window is not seen, so that it is the number of windows that tells.
+    const int room = s.in[i] + 2 * s.pad[i] - (s.kernel[i] - 1) * s.dilation[i] - 1;
+    if (room < 0 || room / s.stride[i] + 1 != s.out[i]) return std::nullopt;
+  }
+  return s;
+}
+
+std::shared_ptr<const DnnConv> describe(Prepare& prepare, const std::optional<DnnConvShape>& shape,
+                                        DnnProduct product) {
+  const Cudnn* const cudnn = shape ? prepare.cudnn() : nullptr;
+  return cudnn != nullptr ? DnnConv::describe(*cudnn, *shape, product) : nullptr;
+}
+
+// A step's workspace: weights as the library wants them, then what the library asks for.
+struct Room {
+  Workspace workspace;
+  size_t weights_bytes;
+  float* weights() const { return static_cast<float*>(workspace.data()); }
+  void* rest() const { return static_cast<char*>(workspace.data()) + weights_bytes; }
+};
+
+Room room_for(Prepare& prepare, int64_t weights, const DnnProposal& by) {
+  const size_t bytes = (static_cast<size_t>(weights) * sizeof(float) + 255) / 256 * 256;
+  return {prepare.workspace(bytes + by.workspace_bytes), bytes};
+}
+
+}  // namespace
+
+std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
+  std::optional<DnnConvShape> shape = shape_of(args, args.x, args.w, args.y);
+  const bool relu = args.activation == ConvArgs::kActivationRelu;
+  if (shape) shape->relu = relu;
+  const auto conv = describe(prepare, shape, DnnProduct::kForward);
+  std::vector<Way> ways;
+  if (!conv) return ways;
+  const int64_t out = args.y.dims[args.y.rank - 1];
+  for (const DnnProposal& by : conv->proposals()) {
+    const auto prepare_with = [=](Prepare& on, bool adds_bias) -> Step {
+      const Room room = room_for(on, args.w.size(), by);
+      const Turn pack = turn(args.w.size() / out, out, false);
+      const float *const x = on.at(args.x), *const w = on.at(args.w), *const bias = on.at(args.bias);
+      float* const y = on.at(args.y);
+      if (adds_bias) {
+        return [=](cudaStream_t stream) {
+          pack(stream, w, room.weights());
+          conv->forward_with_bias(stream, by, x, room.weights(), bias, room.rest(), y);
+        };
+      }
+      const Step then =
+          bias != nullptr || relu ? finish(bias, relu, y, args.y.size(), static_cast<int32_t>(out)) : Step();
+      return [=](cudaStream_t stream) {
+        pack(stream, w, room.weights());
+        conv->forward(stream, by, x, room.weights(), room.rest(), y);
+        if (then) then(stream);
+      };
+    };
+    if (args.bias.present() && conv->adds_bias(by)) {
+      ways.push_back({conv->name_of(by) + "+bias", [=](Prepare& on) { return prepare_with(on, true); }});
+    }
+    ways.push_back({conv->name_of(by), [=](Prepare& on) { return prepare_with(on, false); }});
+  }
+  return ways;
+}
+
+std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDxArgs& args) {
+  const auto conv = describe(prepare, shape_of(args, args.dx, args.w, args.dy), DnnProduct::kData);
+  std::vector<Way> ways;
+  if (!conv) return ways;
+  const int64_t out = args.dy.dims[args.dy.rank - 1];
+  const bool accumulate = args.accumulate_dx != 0;
+  for (const DnnProposal& by : conv->proposals()) {
+    ways.push_back({conv->name_of(by), [=](Prepare& on) -> Step {
+                      const Room room = room_for(on, args.w.size(), by);
+                      const Turn pack = turn(args.w.size() / out, out, false);
+                      const float *const dy = on.at(args.dy), *const w = on.at(args.w);
+                      float* const dx = on.at(args.dx);
+                      return [=](cudaStream_t stream) {
+                        pack(stream, w, room.weights());
+                        conv->data(stream, by, room.weights(), dy, room.rest(), accumulate, dx);
+                      };
+                    }});
+  }
+  return ways;
+}
+
+std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDwArgs& args) {
+  const auto conv = describe(prepare, shape_of(args, args.x, args.dw, args.dy), DnnProduct::kFilter);
+  std::vector<Way> ways;
+  if (!conv) return ways;
+  const int64_t out = args.dy.dims[args.dy.rank - 1];
+  const bool accumulate = args.accumulate_dw != 0;
+  for (const DnnProposal& by : conv->proposals()) {
+    ways.push_back(
+        {conv->name_of(by), [=](Prepare& on) -> Step {
+           const Room room = room_for(on, args.dw.size(), by);
+           const Turn unpack = turn(out, args.dw.size() / out, accumulate);
+           const float *const x = on.at(args.x), *const dy = on.at(args.dy);
+           float *const dw = on.at(args.dw), *const db = on.at(args.db);
+           const SumRun sum_bias = db != nullptr ? plan_sum(on, {1, args.dy.size() / out, out, 1.f, false}) : SumRun();
+           return [=](cudaStream_t stream) {
+             if (sum_bias) sum_bias(stream, dy, db);
+             conv->filter(stream, by, x, dy, room.rest(), room.weights());
+             unpack(stream, room.weights(), dw);
+           };
+         }});
+  }
+  return ways;
+}
+
+}  // namespace gradstep::cuda

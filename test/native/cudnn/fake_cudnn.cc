@@ -1,0 +1,469 @@
+// A stand-in for cuDNN 9 on the emulated machine: convolutions by plain loops, as work on the stream. It insists on how
+// it is asked (descriptors, sizes, memory of the device, algorithms that it proposed) and scribbles over the workspace
+// that it asked for. Among its proposals are all those that must not be taken. What it computes is listed in the file
+// $GRADSTEP_FAKE_CUDNN_LOG, a line a call; the call that $GRADSTEP_FAKE_CUDNN_REFUSES names turns out not to be
+// supported.
+#include "fake_cudnn.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#define EXPORT __attribute__((visibility("default")))
+
+namespace gradstep::cuda {
+
+constexpr DnnStatus kBadParameter = static_cast<DnnStatus>(2000), kNotSupported = static_cast<DnnStatus>(3000);
+
+struct cudnnContext {
+  cudaStream_t stream = nullptr;
+};
+struct cudnnTensorStruct {
+  std::vector<int> dims, strides;  // images, channels, axes
+  size_t floats() const {
+    size_t n = 1;
+    for (const int size : dims) n *= static_cast<size_t>(size);
+    return n;
+  }
+  bool channels_last() const {
+    int expected = dims[1];
+    for (size_t i = dims.size() - 1; i >= 2; i--) {
+      if (strides[i] != expected) return false;
+      expected *= dims[i];
+    }
+    return strides[1] == 1 && strides[0] == expected;
+  }
+};
+struct cudnnFilterStruct {
+  std::vector<int> dims;  // out, in of a group, axes; stored channels last
+  size_t floats() const {
+    size_t n = 1;
+    for (const int size : dims) n *= static_cast<size_t>(size);
+    return n;
+  }
+};
+struct cudnnConvolutionStruct {
+  std::vector<int> pad, stride, dilation;
+  int groups = 1;
+  DnnMath math = DnnMath::kDefault;
+};
+struct cudnnActivationStruct {
+  DnnActivation of = DnnActivation::kRelu;
+  bool propagates_nan = false;
+};
+
+namespace {
+
+const FakeCudnnMachine* machine = nullptr;
+
+DnnStatus planned(const char* call) { return machine != nullptr ? machine->planned(call) : DnnStatus::kSuccess; }
+
+template <typename T>
+DnnStatus create(const char* call, T** made) {
+  if (const DnnStatus status = planned(call); status != DnnStatus::kSuccess) return status;
+  *made = new T;
+  if (machine != nullptr) machine->made(*made);
+  return DnnStatus::kSuccess;
+}
+
+template <typename T>
+DnnStatus destroy(const char* call, T* object) {
+  const DnnStatus status = planned(call);
+  if (machine != nullptr && !machine->let_go(object)) return kBadParameter;
+  delete object;
+  return status;
+}
+
+float tf32(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if (x == x) bits = (bits + 0x1000) & 0xFFFFE000u;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// A convolution, described by values: what is captured outlives its descriptors.
+struct Convolution {
+  cudnnTensorStruct x, y;
+  cudnnFilterStruct w;
+  cudnnConvolutionStruct by;
+
+  bool sound() const {
+    const size_t axes = by.pad.size(), rank = axes + 2;
+    if (x.dims.size() != rank || y.dims.size() != rank || w.dims.size() != rank) return false;
+    if (!x.channels_last() || !y.channels_last() || x.dims[0] != y.dims[0]) return false;
+    if (by.groups < 1 || w.dims[0] % by.groups != 0) return false;
+    if (w.dims[0] != y.dims[1] || w.dims[1] * by.groups != x.dims[1]) return false;
+    for (size_t i = 0; i < axes; i++) {
+      const int extent = (w.dims[i + 2] - 1) * by.dilation[i] + 1;
+      const int room = x.dims[i + 2] + 2 * by.pad[i] - extent;
+      if (room < 0 || y.dims[i + 2] != room / by.stride[i] + 1) return false;
+    }
+    return true;
+  }
+
+  // Calls visit(place in x, in w, in y) for every product.
+  template <typename Visit>
+  void products(Visit visit) const {
+    const size_t axes = by.pad.size();
+    int in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1};
+    int pad[3] = {}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};
+    for (size_t i = 0; i < axes; i++) {
+      const size_t axis = 3 - axes + i;
+      in[axis] = x.dims[i + 2];
+      out[axis] = y.dims[i + 2];
+      kernel[axis] = w.dims[i + 2];
+      pad[axis] = by.pad[i];
+      stride[axis] = by.stride[i];
+      dilation[axis] = by.dilation[i];
+    }
+    const int c = x.dims[1], k = y.dims[1], depth = w.dims[1], filters = k / by.groups;
+    const int pixels = out[0] * out[1] * out[2], taps = kernel[0] * kernel[1] * kernel[2];
+    for (int n = 0; n < x.dims[0]; n++) {
+      for (int pixel = 0; pixel < pixels; pixel++) {
+        const int at[3] = {pixel / out[2] / out[1], pixel / out[2] % out[1], pixel % out[2]};
+        for (int tap = 0; tap < taps; tap++) {
+          const int of[3] = {tap / kernel[2] / kernel[1], tap / kernel[2] % kernel[1], tap % kernel[2]};
+          size_t place = static_cast<size_t>(n);
+          bool inside = true;
+          for (int i = 0; i < 3; i++) {
+            const int position = at[i] * stride[i] + of[i] * dilation[i] - pad[i];
+            inside = inside && position >= 0 && position < in[i];
+            place = place * static_cast<size_t>(in[i]) + static_cast<size_t>(std::max(position, 0));
+          }
+          if (!inside) continue;
+          for (int filter = 0; filter < k; filter++) {
+            const size_t from = place * static_cast<size_t>(c) + static_cast<size_t>(filter / filters * depth);
+            const size_t weight = (static_cast<size_t>(filter) * static_cast<size_t>(taps) + static_cast<size_t>(tap)) *
+                                  static_cast<size_t>(depth);
+            const size_t to = (static_cast<size_t>(n) * static_cast<size_t>(pixels) + static_cast<size_t>(pixel)) *
+                                  static_cast<size_t>(k) +
+                              static_cast<size_t>(filter);
+            for (size_t i = 0; i < static_cast<size_t>(depth); i++) visit(from + i, weight + i, to);
+          }
+        }
+      }
+    }
+  }
+
+  float operand(float x) const { return by.math == DnnMath::kFma ? x : tf32(x); }
+};
+
+// to = factor * to + sums, where factor 0 reads nothing.
+void store(const std::vector<double>& sums, float factor, float* to) {
+  for (size_t i = 0; i < sums.size(); i++) {
+    to[i] = static_cast<float>(factor == 0 ? sums[i] : sums[i] + static_cast<double>(factor) * to[i]);
+  }
+}
+
+// ---- algorithms ----
+
+enum Product { kForward, kData, kFilter };
+
+constexpr size_t kTooMuch = size_t{1} << 30;
+
+// What is proposed, in this order; memory tells one from another.
+struct Offer {
+  int algorithm;
+  DnnStatus status;
+  size_t memory;
+  bool deterministic;
+  DnnMath math;  // where TF32 is allowed; else it is FMA
+  bool acceptable;
+};
+
+const std::vector<Offer>& offers(Product product) {
+  constexpr auto kOk = DnnStatus::kSuccess;
+  static const std::vector<Offer> all[] = {{{2, kNotSupported, 0, true, DnnMath::kDefault, false},
+                                            {6, kOk, 0, false, DnnMath::kDefault, false},
+                                            {7, kOk, kTooMuch, true, DnnMath::kDefault, false},
+                                            {3, kOk, 0, true, DnnMath::kConverting, false},
+                                            {1, kOk, 1000, true, DnnMath::kTensorOps, true},
+                                            {1, kOk, 1000, true, DnnMath::kDefault, true},
+                                            {0, kOk, 0, true, DnnMath::kDefault, true},
+                                            {5, kOk, 600, true, DnnMath::kDefault, true},
+                                            {4, kOk, 0, true, DnnMath::kDefault, false}},
+                                           {{0, kOk, 0, false, DnnMath::kDefault, false},
+                                            {1, kOk, 700, true, DnnMath::kTensorOps, true},
+                                            {3, kOk, kTooMuch, true, DnnMath::kDefault, false},
+                                            {4, kOk, 0, true, DnnMath::kDefault, true},
+                                            {5, kOk, 512, true, DnnMath::kDefault, true}},
+                                           {{0, kOk, 0, false, DnnMath::kDefault, false},
+                                            {3, kOk, 0, false, DnnMath::kDefault, false},
+                                            {1, kOk, 900, true, DnnMath::kTensorOps, true},
+                                            {5, kOk, 0, true, DnnMath::kDefault, true},
+                                            {2, kOk, 256, true, DnnMath::kDefault, true}}};
+  return all[product];
+}
+
+DnnStatus propose(const char* call, Product product, const Convolution& c, int most, int* count, DnnAlgorithm* found) {
+  if (const DnnStatus status = planned(call); status != DnnStatus::kSuccess) return status;
+  if (!c.sound()) return kBadParameter;
+  *count = 0;
+  for (const Offer& offer : offers(product)) {
+    if (*count == most) break;
+    // Algorithm 0 is told as the default even where FMA was asked for.
+    const DnnMath math = c.by.math == DnnMath::kFma && offer.algorithm != 0 ? DnnMath::kFma : offer.math;
+    found[(*count)++] = {offer.algorithm, offer.status, -1.f, offer.memory, offer.deterministic, math, {}};
+  }
+  return DnnStatus::kSuccess;
+}
+
+// The offer of that algorithm that may be run, or null. Those that convert operands have no other form.
+const Offer* acceptable(Product product, int algorithm) {
+  for (const Offer& offer : offers(product)) {
+    if (offer.algorithm == algorithm && offer.acceptable) return &offer;
+  }
+  return nullptr;
+}
+
+DnnStatus workspace(const char* call, Product product, const Convolution& c, int algorithm, size_t* bytes) {
+  if (const DnnStatus status = planned(call); status != DnnStatus::kSuccess) return status;
+  if (!c.sound()) return kBadParameter;
+  for (const Offer& offer : offers(product)) {
+    if (offer.algorithm != algorithm) continue;
+    if (offer.math == DnnMath::kConverting && c.by.math == DnnMath::kFma) return kNotSupported;
+    *bytes = offer.memory;
+    return DnnStatus::kSuccess;
+  }
+  return kNotSupported;
+}
+
+struct Operand {
+  const void* address;
+  size_t floats;
+};
+
+void log(const char* call, int algorithm) {
+  const char* const path = getenv("GRADSTEP_FAKE_CUDNN_LOG");
+  std::FILE* const file = path == nullptr ? nullptr : std::fopen(path, "a");
+  if (file == nullptr) return;
+  std::fprintf(file, "%s %d\n", call, algorithm);
+  std::fclose(file);
+}
+
+// Operands: x, w, y, of which one is the result, and what else is read.
+template <typename Work>
+DnnStatus run(const char* call, Product product, DnnHandle handle, const Convolution& c, int algorithm, void* scratch,
+              size_t scratch_bytes, const std::vector<Operand>& operands, Work work) {
+  const Offer* const offer = acceptable(product, algorithm);
+  const bool math = c.by.math == DnnMath::kFma || c.by.math == DnnMath::kDefault || c.by.math == DnnMath::kTensorOps;
+  if (!c.sound() || offer == nullptr || !math || scratch_bytes < offer->memory || machine == nullptr) {
+    return kBadParameter;
+  }
+  for (const Operand& operand : operands) {
+    if (!machine->on_device(operand.address, operand.floats * sizeof(float))) return kBadParameter;
+  }
+  if (!machine->on_device(scratch, offer->memory)) return kBadParameter;
+  const char* const refused = getenv("GRADSTEP_FAKE_CUDNN_REFUSES");
+  if (refused != nullptr && strcmp(refused, call) == 0) return kNotSupported;
+  log(call, algorithm);
+  std::vector<const void*> reads, writes{offer->memory == 0 ? nullptr : scratch, operands[product == kForward ? 2
+                                                                                          : product == kData  ? 0
+                                                                                                              : 1]
+                                                                                     .address};
+  for (const Operand& operand : operands) reads.push_back(operand.address);
+  return machine->enqueue(handle->stream, call, reads, writes, [=, bytes = offer->memory] {
+    memset(scratch, 0xFF, bytes);
+    work();
+  });
+}
+
+}  // namespace
+}  // namespace gradstep::cuda
+
+using namespace gradstep::cuda;
+
+#define CALL extern "C" EXPORT DnnStatus
+#define PLANNED(call) \
+  if (const DnnStatus status = planned(call); status != DnnStatus::kSuccess) return status
+
+extern "C" EXPORT void fake_cudnn_attach(const FakeCudnnMachine* given) { machine = given; }
+
+extern "C" EXPORT size_t cudnnGetVersion() { return 92801; }
+extern "C" EXPORT const char* cudnnGetErrorString(DnnStatus status) {
+  switch (static_cast<int>(status)) {
+    case 2000:
+      return "CUDNN_STATUS_BAD_PARAM";
+    case 3000:
+      return "CUDNN_STATUS_NOT_SUPPORTED";
+    case 4004:
+      return "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED";
+    case 5000:
+      return "CUDNN_STATUS_EXECUTION_FAILED";
+  }
+  return "an unknown status";
+}
+
+CALL cudnnCreate(DnnHandle* made) { return create("cudnnCreate", made); }
+CALL cudnnDestroy(DnnHandle object) { return destroy("cudnnDestroy", object); }
+CALL cudnnSetStream(DnnHandle handle, cudaStream_t stream) {
+  PLANNED("cudnnSetStream");
+  handle->stream = stream;
+  return DnnStatus::kSuccess;
+}
+
+#define DESCRIPTOR(kind, type)                                                                              \
+  CALL cudnnCreate##kind##Descriptor(type* made) { return create("cudnnCreate" #kind "Descriptor", made); } \
+  CALL cudnnDestroy##kind##Descriptor(type object) { return destroy("cudnnDestroy" #kind "Descriptor", object); }
+DESCRIPTOR(Tensor, DnnTensor)
+DESCRIPTOR(Filter, DnnFilter)
+DESCRIPTOR(Convolution, DnnConvolution)
+DESCRIPTOR(Activation, DnnActivationOf)
+
+CALL cudnnSetTensorNdDescriptor(DnnTensor tensor, DnnType type, int rank, const int* dims, const int* strides) {
+  PLANNED("cudnnSetTensorNdDescriptor");
+  if (type != DnnType::kFloat || rank < 4 || rank > 5) return kBadParameter;
+  tensor->dims.assign(dims, dims + rank);
+  tensor->strides.assign(strides, strides + rank);
+  return DnnStatus::kSuccess;
+}
+
+CALL cudnnSetFilterNdDescriptor(DnnFilter filter, DnnType type, DnnFormat format, int rank, const int* dims) {
+  PLANNED("cudnnSetFilterNdDescriptor");
+  if (type != DnnType::kFloat || format != DnnFormat::kChannelsLast || rank < 4 || rank > 5) return kBadParameter;
+  filter->dims.assign(dims, dims + rank);
+  return DnnStatus::kSuccess;
+}
+
+CALL cudnnSetConvolutionNdDescriptor(DnnConvolution convolution, int axes, const int* pad, const int* stride,
+                                     const int* dilation, DnnMode mode, DnnType type) {
+  PLANNED("cudnnSetConvolutionNdDescriptor");
+  if (type != DnnType::kFloat || mode != DnnMode::kCrossCorrelation || axes < 2 || axes > 3) return kBadParameter;
+  convolution->pad.assign(pad, pad + axes);
+  convolution->stride.assign(stride, stride + axes);
+  convolution->dilation.assign(dilation, dilation + axes);
+  return DnnStatus::kSuccess;
+}
+
+CALL cudnnSetConvolutionGroupCount(DnnConvolution convolution, int groups) {
+  PLANNED("cudnnSetConvolutionGroupCount");
+  convolution->groups = groups;
+  return DnnStatus::kSuccess;
+}
+
+CALL cudnnSetConvolutionMathType(DnnConvolution convolution, DnnMath math) {
+  PLANNED("cudnnSetConvolutionMathType");
+  convolution->math = math;
+  return DnnStatus::kSuccess;
+}
+
+CALL cudnnSetActivationDescriptor(DnnActivationOf activation, DnnActivation of, DnnNan nan, double) {
+  PLANNED("cudnnSetActivationDescriptor");
+  activation->of = of;
+  activation->propagates_nan = nan == DnnNan::kPropagate;
+  return DnnStatus::kSuccess;
+}
+
+CALL cudnnGetConvolutionForwardAlgorithm_v7(DnnHandle, DnnTensor x, DnnFilter w, DnnConvolution by, DnnTensor y,
+                                            int most, int* count, DnnAlgorithm* found) {
+  return propose("cudnnGetConvolutionForwardAlgorithm_v7", kForward, {*x, *y, *w, *by}, most, count, found);
+}
+CALL cudnnGetConvolutionBackwardDataAlgorithm_v7(DnnHandle, DnnFilter w, DnnTensor dy, DnnConvolution by, DnnTensor dx,
+                                                 int most, int* count, DnnAlgorithm* found) {
+  return propose("cudnnGetConvolutionBackwardDataAlgorithm_v7", kData, {*dx, *dy, *w, *by}, most, count, found);
+}
+CALL cudnnGetConvolutionBackwardFilterAlgorithm_v7(DnnHandle, DnnTensor x, DnnTensor dy, DnnConvolution by,
+                                                   DnnFilter dw, int most, int* count, DnnAlgorithm* found) {
+  return propose("cudnnGetConvolutionBackwardFilterAlgorithm_v7", kFilter, {*x, *dy, *dw, *by}, most, count, found);
+}
+
+CALL cudnnGetConvolutionForwardWorkspaceSize(DnnHandle, DnnTensor x, DnnFilter w, DnnConvolution by, DnnTensor y,
+                                             int algorithm, size_t* bytes) {
+  return workspace("cudnnGetConvolutionForwardWorkspaceSize", kForward, {*x, *y, *w, *by}, algorithm, bytes);
+}
+CALL cudnnGetConvolutionBackwardDataWorkspaceSize(DnnHandle, DnnFilter w, DnnTensor dy, DnnConvolution by, DnnTensor dx,
+                                                  int algorithm, size_t* bytes) {
+  return workspace("cudnnGetConvolutionBackwardDataWorkspaceSize", kData, {*dx, *dy, *w, *by}, algorithm, bytes);
+}
+CALL cudnnGetConvolutionBackwardFilterWorkspaceSize(DnnHandle, DnnTensor x, DnnTensor dy, DnnConvolution by,
+                                                    DnnFilter dw, int algorithm, size_t* bytes) {
+  return workspace("cudnnGetConvolutionBackwardFilterWorkspaceSize", kFilter, {*x, *dy, *dw, *by}, algorithm, bytes);
+}
+
+namespace {
+
+float value(const void* scalar) { return *static_cast<const float*>(scalar); }
+
+// y = act(conv(x, w) + bias), bias and activation where there are some.
+DnnStatus forward(const char* call, DnnHandle handle, const Convolution& c, const void* x, const void* w, int algorithm,
+                  void* scratch, size_t bytes, const void* bias, bool relu, void* y) {
+  std::vector<Operand> operands = {{x, c.x.floats()}, {w, c.w.floats()}, {y, c.y.floats()}};
+  if (bias != nullptr) operands.push_back({bias, static_cast<size_t>(c.y.dims[1])});
+  return run(call, kForward, handle, c, algorithm, scratch, bytes, operands, [=] {
+    std::vector<double> sums(c.y.floats());
+    const auto *from = static_cast<const float*>(x), *by = static_cast<const float*>(w);
+    const auto* offsets = static_cast<const float*>(bias);
+    c.products([&](size_t i, size_t j, size_t k) {
+      sums[k] += static_cast<double>(c.operand(from[i])) * static_cast<double>(c.operand(by[j]));
+    });
+    const size_t channels = static_cast<size_t>(c.y.dims[1]);
+    for (size_t k = 0; k < sums.size(); k++) {
+      if (offsets != nullptr) sums[k] += static_cast<double>(offsets[k % channels]);
+      if (relu && sums[k] < 0) sums[k] = 0;
+    }
+    store(sums, 0.f, static_cast<float*>(y));
+  });
+}
+
+}  // namespace
+
+CALL cudnnConvolutionForward(DnnHandle handle, const void* alpha, DnnTensor x_of, const void* x, DnnFilter w_of,
+                             const void* w, DnnConvolution by, int algorithm, void* scratch, size_t bytes,
+                             const void* beta, DnnTensor y_of, void* y) {
+  if (value(alpha) != 1.f || value(beta) != 0.f) return kBadParameter;
+  return forward("cudnnConvolutionForward", handle, {*x_of, *y_of, *w_of, *by}, x, w, algorithm, scratch, bytes,
+                 nullptr, false, y);
+}
+
+CALL cudnnConvolutionBiasActivationForward(DnnHandle handle, const void* alpha, DnnTensor x_of, const void* x,
+                                           DnnFilter w_of, const void* w, DnnConvolution by, int algorithm,
+                                           void* scratch, size_t bytes, const void* beta, DnnTensor z_of, const void* z,
+                                           DnnTensor bias_of, const void* bias, DnnActivationOf activation,
+                                           DnnTensor y_of, void* y) {
+  std::vector<int> dims(y_of->dims.size(), 1);
+  dims[1] = y_of->dims[1];
+  if (value(alpha) != 1.f || value(beta) != 0.f || z != y || z_of->dims != y_of->dims || bias == nullptr ||
+      bias_of->dims != dims || !activation->propagates_nan) {
+    return kBadParameter;
+  }
+  if (algorithm != 1) return kNotSupported;  // as far as there is no relu
+  return forward("cudnnConvolutionBiasActivationForward", handle, {*x_of, *y_of, *w_of, *by}, x, w, algorithm, scratch,
+                 bytes, bias, activation->of == DnnActivation::kRelu, y);
+}
+
+CALL cudnnConvolutionBackwardData(DnnHandle handle, const void* alpha, DnnFilter w_of, const void* w, DnnTensor dy_of,
+                                  const void* dy, DnnConvolution by, int algorithm, void* scratch, size_t bytes,
+                                  const void* beta, DnnTensor dx_of, void* dx) {
+  if (value(alpha) != 1.f) return kBadParameter;
+  const Convolution c{*dx_of, *dy_of, *w_of, *by};
+  const std::vector<Operand> operands = {{dx, c.x.floats()}, {w, c.w.floats()}, {dy, c.y.floats()}};
+  const float factor = value(beta);
+  return run("cudnnConvolutionBackwardData", kData, handle, c, algorithm, scratch, bytes, operands, [=] {
+    std::vector<double> sums(c.x.floats());
+    const auto *from = static_cast<const float*>(dy), *weights = static_cast<const float*>(w);
+    c.products([&](size_t i, size_t j, size_t k) {
+      sums[i] += static_cast<double>(c.operand(from[k])) * static_cast<double>(c.operand(weights[j]));
+    });
+    store(sums, factor, static_cast<float*>(dx));
+  });
+}
+
+CALL cudnnConvolutionBackwardFilter(DnnHandle handle, const void* alpha, DnnTensor x_of, const void* x, DnnTensor dy_of,
+                                    const void* dy, DnnConvolution by, int algorithm, void* scratch, size_t bytes,
+                                    const void* beta, DnnFilter dw_of, void* dw) {
+  if (value(alpha) != 1.f || value(beta) != 0.f) return kBadParameter;
+  const Convolution c{*x_of, *dy_of, *dw_of, *by};
+  const std::vector<Operand> operands = {{x, c.x.floats()}, {dw, c.w.floats()}, {dy, c.y.floats()}};
+  return run("cudnnConvolutionBackwardFilter", kFilter, handle, c, algorithm, scratch, bytes, operands, [=] {
+    std::vector<double> sums(c.w.floats());
+    const auto *from = static_cast<const float*>(x), *slopes = static_cast<const float*>(dy);
+    c.products([&](size_t i, size_t j, size_t k) {
+      sums[j] += static_cast<double>(c.operand(from[i])) * static_cast<double>(c.operand(slopes[k]));
+    });
+    store(sums, 0.f, static_cast<float*>(dw));
+  });
+}
