@@ -86,17 +86,21 @@ struct TensorTile {
     __device__ Element* at(int line, int i) { return &v[line][place(line, i)]; }
     __device__ const Element* at(int line, int i) const { return &v[line][place(line, i)]; }
 
-    // Rows [row, row + 16) and the step-th 32 bytes of k as ldmatrix deals them out: block[0] has the first 8 rows and
-    // 16 bytes, block[1] the other rows, block[2] and [3] the other bytes.
+    // Sixteen rows of A from `row` on, or columns of B, and the step-th 32 bytes of k as ldmatrix deals them out: four
+    // blocks of 8 lines and 16 bytes, in the order in which mma takes them. For A both halves of the rows come first,
+    // then their other bytes; for B all of the first columns: registers of one operand must be neighbours.
+    template <bool kColumns>
     __device__ void read(int row, int step, uint32_t (&block)[4]) const {
       const int lane = static_cast<int>(threadIdx.x) % 32;
+      const auto line = [](int i) { return (kColumns ? i / 2 : i % 2) * 8; };
+      const auto half = [](int i) { return kColumns ? i % 2 : i / 2; };
       if constexpr (kAlongK) {
-        ldmatrix(block, at(row + lane % 16, (2 * step + lane / 16) * kPiece));
+        ldmatrix(block, at(row + line(lane / 8) + lane % 8, (2 * step + half(lane / 8)) * kPiece));
       } else if constexpr (kBytes == 2) {
-        ldmatrix_transposed(block, at(step * 16 + lane / 16 * 8 + lane % 8, row + lane / 8 % 2 * 8));
+        ldmatrix_transposed(block, at(step * 16 + half(lane / 8) * 8 + lane % 8, row + line(lane / 8)));
       } else {  // ldmatrix transposes numbers of two bytes only
 #pragma unroll
-        for (int i = 0; i < 4; i++) block[i] = *at(step * 8 + i / 2 * 4 + lane % 4, row + i % 2 * 8 + lane / 4);
+        for (int i = 0; i < 4; i++) block[i] = *at(step * 8 + half(i) * 4 + lane % 4, row + line(i) + lane / 4);
       }
     }
 
@@ -134,17 +138,17 @@ struct TensorTile {
     for (int step = 0; step < kSteps; step++) {
       uint32_t rows[kWarpM / 16][4];
 #pragma unroll
-      for (int i = 0; i < kWarpM / 16; i++) a.read(first_row + 16 * i, step, rows[i]);
+      for (int i = 0; i < kWarpM / 16; i++) a.template read<false>(first_row + 16 * i, step, rows[i]);
 #pragma unroll
       for (int j = 0; j < kRuns; j += 2) {
         uint32_t columns[4];
-        b.read(first_column + 8 * j, step, columns);
+        b.template read<true>(first_column + 8 * j, step, columns);
 #pragma unroll
         for (int i = 0; i < kWarpM / 16; i++) {
 #pragma unroll
           for (int e = 0; e < 2; e++) {
-            Type::mma(c[2 * i * kRuns + j + e].v, c[(2 * i + 1) * kRuns + j + e].v, rows[i], columns[e],
-                      columns[e + 2]);
+            Type::mma(c[2 * i * kRuns + j + e].v, c[(2 * i + 1) * kRuns + j + e].v, rows[i], columns[2 * e],
+                      columns[2 * e + 1]);
           }
         }
       }
