@@ -62,6 +62,7 @@ struct TensorTile {
   static constexpr int kWarpsN = kTileThreads / 32 / kWarpsM;
   static constexpr int kWarpM = kM / kWarpsM, kWarpN = kN / kWarpsN;
   static constexpr int kRows = kWarpM / 8, kRuns = kWarpN / 8, kRun = 2;
+  static constexpr int kTurns = 2;
   static constexpr bool kAvailable = kHasTensorCores;
   static_assert(kWarpM % 16 == 0 && kWarpN % 16 == 0, "whole blocks");
 
@@ -81,6 +82,7 @@ struct TensorTile {
     static constexpr bool kAlongK = Loader::kAlongK;
     static constexpr int kLines = kAlongK ? kSide : kDepth, kLength = kAlongK ? kDepth : kSide;
     static constexpr int kPieces = kLength / kPiece;
+    static_assert(kPieces >= 2 && (kBytes == 2 || kPieces >= 4), "as many as change places");
     Element v[kLines][kLength];
 
     __device__ Element* at(int line, int i) { return &v[line][place(line, i)]; }
@@ -108,7 +110,8 @@ struct TensorTile {
     static __device__ int place(int line, int i) {
       int turn;
       if constexpr (!kAlongK && kBytes == 4) {
-        turn = line % 4 * 2;  // a warp reads eight words of four lines
+        // A warp reads eight words of four lines.
+        turn = kPieces >= 8 ? line % 4 * 2 : line / 2 % 2 * 2;
       } else if constexpr (kPieces >= 8) {
         turn = line % 8;
       } else {

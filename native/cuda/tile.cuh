@@ -7,6 +7,7 @@
 // How it is multiplied is the tile's: here on FMA units, in float32; on tensor cores: cuda/tensor_tile.cuh. A tile says
 //   Slice, put_along_k, put_along_rows  how a slice lies in shared memory; neighbours that a loader writes to it
 //   accumulate                          adds a slice's products
+//   kTurns                              slices that are multiplied in a turn of the loop: 1 or 2
 //   kRows, kRuns, kRun, row, column     a thread's results: kRuns runs of kRun neighbours in each of kRows rows
 #pragma once
 
@@ -24,6 +25,7 @@ struct Tile {
   static constexpr int kM = kM_, kN = kN_, kTm = kTm_;
   static constexpr int kDepth = 16;
   static constexpr int kRows = kTm, kRuns = 1, kRun = 4;
+  static constexpr int kTurns = 1;  // products are nearly all of a turn
   static constexpr bool kAvailable = true;
   // Rows are padded by 16 bytes, so that columns written side by side fall into different banks.
   static constexpr int kRowA = kM + 4, kRowB = kN + 4;
@@ -80,20 +82,28 @@ __device__ inline void multiply(SliceA (&slice_a)[2], SliceB (&slice_b)[2], A& a
   a.store(slice_a[0]);
   b.store(slice_b[0]);
   __syncthreads();
-  int current = 0;
-  for (uint32_t k = k_begin; k < k_end; k += T::kDepth) {
-    const bool more = k + T::kDepth < k_end;
-    if (more) {
-      a.fetch(k + T::kDepth, k_end);
-      b.fetch(k + T::kDepth, k_end);
+  int buffer = 0;
+  for (uint32_t k = k_begin; k < k_end;) {
+    // Where both turns are written out, which buffer it is stands in the instructions and not in registers.
+#pragma unroll
+    for (int turn = 0; turn < T::kTurns; turn++) {
+      const int current = T::kTurns == 2 ? turn : buffer;
+      const uint32_t next = k + T::kDepth;
+      const bool more = next < k_end;
+      if (more) {
+        a.fetch(next, k_end);
+        b.fetch(next, k_end);
+      }
+      T::accumulate(slice_a[current], slice_b[current], c);
+      if (more) {
+        a.store(slice_a[current ^ 1]);
+        b.store(slice_b[current ^ 1]);
+      }
+      __syncthreads();
+      buffer ^= 1;
+      k = next;
+      if (!more) break;
     }
-    T::accumulate(slice_a[current], slice_b[current], c);
-    if (more) {
-      a.store(slice_a[current ^ 1]);
-      b.store(slice_b[current ^ 1]);
-    }
-    __syncthreads();
-    current ^= 1;
   }
 }
 

@@ -1,10 +1,21 @@
 // matmul on CUDA: the GEMM seam makes the product, bias and relu included. A mask is applied by a pass of our own
-// behind it, which also sums the columns (slope.cuh).
+// behind it, which also sums the columns.
 #include "cuda/prepare.h"
 #include "generated/args/matmul.h"
-#include "ops/slope.cuh"
+#include "ops/slope_pass.cuh"
 
 namespace gradstep::cuda {
+namespace {
+
+struct Mask {
+  const float* mask;  // [m, n]
+  int64_t n;
+  __device__ float operator()(float y, int64_t row, int64_t column) const {
+    return mask[row * n + column] > 0.f ? y : 0.f;
+  }
+};
+
+}  // namespace
 
 Step matmul(Prepare& prepare, const MatmulArgs& args) {
   const bool transpose_a = args.transpose_a == MatmulArgs::kTransposeAYes;
@@ -23,16 +34,15 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   const float* a = prepare.at(args.a);
   const float* b = prepare.at(args.b);
   const float* bias = prepare.at(args.bias);
+  const float* mask = prepare.at(args.mask);
   float* y = prepare.at(args.y);
   const Workspace workspace = prepare.workspace(prepare.gemm().workspace_bytes(shape));
   const Gemm::Run run = prepare.gemm().plan(shape);
-  const float* mask = prepare.at(args.mask);
   if (mask == nullptr) return [=](cudaStream_t stream) { run(stream, a, b, bias, y, workspace.data()); };
-  float* sums = prepare.at(args.sums);
-  const SlopeRun apply_mask = plan_slope(prepare, Activation::kRelu, shape.m, shape.n, sums != nullptr);
+  const Step pass = plan_slope_pass(prepare, shape.m, shape.n, y, Mask{mask, shape.n}, prepare.at(args.sums));
   return [=](cudaStream_t stream) {
     run(stream, a, b, bias, y, workspace.data());
-    apply_mask(stream, y, mask, sums);
+    pass(stream);
   };
 }
 

@@ -1,4 +1,4 @@
-// mlp and mlp_grad on CUDA: two to four narrow dense layers, one by one (mlp_layers.cuh) or in one launch each way, in
+// mlp and mlp_grad on CUDA: two to four narrow dense layers, one by one (mlp_layers.cu) or in one launch each way, in
 // float32 on the FMA units. There a block goes through all layers by itself, so nobody waits for anybody and no sum is
 // shared by blocks:
 //   forward   a block takes four rows; it reads every weight once, coalesced, for all of them
@@ -20,8 +20,7 @@
 #include "cuda/vec.h"
 #include "cuda/ways.h"
 #include "generated/args/mlp.h"
-#include "ops/mlp_layers.cuh"
-#include "ops/slope.cuh"
+#include "ops/mlp.cuh"
 
 namespace gradstep::cuda {
 namespace {

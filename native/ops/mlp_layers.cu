@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "cuda/scratch.h"
-#include "ops/mlp_layers.cuh"
+#include "ops/mlp.cuh"
 #include "ops/reduce_sum.cuh"
-#include "ops/slope.cuh"
+#include "ops/slope_pass.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -17,6 +17,18 @@ __global__ void __launch_bounds__(kThreads) activate_kernel(Activation kind, int
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i < size) y[i] = value(kind, y[i]);
 }
+
+// Of an activation whose values are y [·, n].
+struct Slope {
+  Activation kind;
+  const float* y;
+  int64_t n;
+  __device__ float operator()(float d, int64_t row, int64_t column) const {
+    const float v = y[row * n + column];
+    if (kind == Activation::kRelu) return v > 0.f ? d : 0.f;
+    return d * slope(kind, v);
+  }
+};
 
 GemmShape product_of(int64_t m, int64_t n, int64_t k, Precision precision) {
   GemmShape shape{};
@@ -53,7 +65,8 @@ struct LayerGrad {
   Gemm::Run weights, input;  // empty: not wanted
   Place dz;                  // by this layer's sums
   SumRun sum;                // of dz for dbias, where nothing else makes it
-  SlopeRun slope;            // of the layer below, behind `input`; or empty
+  Slope below;               // of the layer below
+  SlopeRun<Slope> slope;     // behind `input`; or empty
 };
 
 }  // namespace
@@ -127,8 +140,9 @@ Step mlp_grad_by_layers(Prepare& prepare, const MlpGradArgs& args) {
       shape.transpose_b = true;
       layer.input = scratch.product(shape);
     }
-    if (const Activation kind = static_cast<Activation>(below[l]); l > lowest && kind != Activation::kLinear) {
-      layer.slope = plan_slope(prepare, kind, rows, inputs, dbias[l - 1]->present(), scratch.behind());
+    layer.below = {static_cast<Activation>(below[l]), layer.a, inputs};
+    if (l > lowest && layer.below.kind != Activation::kLinear) {
+      layer.slope = plan_slope_run<Slope>(prepare, rows, inputs, dbias[l - 1]->present(), scratch.behind());
     }
     const bool is_summed = l + 1 < count && static_cast<Activation>(below[l + 1]) != Activation::kLinear;
     if (layer.dbias != nullptr && !is_summed) {
@@ -146,7 +160,7 @@ Step mlp_grad_by_layers(Prepare& prepare, const MlpGradArgs& args) {
       const LayerGrad* const next = l > lowest ? &layers[static_cast<size_t>(l - 1)] : nullptr;
       float* const to = next != nullptr ? next->dz.in(scratch) : dx;
       layer.input(stream, dz, layer.w, nullptr, to, scratch.for_products());
-      if (layer.slope) layer.slope(stream, to, layer.a, next->dbias);
+      if (layer.slope) layer.slope(stream, to, layer.below, next->dbias);
     }
   };
 }

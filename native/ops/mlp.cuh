@@ -1,15 +1,14 @@
-// Activations of dense layers whose slope follows from their value, and the pass behind a product by which a gradient
-// goes back through one of them.
+// What both ways of mlp and mlp_grad share: activations; and the way layer by layer, products on the GEMM seam and what
+// stands between them.
 #pragma once
 
-#include <cuda_runtime.h>
-
-#include <functional>
-
 #include "cuda/prepare.h"
+#include "generated/args/mlp.h"
 #include "ops/scalar.h"
 
 namespace gradstep::cuda {
+
+constexpr int kMlpLayers = 4;  // as in lib/ops/mlp.ts
 
 // Codes of lib/ops/mlp.ts.
 enum class Activation : int32_t { kLinear, kRelu, kTanh, kSigmoid };
@@ -41,10 +40,7 @@ __device__ inline float slope(Activation kind, float y) {
   }
 }
 
-// Launches d [m, n] = d times the slope where the activation's value is y [m, n], 0 behind a relu that is shut, and
-// sums [n], unless that is null, of the columns of the result. It may use the step's workspace from byte
-// `workspace_offset` on.
-using SlopeRun = std::function<void(cudaStream_t, float* d, const float* y, float* sums)>;
-SlopeRun plan_slope(Prepare& prepare, Activation kind, int64_t m, int64_t n, bool sums, size_t workspace_offset = 0);
+Step mlp_by_layers(Prepare& prepare, const MlpArgs& args);
+Step mlp_grad_by_layers(Prepare& prepare, const MlpGradArgs& args);
 
 }  // namespace gradstep::cuda
