@@ -63,6 +63,9 @@ struct TensorTile {
   static constexpr int kWarpM = kM / kWarpsM, kWarpN = kN / kWarpsN;
   static constexpr int kRows = kWarpM / 8, kRuns = kWarpN / 8, kRun = 2;
   static constexpr int kTurns = 2;
+  // The way to the L1 cache and shared memory, 128 bytes a cycle, which takes longer than issuing all instructions:
+  // rows are read as float32, written, and read again by each warp that multiplies them.
+  static constexpr int kCycles = ((kM + kN) * (4 + kBytes) + (kM * kWarpsN + kN * kWarpsM) * kBytes) * kDepth / 128;
   static constexpr bool kAvailable = kHasTensorCores;
   static_assert(kWarpM % 16 == 0 && kWarpN % 16 == 0, "whole blocks");
 

@@ -7,6 +7,7 @@
 // How it is multiplied is the tile's: here on FMA units, in float32; on tensor cores: cuda/tensor_tile.cuh. A tile says
 //   Slice, put_along_k, put_along_rows  how a slice lies in shared memory; neighbours that a loader writes to it
 //   accumulate                          adds a slice's products
+//   kCycles                             what a slice takes a multiprocessor, about; it is compared only
 //   kTurns                              slices that are multiplied in a turn of the loop: 1 or 2
 //   kRows, kRuns, kRun, row, column     a thread's results: kRuns runs of kRun neighbours in each of kRows rows
 #pragma once
@@ -26,6 +27,8 @@ struct Tile {
   static constexpr int kDepth = 16;
   static constexpr int kRows = kTm, kRuns = 1, kRun = 4;
   static constexpr int kTurns = 1;  // products are nearly all of a turn
+  // Instructions, four a cycle: products, and by the machine code what goes with a row and with a slice.
+  static constexpr int kCycles = kM * kN * kDepth / 128 + (kM + kN) * 3 / 4 + 150;
   static constexpr bool kAvailable = true;
   // Rows are padded by 16 bytes, so that columns written side by side fall into different banks.
   static constexpr int kRowA = kM + 4, kRowB = kN + 4;

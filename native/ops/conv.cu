@@ -1,10 +1,10 @@
 // conv and its two gradients on CUDA, channels last: implicit GEMMs, so nothing is unfolded into memory. In float32,
 // or, where that is asked for, on tensor cores with operands rounded to TF32 or bfloat16; where the device has none for
 // it, the rounded numbers are multiplied as float32. conv applies bias and relu as it writes; conv_dx can add to dx.
-// conv_dw sums over every output pixel of the batch: the sum is cut into slices that run side by side, their results
-// are added in order by a second launch, and dw is overwritten or added to. conv_dx is one launch for each class of
-// elements (see conv.cuh). Groups run side by side in one grid; depthwise convolutions have kernels of their own
-// (depthwise.cuh). All three write every element, in an order that depends on the shape and the device only.
+// conv_dw sums over every output pixel of the batch. Any sum may be cut into slices that run side by side, whose
+// results are added in order by a second launch. conv_dx is one launch for each class of elements (see conv.cuh).
+// Groups run side by side in one grid; depthwise convolutions have kernels of their own (depthwise.cuh). All three
+// write every element, in an order that depends on the shape, the device and the way that was chosen only.
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -2,11 +2,10 @@
 // All that a device may be asked to try, with names for them; first the one that a model expects to be the fastest,
 // which is taken where nothing is measured.
 //
-// The model counts instructions, since these kernels wait for nothing else first. Of 32 bytes of k, a warp of a tile
-// [m, n] has in the machine code for sm_90: what is the same for every tile, the reading, rounding and storing of m + n
-// rows, m * n / 512 products and what feeds them. In units of one row's share that is about 128 + m + n + m·n / 128; on
-// FMA units products are by far the most of it, m·n / 3. Two blocks share a multiprocessor; one alone leaves a good
-// part of its time to waiting.
+// The model counts the cycles that a tile says a slice of its depth takes a multiprocessor (cuda/tile.cuh), and as much
+// as four of them for what stands before and behind. Two blocks share a multiprocessor; one alone leaves a good part of
+// its time to waiting. Partial results are written and read, 24 bytes a cycle and multiprocessor, in a launch of their
+// own.
 #pragma once
 
 #include <algorithm>
@@ -22,12 +21,12 @@ namespace gradstep::cuda {
 struct NamedCut {
   std::string name;
   Cut cut;
-  double cost;  // what the model expects, in the units above
+  double cycles;  // what the model expects
 };
 
 struct TileSize {
   int number;  // in its family
-  int64_t m, n, depth, products;
+  int64_t m, n, depth, cycles;
 };
 
 // The tiles of a family that take channels of some width.
@@ -40,7 +39,7 @@ std::vector<TileSize> tiles_for(int width, bool deep) {
     using T = typename Offer::Tile;
     std::vector<TileSize> sizes = tiles_for<Tiles, kFirst + 1>(width, deep);
     if ((width == 4 || Offer::kNarrow) && (!deep || Offer::kDeep)) {
-      sizes.insert(sizes.begin(), {static_cast<int>(kFirst), T::kM, T::kN, T::kDepth, Tiles::kProducts});
+      sizes.insert(sizes.begin(), {static_cast<int>(kFirst), T::kM, T::kN, T::kDepth, T::kCycles});
     }
     return sizes;
   }
@@ -115,21 +114,21 @@ class Cuts {
     for (const NamedCut& other : cuts_) {
       if (other.name == name) return;
     }
-    cuts_.push_back({name, {t.number, slices}, cost(t, length, slices)});
+    cuts_.push_back({name, {t.number, slices}, cycles(t, length, slices)});
   }
 
-  double cost(const TileSize& t, int64_t steps, int64_t slices) const {
-    const double step = 128 + t.m + t.n + static_cast<double>(t.m * t.n) / t.products;
-    const double block = step * (steps + 4);  // as much stands before and behind the steps
+  double cycles(const TileSize& t, int64_t steps, int64_t slices) const {
+    constexpr double kLaunch = 2500, kBytesPerCycle = 24;
     const int64_t count = blocks(t) * slices, round = kShared * multiprocessors_;
     const double rounds = count <= multiprocessors_ ? 0.8 : static_cast<double>((count + round - 1) / round);
-    // Partial results are written and read, 24 bytes a cycle and multiprocessor.
-    const double partial = slices > 1 ? 3000 + 0.4 * static_cast<double>(slices * elements_) / multiprocessors_ : 0;
-    return kShared * block * rounds + partial;
+    const double bytes = static_cast<double>(slices * elements_ * 2 * static_cast<int64_t>(sizeof(float)));
+    const double partial = slices > 1 ? kLaunch + bytes / (kBytesPerCycle * static_cast<double>(multiprocessors_)) : 0;
+    return rounds * static_cast<double>(kShared * t.cycles * (steps + 4)) + partial;
   }
 
   void sort() {
-    std::stable_sort(cuts_.begin(), cuts_.end(), [](const NamedCut& a, const NamedCut& b) { return a.cost < b.cost; });
+    std::stable_sort(cuts_.begin(), cuts_.end(),
+                     [](const NamedCut& a, const NamedCut& b) { return a.cycles < b.cycles; });
   }
 
   std::vector<TileSize> tiles_;

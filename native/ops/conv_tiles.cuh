@@ -194,7 +194,6 @@ struct Offer {
 
 // Tiles by how much is multiplied for every number that is read, most first.
 struct FmaTiles {
-  static constexpr int kProducts = 3;  // by the model of conv_cuts.cuh, so many take as long as one row's share
   // Read one channel at a time, the first would need more registers than there are.
   using Offers = std::tuple<Offer<Tile<128, 64, 8>, true>, Offer<Tile<64, 64, 4>, true, true>,
                             Offer<Tile<128, 32, 4>, true, true>, Offer<Tile<256, 16, 4>, true>>;
@@ -202,7 +201,6 @@ struct FmaTiles {
 
 template <typename Type>
 struct TensorTiles {
-  static constexpr int kProducts = 128;
   using Offers = std::tuple<Offer<TensorTile<Type, 128, 64, 4>, true>, Offer<TensorTile<Type, 64, 64, 4>, false>,
                             Offer<TensorTile<Type, 128, 32, 4>, true>, Offer<TensorTile<Type, 64, 32, 4>, true, true>,
                             Offer<TensorTile<Type, 256, 16, 8>, false>>;
