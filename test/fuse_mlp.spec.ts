@@ -1,6 +1,6 @@
 /**
  * Stacks of narrow dense layers on CUDA: which of them become one kernel each way, that training with them is training
- * without them, and what GRADSTEP_CUDA_MLP chooses.
+ * without them, and that it is the same which way the kernels take.
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
@@ -15,26 +15,13 @@ import { matmul, matmulOp } from '../lib/ops/matmul.js';
 import { sum } from '../lib/ops/reduce_sum.js';
 import type { InspectBatch } from '../lib/train/inspect.js';
 import { programOf } from '../lib/train/inspect.js';
-import { large } from './cases/mlp.js';
+import type { NativeSession } from '../binding.js';
+import { cases, large } from './cases/mlp.js';
 import { backends, openSession } from './helpers/backends.js';
 import { compareCase } from './helpers/op_compare.js';
 import { random } from './helpers/op_run.js';
 
 const { layers } = gs;
-
-function withSetting<T>(value: string | undefined, body: () => T): T {
-  const before = process.env.GRADSTEP_CUDA_MLP;
-  const set = (to: string | undefined): void => {
-    if (to === undefined) delete process.env.GRADSTEP_CUDA_MLP;
-    else process.env.GRADSTEP_CUDA_MLP = to;
-  };
-  set(value);
-  try {
-    return body();
-  } finally {
-    set(before);
-  }
-}
 
 /** Names of the ops of a model's program for CUDA, without those that every program has. */
 function opsOf(list: readonly gs.Layer[], batch: Partial<InspectBatch> = {}, backend: 'cpu' | 'cuda' = 'cuda'): string[] {
@@ -77,12 +64,14 @@ function lowered(build: (inputs: Inputs, set: Set) => void): Program {
   return lower(graph, { name: 'test', backend: 'cuda', offsetOf, persistentBytes: () => known.size * size });
 }
 
+/** More than mlpGrad's one launch takes at a time, and than make "fused" the first way. */
+const manyRows = large({ rows: 70, widths: [40, 30, 20, 6], activations: ['relu', 'tanh', 'linear'] });
+
 describe('stacks of dense layers', () => {
   describe('become one kernel each way on CUDA', () => {
     it('two layers take two instructions of a training step', () => {
-      const names = (setting: string | undefined): string[] =>
-        withSetting(setting, () => opsOf([first(128, 784), dense(10)], { rows: 32 }));
-      const [fused, unfused] = [names(undefined), names('off')];
+      const names = (rows: number): string[] => opsOf([first(128, 784), dense(10)], { rows });
+      const [fused, unfused] = [names(32), names(1025)];
       expect(count(fused, 'mlp', 'mlpGrad')).to.equal(2);
       expect(count(fused, ...PRODUCTS)).to.equal(0);
       expect(count(unfused, ...PRODUCTS)).to.equal(5);
@@ -158,7 +147,7 @@ describe('stacks of dense layers', () => {
         'with an activation that takes more than its value to differentiate',
         () => [first(8, 9, { activation: 'gelu' }), dense(3)],
       ],
-      ['of more rows than the model says', () => [first(8, 9), dense(3)], { rows: 65 }],
+      ['of more than 1024 rows', () => [first(8, 9), dense(3)], { rows: 1025 }],
     ];
     for (const [why, list, batch] of left) {
       it(why, () => {
@@ -249,27 +238,30 @@ describe('stacks of dense layers', () => {
     });
   });
 
-  it('GRADSTEP_CUDA_MLP: off fuses none, on any number of rows', () => {
-    const names = (setting: string, rows: number): string[] =>
-      withSetting(setting, () => opsOf([first(8, 9), dense(3)], { rows }));
-    expect(count(names('off', 16), 'mlp', 'mlpGrad')).to.equal(0);
-    expect(names('on', 1000)).to.include.members(['mlp', 'mlpGrad']);
-  });
-
   for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
-    it(`more rows than mlpGrad takes at a time, on ${backend.name}`, async () => {
-      const session = openSession(backend);
-      process.env.GRADSTEP_CUDA_MLP = 'on';
-      try {
-        let fused = 0;
-        const test = large({ rows: 70, widths: [40, 30, 20, 6], activations: ['relu', 'tanh', 'linear'] });
-        await compareCase(session, backend.kind, test, (program) => (fused += count(namesOf(program), 'mlpGrad')));
-        expect(fused, 'programs with fusion').to.equal(2);
-      } finally {
-        delete process.env.GRADSTEP_CUDA_MLP;
-        await session.dispose();
-      }
-    });
+    for (const way of ['fused', 'layers']) {
+      describe(`in the way "${way}" on ${backend.name}`, () => {
+        let session: NativeSession;
+        let before: string | undefined;
+        beforeEach(() => {
+          before = process.env.GRADSTEP_CUDA_WAYS;
+          process.env.GRADSTEP_CUDA_WAYS = way;
+          session = openSession(backend);
+        });
+        afterEach(async () => {
+          await session.dispose();
+          process.env.GRADSTEP_CUDA_WAYS = before;
+        });
+
+        for (const test of [...cases, manyRows]) {
+          it(test.name, async () => {
+            let fused = 0;
+            await compareCase(session, backend.kind, test, (program) => (fused += count(namesOf(program), 'mlp')));
+            expect(fused, 'programs with fusion').to.be.greaterThan(0);
+          });
+        }
+      });
+    }
   }
 
   it('a kernel refuses layers that are wider than it can take', async () => {

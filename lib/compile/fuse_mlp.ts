@@ -1,5 +1,5 @@
 /**
- * Stacks of narrow dense layers on CUDA: all of them forward in one launch, mlp, and all that goes back through them in
+ * Stacks of narrow dense layers on CUDA: all of them forward in one instruction, mlp, and all that goes back through them in
  * another, mlpGrad; see fuse.ts. Taken is a stack whose values between layers nobody reads but the next layer and the
  * gradients that become part of mlpGrad; the last layer's value is anyone's.
  */
@@ -13,19 +13,10 @@ import type { Buffer, Instruction, Operand } from './program.js';
 import { Uses } from './uses.js';
 
 /**
- * Rows up to which a stack is fused. A layer beyond the first saves four launches (its product; back, the gradients of its
- * input and weights, and the pass that masks and sums), about 2 µs each in a captured graph. It costs that every block of
- * mlpGrad makes the gradients of all rows: for 64 rows and full width 64 × 128 × 128 products, which at 64 a cycle, half of
- * what a multiprocessor can do, and 1.7 GHz take about as long, 10 µs. It is a model: nobody has measured it yet.
+ * Rows up to which a stack becomes mlp and mlpGrad. Whether a stack of so many is one launch or several is decided where the
+ * kernels are (native/ops/mlp.cu); beyond, one launch has no chance, and layers on their own take part in other rewrites.
  */
-const ROWS = 64;
-
-/** `GRADSTEP_CUDA_MLP` is there to measure with: `off` fuses no stack, `on` any number of rows. */
-function mostRows(): number {
-  const wanted = process.env.GRADSTEP_CUDA_MLP;
-  if (wanted === 'off') return 0;
-  return wanted === 'on' ? Infinity : ROWS;
-}
+const ROWS = 1024;
 
 /** A layer: a product, and the activation that alone reads it. */
 interface Dense {
@@ -45,10 +36,9 @@ interface Backward {
 
 export function fuseMlps(list: Instruction[]): Instruction[] {
   const uses = new Uses(list);
-  const rows = mostRows();
   for (let at = 0; at < list.length; at++) {
     const first = uses.at(at);
-    const layers = first ? stackFrom(uses, first, rows) : [];
+    const layers = first ? stackFrom(uses, first) : [];
     for (let count = layers.length; count >= 2; count--) {
       if (fuseStack(uses, layers.slice(0, count))) break;
     }
@@ -57,12 +47,12 @@ export function fuseMlps(list: Instruction[]): Instruction[] {
 }
 
 /** The layers that begin with an instruction and lead from one to the next, as many as one launch takes. */
-function stackFrom(uses: Uses, first: Instruction, mostRows: number): Dense[] {
+function stackFrom(uses: Uses, first: Instruction): Dense[] {
   const layers: Dense[] = [];
   let next: Instruction | undefined = first;
   while (next && layers.length < MLP_LAYERS) {
     const layer = denseAt(uses, next, layers.length === 0 ? MLP_INPUTS : MLP_WIDTH);
-    if (!layer || layer.y.shape[0]! > mostRows || next.attrs.precision !== first.attrs.precision) break;
+    if (!layer || layer.y.shape[0]! > ROWS || next.attrs.precision !== first.attrs.precision) break;
     layers.push(layer);
     const products: Instruction[] = [...uses.readersOf(layer.y.buffer)].filter((reader) => isProductOf(reader, layer.y.buffer));
     next = products.length === 1 ? products[0] : undefined;

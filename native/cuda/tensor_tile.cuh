@@ -62,6 +62,10 @@ struct TensorTile {
   static constexpr int kWarpsN = kTileThreads / 32 / kWarpsM;
   static constexpr int kWarpM = kM / kWarpsM, kWarpN = kN / kWarpsN;
   static constexpr int kRows = kWarpM / 8, kRuns = kWarpN / 8, kRun = 2;
+  static constexpr int kTurns = 2;
+  // The way to the L1 cache and shared memory, 128 bytes a cycle, which takes longer than issuing all instructions:
+  // rows are read as float32, written, and read again by each warp that multiplies them.
+  static constexpr int kCycles = ((kM + kN) * (4 + kBytes) + (kM * kWarpsN + kN * kWarpsM) * kBytes) * kDepth / 128;
   static constexpr bool kAvailable = kHasTensorCores;
   static_assert(kWarpM % 16 == 0 && kWarpN % 16 == 0, "whole blocks");
 
@@ -81,22 +85,27 @@ struct TensorTile {
     static constexpr bool kAlongK = Loader::kAlongK;
     static constexpr int kLines = kAlongK ? kSide : kDepth, kLength = kAlongK ? kDepth : kSide;
     static constexpr int kPieces = kLength / kPiece;
+    static_assert(kPieces >= 2 && (kBytes == 2 || kPieces >= 4), "as many as change places");
     Element v[kLines][kLength];
 
     __device__ Element* at(int line, int i) { return &v[line][place(line, i)]; }
     __device__ const Element* at(int line, int i) const { return &v[line][place(line, i)]; }
 
-    // Rows [row, row + 16) and the step-th 32 bytes of k as ldmatrix deals them out: block[0] has the first 8 rows and
-    // 16 bytes, block[1] the other rows, block[2] and [3] the other bytes.
+    // Sixteen rows of A from `row` on, or columns of B, and the step-th 32 bytes of k as ldmatrix deals them out: four
+    // blocks of 8 lines and 16 bytes, in the order in which mma takes them. For A both halves of the rows come first,
+    // then their other bytes; for B all of the first columns: registers of one operand must be neighbours.
+    template <bool kColumns>
     __device__ void read(int row, int step, uint32_t (&block)[4]) const {
       const int lane = static_cast<int>(threadIdx.x) % 32;
+      const auto line = [](int i) { return (kColumns ? i / 2 : i % 2) * 8; };
+      const auto half = [](int i) { return kColumns ? i % 2 : i / 2; };
       if constexpr (kAlongK) {
-        ldmatrix(block, at(row + lane % 16, (2 * step + lane / 16) * kPiece));
+        ldmatrix(block, at(row + line(lane / 8) + lane % 8, (2 * step + half(lane / 8)) * kPiece));
       } else if constexpr (kBytes == 2) {
-        ldmatrix_transposed(block, at(step * 16 + lane / 16 * 8 + lane % 8, row + lane / 8 % 2 * 8));
+        ldmatrix_transposed(block, at(step * 16 + half(lane / 8) * 8 + lane % 8, row + line(lane / 8)));
       } else {  // ldmatrix transposes numbers of two bytes only
 #pragma unroll
-        for (int i = 0; i < 4; i++) block[i] = *at(step * 8 + i / 2 * 4 + lane % 4, row + i % 2 * 8 + lane / 4);
+        for (int i = 0; i < 4; i++) block[i] = *at(step * 8 + half(i) * 4 + lane % 4, row + line(i) + lane / 4);
       }
     }
 
@@ -104,7 +113,8 @@ struct TensorTile {
     static __device__ int place(int line, int i) {
       int turn;
       if constexpr (!kAlongK && kBytes == 4) {
-        turn = line % 4 * 2;  // a warp reads eight words of four lines
+        // A warp reads eight words of four lines.
+        turn = kPieces >= 8 ? line % 4 * 2 : line / 2 % 2 * 2;
       } else if constexpr (kPieces >= 8) {
         turn = line % 8;
       } else {
@@ -134,17 +144,17 @@ struct TensorTile {
     for (int step = 0; step < kSteps; step++) {
       uint32_t rows[kWarpM / 16][4];
 #pragma unroll
-      for (int i = 0; i < kWarpM / 16; i++) a.read(first_row + 16 * i, step, rows[i]);
+      for (int i = 0; i < kWarpM / 16; i++) a.template read<false>(first_row + 16 * i, step, rows[i]);
 #pragma unroll
       for (int j = 0; j < kRuns; j += 2) {
         uint32_t columns[4];
-        b.read(first_column + 8 * j, step, columns);
+        b.template read<true>(first_column + 8 * j, step, columns);
 #pragma unroll
         for (int i = 0; i < kWarpM / 16; i++) {
 #pragma unroll
           for (int e = 0; e < 2; e++) {
-            Type::mma(c[2 * i * kRuns + j + e].v, c[(2 * i + 1) * kRuns + j + e].v, rows[i], columns[e],
-                      columns[e + 2]);
+            Type::mma(c[2 * i * kRuns + j + e].v, c[(2 * i + 1) * kRuns + j + e].v, rows[i], columns[2 * e],
+                      columns[2 * e + 1]);
           }
         }
       }

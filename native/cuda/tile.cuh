@@ -7,6 +7,8 @@
 // How it is multiplied is the tile's: here on FMA units, in float32; on tensor cores: cuda/tensor_tile.cuh. A tile says
 //   Slice, put_along_k, put_along_rows  how a slice lies in shared memory; neighbours that a loader writes to it
 //   accumulate                          adds a slice's products
+//   kCycles                             what a slice takes a multiprocessor, about; it is compared only
+//   kTurns                              slices that are multiplied in a turn of the loop: 1 or 2
 //   kRows, kRuns, kRun, row, column     a thread's results: kRuns runs of kRun neighbours in each of kRows rows
 #pragma once
 
@@ -24,6 +26,9 @@ struct Tile {
   static constexpr int kM = kM_, kN = kN_, kTm = kTm_;
   static constexpr int kDepth = 16;
   static constexpr int kRows = kTm, kRuns = 1, kRun = 4;
+  static constexpr int kTurns = 1;  // products are nearly all of a turn
+  // Instructions, four a cycle: products, and by the machine code what goes with a row and with a slice.
+  static constexpr int kCycles = kM * kN * kDepth / 128 + (kM + kN) * 3 / 4 + 150;
   static constexpr bool kAvailable = true;
   // Rows are padded by 16 bytes, so that columns written side by side fall into different banks.
   static constexpr int kRowA = kM + 4, kRowB = kN + 4;
@@ -80,20 +85,28 @@ __device__ inline void multiply(SliceA (&slice_a)[2], SliceB (&slice_b)[2], A& a
   a.store(slice_a[0]);
   b.store(slice_b[0]);
   __syncthreads();
-  int current = 0;
-  for (uint32_t k = k_begin; k < k_end; k += T::kDepth) {
-    const bool more = k + T::kDepth < k_end;
-    if (more) {
-      a.fetch(k + T::kDepth, k_end);
-      b.fetch(k + T::kDepth, k_end);
+  int buffer = 0;
+  for (uint32_t k = k_begin; k < k_end;) {
+    // Where both turns are written out, which buffer it is stands in the instructions and not in registers.
+#pragma unroll
+    for (int turn = 0; turn < T::kTurns; turn++) {
+      const int current = T::kTurns == 2 ? turn : buffer;
+      const uint32_t next = k + T::kDepth;
+      const bool more = next < k_end;
+      if (more) {
+        a.fetch(next, k_end);
+        b.fetch(next, k_end);
+      }
+      T::accumulate(slice_a[current], slice_b[current], c);
+      if (more) {
+        a.store(slice_a[current ^ 1]);
+        b.store(slice_b[current ^ 1]);
+      }
+      __syncthreads();
+      buffer ^= 1;
+      k = next;
+      if (!more) break;
     }
-    T::accumulate(slice_a[current], slice_b[current], c);
-    if (more) {
-      a.store(slice_a[current ^ 1]);
-      b.store(slice_b[current ^ 1]);
-    }
-    __syncthreads();
-    current ^= 1;
   }
 }
 
@@ -107,32 +120,47 @@ __device__ inline void multiply(A& a, B& b, uint32_t k_begin, uint32_t k_end, ty
   multiply<T>(slice_a, slice_b, a, b, k_begin, k_end, c);
 }
 
-// B as n columns of a row-major matrix, whose rows are `stride` elements apart; kWidth neighbours along n at a time (n
-// and the stride divide by it).
+// kWidth neighbours from `from[at]` on; zeros where they are not wanted. The address is 32 bits beside a pointer that
+// all threads have in common, and there is no branch: one instruction more than the reading itself.
+template <int kWidth>
+__device__ inline Pack<float, kWidth> load_if(bool wanted, const float* from, uint32_t at) {
+  Pack<float, kWidth> values{};
+  const float* const place = from + at;
+  if (wanted) values = load_pack<kWidth>(place);
+  return values;
+}
+
+// B as n columns, from `first` on, of a row-major matrix of fewer than 2^31 elements, whose rows are `stride` elements
+// apart; kWidth neighbours along n at a time (n, `first` and the stride divide by it).
 template <typename T, int kWidth>
 class MatrixLoader {
  public:
   static constexpr bool kAlongK = false;
 
-  __device__ MatrixLoader(const float* b, int32_t n, int32_t stride, int32_t n_begin, Precision precision)
-      : b_(b), n_(n), stride_(stride), column_(n_begin + threadIdx.x % kAlong * kWidth), precision_(precision) {}
+  __device__ MatrixLoader(const float* b, uint32_t first, int32_t n, int32_t stride, int32_t n_begin,
+                          Precision precision)
+      : b_(b), stride_(static_cast<uint32_t>(stride)), depth_(threadIdx.x / kAlong), precision_(precision) {
+    const int32_t column = n_begin + static_cast<int32_t>(threadIdx.x % kAlong) * kWidth;
+    begin_ = depth_ * stride_ + first + static_cast<uint32_t>(column);
+    if (column >= n || depth_ >= T::kDepth) depth_ = kNowhere;
+  }
 
   __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
+    const uint32_t begin = begin_ + k_begin * stride_;
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const uint32_t depth = pass * kDeep + threadIdx.x / kAlong;
-      const bool inside = depth < T::kDepth && k_begin + depth < k_end && column_ < n_;
-      values_[pass] = {};
-      if (inside) values_[pass] = load_pack<kWidth>(b_ + static_cast<int64_t>(k_begin + depth) * stride_ + column_);
+      const bool inside = k_begin + depth_ + pass * kDeep < k_end;
+      values_[pass] = load_if<kWidth>(inside, b_, begin + pass * kDeep * stride_);
     }
   }
 
   template <typename Slice>
   __device__ void store(Slice& to) const {
+    const uint32_t depth = threadIdx.x / kAlong;
+    if (kDeep > T::kDepth && depth >= T::kDepth) return;
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const uint32_t depth = pass * kDeep + threadIdx.x / kAlong;
-      if (depth < T::kDepth) T::put_along_rows(to, threadIdx.x % kAlong * kWidth, depth, values_[pass], precision_);
+      T::put_along_rows(to, threadIdx.x % kAlong * kWidth, pass * kDeep + depth, values_[pass], precision_);
     }
   }
 
@@ -140,8 +168,10 @@ class MatrixLoader {
   static constexpr int kAlong = T::kN / kWidth;        // threads along n
   static constexpr int kDeep = kTileThreads / kAlong;  // rows a pass
   static constexpr int kPasses = (T::kDepth + kDeep - 1) / kDeep;
+  static_assert(kDeep >= T::kDepth || T::kDepth % kDeep == 0, "whole passes");
+  static constexpr uint32_t kNowhere = 1u << 31;  // beyond every k
   const float* b_;
-  int32_t n_, stride_, column_;
+  uint32_t stride_, depth_, begin_;
   Precision precision_;
   Pack<float, kWidth> values_[kPasses];
 };

@@ -1,21 +1,23 @@
 // conv and its two gradients on CUDA, channels last: implicit GEMMs, so nothing is unfolded into memory. In float32,
 // or, where that is asked for, on tensor cores with operands rounded to TF32 or bfloat16; where the device has none for
 // it, the rounded numbers are multiplied as float32. conv applies bias and relu as it writes; conv_dx can add to dx.
-// conv_dw sums over every output pixel of the batch: the sum is cut into slices that run side by side, their results
-// are added in order by a second launch, and dw is overwritten or added to. conv_dx is one launch for each class of
-// elements (see conv.cuh). Groups run side by side in one grid; depthwise convolutions have kernels of their own
-// (depthwise.cuh). All three write every element, in an order that depends on the shape and the device only. cuDNN's
-// kernels take the place of all these where they are measured to be faster (conv_cudnn.cuh).
+// conv_dw sums over every output pixel of the batch. Any sum may be cut into slices that run side by side, whose
+// results are added in order by a second launch. conv_dx is one launch for each class of elements (see conv.cuh).
+// Groups run side by side in one grid; depthwise convolutions have kernels of their own (depthwise.cuh). All three
+// write every element, in an order that depends on the shape, the device and the way that was chosen only. cuDNN's
+// kernels are further ways, where there is that library (conv_cudnn.cuh).
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "cuda/ways.h"
 #include "generated/args/conv.h"
 #include "ops/conv_cudnn.cuh"
-#include "ops/conv_tiles.cuh"
+#include "ops/conv_cuts.cuh"
 #include "ops/depthwise.cuh"
 
 namespace gradstep::cuda {
@@ -89,18 +91,47 @@ Step nothing() {
   return [](cudaStream_t) {};
 }
 
-// Calls run(family) with the tiles that multiply in this precision on this device.
-template <typename Run>
-Step with_tiles(Prepare& prepare, const ConvShape& s, Run run) {
-  if (prepare.tensor_cores() && s.precision == Precision::kBfloat16) return run(TensorTiles<Bfloat16>{});
-  if (prepare.tensor_cores() && s.precision == Precision::kTf32) return run(TensorTiles<Tf32>{});
-  return run(FmaTiles{});
+// Slices of a convolution's sum, the bias and the relu: an element a thread, or four neighbours.
+constexpr int kSumThreads = 256;
+
+template <int kWidth>
+__global__ void __launch_bounds__(kSumThreads)
+    add_slices_kernel(const float* slices, int64_t count, int64_t packs, Divider by_row, const float* bias, bool relu,
+                      float* to) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
+  if (i >= packs) return;
+  Pack<float, kWidth> sum = load_pack<kWidth>(slices + i * kWidth);
+  for (int64_t slice = 1; slice < count; slice++) {
+    const Pack<float, kWidth> more = load_pack<kWidth>(slices + (slice * packs + i) * kWidth);
+#pragma unroll
+    for (int e = 0; e < kWidth; e++) sum.v[e] += more.v[e];
+  }
+  uint32_t column;
+  by_row.divide(static_cast<uint32_t>(i), column);
+  const Pack<float, kWidth> offset = load_or<kWidth>(bias, column * kWidth, 0.f);
+#pragma unroll
+  for (int e = 0; e < kWidth; e++) {
+    const float v = sum.v[e] + offset.v[e];
+    sum.v[e] = relu ? scalar::relu(v) : v;
+  }
+  store_pack(to + i * kWidth, sum);
 }
 
-// ---- our own kernels ----
+}  // namespace
 
-Step own_conv(Prepare& prepare, const ConvArgs& args) {
-  if (is_depthwise(args.groups, args.w)) return depthwise(prepare, args);
+void add_slices(cudaStream_t stream, const float* slices, int64_t count, int64_t rows, int32_t channels,
+                const float* bias, bool relu, float* to) {
+  const int32_t width = channels % 4 == 0 ? 4 : 1;
+  const int64_t packs = rows * (channels / width);
+  launch(stream, width == 4 ? add_slices_kernel<4> : add_slices_kernel<1>, blocks_for(packs, kSumThreads),
+         dim3(kSumThreads), slices, count, packs, by(channels / width), bias, relu, to);
+}
+
+namespace {
+
+// ---- what is to be computed ----
+
+ConvCall call_of(Prepare& prepare, const ConvArgs& args) {
   const ConvShape s = conv_shape(args, args.x, args.w, args.y);
   ConvCall call{};
   call.shape = s;
@@ -109,22 +140,22 @@ Step own_conv(Prepare& prepare, const ConvArgs& args) {
   call.product.k = static_cast<uint32_t>(args.w.size() / s.all_o);
   call.product.groups = static_cast<uint32_t>(args.groups);
   call.deep = is_deep(args.y);
-  call.wide = s.c % 4 == 0 && s.o % 4 == 0;
+  call.width_w = s.o % 4 == 0 ? 4 : 1;
+  call.width_x = s.c % 4 == 0 && s.o % 4 == 0 ? 4 : 1;
   call.x = prepare.at(args.x);
   call.w = prepare.at(args.w);
   call.bias = prepare.at(args.bias);
   call.y = prepare.at(args.y);
   call.relu = args.activation == ConvArgs::kActivationRelu;
-  return with_tiles(prepare, s, [&](auto tiles) { return run_conv<decltype(tiles)>(prepare, call); });
+  return call;
 }
 
-Step own_conv_dx(Prepare& prepare, const ConvDxArgs& args) {
-  if (is_depthwise(args.groups, args.w)) return depthwise_dx(prepare, args);
+ConvDxCall call_of(Prepare& prepare, const ConvDxArgs& args) {
   const ConvShape forward = conv_shape(args, args.dx, args.w, args.dy);
   const int last = args.dx.rank - 1;
   const int32_t kernel_d = is_deep(args.dx) ? args.w.dims[0] : 1;
   const int32_t kernel_h = args.w.dims[last - 3], kernel_w = args.w.dims[last - 2];
-  std::vector<Step> classes;
+  ConvDxCall call{};
   for (int32_t a = 0; a < forward.stride_d * forward.stride_h * forward.stride_w; a++) {
     const int32_t plane = a / forward.stride_w / forward.stride_h;
     const AxisClass in =
@@ -159,30 +190,28 @@ Step own_conv_dx(Prepare& prepare, const ConvDxArgs& args) {
     s.by_kernel_h = by(std::max(1, down.taps));
     s.by_kernel_w = by(std::max(1, across.taps));
     s.precision = forward.precision;
-    ConvDxCall call{};
-    call.shape = s;
-    call.of = {forward.d,        forward.h,        forward.w,        in.first, down.first, across.first,
+    ConvDxClass part{};
+    part.shape = s;
+    part.of = {forward.d,        forward.h,        forward.w,        in.first, down.first, across.first,
                forward.stride_d, forward.stride_h, forward.stride_w, in.tap,   down.tap,   across.tap,
                in.tap_step,      down.tap_step,    across.tap_step,  kernel_h, kernel_w};
-    call.product.m = static_cast<uint32_t>(args.dx.dims[0] * in.count * down.count * across.count);
-    call.product.n = static_cast<uint32_t>(forward.c);
-    call.product.k = static_cast<uint32_t>(in.taps * down.taps * across.taps * forward.o);
-    call.product.groups = static_cast<uint32_t>(args.groups);
-    call.deep = is_deep(args.dx);
-    call.wide = forward.o % 4 == 0;
-    call.dy = prepare.at(args.dy);
-    call.w = prepare.at(args.w);
-    call.dx = prepare.at(args.dx);
-    call.accumulate = args.accumulate_dx != 0;
-    classes.push_back(with_tiles(prepare, s, [&](auto tiles) { return run_conv_dx<decltype(tiles)>(prepare, call); }));
+    part.product.m = static_cast<uint32_t>(args.dx.dims[0] * in.count * down.count * across.count);
+    part.product.n = static_cast<uint32_t>(forward.c);
+    part.product.k = static_cast<uint32_t>(in.taps * down.taps * across.taps * forward.o);
+    part.product.groups = static_cast<uint32_t>(args.groups);
+    call.classes.push_back(part);
   }
-  return [classes](cudaStream_t stream) {
-    for (const Step& step : classes) step(stream);
-  };
+  call.deep = is_deep(args.dx);
+  call.width = forward.o % 4 == 0 ? 4 : 1;
+  call.dy = prepare.at(args.dy);
+  call.w = prepare.at(args.w);
+  call.dx = prepare.at(args.dx);
+  call.elements = args.dx.size();
+  call.accumulate = args.accumulate_dx != 0;
+  return call;
 }
 
-Step own_conv_dw(Prepare& prepare, const ConvDwArgs& args) {
-  if (is_depthwise(args.groups, args.dw)) return depthwise_dw(prepare, args);
+ConvDwCall call_of(Prepare& prepare, const ConvDwArgs& args) {
   const ConvShape s = conv_shape(args, args.x, args.dw, args.dy);
   ConvDwCall call{};
   call.shape = s;
@@ -191,22 +220,88 @@ Step own_conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   call.product.k = static_cast<uint32_t>(args.dy.size() / s.all_o);
   call.product.groups = static_cast<uint32_t>(args.groups);
   call.deep = is_deep(args.dy);
-  call.wide = s.c % 4 == 0 && s.o % 4 == 0;
+  call.width_dy = s.o % 4 == 0 ? 4 : 1;
+  call.width_x = s.c % 4 == 0 && s.o % 4 == 0 ? 4 : 1;
   call.x = prepare.at(args.x);
   call.dy = prepare.at(args.dy);
   call.dw = prepare.at(args.dw);
   call.accumulate = args.accumulate_dw != 0;
-  const Step step = with_tiles(prepare, s, [&](auto tiles) { return run_conv_dw<decltype(tiles)>(prepare, call); });
+  return call;
+}
+
+// ---- how ----
+
+template <typename Tiles>
+std::vector<NamedCut> cuts_of(const ConvCall& call, int multiprocessors) {
+  const int64_t elements = static_cast<int64_t>(call.product.m) * call.shape.all_o;
+  return Cuts(tiles_for<Tiles>(call.width_x, call.deep), call.product, elements, multiprocessors).of_long_result();
+}
+
+template <typename Tiles>
+std::vector<NamedCut> cuts_of(const ConvDxCall& call, int multiprocessors) {
+  // One cut for all classes, of which the largest decides.
+  const auto largest =
+      std::max_element(call.classes.begin(), call.classes.end(), [](const ConvDxClass& a, const ConvDxClass& b) {
+        const auto products = [](const Product& p) { return static_cast<int64_t>(p.m) * std::max(p.k, 1u); };
+        return products(a.product) < products(b.product);
+      });
+  return Cuts(tiles_for<Tiles>(call.width, call.deep), largest->product, call.elements, multiprocessors)
+      .of_long_result();
+}
+
+template <typename Tiles>
+std::vector<NamedCut> cuts_of(const ConvDwCall& call, int multiprocessors) {
+  const int64_t elements = static_cast<int64_t>(call.product.m) * call.shape.all_o;
+  return Cuts(tiles_for<Tiles>(call.width_x, call.deep), call.product, elements, multiprocessors).of_long_sum();
+}
+
+template <typename Tiles>
+Step run(Prepare& prepare, const ConvArgs& args, const Cut& cut) {
+  return run_conv<Tiles>(prepare, call_of(prepare, args), cut);
+}
+
+template <typename Tiles>
+Step run(Prepare& prepare, const ConvDxArgs& args, const Cut& cut) {
+  return run_conv_dx<Tiles>(prepare, call_of(prepare, args), cut);
+}
+
+template <typename Tiles>
+Step run(Prepare& prepare, const ConvDwArgs& args, const Cut& cut) {
+  const ConvDwCall call = call_of(prepare, args);
+  const Step step = run_conv_dw<Tiles>(prepare, call, cut);
   float* db = prepare.at(args.db);
   if (!db) return step;
-  const SumRun sum_bias = plan_sum(prepare, {1, call.product.k, s.all_o, 1.f, false});
-  return [=](cudaStream_t stream) {
-    sum_bias(stream, call.dy, db);
+  const SumRun sum_bias = plan_sum(prepare, {1, call.product.k, call.shape.all_o, 1.f, false});
+  return [=, dy = call.dy](cudaStream_t stream) {
+    sum_bias(stream, dy, db);
     step(stream);
   };
 }
 
-// ---- which kernels ----
+template <typename Tiles, typename Args>
+std::vector<Way> ways_in(Prepare& prepare, const Args& args) {
+  std::vector<Way> ways;
+  for (const NamedCut& named : cuts_of<Tiles>(call_of(prepare, args), prepare.multiprocessors())) {
+    ways.push_back({named.name, [=](Prepare& on) { return run<Tiles>(on, args, named.cut); }});
+  }
+  return ways;
+}
+
+Step run_depthwise(Prepare& prepare, const ConvArgs& args) { return depthwise(prepare, args); }
+Step run_depthwise(Prepare& prepare, const ConvDxArgs& args) { return depthwise_dx(prepare, args); }
+Step run_depthwise(Prepare& prepare, const ConvDwArgs& args) { return depthwise_dw(prepare, args); }
+
+// The ways on kernels of our own; w as in the arguments, or its gradient.
+template <typename Args>
+std::vector<Way> own_ways(Prepare& prepare, const Args& args, const Tensor& w) {
+  if (is_depthwise(args.groups, w)) return {{"depthwise", [=](Prepare& on) { return run_depthwise(on, args); }}};
+  const Precision precision = precision_of(args);
+  if (!prepare.tensor_cores() || precision == Precision::kFloat32) return ways_in<FmaTiles>(prepare, args);
+  if (precision == Precision::kBfloat16) return ways_in<TensorTiles<Bfloat16>>(prepare, args);
+  return ways_in<TensorTiles<Tf32>>(prepare, args);
+}
+
+// ---- which ----
 
 // All that a choice may depend on: the geometry and the precision; what else there is, `flags` say.
 template <typename Args>
@@ -232,11 +327,12 @@ std::string describe(const char* op, const Args& a, const Tensor& x, const Tenso
                                             : " float32");
 }
 
-// Takes the fastest of our kernels, which are the first way, and cuDNN's. `terms`: how many products are summed.
+// Takes the fastest of our ways and cuDNN's. w: as in the arguments, or its gradient; `terms`: how many products are
+// summed.
 template <typename Args>
-Step fastest_of(Prepare& prepare, std::string what, const Args& args, Step (*own)(Prepare&, const Args&),
+Step fastest_of(Prepare& prepare, std::string what, const Args& args, const Tensor& w,
                 const std::vector<Tensor>& results, int64_t terms) {
-  std::vector<Way> ways = {{"own", [=](Prepare& on) { return own(on, args); }}};
+  std::vector<Way> ways = own_ways(prepare, args, w);
   const std::vector<Way> library = cudnn_ways(prepare, args);
   ways.insert(ways.end(), library.begin(), library.end());
   if (!library.empty()) what += ", cuDNN " + std::to_string(prepare.cudnn()->version());
@@ -253,14 +349,14 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   if (args.y.size() == 0) return nothing();
   const bool relu = args.activation == ConvArgs::kActivationRelu;
   const std::string flags = std::string(args.bias.present() ? " bias" : "") + (relu ? " relu" : "");
-  return fastest_of(prepare, describe("conv", args, args.x, args.w, args.y, flags), args, own_conv, {args.y},
+  return fastest_of(prepare, describe("conv", args, args.x, args.w, args.y, flags), args, args.w, {args.y},
                     args.w.size() / args.y.dims[args.y.rank - 1]);
 }
 
 Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   if (args.dx.size() == 0) return nothing();
   const char* const flags = args.accumulate_dx != 0 ? " accumulate" : "";
-  return fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, own_conv_dx, {args.dx},
+  return fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, args.w, {args.dx},
                     args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
 }
 
@@ -268,7 +364,7 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   if (args.dw.size() == 0) return nothing();
   const std::string flags =
       std::string(args.db.present() ? " bias" : "") + (args.accumulate_dw != 0 ? " accumulate" : "");
-  return fastest_of(prepare, describe("conv_dw", args, args.x, args.dw, args.dy, flags), args, own_conv_dw,
+  return fastest_of(prepare, describe("conv_dw", args, args.x, args.dw, args.dy, flags), args, args.dw,
                     {args.dw, args.db}, args.dy.size() / args.dy.dims[args.dy.rank - 1]);
 }
 

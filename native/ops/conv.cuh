@@ -9,6 +9,7 @@
 #pragma once
 
 #include "cuda/divide.h"
+#include "cuda/reduce.h"
 #include "cuda/tile.cuh"
 
 namespace gradstep::cuda {
@@ -66,17 +67,57 @@ __device__ inline uint32_t offset_of(const ConvShape& s, int32_t z, int32_t y, i
 }
 
 template <bool kDeep>
-__device__ inline bool outside(const ConvShape& s, int32_t z, int32_t y, int32_t x) {
-  if constexpr (kDeep) {
-    if (z < 0 || z >= s.d) return true;
-  }
-  return y < 0 || x < 0 || y >= s.h || x >= s.w;
-}
-
-template <bool kDeep>
 __device__ inline int32_t image_size(const ConvShape& s) {
   return (kDeep ? s.d : 1) * s.h * s.w * s.all_c;
 }
+
+constexpr int32_t kNowhere = -(1 << 30);  // along an axis: outside of the image whatever is added, itself included
+
+// Where an element lies, or the way from one to another. Elements outside of the image are told by their axes.
+struct alignas(16) Place {
+  uint32_t offset;
+  int32_t z, y, x;
+};
+
+template <bool kDeep>
+__device__ inline bool is_inside(const ConvShape& s, const Place& from, const Place& way) {
+  const auto within = [](int32_t at, int32_t size) { return static_cast<uint32_t>(at) < static_cast<uint32_t>(size); };
+  const bool inside = within(from.y + way.y, s.h) & within(from.x + way.x, s.w);
+  if constexpr (kDeep) return inside & within(from.z + way.z, s.d);
+  return inside;
+}
+
+// What threads need to know of the k of a slice, which takes more instructions than all else in a fetch: one thread
+// works it out for all, a slice ahead of its use, behind the barrier that ends every slice. `What` is one for each of
+// the threads from kFirst on.
+template <typename T, typename What, int kCount, int kFirst>
+class Ahead {
+ public:
+  template <typename Make>
+  __device__ static void begin(uint32_t k_begin, Make make) {
+    note(k_begin, make);
+    __syncthreads();
+  }
+
+  // That of slice [k_begin, …); notes the next one's.
+  template <typename Make>
+  __device__ static const What* at(uint32_t k_begin, Make make) {
+    note(k_begin + T::kDepth, make);
+    return buffers()[k_begin / T::kDepth % 2];
+  }
+
+ private:
+  using Buffers = What[2][kCount];
+  __device__ static Buffers& buffers() {
+    __shared__ Buffers both;
+    return both;
+  }
+  template <typename Make>
+  __device__ static void note(uint32_t k_begin, Make make) {
+    const uint32_t i = threadIdx.x - kFirst;
+    if (i < kCount) buffers()[k_begin / T::kDepth % 2][i] = make(k_begin, i);
+  }
+};
 
 // A of conv: rows are windows of x; and of conv_dx, as a convolution of dy. kWidth neighbours along the channels at a
 // time.
@@ -85,34 +126,31 @@ class WindowLoader {
  public:
   static constexpr bool kAlongK = true;
 
-  __device__ WindowLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows)
-      : s_(s), from_(x + blockIdx.y * s.c), column_(threadIdx.x % kAlong * kWidth) {
+  __device__ WindowLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows, uint32_t k_begin,
+                          uint32_t k_end)
+      : s_(s), x_(x), k_end_(k_end) {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
       const uint32_t row = row_begin + pass * kHigh + threadIdx.x / kAlong;
       const Pixel at = pixel_at<kDeep>(s, row < rows ? row : 0);
-      const int32_t z = kDeep ? static_cast<int32_t>(at.e) * s.stride_d - s.pad_front : 0;
-      const int32_t y = static_cast<int32_t>(at.p) * s.stride_h - s.pad_top;
-      if constexpr (kDeep) z_[pass] = z;
-      y_[pass] = row < rows ? y : kNowhere;
-      x_[pass] = static_cast<int32_t>(at.q) * s.stride_w - s.pad_left;
-      begin_[pass] = at.n * static_cast<uint32_t>(image_size<kDeep>(s)) + offset_of<kDeep>(s, z, y, x_[pass]);
+      Place& window = windows_[pass];
+      window.z = kDeep ? static_cast<int32_t>(at.e) * s.stride_d - s.pad_front : 0;
+      window.y = static_cast<int32_t>(at.p) * s.stride_h - s.pad_top;
+      window.x = static_cast<int32_t>(at.q) * s.stride_w - s.pad_left;
+      window.offset = at.n * static_cast<uint32_t>(image_size<kDeep>(s)) + blockIdx.y * static_cast<uint32_t>(s.c) +
+                      offset_of<kDeep>(s, window.z, window.y, window.x);
+      if (row >= rows) window.y = kNowhere;
     }
+    Ways::begin(k_begin, [&](uint32_t k, uint32_t i) { return way(k + i * kWidth); });
   }
 
-  __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
-    const uint32_t k = k_begin + column_;
-    const Tap tap = tap_at<kDeep>(s_, k < k_end ? k : 0);
-    const int32_t in = static_cast<int32_t>(tap.d) * s_.dilation_d;
-    const int32_t down = static_cast<int32_t>(tap.i) * s_.dilation_h;
-    const int32_t right = static_cast<int32_t>(tap.j) * s_.dilation_w;
-    const uint32_t way = offset_of<kDeep>(s_, in, down, right) + tap.channel;
+  __device__ void fetch(uint32_t k_begin, uint32_t) {
+    const Place* const ways = Ways::at(k_begin, [&](uint32_t k, uint32_t i) { return way(k + i * kWidth); });
+    const Place way = ways[threadIdx.x % kAlong];
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      values_[pass] = {};
-      const int32_t z = kDeep ? z_[pass] + in : 0, y = y_[pass] + down, x = x_[pass] + right;
-      if (k >= k_end || outside<kDeep>(s_, z, y, x)) continue;
-      values_[pass] = load_pack<kWidth>(from_ + (begin_[pass] + way));
+      const bool inside = is_inside<kDeep>(s_, windows_[pass], way);
+      values_[pass] = load_if<kWidth>(inside, x_, windows_[pass].offset + way.offset);
     }
   }
 
@@ -120,7 +158,8 @@ class WindowLoader {
   __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      T::put_along_k(to, pass * kHigh + threadIdx.x / kAlong, column_, values_[pass], s_.precision);
+      T::put_along_k(to, pass * kHigh + threadIdx.x / kAlong, threadIdx.x % kAlong * kWidth, values_[pass],
+                     s_.precision);
     }
   }
 
@@ -129,12 +168,24 @@ class WindowLoader {
   static constexpr int kHigh = kTileThreads / kAlong;  // rows a pass
   static constexpr int kPasses = T::kM / kHigh;
   static_assert(T::kM % kHigh == 0, "whole passes");
-  static constexpr int32_t kNowhere = -(1 << 30);  // outside whatever is added
+  using Ways = Ahead<T, Place, kAlong, 0>;
+
+  // From the beginning of a window to position k of it.
+  __device__ Place way(uint32_t k) const {
+    const Tap tap = tap_at<kDeep>(s_, k < k_end_ ? k : 0);
+    Place way;
+    way.z = static_cast<int32_t>(tap.d) * s_.dilation_d;
+    way.y = static_cast<int32_t>(tap.i) * s_.dilation_h;
+    way.x = static_cast<int32_t>(tap.j) * s_.dilation_w;
+    way.offset = offset_of<kDeep>(s_, way.z, way.y, way.x) + tap.channel;
+    if (k >= k_end_) way.y = kNowhere;
+    return way;
+  }
+
   const ConvShape& s_;
-  const float* from_;
-  uint32_t begin_[kPasses];  // of the row's window
-  int32_t z_[kDeep ? kPasses : 1], y_[kPasses], x_[kPasses];
-  uint32_t column_;
+  const float* x_;
+  uint32_t k_end_;
+  Place windows_[kPasses];
   Pack<float, kWidth> values_[kPasses];
 };
 
@@ -144,29 +195,25 @@ class KernelPositionLoader {
  public:
   static constexpr bool kAlongK = false;
 
-  __device__ KernelPositionLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows) : s_(s) {
+  __device__ KernelPositionLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows,
+                                  uint32_t k_begin, uint32_t k_end)
+      : s_(s), x_(x), k_end_(k_end) {
     const uint32_t row = row_begin + threadIdx.x % kAlong * kWidth;
-    inside_ = row < rows;
-    const Tap tap = tap_at<kDeep>(s, inside_ ? row : 0);
-    z_ = static_cast<int32_t>(tap.d) * s.dilation_d - s.pad_front;
-    y_ = static_cast<int32_t>(tap.i) * s.dilation_h - s.pad_top;
-    x_ = static_cast<int32_t>(tap.j) * s.dilation_w - s.pad_left;
-    from_ = x + blockIdx.y * s.c + tap.channel;
+    const Tap tap = tap_at<kDeep>(s, row < rows ? row : 0);
+    way_.z = static_cast<int32_t>(tap.d) * s.dilation_d - s.pad_front;
+    way_.y = static_cast<int32_t>(tap.i) * s.dilation_h - s.pad_top;
+    way_.x = static_cast<int32_t>(tap.j) * s.dilation_w - s.pad_left;
+    way_.offset = offset_of<kDeep>(s, way_.z, way_.y, way_.x) + blockIdx.y * static_cast<uint32_t>(s.c) + tap.channel;
+    if (row >= rows) way_.y = kNowhere;
+    Windows::begin(k_begin, [&](uint32_t k, uint32_t i) { return window(k + i); });
   }
 
-  __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
-    const int64_t image = image_size<kDeep>(s_);
+  __device__ void fetch(uint32_t k_begin, uint32_t) {
+    const Place* const windows = Windows::at(k_begin, [&](uint32_t k, uint32_t i) { return window(k + i); });
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const uint32_t k = k_begin + pass * kDeepRows + threadIdx.x / kAlong;
-      values_[pass] = {};
-      if (!inside_ || k >= k_end) continue;
-      const Pixel at = pixel_at<kDeep>(s_, k);
-      const int32_t z = kDeep ? static_cast<int32_t>(at.e) * s_.stride_d + z_ : 0;
-      const int32_t y = static_cast<int32_t>(at.p) * s_.stride_h + y_;
-      const int32_t x = static_cast<int32_t>(at.q) * s_.stride_w + x_;
-      if (outside<kDeep>(s_, z, y, x)) continue;
-      values_[pass] = load_pack<kWidth>(from_ + at.n * image + offset_of<kDeep>(s_, z, y, x));
+      const Place window = windows[pass * kDeepRows + threadIdx.x / kAlong];
+      values_[pass] = load_if<kWidth>(is_inside<kDeep>(s_, window, way_), x_, window.offset + way_.offset);
     }
   }
 
@@ -184,10 +231,25 @@ class KernelPositionLoader {
   static constexpr int kDeepRows = kTileThreads / kAlong;
   static constexpr int kPasses = T::kDepth / kDeepRows;
   static_assert(T::kDepth % kDeepRows == 0, "whole passes");
+  using Windows = Ahead<T, Place, T::kDepth, 0>;
+
+  // Where window k would begin without padding.
+  __device__ Place window(uint32_t k) const {
+    const Pixel at = pixel_at<kDeep>(s_, k < k_end_ ? k : 0);
+    Place window;
+    window.z = kDeep ? static_cast<int32_t>(at.e) * s_.stride_d : 0;
+    window.y = static_cast<int32_t>(at.p) * s_.stride_h;
+    window.x = static_cast<int32_t>(at.q) * s_.stride_w;
+    window.offset =
+        at.n * static_cast<uint32_t>(image_size<kDeep>(s_)) + offset_of<kDeep>(s_, window.z, window.y, window.x);
+    if (k >= k_end_) window.y = kNowhere;
+    return window;
+  }
+
   const ConvShape& s_;
-  const float* from_;
-  bool inside_;
-  int32_t z_, y_, x_;
+  const float* x_;
+  uint32_t k_end_;
+  Place way_;  // from the beginning of a window to this thread's position in it
   Pack<float, kWidth> values_[kPasses];
 };
 
@@ -206,32 +268,33 @@ class TransposedKernelLoader {
   static constexpr bool kAlongK = true;
 
   // s: dy is its x, dx its y.
-  __device__ TransposedKernelLoader(const ConvShape& s, const DxClass& of, const float* w, int32_t c_begin)
-      : s_(s), of_(of), w_(w + blockIdx.y * s.c), c_begin_(c_begin), depth_(threadIdx.x % kAlong * kWidth) {}
+  __device__ TransposedKernelLoader(const ConvShape& s, const DxClass& of, const float* w, int32_t c_begin,
+                                    uint32_t k_begin, uint32_t k_end)
+      : s_(s), of_(of), w_(w), k_end_(k_end), c_(c_begin + static_cast<int32_t>(threadIdx.x / kAlong)) {
+    begin_ = blockIdx.y * static_cast<uint32_t>(s.c) + static_cast<uint32_t>(c_) * static_cast<uint32_t>(s.all_c);
+    if (threadIdx.x / kAlong >= T::kN) c_ = s.o;
+    Taps::begin(k_begin, [&](uint32_t k, uint32_t i) { return offset_of_tap(k + i * kWidth); });
+  }
 
   __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
-    const uint32_t k = k_begin + depth_;
-    const Tap tap = tap_at<kDeep>(s_, k < k_end ? k : 0);
-    int32_t i = of_.tap_h + static_cast<int32_t>(tap.i) * of_.tap_step_h;
-    if constexpr (kDeep) i += (of_.tap_d + static_cast<int32_t>(tap.d) * of_.tap_step_d) * of_.kernel_h;
-    const int32_t j = of_.tap_w + static_cast<int32_t>(tap.j) * of_.tap_step_w;
-    const float* from = w_ + static_cast<int64_t>(i * of_.kernel_w + j) * s_.o * s_.all_c + tap.channel;
+    const uint32_t* const taps =
+        Taps::at(k_begin, [&](uint32_t k, uint32_t i) { return offset_of_tap(k + i * kWidth); });
+    const uint32_t begin = begin_ + taps[threadIdx.x % kAlong];
+    const bool is_term = k_begin + threadIdx.x % kAlong * kWidth < k_end;
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const int32_t column = pass * kHigh + static_cast<int32_t>(threadIdx.x / kAlong);
-      const int32_t c = c_begin_ + column;
-      values_[pass] = {};
-      if (k >= k_end || column >= T::kN || c >= s_.o) continue;
-      values_[pass] = load_pack<kWidth>(from + static_cast<int64_t>(c) * s_.all_c);
+      const bool inside = is_term & (c_ + pass * kHigh < s_.o);
+      values_[pass] = load_if<kWidth>(inside, w_, begin + pass * kHigh * static_cast<uint32_t>(s_.all_c));
     }
   }
 
   template <typename Slice>
   __device__ void store(Slice& to) const {
+    const int32_t column = static_cast<int32_t>(threadIdx.x / kAlong);
+    if (kHigh > T::kN && column >= T::kN) return;
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      const int32_t column = pass * kHigh + static_cast<int32_t>(threadIdx.x / kAlong);
-      if (column < T::kN) T::put_along_k(to, column, depth_, values_[pass], s_.precision);
+      T::put_along_k(to, pass * kHigh + column, threadIdx.x % kAlong * kWidth, values_[pass], s_.precision);
     }
   }
 
@@ -239,11 +302,22 @@ class TransposedKernelLoader {
   static constexpr int kAlong = T::kDepth / kWidth;
   static constexpr int kHigh = kTileThreads / kAlong;
   static constexpr int kPasses = (T::kN + kHigh - 1) / kHigh;
+  static_assert(kHigh >= T::kN || T::kN % kHigh == 0, "whole passes");
+  using Taps = Ahead<T, uint32_t, kAlong, kWarp>;  // by other threads than the windows' ways
+
+  __device__ uint32_t offset_of_tap(uint32_t k) const {
+    const Tap tap = tap_at<kDeep>(s_, k < k_end_ ? k : 0);
+    int32_t i = of_.tap_h + static_cast<int32_t>(tap.i) * of_.tap_step_h;
+    if constexpr (kDeep) i += (of_.tap_d + static_cast<int32_t>(tap.d) * of_.tap_step_d) * of_.kernel_h;
+    const int32_t j = of_.tap_w + static_cast<int32_t>(tap.j) * of_.tap_step_w;
+    return static_cast<uint32_t>((i * of_.kernel_w + j) * s_.o) * static_cast<uint32_t>(s_.all_c) + tap.channel;
+  }
+
   const ConvShape& s_;
   const DxClass& of_;
   const float* w_;
-  int32_t c_begin_;
-  uint32_t depth_;
+  uint32_t k_end_, begin_;
+  int32_t c_;
   Pack<float, kWidth> values_[kPasses];
 };
 

@@ -3,8 +3,8 @@
 
 namespace gradstep::cuda {
 
-template Step run_conv<TensorTiles<Tf32>>(Prepare&, const ConvCall&);
-template Step run_conv_dx<TensorTiles<Tf32>>(Prepare&, const ConvDxCall&);
-template Step run_conv_dw<TensorTiles<Tf32>>(Prepare&, const ConvDwCall&);
+template Step run_conv<TensorTiles<Tf32>>(Prepare&, const ConvCall&, const Cut&);
+template Step run_conv_dx<TensorTiles<Tf32>>(Prepare&, const ConvDxCall&, const Cut&);
+template Step run_conv_dw<TensorTiles<Tf32>>(Prepare&, const ConvDwCall&, const Cut&);
 
 }  // namespace gradstep::cuda

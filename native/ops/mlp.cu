@@ -1,5 +1,6 @@
-// mlp and mlp_grad on CUDA: two to four narrow dense layers in one launch each way, in float32 on the FMA units. A
-// block goes through all layers by itself, so nobody waits for anybody and no sum is shared by blocks:
+// mlp and mlp_grad on CUDA: two to four narrow dense layers, one by one (mlp_layers.cu) or in one launch each way, in
+// float32 on the FMA units. There a block goes through all layers by itself, so nobody waits for anybody and no sum is
+// shared by blocks:
 //   forward   a block takes four rows; it reads every weight once, coalesced, for all of them
 //   backward  a block takes 32 inputs of one layer; it makes that layer's dz for all rows, 32 at a time, from the last
 //             layer's down, then its part of dw (and of dx), and one block a layer the bias's sums. Blocks repeat each
@@ -7,53 +8,26 @@
 // Sums are taken in an order that depends on the shapes only. The first layer may have many inputs: they are only ever
 // summed over or cut into tiles.
 #include <algorithm>
+#include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "cuda/operand.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "cuda/vec.h"
+#include "cuda/ways.h"
 #include "generated/args/mlp.h"
-#include "ops/scalar.h"
+#include "ops/mlp.cuh"
 
 namespace gradstep::cuda {
 namespace {
 
 // As in lib/ops/mlp.ts.
-constexpr int kLayers = 4;
 constexpr int kWidth = 128;
 constexpr int kInputs = 1024;
-
-enum class Activation : int32_t { kLinear, kRelu, kTanh, kSigmoid };
-static_assert(MlpArgs::kActivation1Sigmoid == static_cast<int32_t>(Activation::kSigmoid), "codes of the op table");
-
-__device__ inline float value(Activation kind, float z) {
-  switch (kind) {
-    case Activation::kRelu:
-      return scalar::relu(z);
-    case Activation::kTanh:
-      return scalar::tanh(z);
-    case Activation::kSigmoid:
-      return scalar::sigmoid(z);
-    default:
-      return z;
-  }
-}
-
-// The slope where the value is y.
-__device__ inline float slope(Activation kind, float y) {
-  switch (kind) {
-    case Activation::kRelu:
-      return scalar::step(y);
-    case Activation::kTanh:
-      return 1.f - y * y;
-    case Activation::kSigmoid:
-      return y * (1.f - y);
-    default:
-      return 1.f;
-  }
-}
 
 // Where [rows, width] has an element.
 __device__ inline int64_t at(int64_t row, int32_t width, int32_t column) { return row * width + column; }
@@ -68,7 +42,7 @@ struct Layer {
 
 struct Stack {
   const float* x;  // [rows, inputs of the first layer]
-  Layer layers[kLayers];
+  Layer layers[kMlpLayers];
   int32_t count, rows;
   Precision precision;
 };
@@ -155,7 +129,7 @@ struct LayerGrad {
 struct StackGrad {
   const float* dz;  // [rows, width of the last layer]
   float* dx;        // [rows, inputs of the first layer]; or null
-  LayerGrad layers[kLayers];
+  LayerGrad layers[kMlpLayers];
   int32_t count, rows;
   Precision precision;
 };
@@ -314,20 +288,17 @@ void check_widths(int32_t layer, int32_t inputs, int32_t width) {
   }
 }
 
-}  // namespace
-
-Step mlp(Prepare& prepare, const MlpArgs& args) {
-  const Tensor* const w[kLayers] = {&args.w1, &args.w2, &args.w3, &args.w4};
-  const Tensor* const bias[kLayers] = {&args.bias1, &args.bias2, &args.bias3, &args.bias4};
-  const Tensor* const y[kLayers] = {&args.y1, &args.y2, &args.y3, &args.y4};
-  const int32_t activation[kLayers] = {args.activation1, args.activation2, args.activation3, args.activation4};
+Step fused(Prepare& prepare, const MlpArgs& args) {
+  const Tensor* const w[kMlpLayers] = {&args.w1, &args.w2, &args.w3, &args.w4};
+  const Tensor* const bias[kMlpLayers] = {&args.bias1, &args.bias2, &args.bias3, &args.bias4};
+  const Tensor* const y[kMlpLayers] = {&args.y1, &args.y2, &args.y3, &args.y4};
+  const int32_t activation[kMlpLayers] = {args.activation1, args.activation2, args.activation3, args.activation4};
   Stack stack{};
   stack.x = prepare.at(args.x);
   stack.rows = args.x.dims[0];
   stack.precision = precision_of(args);
-  for (; stack.count < kLayers && w[stack.count]->present(); stack.count++) {
+  for (; stack.count < kMlpLayers && w[stack.count]->present(); stack.count++) {
     const int32_t l = stack.count;
-    check_widths(l, w[l]->dims[0], w[l]->dims[1]);
     stack.layers[l] = {prepare.at(*w[l]), prepare.at(*bias[l]), prepare.at(*y[l]),
                        w[l]->dims[0],     w[l]->dims[1],        static_cast<Activation>(activation[l])};
   }
@@ -338,18 +309,18 @@ Step mlp(Prepare& prepare, const MlpArgs& args) {
   };
 }
 
-Step mlp_grad(Prepare& prepare, const MlpGradArgs& args) {
-  const Tensor* const a[kLayers] = {&args.x, &args.y1, &args.y2, &args.y3};
-  const Tensor* const w[kLayers] = {&args.w1, &args.w2, &args.w3, &args.w4};
-  const Tensor* const dw[kLayers] = {&args.dw1, &args.dw2, &args.dw3, &args.dw4};
-  const Tensor* const dbias[kLayers] = {&args.dbias1, &args.dbias2, &args.dbias3, &args.dbias4};
-  const int32_t below[kLayers] = {0, args.activation1, args.activation2, args.activation3};
+Step fused(Prepare& prepare, const MlpGradArgs& args) {
+  const Tensor* const a[kMlpLayers] = {&args.x, &args.y1, &args.y2, &args.y3};
+  const Tensor* const w[kMlpLayers] = {&args.w1, &args.w2, &args.w3, &args.w4};
+  const Tensor* const dw[kMlpLayers] = {&args.dw1, &args.dw2, &args.dw3, &args.dw4};
+  const Tensor* const dbias[kMlpLayers] = {&args.dbias1, &args.dbias2, &args.dbias3, &args.dbias4};
+  const int32_t below[kMlpLayers] = {0, args.activation1, args.activation2, args.activation3};
   StackGrad stack{};
   stack.dz = prepare.at(args.dz);
   stack.dx = prepare.at(args.dx);
   stack.rows = args.dz.dims[0];
   stack.precision = precision_of(args);
-  while (stack.count < kLayers && a[stack.count]->present()) stack.count++;
+  while (stack.count < kMlpLayers && a[stack.count]->present()) stack.count++;
   int32_t blocks = 0;
   for (int32_t l = 0; l < stack.count; l++) {
     const Tensor& z = l + 1 < stack.count ? *a[l + 1] : args.dz;
@@ -363,7 +334,6 @@ Step mlp_grad(Prepare& prepare, const MlpGradArgs& args) {
              static_cast<Activation>(below[l]),
              blocks,
              0};
-    check_widths(l, layer.inputs, layer.width);
     const bool cut = layer.dw != nullptr || (l == 0 && stack.dx != nullptr);
     layer.blocks = cut ? (layer.inputs + kTileInputs - 1) / kTileInputs : layer.dbias != nullptr ? 1 : 0;
     blocks += layer.blocks;
@@ -371,6 +341,80 @@ Step mlp_grad(Prepare& prepare, const MlpGradArgs& args) {
   return [=](cudaStream_t stream) {
     launch_cooperating(stream, mlp_grad_kernel, dim3(blocks), dim3(kGradThreads), 0, stack);
   };
+}
+
+// ---- which ----
+
+// Rows up to which one launch is expected to be faster, and is taken where nothing is measured. A layer beyond the
+// first saves four launches (its product; back, the gradients of its input and weights, and the pass that goes through
+// the activation and sums), about 2 µs each in a captured graph. It costs that every block of mlp_grad makes the
+// gradients of all rows: for 64 rows and full width 64 x 128 x 128 products, which at 64 a cycle, half of what a
+// multiprocessor can do, and 1.7 GHz take about as long, 10 µs.
+constexpr int32_t kFusedRows = 64;
+
+template <typename Args>
+Step fastest_of(Prepare& prepare, const std::string& what, const Args& args, int32_t rows,
+                Step (*layers)(Prepare&, const Args&), const std::vector<Tensor>& results, double terms) {
+  std::vector<Way> ways = {{"fused", [=](Prepare& on) { return fused(on, args); }},
+                           {"layers", [=](Prepare& on) { return layers(on, args); }}};
+  if (rows > kFusedRows) std::swap(ways[0], ways[1]);
+  const Precision precision = precision_of(args);
+  const double rate = precision == Precision::kBfloat16 ? 1e-2 : precision == Precision::kTf32 ? 2e-3 : 5e-6;
+  const char* const name = precision == Precision::kBfloat16 ? " bfloat16"
+                           : precision == Precision::kTf32   ? " tf32"
+                                                             : " float32";
+  return fastest_way(prepare, what + name, ways, results, rate * terms);
+}
+
+void add_number(std::string& text, int64_t number) { text += " " + std::to_string(number); }
+
+}  // namespace
+
+Step mlp(Prepare& prepare, const MlpArgs& args) {
+  const Tensor* const w[kMlpLayers] = {&args.w1, &args.w2, &args.w3, &args.w4};
+  const Tensor* const bias[kMlpLayers] = {&args.bias1, &args.bias2, &args.bias3, &args.bias4};
+  const Tensor* const y[kMlpLayers] = {&args.y1, &args.y2, &args.y3, &args.y4};
+  const int32_t activation[kMlpLayers] = {args.activation1, args.activation2, args.activation3, args.activation4};
+  std::string what = "mlp";
+  std::vector<Tensor> results;
+  // Errors of one layer are summed by the next.
+  double terms = 1;
+  add_number(what, args.x.dims[0]);
+  add_number(what, args.x.dims[1]);
+  for (int l = 0; l < kMlpLayers && w[l]->present(); l++) {
+    check_widths(l, w[l]->dims[0], w[l]->dims[1]);
+    for (const int32_t number : {w[l]->dims[1], activation[l]}) add_number(what, number);
+    if (bias[l]->present()) what += " bias";
+    if (y[l]->present()) what += " y";
+    terms *= 1 + std::sqrt(static_cast<double>(w[l]->dims[0]));
+    results.push_back(*y[l]);
+  }
+  return fastest_of(prepare, what, args, args.x.dims[0], mlp_by_layers, results, terms);
+}
+
+Step mlp_grad(Prepare& prepare, const MlpGradArgs& args) {
+  const Tensor* const a[kMlpLayers] = {&args.x, &args.y1, &args.y2, &args.y3};
+  const Tensor* const dw[kMlpLayers] = {&args.dw1, &args.dw2, &args.dw3, &args.dw4};
+  const Tensor* const dbias[kMlpLayers] = {&args.dbias1, &args.dbias2, &args.dbias3, &args.dbias4};
+  const int32_t below[kMlpLayers] = {0, args.activation1, args.activation2, args.activation3};
+  std::string what = "mlp_grad";
+  std::vector<Tensor> results = {args.dx};
+  double terms = 1 + std::sqrt(static_cast<double>(args.dz.dims[0]));
+  add_number(what, args.dz.dims[0]);
+  for (int l = 0; l < kMlpLayers && a[l]->present(); l++) {
+    const bool last = l + 1 == kMlpLayers || !a[l + 1]->present();
+    const int32_t width = last ? args.dz.dims[1] : a[l + 1]->dims[1];
+    check_widths(l, a[l]->dims[1], width);
+    for (const int32_t number : {a[l]->dims[1], below[l]}) add_number(what, number);
+    if (dw[l]->present()) what += " dw";
+    if (dbias[l]->present()) what += " dbias";
+    terms *= 1 + std::sqrt(static_cast<double>(width));
+    results.push_back(*dw[l]);
+    results.push_back(*dbias[l]);
+  }
+  add_number(what, args.dz.dims[1]);
+  if (args.dx.present()) what += " dx";
+  return fastest_of(prepare, what, args, args.dz.dims[0], mlp_grad_by_layers, results, terms);
 }
 
 }  // namespace gradstep::cuda

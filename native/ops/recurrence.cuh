@@ -18,6 +18,7 @@
 
 #include "cuda/pack.h"
 #include "cuda/prepare.h"
+#include "cuda/scratch.h"
 #include "ops/cell_activation.h"
 
 namespace gradstep::cuda {
@@ -151,39 +152,6 @@ inline void multiply_state(cudaStream_t stream, const Sequence& s, const float* 
   launch(stream, for_units(s, multiply_state_kernel<1>, multiply_state_kernel<4>), unit_blocks(s), dim3(kUnitThreads),
          s, h, keep, met);
 }
-
-// The workspace of a recurrence: its arrays, and behind them what its products ask for, one at a time. Plan first, then
-// settle, then launch.
-class Scratch {
- public:
-  explicit Scratch(Prepare& prepare) : prepare_(&prepare), workspace_(prepare.workspace(0)) {}
-
-  // Place of an array of so many floats, or of none; see at().
-  size_t array(int64_t floats) {
-    const size_t place = arrays_;
-    arrays_ += (static_cast<size_t>(floats) * sizeof(float) + kAlign - 1) / kAlign * kAlign;
-    return place;
-  }
-  Gemm::Run product(const GemmShape& shape) {
-    Gemm& gemm = prepare_->gemm();
-    const size_t bytes = gemm.workspace_bytes(shape);
-    if (bytes > products_) products_ = bytes;
-    return gemm.plan(shape);
-  }
-  void settle() {
-    workspace_ = prepare_->workspace(arrays_ + products_);
-    prepare_ = nullptr;
-  }
-
-  float* at(size_t place) const { return reinterpret_cast<float*>(static_cast<char*>(workspace_.data()) + place); }
-  void* for_products() const { return at(arrays_); }
-
- private:
-  static constexpr size_t kAlign = 256;
-  Prepare* prepare_;
-  Workspace workspace_;
-  size_t arrays_ = 0, products_ = 0;
-};
 
 // The product of one step: [batch, k] with columns of the recurrent kernel [units, columns], or with their transpose.
 inline GemmShape step_product(const Sequence& s, int64_t n, int64_t k, bool transposed, int64_t columns,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 
 #include "cuda/prepare.h"
 #include "ops/reduce_sum.cuh"
@@ -54,22 +55,34 @@ __global__ void __launch_bounds__(kSlopeColumns* kSlopeRows)
   if (row == 0 && c < p.n) sums[slice * p.n + c] = partial[0][column];
 }
 
-// `sums` [n] may be null.
+// Launches the pass; sums [n] is null exactly where that was planned.
 template <typename Slope>
-Step plan_slope_pass(Prepare& prepare, int64_t m, int64_t n, float* y, const Slope& slope, float* sums) {
+using SlopeRun = std::function<void(cudaStream_t, float* y, const Slope& slope, float* sums)>;
+
+// It may use the step's workspace from byte `workspace_offset` on.
+template <typename Slope>
+SlopeRun<Slope> plan_slope_run(Prepare& prepare, int64_t m, int64_t n, bool sums, size_t workspace_offset = 0) {
   const SlopePass pass = cut_slope_pass(m, n, prepare.multiprocessors());
-  const auto launch_pass = [=](cudaStream_t stream, float* to) {
+  const auto launch_pass = [=](cudaStream_t stream, float* y, const Slope& slope, float* to) {
     launch_cooperating(stream, slope_kernel<Slope>, blocks_for(pass.tiles * pass.slices, 1),
                        dim3(kSlopeColumns * kSlopeRows), 0, pass, y, slope, to);
   };
-  if (sums == nullptr || pass.slices == 1) return [=](cudaStream_t stream) { launch_pass(stream, sums); };
+  if (!sums || pass.slices == 1) return launch_pass;
   const size_t bytes = static_cast<size_t>(pass.slices * n) * sizeof(float);
-  const Workspace workspace = prepare.workspace(bytes);
-  const SumRun add = plan_sum(prepare, {1, pass.slices, n, 1.f, false}, bytes);
-  return [=](cudaStream_t stream) {
-    float* partial = static_cast<float*>(workspace.data());
-    launch_pass(stream, partial);
-    add(stream, partial, sums);
+  const Workspace workspace = prepare.workspace(workspace_offset + bytes);
+  const SumRun add = plan_sum(prepare, {1, pass.slices, n, 1.f, false}, workspace_offset + bytes);
+  return [=](cudaStream_t stream, float* y, const Slope& slope, float* to) {
+    float* partial = reinterpret_cast<float*>(static_cast<char*>(workspace.data()) + workspace_offset);
+    launch_pass(stream, y, slope, partial);
+    add(stream, partial, to);
+  };
+}
+
+// The same with addresses that are known by now; `sums` may be null.
+template <typename Slope>
+Step plan_slope_pass(Prepare& prepare, int64_t m, int64_t n, float* y, const Slope& slope, float* sums) {
+  return [=, run = plan_slope_run<Slope>(prepare, m, n, sums != nullptr)](cudaStream_t stream) {
+    run(stream, y, slope, sums);
   };
 }
 

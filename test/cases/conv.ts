@@ -87,7 +87,7 @@ export function convolution(name: string, x: Numbers, w: Numbers, g: ConvWindow 
  * Σ g · (conv(x, w) + bias) with its gradients as results, so that larger shapes need no differences: several tiles and
  * slices.
  */
-function larger(name: string, x: Numbers, w: Numbers, window: ConvWindow = {}, precision?: Rounded): OpCase {
+export function larger(name: string, x: Numbers, w: Numbers, window: ConvWindow = {}, precision?: Rounded): OpCase {
   const y = outputShape(x, w, window);
   const o = w.at(-1)!;
   return {
@@ -123,7 +123,7 @@ const largerRounded = (precision: Rounded, name: string, x: Numbers, w: Numbers,
   larger(`${name} in ${precision}`, x, w, window, precision);
 
 /** Operands are rounded; bias and relu are applied to the float32 sums. */
-function inPrecision(
+export function inPrecision(
   precision: Rounded,
   name: string,
   x: Numbers,
@@ -149,7 +149,7 @@ function inPrecision(
 }
 
 /** Σ g·conv(x, w) + h·conv(z, w) + k·conv(x, u) with rounded operands: the gradients of what is used twice accumulate. */
-function accumulated(precision: Rounded, name: string, x: Numbers, w: Numbers, window: ConvWindow): OpCase {
+export function accumulated(precision: Rounded, name: string, x: Numbers, w: Numbers, window: ConvWindow): OpCase {
   const y = outputShape(x, w, window);
   const shapes = { x, z: x, w, u: w, g: y, h: y, k: y };
   return {
@@ -204,7 +204,7 @@ export function transposed(name: string, x: Numbers, w: Numbers, g: ConvWindow, 
   };
 }
 
-const SAME = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
+export const SAME = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const SAME_DEEP = { ...SAME, padFront: 1, padBack: 1 };
 const uneven = { padTop: 2, padBottom: 1, padRight: 1 };
 

@@ -49,24 +49,25 @@ function differences(
   });
 }
 
-const MODES = [
+export const MODES = [
   { name: 'guarded', guardBytes: 64, fusion: true },
   { name: 'unfused', guardBytes: 64, fusion: false },
   { name: 'in place', guardBytes: 0, fusion: true },
 ];
 
-/** Runs a case in every mode and compares; `onProgram` sees each program that was run. */
+/** Runs a case in every mode, or in some, and compares; `onProgram` sees each program that was run. */
 export async function compareCase(
   session: NativeSession,
   backend: 'cpu' | 'cuda',
   test: OpCase,
   onProgram: (program: Program) => void = () => {},
+  modes = MODES,
 ): Promise<void> {
   const numbers = inputNumbers(test.inputs, test.name.length);
   const expected = test.reference(numbers, backend);
   const floats = Object.keys(expected).filter((n) => !(n in test.inputs) && !n.startsWith('slot'));
   const slopes = new Map<string, number[]>();
-  for (const mode of MODES) {
+  for (const mode of modes) {
     const { outputs, gradients, program } = await runCase(session, backend, test, numbers, mode);
     onProgram(program);
     for (const [name, values] of Object.entries(expected)) {
