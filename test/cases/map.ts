@@ -242,14 +242,15 @@ export const cases: OpCase[] = [
   manyInputs('int32', 8),
   manyInputs('uint8', 8),
   {
-    // More than an interpreter has room for where it works on four elements at a time.
+    // More than an interpreter has room for where it works on four elements at a time: the product of the first two is
+    // made while all are still wanted.
     name: 'as many operands as a tape holds, all wanted at once',
     inputs: Object.fromEntries(Array.from({ length: 8 }, (_, k) => [`x${k}`, { shape: [3, 8] }])),
     build(v) {
       const x = Object.values(v);
       let y = elementwise('mul', x[0]!, x[1]!);
       x.forEach((value, k) => {
-        y = elementwise('add', y, elementwise('add', elementwise('mul', value, k + 2), 0.25 * k - 5));
+        y = elementwise('add', elementwise('add', elementwise('mul', value, k + 2), 0.25 * k - 5), y);
       });
       return { y };
     },
