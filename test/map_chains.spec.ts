@@ -59,6 +59,16 @@ const SHAPES: Shape[] = [
   { name: 'one element', domain: [1], inputs: [{ shape: [1] }], reduceRank: 0 },
   { name: 'one number and a whole', domain: [513], inputs: [{ shape: [] }, { shape: [513] }], reduceRank: 0 },
   { name: 'broadcast', domain: [3, 4, 5], inputs: [{ shape: [3, 1, 5] }, { shape: [4, 1] }], reduceRank: 0 },
+  { name: 'broadcast, rows of eight', domain: [3, 5, 8], inputs: [{ shape: [3, 1, 8] }, { shape: [5, 1] }], reduceRank: 0 },
+  {
+    name: 'integers in order, with a tail',
+    domain: [7, 9],
+    inputs: [
+      { shape: [7, 9], dtype: 'uint8', range: [1, 6] },
+      { shape: [7, 9], dtype: 'int32', range: [1, 6] },
+    ],
+    reduceRank: 0,
+  },
   {
     name: 'integers',
     domain: [7, 20],
@@ -69,6 +79,8 @@ const SHAPES: Shape[] = [
     reduceRank: 0,
   },
   { name: 'short rows', domain: [9, 3, 7], inputs: [{ shape: [9, 3, 7] }], reduceRank: 2 },
+  { name: 'short rows of packs', domain: [9, 3, 8], inputs: [{ shape: [9, 3, 8] }, { shape: [3, 1] }], reduceRank: 2 },
+  { name: 'long odd rows', domain: [2, 2101], inputs: [{ shape: [2, 2101] }, { shape: [2101] }], reduceRank: 1 },
   { name: 'long rows', domain: [2, 2100], inputs: [{ shape: [2, 2100] }, { shape: [2100] }], reduceRank: 1 },
 ];
 

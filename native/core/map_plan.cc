@@ -17,13 +17,6 @@ bool MapPlan::contiguous(int k) const {
   return true;
 }
 
-bool MapPlan::uniform(int k) const {
-  for (int i = 0; i < rank; i++) {
-    if (dims[i] != 1 && strides[k][i] != 0) return false;
-  }
-  return true;
-}
-
 MapPlan plan_map(const MapArgs& args) {
   MapPlan plan{};
   while (plan.inputs < kMapInputs && input_of(args, plan.inputs)->present()) plan.inputs++;

@@ -1,7 +1,8 @@
 // attention on CUDA (attention.cuh): in float32 on FMA units, or with rounded operands on tensor cores where the device
 // has them for it. The kernels of those are in attention_bfloat16.cu and attention_tf32.cu.
 #include "generated/args/attention.h"
-#include "ops/attention.cuh"
+#include "ops/attention_dx.cuh"
+#include "ops/attention_forward.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -51,6 +52,7 @@ Heads heads_of(Prepare& prepare, const Args& args) {
   h.stream = args.stream;
   h.causal = args.causal == Args::kCausalYes;
   h.wide = h.depth % 4 == 0 && h.width % 4 == 0;
+  h.wide_keys = h.keys % 4 == 0;
   h.precision = precision_of(args);
   return h;
 }

@@ -1,13 +1,9 @@
-// The kernels of attention (attention.cu): 64 x 64 scores a block at a time in registers; probabilities go through
-// shared memory to be multiplied again. Forward: a block of 64 queries walks through the keys with a running maximum
-// and sum. Gradient: one kernel walks through the queries for a block of keys (dk, dv), one through the keys for a
-// block of queries (dq); both work the probabilities out again, so nothing is added in an order that could change.
-// Results wider than a block's registers are shared among the grid's z. Unit multiplies: a tile of cuda/tile.cuh on FMA
-// units, or one of cuda/tensor_tile.cuh, whose results change hands in shared memory, so that everything else is the
-// same for both.
+// What the kernels of attention share (attention_forward.cuh, attention_dx.cuh): 64 x 64 scores a block at a time in
+// registers; probabilities go through shared memory to be multiplied again. Unit multiplies: a tile of cuda/tile.cuh on
+// FMA units, or one of cuda/tensor_tile.cuh, whose results change hands in shared memory, so that everything else is
+// the same for both. Results wider than a block's registers are shared among the grid's z.
 #pragma once
 
-#include <functional>
 #include <type_traits>
 
 #include "cuda/prepare.h"
@@ -34,13 +30,25 @@ struct Heads {
   int64_t bias_batch, bias_head;
   float scale, rate, keep_scale;
   uint32_t stream;
-  bool causal, wide;    // wide: rows may be read four elements at a time
-  Precision precision;  // of what products multiply
+  bool causal;
+  bool wide, wide_keys;  // whether rows of heads, and those of bias and mask, may be read four elements at a time
+  Precision precision;   // of what products multiply
 
   __device__ int64_t origin(int32_t pair, int32_t time, int32_t n) const {
     return (static_cast<int64_t>(pair / heads) * time * heads + pair % heads) * n;
   }
 };
+
+// Four neighbours of a row, of which `inside` are there; 0 for the others.
+__device__ inline Pack<float, 4> neighbours(const float* from, int32_t inside, bool wide) {
+  if (inside >= 4 && wide) return load_pack<4>(from);
+  Pack<float, 4> four{};
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    if (j < inside) four.v[j] = from[j];
+  }
+  return four;
+}
 
 // Rows (of A, or columns of B) of a matrix whose elements are side by side along the rows, or else along the depth.
 template <bool kAlongRows>
@@ -69,16 +77,8 @@ class ViewLoader {
       const int32_t left = static_cast<int32_t>(k_end - k_begin) - depth(pass), below = view_.rows - row(pass);
       values_[pass] = {};
       if (left <= 0 || below <= 0) continue;
-      const int32_t inside = min(4, kAlongRows ? below : left);
       const float* from = from_ + static_cast<int64_t>(pass * kAcross) * view_.stride;
-      if (inside == 4 && view_.wide) {
-        values_[pass] = load_pack<4>(from);
-        continue;
-      }
-#pragma unroll
-      for (int j = 0; j < 4; j++) {
-        if (j < inside) values_[pass].v[j] = from[j];
-      }
+      values_[pass] = neighbours(from, kAlongRows ? below : left, view_.wide);
     }
     from_ += kAlongRows ? static_cast<int64_t>(Unit::kDepth) * view_.stride : Unit::kDepth;
   }
@@ -175,19 +175,22 @@ __device__ inline View<true> columns_of(const Heads& h, const float* x, int32_t 
 
 // Products of a block of queries and keys become scores; what is not seen becomes -infinity.
 __device__ inline void to_scores(const Heads& h, int32_t pair, int32_t query, int32_t key, Results& s) {
+  const int32_t first = key + T::column(), left = h.keys - first;
   const float* bias = h.bias ? h.bias + pair / h.heads * h.bias_batch + pair % h.heads * h.bias_head : nullptr;
   const float* mask = h.mask ? h.mask + static_cast<int64_t>(pair / h.heads) * h.keys : nullptr;
+  Pack<float, 4> shown{1.f, 1.f, 1.f, 1.f};
+  if (mask) shown = neighbours(mask + first, left, h.wide_keys);
 #pragma unroll
   for (int i = 0; i < T::kTm; i++) {
     const int32_t row = query + T::row(i);
+    Pack<float, 4> added{};
+    if (bias && row < h.queries) {
+      added = neighbours(bias + static_cast<int64_t>(row) * h.keys + first, left, h.wide_keys);
+    }
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-      const int32_t column = key + T::column() + j;
-      bool seen = row < h.queries && column < h.keys && (!h.causal || column <= row);
-      if (seen && mask) seen = mask[column] != 0.f;
-      float score = s[i].v[j] * h.scale;
-      if (seen && bias) score += bias[static_cast<int64_t>(row) * h.keys + column];
-      s[i].v[j] = seen ? score : -INFINITY;
+      const bool seen = row < h.queries && j < left && (!h.causal || first + j <= row) && shown.v[j] != 0.f;
+      s[i].v[j] = seen ? s[i].v[j] * h.scale + added.v[j] : -INFINITY;
     }
   }
 }
@@ -253,186 +256,6 @@ __device__ inline void write_rows(const Heads& h, float* x, int32_t pair, int32_
   }
 }
 
-// Grid: x pairs of batch and head, times blocks of queries; z groups of kSlices * 64 columns of y.
-template <typename Unit, int kSlices>
-__global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
-    attention_kernel(Heads h, int32_t blocks, float* y, float* lse) {
-  if constexpr (!Unit::kAvailable) {
-    trap();
-  } else {
-    __shared__ __align__(16) unsigned char memory[kProductBytes];
-    __shared__ __align__(16) float shared_p[kSide][kRowP];
-    __shared__ float factors[kSide];  // of rows of sums: what scores know, for those who hold the sums
-    const int32_t pair = blockIdx.x / blocks, query = blockIdx.x % blocks * kSide;
-    const int32_t first = blockIdx.z * kSlices * kSide;
-    const int32_t seen = h.causal ? min(h.keys, query + kSide) : h.keys;
-    const View<false> probabilities{&shared_p[0][0], kRowP, kSide, true, h.precision};
-    typename Unit::Results sums[kSlices] = {};
-    float largest[T::kTm], total[T::kTm];
-#pragma unroll
-    for (int i = 0; i < T::kTm; i++) {
-      largest[i] = -1e30f;
-      total[i] = 0.f;
-    }
-    for (int32_t key = 0; key < seen; key += kSide) {
-      Results p;
-      product<Unit>(memory, rows_of(h, h.q, pair, h.queries, h.depth, query),
-                    rows_of(h, h.k, pair, h.keys, h.depth, key), h.depth, p);
-      to_scores(h, pair, query, key, p);
-#pragma unroll
-      for (int i = 0; i < T::kTm; i++) {
-        float most = largest[i], sum = 0.f;
-#pragma unroll
-        for (int j = 0; j < 4; j++) most = Max{}(most, p[i].v[j]);
-        most = row_reduce(most, Max{});
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-          p[i].v[j] = scalar::exp(p[i].v[j] - most);
-          sum += p[i].v[j];
-        }
-        const float factor = scalar::exp(largest[i] - most);
-        if (T::column() == 0) factors[T::row(i)] = factor;
-        total[i] = total[i] * factor + row_reduce(sum, Sum{});
-        largest[i] = most;
-        if (h.rate > 0.f) multiply_by(p[i], draw_keep(h, pair, query + T::row(i), key + T::column()));
-      }
-      share(shared_p, p);
-#pragma unroll
-      for (int slice = 0; slice < kSlices; slice++) {
-        multiply_rows<Unit>(sums[slice], factors);
-        add_product<Unit>(memory, probabilities, columns_of(h, h.v, pair, h.keys, h.width, key, first + slice * kSide),
-                          min(kSide, h.keys - key), sums[slice]);
-      }
-    }
-    __syncthreads();  // those who are last with the factors of the last keys
-#pragma unroll
-    for (int i = 0; i < T::kTm; i++) {
-      const int32_t row = query + T::row(i);
-      if (T::column() != 0) continue;
-      factors[T::row(i)] = total[i] > 0.f ? 1.f / total[i] : total[i];
-      if (first != 0 || row >= h.queries) continue;
-      lse[static_cast<int64_t>(pair) * h.queries + row] =
-          total[i] > 0.f ? largest[i] + scalar::log(total[i]) : total[i];
-    }
-    __syncthreads();
-#pragma unroll
-    for (int slice = 0; slice < kSlices; slice++) {
-      multiply_rows<Unit>(sums[slice], factors);
-      write_rows<Unit>(h, y, pair, h.queries, h.width, query, first + slice * kSide, sums[slice]);
-    }
-  }
-}
-
-struct Slopes {
-  const float *lse, *dy, *delta;  // delta [batch, heads, queries]: dy·y
-  float *dq, *dk, *dv;
-};
-
-// Of a block of queries and keys: ds becomes the gradient of the products q·k, `weights` what v was summed with; a
-// thread writes its own places of those, and needs a barrier before others read them.
-template <typename Unit, bool kDrops>
-__device__ inline void gradients(unsigned char* memory, const Heads& h, const Slopes& g, int32_t pair, int32_t query,
-                                 int32_t key, float (&weights)[kSide][kRowP], Results& ds) {
-  Results p;
-  product<Unit>(memory, rows_of(h, h.q, pair, h.queries, h.depth, query), rows_of(h, h.k, pair, h.keys, h.depth, key),
-                h.depth, p);
-  to_scores(h, pair, query, key, p);
-#pragma unroll
-  for (int i = 0; i < T::kTm; i++) {
-    const int32_t row = query + T::row(i);
-    const float lse = row < h.queries ? g.lse[static_cast<int64_t>(pair) * h.queries + row] : 0.f;
-#pragma unroll
-    for (int j = 0; j < 4; j++) p[i].v[j] = scalar::exp(p[i].v[j] - lse);
-    store_pack(&weights[T::row(i)][T::column()], p[i]);
-  }
-  product<Unit>(memory, rows_of(h, g.dy, pair, h.queries, h.width, query), rows_of(h, h.v, pair, h.keys, h.width, key),
-                h.width, ds);
-#pragma unroll
-  for (int i = 0; i < T::kTm; i++) {
-    const int32_t row = query + T::row(i);
-    const float delta = row < h.queries ? g.delta[static_cast<int64_t>(pair) * h.queries + row] : 0.f;
-    float* place = &weights[T::row(i)][T::column()];
-    const Pack<float, 4> own = load_pack<4>(place);
-    if constexpr (kDrops) {
-      const Pack<float, 4> keep = draw_keep(h, pair, row, key + T::column());
-      multiply_by(ds[i], keep);
-      Pack<float, 4> kept = own;
-      multiply_by(kept, keep);
-      store_pack(place, kept);
-    }
-#pragma unroll
-    for (int j = 0; j < 4; j++) ds[i].v[j] = own.v[j] * (ds[i].v[j] - delta) * h.scale;
-  }
-}
-
-// Grid: x pairs times blocks of keys; z groups of kSlices * 64 columns of dk and dv.
-template <typename Unit, int kSlices, bool kDrops>
-__global__ void __launch_bounds__(kTileThreads, 1) key_gradient_kernel(Heads h, int32_t blocks, Slopes g) {
-  if constexpr (!Unit::kAvailable) {
-    trap();
-  } else {
-    __shared__ __align__(16) unsigned char memory[kProductBytes];
-    __shared__ __align__(16) float shared_p[kSide][kRowP];
-    const int32_t pair = blockIdx.x / blocks, key = blockIdx.x % blocks * kSide;
-    const int32_t first = blockIdx.z * kSlices * kSide;
-    typename Unit::Results dk[kSlices] = {}, dv[kSlices] = {};
-    const View<true> transposed{&shared_p[0][0], kRowP, kSide, true, h.precision};
-    for (int32_t query = h.causal ? key : 0; query < h.queries; query += kSide) {
-      Results ds;
-      const int32_t rows = min(kSide, h.queries - query);
-      gradients<Unit, kDrops>(memory, h, g, pair, query, key, shared_p, ds);
-      __syncthreads();
-#pragma unroll
-      for (int slice = 0; slice < kSlices; slice++) {
-        add_product<Unit>(memory, transposed,
-                          columns_of(h, g.dy, pair, h.queries, h.width, query, first + slice * kSide), rows, dv[slice]);
-      }
-      share(shared_p, ds);
-#pragma unroll
-      for (int slice = 0; slice < kSlices; slice++) {
-        add_product<Unit>(memory, transposed,
-                          columns_of(h, h.q, pair, h.queries, h.depth, query, first + slice * kSide), rows, dk[slice]);
-      }
-    }
-#pragma unroll
-    for (int slice = 0; slice < kSlices; slice++) {
-      write_rows<Unit>(h, g.dk, pair, h.keys, h.depth, key, first + slice * kSide, dk[slice]);
-      write_rows<Unit>(h, g.dv, pair, h.keys, h.width, key, first + slice * kSide, dv[slice]);
-    }
-  }
-}
-
-// Grid: x pairs times blocks of queries; z groups of kSlices * 64 columns of dq.
-template <typename Unit, int kSlices, bool kDrops>
-__global__ void __launch_bounds__(kTileThreads, kSlices == 1 && !kDrops ? 2 : 1)
-    query_gradient_kernel(Heads h, int32_t blocks, Slopes g) {
-  if constexpr (!Unit::kAvailable) {
-    trap();
-  } else {
-    __shared__ __align__(16) unsigned char memory[kProductBytes];
-    __shared__ __align__(16) float shared_p[kSide][kRowP];
-    const int32_t pair = blockIdx.x / blocks, query = blockIdx.x % blocks * kSide;
-    const int32_t first = blockIdx.z * kSlices * kSide;
-    const int32_t seen = h.causal ? min(h.keys, query + kSide) : h.keys;
-    const View<false> probabilities{&shared_p[0][0], kRowP, kSide, true, h.precision};
-    typename Unit::Results dq[kSlices] = {};
-    for (int32_t key = 0; key < seen; key += kSide) {
-      Results ds;
-      gradients<Unit, kDrops>(memory, h, g, pair, query, key, shared_p, ds);
-      share(shared_p, ds);
-#pragma unroll
-      for (int slice = 0; slice < kSlices; slice++) {
-        add_product<Unit>(memory, probabilities, columns_of(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide),
-                          min(kSide, h.keys - key), dq[slice]);
-      }
-    }
-#pragma unroll
-    for (int slice = 0; slice < kSlices; slice++) {
-      write_rows<Unit>(h, g.dq, pair, h.queries, h.depth, query, first + slice * kSide, dq[slice]);
-    }
-  }
-}
-
 // The grid of a kernel whose blocks make kSlices * 64 of `columns` columns for 64 of `rows` rows of each pair.
 struct Blocks {
   bool two_slices;
@@ -444,49 +267,9 @@ struct Blocks {
   }
 };
 
-// One of kernel<slices, drops>.
-template <typename Kernel>
-Kernel choose(const Blocks& on, bool drops, Kernel one, Kernel one_drops, Kernel two, Kernel two_drops) {
-  return on.two_slices ? (drops ? two_drops : two) : (drops ? one_drops : one);
-}
-
-template <typename Unit>
-Step run_attention(const Heads& h, int64_t pairs, float* y, float* lse) {
-  const Blocks on(pairs, h.queries, h.width);
-  const auto kernel = on.two_slices ? attention_kernel<Unit, 2> : attention_kernel<Unit, 1>;
-  return [=](cudaStream_t stream) {
-    launch_cooperating(stream, kernel, on.grid, dim3(kTileThreads), 0, h, on.per_pair, y, lse);
-  };
-}
-
-// delta is what the step is given.
-using GradientRun = std::function<void(cudaStream_t, const float* delta)>;
-template <typename Unit>
-GradientRun run_attention_dx(const Heads& h, int64_t pairs, const Slopes& g) {
-  const Blocks over_keys(pairs, h.keys, max(h.depth, h.width)), over_queries(pairs, h.queries, h.depth);
-  const bool drops = h.rate > 0.f;
-  const auto key_gradient =
-      choose(over_keys, drops, key_gradient_kernel<Unit, 1, false>, key_gradient_kernel<Unit, 1, true>,
-             key_gradient_kernel<Unit, 2, false>, key_gradient_kernel<Unit, 2, true>);
-  const auto query_gradient =
-      choose(over_queries, drops, query_gradient_kernel<Unit, 1, false>, query_gradient_kernel<Unit, 1, true>,
-             query_gradient_kernel<Unit, 2, false>, query_gradient_kernel<Unit, 2, true>);
-  return [=](cudaStream_t stream, const float* delta) {
-    Slopes with = g;
-    with.delta = delta;
-    launch_cooperating(stream, key_gradient, over_keys.grid, dim3(kTileThreads), 0, h, over_keys.per_pair, with);
-    launch_cooperating(stream, query_gradient, over_queries.grid, dim3(kTileThreads), 0, h, over_queries.per_pair,
-                       with);
-  };
-}
-
 // Shallow or not unrolled: the kernels have no registers left for more.
 using Bfloat16Unit = TensorTile<Bfloat16, kSide, kSide, 4, 1>;
 using Tf32Unit = TensorTile<Tf32, kSide, kSide, 2, 2, 1>;
-extern template Step run_attention<Bfloat16Unit>(const Heads&, int64_t, float*, float*);
-extern template GradientRun run_attention_dx<Bfloat16Unit>(const Heads&, int64_t, const Slopes&);
-extern template Step run_attention<Tf32Unit>(const Heads&, int64_t, float*, float*);
-extern template GradientRun run_attention_dx<Tf32Unit>(const Heads&, int64_t, const Slopes&);
 
 }  // namespace attend
 }  // namespace gradstep::cuda

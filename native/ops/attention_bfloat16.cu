@@ -1,5 +1,6 @@
 // Attention on tensor cores with operands rounded to bfloat16 (attention.cuh), which attention.cu hands over.
-#include "ops/attention.cuh"
+#include "ops/attention_dx.cuh"
+#include "ops/attention_forward.cuh"
 
 namespace gradstep::cuda::attend {
 

@@ -1,6 +1,8 @@
 // The kernels of map, for any chain of scalar functions: a Chain says how many inputs and outputs it has, and computes
-// out[] from in[] for one element. Chains that occur often are compiled (generated/map_chains.cuh), the others are
-// interpreted (map.cu).
+// out[] from in[], packs of neighbouring elements. Chains that occur often are compiled (generated/map_chains.cuh), the
+// others are interpreted (map_interpreter.cuh). Along the last dimension every input either goes along with the domain
+// or stands still (core/map_plan.h), so where that divides by four a thread takes four neighbours at a time: 16 bytes,
+// or one number for all four.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -15,20 +17,20 @@ namespace gradstep::cuda {
 
 constexpr int kMapThreads = 128;
 
-// What a launch works on. With a row reduction the domain is [rows, length], and the sums of the first result over
-// `slice_length` elements each go to `sums` [rows, slices].
+// What a launch works on; a domain has fewer than 2^31 elements. With a row reduction it is [rows, length], and the
+// sums of the first result over `slice_length` elements each go to `sums` [rows, slices].
 struct MapLaunch {
   const void* inputs[kMapInputs];
   float* outputs[kMapOutputs];  // null: not wanted as a whole
-  int64_t strides[kMapInputs][kMaxRank];
-  int64_t dims[kMaxRank];
-  Divider by[kMaxRank];  // dims, where the domain has fewer than 2^31 elements
+  uint32_t strides[kMapInputs][kMaxRank];
+  Divider by[kMaxRank];  // the domain's dimensions
   int32_t input_count, rank;
   DType dtypes[kMapInputs];
-  uint32_t uniform;  // bit k is set where input k is one number
-  bool small;        // fewer than 2^31 elements
-  int64_t size, length, slice_length;
-  int32_t slices;
+  uint32_t still;  // bit k is set where input k is one number along the last dimension
+  bool wide;       // four neighbours at a time
+  uint32_t size, rows, length, slices, slice_length;
+  Divider by_slices;
+  int32_t team_bits;  // 2 to the power of this many threads share a slice of a row: up to 32, or the block
   float scale;
   float* sums;
 };
@@ -44,128 +46,177 @@ struct Compiled {
   static constexpr int kInputs = Formula::kInputs, kOutputs = Formula::kOutputs;
   Immediates immediates;
 
-  __device__ void operator()(const float (&in)[kMapInputs], float (&out)[kMapOutputs]) const {
-    Formula::apply(in, immediates.v, out);
+  template <int kWidth>
+  __device__ void operator()(const Pack<float, kWidth> (&in)[kMapInputs],
+                             Pack<float, kWidth> (&out)[kMapOutputs]) const {
+#pragma unroll
+    for (int e = 0; e < kWidth; e++) {
+      float from[kMapInputs], to[kMapOutputs];
+#pragma unroll
+      for (int k = 0; k < kInputs; k++) from[k] = in[k].v[e];
+      Formula::apply(from, immediates.v, to);
+#pragma unroll
+      for (int k = 0; k < kOutputs; k++) out[k].v[e] = to[k];
+    }
   }
 };
 
-__device__ inline float load_as_float(const void* data, DType dtype, int64_t at) {
+__device__ inline float load_as_float(const void* data, DType dtype, uint32_t at) {
   if (dtype == DType::kInt32) return static_cast<float>(static_cast<const int32_t*>(data)[at]);
   if (dtype == DType::kUint8) return static_cast<float>(static_cast<const uint8_t*>(data)[at]);
   return static_cast<const float*>(data)[at];
 }
 
-// Every input's value at element i of the domain.
+// Where element i of the domain stands in every input.
 template <int kInputs>
-__device__ inline void load_inputs(const MapLaunch& m, int64_t i, float (&in)[kMapInputs]) {
-  int64_t offsets[kInputs > 0 ? kInputs : 1] = {};
-  int64_t rest = i;
+__device__ inline void find_inputs(const MapLaunch& m, uint32_t i, uint32_t (&offsets)[kMapInputs]) {
 #pragma unroll
-  for (int d = kMaxRank - 1; d >= 0; d--) {
-    if (d >= m.rank) continue;
-    int64_t at = rest;
-    if (d > 0 && m.small) {
-      uint32_t remainder;
-      rest = m.by[d].divide(static_cast<uint32_t>(rest), remainder);
-      at = remainder;
-    } else if (d > 0) {
-      at = rest % m.dims[d];
-      rest /= m.dims[d];
+  for (int k = 0; k < kInputs; k++) offsets[k] = 0;
+  uint32_t rest = i;
+  if (m.rank > 1) {
+#pragma unroll
+    for (int d = kMaxRank - 1; d > 0; d--) {
+      if (d >= m.rank) continue;
+      uint32_t at;
+      rest = m.by[d].divide(rest, at);
+#pragma unroll
+      for (int k = 0; k < kInputs; k++) offsets[k] += at * m.strides[k][d];
     }
+  }
 #pragma unroll
-    for (int k = 0; k < kInputs; k++) offsets[k] += at * m.strides[k][d];
+  for (int k = 0; k < kInputs; k++) offsets[k] += rest * m.strides[k][0];
+}
+
+// Four neighbours as they lie in memory: first all inputs are asked for, then the numbers are made of what came.
+struct RawFour {
+  Pack<int32_t, 4> words;  // bytes: in the first word; a number that stands still: likewise
+
+  __device__ void load(const void* data, DType dtype, bool still, uint32_t at) {
+    if (dtype == DType::kUint8) {
+      const uint8_t* from = static_cast<const uint8_t*>(data) + at;
+      words.v[0] = still ? *from : *reinterpret_cast<const int32_t*>(from);
+    } else if (still) {
+      words.v[0] = static_cast<const int32_t*>(data)[at];
+    } else {
+      words = load_pack<4>(static_cast<const int32_t*>(data) + at);
+    }
+  }
+
+  __device__ Pack<float, 4> floats(DType dtype, bool still) const {
+    Pack<float, 4> result;
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      const int32_t word = still ? words.v[0] : words.v[e];
+      result.v[e] = dtype == DType::kInt32 ? static_cast<float>(word) : __int_as_float(word);
+    }
+    if (dtype == DType::kUint8) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) result.v[e] = static_cast<float>(words.v[0] >> (still ? 0 : 8 * e) & 0xff);
+    }
+    return result;
+  }
+};
+
+// A compiled chain has as many inputs as it names, a tape may have fewer than there could be.
+template <int kInputs>
+__device__ inline bool is_there(const MapLaunch& m, int k) {
+  return kInputs < kMapInputs || k < m.input_count;
+}
+
+// Every input's values at elements i… of the domain, of which `left` are there; 0 where there is no input.
+template <int kInputs, int kWidth>
+__device__ inline void load_inputs(const MapLaunch& m, uint32_t i, uint32_t left,
+                                   Pack<float, kWidth> (&in)[kMapInputs]) {
+  uint32_t offsets[kMapInputs];
+  find_inputs<kInputs>(m, i, offsets);
+  if constexpr (kWidth == 4) {
+    if (left >= 4) {
+      RawFour raw[kInputs > 0 ? kInputs : 1] = {};
+#pragma unroll
+      for (int k = 0; k < kInputs; k++) {
+        if (is_there<kInputs>(m, k)) raw[k].load(m.inputs[k], m.dtypes[k], m.still >> k & 1u, offsets[k]);
+      }
+#pragma unroll
+      for (int k = 0; k < kInputs; k++) {
+        in[k] = raw[k].floats(m.dtypes[k], m.still >> k & 1u);
+      }
+      return;
+    }
   }
 #pragma unroll
   for (int k = 0; k < kInputs; k++) {
-    in[k] = k < m.input_count ? load_as_float(m.inputs[k], m.dtypes[k], offsets[k]) : 0.f;
-  }
-}
-
-template <int kFirst, int kOutputs>
-__device__ inline void store_outputs(const MapLaunch& m, int64_t i, const float (&out)[kMapOutputs]) {
+    in[k] = {};
+    if (!is_there<kInputs>(m, k)) continue;
 #pragma unroll
-  for (int k = kFirst; k < kOutputs; k++) {
-    if (m.outputs[k]) m.outputs[k][i] = out[k];
-  }
-}
-
-// One element a thread, whatever the inputs' types and strides.
-template <typename Chain>
-__global__ void __launch_bounds__(kMapThreads) map_elements(const MapLaunch m, const Chain chain) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kMapThreads + threadIdx.x;
-  if (i >= m.size) return;
-  float in[kMapInputs], out[kMapOutputs];
-  load_inputs<Chain::kInputs>(m, i, in);
-  chain(in, out);
-  store_outputs<0, Chain::kOutputs>(m, i, out);
-}
-
-// Four elements a thread; every input is float32 and either in the domain's order or one number.
-template <typename Chain>
-__global__ void __launch_bounds__(kMapThreads) map_flat(const MapLaunch m, const Chain chain) {
-  constexpr int kWidth = 4;
-  const int64_t i = (static_cast<int64_t>(blockIdx.x) * kMapThreads + threadIdx.x) * kWidth;
-  if (i >= m.size) return;
-  const int64_t left = m.size - i;
-  Pack<float, kWidth> values[Chain::kInputs > 0 ? Chain::kInputs : 1], results[Chain::kOutputs];
-#pragma unroll
-  for (int k = 0; k < Chain::kInputs; k++) {
-    const float* from = static_cast<const float*>(m.inputs[k]);
-    if (m.uniform >> k & 1u) {
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) values[k].v[e] = *from;
-    } else if (left >= kWidth) {
-      values[k] = load_pack<kWidth>(from + i);
-    } else {
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) values[k].v[e] = from[i + (e < left ? e : 0)];
+    for (int e = 0; e < kWidth; e++) {
+      // Whoever is not there is a copy of the first.
+      const uint32_t there = static_cast<uint32_t>(e) < left ? e : 0;
+      in[k].v[e] = load_as_float(m.inputs[k], m.dtypes[k], offsets[k] + (m.still >> k & 1u ? 0 : there));
     }
   }
+}
+
+template <int kFirst, int kOutputs, int kWidth>
+__device__ inline void store_outputs(const MapLaunch& m, uint32_t i, uint32_t left,
+                                     const Pack<float, kWidth> (&out)[kMapOutputs]) {
 #pragma unroll
-  for (int e = 0; e < kWidth; e++) {
-    float in[kMapInputs], out[kMapOutputs];
-#pragma unroll
-    for (int k = 0; k < Chain::kInputs; k++) in[k] = values[k].v[e];
-    chain(in, out);
-#pragma unroll
-    for (int k = 0; k < Chain::kOutputs; k++) results[k].v[e] = out[k];
-  }
-#pragma unroll
-  for (int k = 0; k < Chain::kOutputs; k++) {
-    if (left >= kWidth) {
-      store_pack(m.outputs[k] + i, results[k]);
+  for (int k = kFirst; k < kOutputs; k++) {
+    if (!m.outputs[k]) continue;
+    float* to = m.outputs[k] + i;
+    if (kWidth == 1 || left >= kWidth) {
+      store_pack(to, out[k]);
     } else {
 #pragma unroll
       for (int e = 0; e < kWidth; e++) {
-        if (e < left) m.outputs[k][i + e] = results[k].v[e];
+        if (static_cast<uint32_t>(e) < left) to[e] = out[k].v[e];
       }
     }
   }
 }
 
-// Row reduction: a warp, or the block (kTeam), a slice of a row.
-template <typename Chain, int kTeam>
-__global__ void __launch_bounds__(kMapThreads) map_rows(const MapLaunch m, const Chain chain) {
-  const int64_t part = static_cast<int64_t>(blockIdx.x) * (kMapThreads / kTeam) + threadIdx.x / kTeam;
-  const int64_t row = part / m.slices;
-  if (row * m.length >= m.size) return;
-  const int64_t begin = part % m.slices * m.slice_length;
-  const int64_t end = min(begin + m.slice_length, m.length);
-  float sum = 0.f;
-  for (int64_t j = begin + threadIdx.x % kTeam; j < end; j += kTeam) {
-    const int64_t i = row * m.length + j;
-    float in[kMapInputs], out[kMapOutputs];
-    load_inputs<Chain::kInputs>(m, i, in);
-    chain(in, out);
-    sum += out[0];
-    store_outputs<1, Chain::kOutputs>(m, i, out);
+// A pack a thread. Only where every input goes through the domain as through one row may the last pack be cut off.
+template <typename Chain, int kWidth>
+__global__ void __launch_bounds__(kMapThreads) map_elements(const MapLaunch m, const Chain chain) {
+  const uint32_t i = (blockIdx.x * kMapThreads + threadIdx.x) * kWidth;
+  if (i >= m.size) return;
+  Pack<float, kWidth> in[kMapInputs], out[kMapOutputs];
+  load_inputs<Chain::kInputs>(m, i, m.size - i, in);
+  chain(in, out);
+  store_outputs<0, Chain::kOutputs>(m, i, m.size - i, out);
+}
+
+// Row reduction: a team of threads a slice of a row.
+template <typename Chain, int kWidth>
+__global__ void __launch_bounds__(kMapThreads, 4) map_rows(const MapLaunch m, const Chain chain) {
+  const uint32_t team = 1u << m.team_bits, mate = threadIdx.x & (team - 1);
+  const uint32_t part = (blockIdx.x * kMapThreads + threadIdx.x) >> m.team_bits;
+  uint32_t slice;
+  const uint32_t row = m.by_slices.divide(part, slice);
+  const bool inside = row < m.rows;
+  Pack<float, kWidth> sums{};
+  if (inside) {
+    const uint32_t begin = row * m.length + slice * m.slice_length;
+    const uint32_t end = row * m.length + min((slice + 1) * m.slice_length, m.length);
+#pragma unroll 1
+    for (uint32_t i = begin + mate * kWidth; i < end; i += team * kWidth) {
+      Pack<float, kWidth> in[kMapInputs], out[kMapOutputs];
+      load_inputs<Chain::kInputs>(m, i, kWidth, in);
+      chain(in, out);
+#pragma unroll
+      for (int e = 0; e < kWidth; e++) sums.v[e] += out[0].v[e];
+      store_outputs<1, Chain::kOutputs>(m, i, kWidth, out);
+    }
   }
-  if constexpr (kTeam == kWarp) {
-    sum = warp_reduce(sum, Sum{});
+  float sum = sums.v[0];
+  if constexpr (kWidth == 4) sum = (sums.v[0] + sums.v[1]) + (sums.v[2] + sums.v[3]);
+  if (team == kMapThreads) {
+    sum = block_sum<kMapThreads>(sum);
   } else {
-    sum = block_sum<kTeam>(sum);
+    for (uint32_t distance = team / 2; distance > 0; distance /= 2) {
+      sum += __shfl_xor_sync(kAllLanes, sum, distance);
+    }
   }
-  if (threadIdx.x % kTeam == 0) m.sums[part] = m.scale * sum;
+  if (inside && mate == 0) m.sums[part] = m.scale * sum;
 }
 
 }  // namespace gradstep::cuda

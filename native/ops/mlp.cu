@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "cuda/operand.h"
+#include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "cuda/vec.h"
@@ -55,6 +56,52 @@ constexpr int kMlpThreads = 512;
 constexpr int kSplits = kMlpThreads / (kWidth / kColumns);
 constexpr int kPartials = kSplits * kRows * kWidth;
 
+// The sums of a thread whose team takes every kSplits-th input: of four neighbouring columns from 4 * lane on, read as
+// one where the width divides by four (kWide), or of columns lane, lane + apart, …; into its team's partial sums.
+template <bool kWide>
+__device__ inline void sum_products(const Layer& layer, Precision precision, int32_t split, int32_t lane, int32_t apart,
+                                    const float* operands, float* partials) {
+  const int32_t width = layer.width;
+  const float* from[kColumns];
+#pragma unroll
+  for (int c = 0; c < kColumns; c++) {
+    // A column beyond the last is read as the last, and its sum is not kept.
+    from[c] = layer.w + (kWide ? lane * kColumns + c : min(lane + c * apart, width - 1));
+  }
+  float sums[kRows][kColumns] = {};
+#pragma unroll 4
+  for (int32_t k = split; k < layer.inputs; k += kSplits) {
+    const float4 x = load4(operands + k * kRows);
+    Pack<float, kColumns> w;
+    if constexpr (kWide) {
+      w = load_pack<kColumns>(from[0] + k * width);
+    } else {
+#pragma unroll
+      for (int c = 0; c < kColumns; c++) w.v[c] = from[c][k * width];
+    }
+#pragma unroll
+    for (int c = 0; c < kColumns; c++) {
+      const float factor = operand(w.v[c], precision);
+      sums[0][c] += x.x * factor;
+      sums[1][c] += x.y * factor;
+      sums[2][c] += x.z * factor;
+      sums[3][c] += x.w * factor;
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < kRows; r++) {
+    float* const to = partials + (split * kRows + r) * width;
+    if constexpr (kWide) {
+      store4(to + lane * kColumns, {sums[r][0], sums[r][1], sums[r][2], sums[r][3]});
+    } else {
+#pragma unroll
+      for (int c = 0; c < kColumns; c++) {
+        if (lane + c * apart < width) to[lane + c * apart] = sums[r][c];
+      }
+    }
+  }
+}
+
 __global__ void __launch_bounds__(kMlpThreads) mlp_kernel(Stack stack) {
   float* const partials = dynamic_shared<float>();  // [splits, kRows, width]
   float* const operands = partials + kPartials;     // [inputs, kRows], as the products take them
@@ -72,35 +119,13 @@ __global__ void __launch_bounds__(kMlpThreads) mlp_kernel(Stack stack) {
   for (int32_t l = 0; l < stack.count; l++) {
     const Layer& layer = stack.layers[l];
     const int32_t width = layer.width;
-    const int32_t apart = (width + kColumns - 1) / kColumns;  // a thread's columns from one another
-    const int32_t split = thread / apart, first = thread % apart;
+    const int32_t apart = (width + kColumns - 1) / kColumns;  // threads of a team
+    const int32_t split = thread / apart, lane = thread % apart;
     __syncthreads();
-    if (split < kSplits) {
-      int32_t columns[kColumns];
-      float sums[kRows][kColumns] = {};
-#pragma unroll
-      for (int c = 0; c < kColumns; c++) columns[c] = first + c * apart;
-#pragma unroll 4
-      for (int32_t k = split; k < layer.inputs; k += kSplits) {
-        const float* const w = layer.w + k * width;
-        const float4 x = load4(operands + k * kRows);
-#pragma unroll
-        for (int c = 0; c < kColumns; c++) {
-          // A column beyond the last is read as the last, and its sum is not kept.
-          const float factor = operand(w[min(columns[c], width - 1)], stack.precision);
-          sums[0][c] += x.x * factor;
-          sums[1][c] += x.y * factor;
-          sums[2][c] += x.z * factor;
-          sums[3][c] += x.w * factor;
-        }
-      }
-#pragma unroll
-      for (int r = 0; r < kRows; r++) {
-#pragma unroll
-        for (int c = 0; c < kColumns; c++) {
-          if (columns[c] < width) partials[(split * kRows + r) * width + columns[c]] = sums[r][c];
-        }
-      }
+    if (split < kSplits && width % kColumns == 0) {
+      sum_products<true>(layer, stack.precision, split, lane, apart, operands, partials);
+    } else if (split < kSplits) {
+      sum_products<false>(layer, stack.precision, split, lane, apart, operands, partials);
     }
     __syncthreads();
     for (int32_t i = thread; i < kRows * width; i += kMlpThreads) {

@@ -1,7 +1,7 @@
 // reduceMax on CUDA, laid out as reduce_sum is: a block of 256 threads is width x height x depth along inner, length
-// and outer, in packs of four along inner where that divides by four. Each thread keeps the leaders of its share and
-// the block compares them; where that gives too few blocks, length is cut into slices whose leaders a second launch
-// compares.
+// and outer, in packs of four along inner where that divides by four, or along length where inner is 1 and length
+// divides by four. Each thread keeps the leaders of its share and the block compares them; where that gives too few
+// blocks, length is cut into slices whose leaders a second launch compares.
 #include <algorithm>
 
 #include "cuda/divide.h"
@@ -16,10 +16,11 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kUnroll = 4;
+constexpr int kRounds = 4;  // of a thread's loads, that one pass may take however few blocks it has
 
 struct MaxPass {
-  bool wide;
-  int64_t outer, length, inner;  // inner in packs
+  bool wide, along_length;       // whether packs of four are read, and along which axis
+  int64_t outer, length, inner;  // in packs, along the axis that is read in packs
   int64_t slices, slice_length;  // the result is [outer, slices, inner]
   int64_t tiles;                 // blocks along inner
   int32_t width, height;
@@ -36,7 +37,17 @@ struct MaxData {
   int32_t* at;
 };
 
-template <bool kMin, int kWidth>
+// Puts `other` in the place of `best` where it leads or, among equals, stood before.
+template <bool kMin>
+__device__ inline void compare(float& best, int32_t& place, float other, int32_t there) {
+  if (there < 0) return;
+  const bool swap = place < 0 || (there < place ? !leads<kMin>(best, other) : leads<kMin>(other, best));
+  if (!swap) return;
+  best = other;
+  place = there;
+}
+
+template <bool kMin, int kWidth, bool kAlongLength>
 __global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
   __shared__ Pack<float, kWidth> values[kThreads];
   __shared__ Pack<int32_t, kWidth> places[kThreads];
@@ -71,14 +82,16 @@ __global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
         for (int e = 0; e < kWidth; e++) {
           if (place.v[e] >= 0 && !leads<kMin>(v[k].v[e], best.v[e])) continue;
           best.v[e] = v[k].v[e];
-          place.v[e] = static_cast<int32_t>(at);
+          place.v[e] = static_cast<int32_t>(kAlongLength ? at * kWidth + e : at);
         }
       }
     }
     if (d.places) {
 #pragma unroll
       for (int e = 0; e < kWidth; e++) {
-        if (place.v[e] >= 0) place.v[e] = d.places[((o * s.length + place.v[e]) * s.inner + i) * kWidth + e];
+        if (place.v[e] < 0) continue;
+        place.v[e] = kAlongLength ? d.places[o * s.length * kWidth + place.v[e]]
+                                  : d.places[((o * s.length + place.v[e]) * s.inner + i) * kWidth + e];
       }
     }
   }
@@ -90,22 +103,21 @@ __global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
     const Pack<float, kWidth> other = values[thread + half * s.width];
     const Pack<int32_t, kWidth> there = places[thread + half * s.width];
 #pragma unroll
-    for (int e = 0; e < kWidth; e++) {
-      if (there.v[e] < 0) continue;
-      // Rows are dealt in turn, so the other's leader may stand before this one's.
-      const bool swap = place.v[e] < 0 || (there.v[e] < place.v[e] ? !leads<kMin>(best.v[e], other.v[e])
-                                                                   : leads<kMin>(other.v[e], best.v[e]));
-      if (!swap) continue;
-      best.v[e] = other.v[e];
-      place.v[e] = there.v[e];
-    }
+    for (int e = 0; e < kWidth; e++) compare<kMin>(best.v[e], place.v[e], other.v[e], there.v[e]);
     values[thread] = best;
     places[thread] = place;
   }
   if (!inside || row != 0) return;
-  const int64_t to = ((o * s.slices + slice) * s.inner + i) * kWidth;
-  store_pack(d.y + to, best);
-  store_pack(d.at + to, place);
+  if constexpr (kAlongLength) {
+#pragma unroll
+    for (int e = 1; e < kWidth; e++) compare<kMin>(best.v[0], place.v[0], best.v[e], place.v[e]);
+    d.y[o * s.slices + slice] = best.v[0];
+    d.at[o * s.slices + slice] = place.v[0];
+  } else {
+    const int64_t to = ((o * s.slices + slice) * s.inner + i) * kWidth;
+    store_pack(d.y + to, best);
+    store_pack(d.at + to, place);
+  }
 }
 
 int32_t power_of_two(int64_t wanted, int32_t most) {
@@ -117,34 +129,37 @@ int32_t power_of_two(int64_t wanted, int32_t most) {
 MaxPass plan_pass(int64_t outer, int64_t length, int64_t inner, int multiprocessors) {
   MaxPass pass{};
   pass.outer = outer;
-  pass.length = length;
-  pass.wide = inner % 4 == 0;
-  pass.inner = pass.wide ? inner / 4 : inner;
+  pass.along_length = inner == 1 && length % 4 == 0;
+  pass.wide = pass.along_length || inner % 4 == 0;
+  pass.length = pass.along_length ? length / 4 : length;
+  pass.inner = pass.wide && !pass.along_length ? inner / 4 : inner;
   pass.width = power_of_two(pass.inner, kWarp);
-  pass.height = power_of_two((length + kUnroll - 1) / kUnroll, kThreads / pass.width);
+  pass.height = power_of_two((pass.length + kUnroll - 1) / kUnroll, kThreads / pass.width);
   pass.tiles = (pass.inner + pass.width - 1) / pass.width;
   pass.slices = 1;
-  pass.slice_length = length;
+  pass.slice_length = pass.length;
+  // A second launch takes as long as some rounds of loads.
+  if (pass.length <= kRounds * kUnroll * pass.height) return pass;
   const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
   const int64_t shortest = static_cast<int64_t>(pass.height) * kUnroll * (pass.wide ? 1 : 4);
-  const int64_t slices = std::min(wanted, length / shortest);
+  const int64_t slices = std::min(wanted, pass.length / shortest);
   if (slices > 1) {
-    pass.slice_length = (length + slices - 1) / slices;
-    pass.slices = (length + pass.slice_length - 1) / pass.slice_length;
+    pass.slice_length = (pass.length + slices - 1) / slices;
+    pass.slices = (pass.length + pass.slice_length - 1) / pass.slice_length;
   }
   return pass;
 }
 
 template <bool kMin>
 void launch_pass(cudaStream_t stream, const MaxPass& pass, const MaxData& data) {
-  const auto kernel = pass.wide ? max_kernel<kMin, 4> : max_kernel<kMin, 1>;
+  const auto kernel = pass.along_length ? max_kernel<kMin, 4, true>
+                                        : (pass.wide ? max_kernel<kMin, 4, false> : max_kernel<kMin, 1, false>);
   launch_cooperating(stream, kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, data);
 }
 
 template <bool kMin>
-Step max_step(Prepare& prepare, const MaxPass& first, const MaxData& data) {
+Step max_step(Prepare& prepare, const MaxPass& first, int64_t inner, const MaxData& data) {
   if (first.slices == 1) return [=](cudaStream_t stream) { launch_pass<kMin>(stream, first, data); };
-  const int64_t inner = first.wide ? first.inner * 4 : first.inner;
   const int64_t partial = first.outer * first.slices * inner;
   const Workspace workspace = prepare.workspace(static_cast<size_t>(partial) * (sizeof(float) + sizeof(int32_t)));
   // Told that there are no multiprocessors to fill, the second pass is not cut again.
@@ -201,8 +216,9 @@ SpreadKernel spread_kernel_for(bool along_inner, bool along_length) {
 Step reduce_max(Prepare& prepare, const ReduceMaxArgs& args) {
   const MaxPass pass = plan_pass(args.x.dims[0], args.x.dims[1], args.x.dims[2], prepare.multiprocessors());
   const MaxData data{prepare.at(args.x), nullptr, prepare.at(args.y), prepare.at<int32_t>(args.at)};
-  return args.mode == ReduceMaxArgs::kModeMin ? max_step<true>(prepare, pass, data)
-                                              : max_step<false>(prepare, pass, data);
+  const int64_t inner = args.x.dims[2];
+  return args.mode == ReduceMaxArgs::kModeMin ? max_step<true>(prepare, pass, inner, data)
+                                              : max_step<false>(prepare, pass, inner, data);
 }
 
 Step reduce_max_dx(Prepare& prepare, const ReduceMaxDxArgs& args) {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kUnroll = 4;
+constexpr int kRounds = 4;  // of a thread's loads, that one pass may take however few blocks it has
 
 struct SumPass {
   bool wide, along_length;       // whether packs of four are read, and along which axis
@@ -104,6 +105,8 @@ SumPass plan_pass(const SumShape& shape, int multiprocessors) {
   pass.slice_length = pass.length;
   pass.scale = shape.scale;
   pass.accumulate = shape.accumulate;
+  // A second launch takes as long as some rounds of loads.
+  if (pass.length <= kRounds * kUnroll * pass.height) return pass;
   const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
   const int64_t shortest = static_cast<int64_t>(pass.height) * kUnroll * (pass.wide ? 1 : 4);
   const int64_t slices = std::min(wanted, pass.length / shortest);

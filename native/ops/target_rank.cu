@@ -1,4 +1,5 @@
 // target_rank on CUDA: a warp a row counts what is not smaller than or equal to the target's element.
+#include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "generated/args/target_rank.h"
@@ -8,6 +9,7 @@ namespace {
 
 constexpr int kRowsPerBlock = 4;
 
+template <int kWidth>
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
     target_rank_kernel(const float* x, const int32_t* target, int32_t* y, int64_t rows, int32_t length) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / kWarp;
@@ -18,7 +20,11 @@ __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
   const bool inside = t >= 0 && t < length;
   const float value = x[inside ? t : 0];
   int32_t count = 0;
-  for (int32_t i = lane; i < length; i += kWarp) count += !(x[i] <= value);
+  for (int32_t i = lane * kWidth; i < length; i += kWarp * kWidth) {
+    const Pack<float, kWidth> here = load_pack<kWidth>(x + i);
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) count += !(here.v[k] <= value);
+  }
   count = warp_reduce(count, Sum{});
   if (lane == 0) y[row] = inside ? count : length;
 }
@@ -32,8 +38,9 @@ Step target_rank(Prepare& prepare, const TargetRankArgs& args) {
   const int64_t rows = args.y.size();
   const int32_t length = args.x.dims[args.x.rank - 1];
   const dim3 grid = blocks_for(rows, kRowsPerBlock);
+  const auto kernel = length % 4 == 0 ? target_rank_kernel<4> : target_rank_kernel<1>;
   return [=](cudaStream_t stream) {
-    launch_cooperating(stream, target_rank_kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, target, y, rows, length);
+    launch_cooperating(stream, kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, target, y, rows, length);
   };
 }
 

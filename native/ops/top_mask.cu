@@ -1,5 +1,6 @@
 // top_mask on CUDA: a warp a row finds one leader after the other: the best of those that come after the last one. k
 // passes over a row that stays in the cache.
+#include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "generated/args/top_mask.h"
@@ -20,6 +21,7 @@ __device__ inline bool before(Place a, Place b) {
   return takes_lead(a.value, b.value) || (!takes_lead(b.value, a.value) && a.at < b.at);
 }
 
+template <int kWidth>
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
     top_mask_kernel(const float* x, float* y, int64_t rows, int32_t length, int32_t k) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / kWarp;
@@ -27,15 +29,19 @@ __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
   x += row * length;
   y += row * length;
   const int32_t lane = threadIdx.x % kWarp;
-  for (int32_t i = lane; i < length; i += kWarp) y[i] = 0.f;
+  for (int32_t i = lane * kWidth; i < length; i += kWarp * kWidth) store_pack(y + i, Pack<float, kWidth>{});
   __syncwarp();
   Place last{0.f, -1};
   for (int32_t found = 0; found < k; found++) {
     Place best{0.f, length};
-    for (int32_t i = lane; i < length; i += kWarp) {
-      const Place here{x[i], i};
-      if (found > 0 && !before(last, here)) continue;
-      if (best.at == length || before(here, best)) best = here;
+    for (int32_t i = lane * kWidth; i < length; i += kWarp * kWidth) {
+      const Pack<float, kWidth> values = load_pack<kWidth>(x + i);
+#pragma unroll
+      for (int e = 0; e < kWidth; e++) {
+        const Place here{values.v[e], i + e};
+        if (found > 0 && !before(last, here)) continue;
+        if (best.at == length || before(here, best)) best = here;
+      }
     }
     for (int distance = kWarp / 2; distance > 0; distance /= 2) {
       const Place other{__shfl_xor_sync(kAllLanes, best.value, distance),
@@ -55,8 +61,9 @@ Step top_mask(Prepare& prepare, const TopMaskArgs& args) {
   const int32_t length = args.x.dims[args.x.rank - 1], k = args.k;
   const int64_t rows = args.x.size() / length;
   const dim3 grid = blocks_for(rows, kRowsPerBlock);
+  const auto kernel = length % 4 == 0 ? top_mask_kernel<4> : top_mask_kernel<1>;
   return [=](cudaStream_t stream) {
-    launch_cooperating(stream, top_mask_kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, y, rows, length, k);
+    launch_cooperating(stream, kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, y, rows, length, k);
   };
 }
 

@@ -34,6 +34,9 @@ export const cases: OpCase[] = [
   simple(33, 40, { times: true, weights: true }, 3),
   simple(700, 37, { weights: true }),
   simple(5, 130, { times: true }),
+  simple(19, 4, { weights: true }, 1),
+  simple(600, 8, { times: true }),
+  simple(3, 132, {}),
   {
     ...simple(64, 1, {}),
     name: 'one column of a matrix taken as a vector',

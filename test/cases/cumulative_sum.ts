@@ -36,10 +36,9 @@ function simple(shape: number[], axis: number, exclusive = false, reverse = fals
 const ways = [false, true].flatMap((exclusive) => [false, true].map((reverse) => [exclusive, reverse] as const));
 
 /** A row that is long enough to be cut among threads; its sums are known: small integers. */
-function longRow(exclusive: boolean, reverse: boolean): OpCase {
-  const n = 40_003;
+function longRow(n: number, exclusive: boolean, reverse: boolean): OpCase {
   return {
-    name: `one long row${exclusive ? ', exclusive' : ''}${reverse ? ', reversed' : ''}`,
+    name: `one row of ${n}${exclusive ? ', exclusive' : ''}${reverse ? ', reversed' : ''}`,
     inputs: { x: { shape: [n], data: Array.from({ length: n }, (_, i) => (i % 3) - 1) } },
     build: ({ x }) => ({ y: cumulativeSum(x!, 0, exclusive, reverse) }),
     reference: ({ x }) => {
@@ -60,10 +59,12 @@ function longRow(exclusive: boolean, reverse: boolean): OpCase {
 export const cases: OpCase[] = [
   ...ways.flatMap(([exclusive, reverse]) => [
     simple([6, 7], 1, exclusive, reverse),
+    simple([5, 8], 1, exclusive, reverse),
     simple([3, 4, 5], 1, exclusive, reverse),
     simple([5, 3], 0, exclusive, reverse),
     simple([2, 1500], 1, exclusive, reverse),
-    longRow(exclusive, reverse),
+    longRow(40_003, exclusive, reverse),
+    longRow(10_004, exclusive, reverse),
   ]),
   simple([1], 0),
   simple([4, 1], 1, true),

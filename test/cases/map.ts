@@ -4,7 +4,7 @@ import { broadcastShapes, sizeOf } from '../../lib/graph/shape.js';
 import { broadcastTo, constant, elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import { ARITIES, SCALAR_NAMES, type ScalarName } from '../../lib/ops/scalar_table.js';
-import { indices, type CaseInput, type OpCase } from './op_case.js';
+import { indices, type CaseInput, type Numbers, type OpCase } from './op_case.js';
 
 /** The scalar functions in float64, written from their definitions. */
 export const EXACT: Record<ScalarName, (a: number, b: number, c: number) => number> = {
@@ -160,6 +160,26 @@ const flat: OpCase = {
   gradients: [],
 };
 
+/** Σ_j (x_ij + b_j) · c_i over rows, and the terms themselves. */
+function rowSums([rows, length]: number[]): OpCase {
+  const term = (x: Numbers, r: number, i: number): number => (x.x![r * length! + i]! + x.b![i]!) * x.c![r]!;
+  const all = [...indices([rows!, length!])] as [number, number][];
+  return {
+    name: `row sums of [${rows}, ${length}]`,
+    inputs: { x: { shape: [rows!, length!] }, b: { shape: [length!] }, c: { shape: [rows!, 1] } },
+    build: ({ x, b, c }) => {
+      const terms = elementwise('mul', elementwise('add', x!, b!), c!);
+      return { y: sum(terms, [1]), terms };
+    },
+    reference: (x) => ({
+      y: Array.from({ length: rows! }, (_, r) => x.b!.reduce((s, _value, i) => s + term(x, r, i), 0)),
+      terms: all.map(([r, i]) => term(x, r, i)),
+    }),
+    gradients: [],
+    terms: length!,
+  };
+}
+
 const wide = [3, 700];
 
 export const cases: OpCase[] = [
@@ -220,9 +240,59 @@ export const cases: OpCase[] = [
     ...broadcastCase('many blocks: bytes of the channels', 'add', [[900, 3], [3]], { dtype: 'uint8', range: [0, 255] }),
     gradients: [],
   },
+  // Rows that divide by four: inputs that go along with them, that repeat, that stand still along them.
+  ...[
+    ['a vector along them', [3, 5, 8], [8]],
+    ['one number a row', [5, 8], [5, 1]],
+    ['one number a row, rows of one pack', [7, 4], [7, 1]],
+    ['a middle axis', [2, 3, 4], [2, 1, 4]],
+    ['outer axes', [1, 4, 8], [3, 1, 1]],
+    ['a column and a row', [5, 1], [1, 12]],
+    ['five axes', [2, 1, 3, 1, 4], [3, 1, 2, 1]],
+  ].map(([name, x, y]) => broadcastCase(`rows that divide by four: ${name as string}`, 'sub', [x as number[], y as number[]])),
+  {
+    ...broadcastCase('rows that divide by four: many blocks', 'sub', [
+      [70, 100],
+      [70, 1],
+    ]),
+    gradients: [],
+  },
+  broadcastCase('rows that divide by four: three operands', 'where', [[3, 1], [4], [1, 1]], { range: [0.1, 2] }),
+  ...(['int32', 'uint8'] as const).flatMap((dtype) =>
+    [
+      [[6, 8], [8]],
+      [
+        [6, 8],
+        [6, 1],
+      ],
+      [[4, 12], []],
+    ].map((shapes) => {
+      const name = `rows that divide by four: ${dtype} [${shapes.map((shape) => shape.join(', ')).join('] and [')}]`;
+      return { ...broadcastCase(name, 'add', shapes, { dtype, range: [0, 255] }), gradients: [] };
+    }),
+  ),
   manyInputs('float32', 8),
   manyInputs('int32', 8),
   manyInputs('uint8', 8),
+  {
+    // More than an interpreter has room for where it works on four elements at a time: the product of the first two is
+    // made while all are still wanted.
+    name: 'as many operands as a tape holds, all wanted at once',
+    inputs: Object.fromEntries(Array.from({ length: 8 }, (_, k) => [`x${k}`, { shape: [3, 8] }])),
+    build(v) {
+      const x = Object.values(v);
+      let y = elementwise('mul', x[0]!, x[1]!);
+      x.forEach((value, k) => {
+        y = elementwise('add', elementwise('add', elementwise('mul', value, k + 2), 0.25 * k - 5), y);
+      });
+      return { y };
+    },
+    reference: (x) => ({
+      y: x.x0!.map((v, i) => Object.values(x).reduce((s, values, k) => s + values[i]! * (k + 2) + 0.25 * k - 5, v * x.x1![i]!)),
+    }),
+    gradients: [],
+    terms: 200,
+  },
   {
     name: 'constant',
     inputs: { x: { shape: [2, 3] } },
@@ -274,6 +344,43 @@ export const cases: OpCase[] = [
     }),
     terms: 9,
   },
+  // Rows of one pack, of as many as a warp has lanes, of more; and such that do not divide by four though all of them do.
+  ...[
+    [7, 4],
+    [33, 8],
+    [4, 12],
+    [5, 20],
+    [3, 128],
+    [2, 132],
+    [2, 1028],
+    [40, 3],
+    [2, 1],
+  ].map(rowSums),
+  {
+    name: 'row sums of rows that divide by four only together',
+    inputs: { x: { shape: [4, 9] } },
+    build: ({ x }) => ({ y: sum(elementwise('square', x!), [1]) }),
+    reference: ({ x }) => ({ y: [0, 1, 2, 3].map((r) => x!.slice(9 * r, 9 * r + 9).reduce((s, v) => s + v * v, 0)) }),
+    terms: 9,
+  },
+  {
+    name: 'row sums over two axes, of whole numbers and bytes',
+    inputs: {
+      x: { shape: [3, 5, 8], dtype: 'int32', range: [-50, 50] },
+      b: { shape: [5, 1], dtype: 'uint8', range: [0, 255] },
+      c: { shape: [8] },
+    },
+    build: ({ x, b, c }) => ({
+      y: sum(elementwise('mul', elementwise('add', elementwise('identity', x!), b!), c!), [1, 2]),
+    }),
+    reference: ({ x, b, c }) => ({
+      y: [0, 1, 2].map((r) =>
+        [...indices([5, 8])].reduce((s, [i, j]) => s + (x![(r * 5 + i!) * 8 + j!]! + b![i!]!) * c![j!]!, 0),
+      ),
+    }),
+    gradients: [],
+    terms: 4000,
+  },
   {
     // The sums must not take over exp(a)'s memory, although it has their size and dies here.
     name: 'row sums over a value that every row reads',
@@ -302,6 +409,14 @@ export const cases: OpCase[] = [
     reference: ({ x }) => ({ y: [x!.reduce((s, v) => s + Math.abs(v), 0)] }),
     gradients: [],
     terms: sizeOf([60, 700]),
+  },
+  {
+    name: 'sum of an odd number of elements',
+    inputs: { x: { shape: [61, 701] } },
+    build: ({ x }) => ({ y: sum(elementwise('abs', x!)) }),
+    reference: ({ x }) => ({ y: [x!.reduce((s, v) => s + Math.abs(v), 0)] }),
+    gradients: [],
+    terms: sizeOf([61, 701]),
   },
   {
     name: 'the same operand twice',

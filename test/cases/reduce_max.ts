@@ -29,6 +29,14 @@ function simple(mode: 'max' | 'min', shape: number[], axes: number[], keepDims =
   };
 }
 
+/** Where the largest elements of four rows stand. */
+const LEADERS = [
+  [5, 6, 7],
+  [7, 8],
+  [66, 129, 196],
+  [131, 132, 199],
+];
+
 const TIES = [2, 5, 5, 1, 5, 2, -1, -1, 0, -1, 3, 3];
 
 export const cases: OpCase[] = [
@@ -47,6 +55,12 @@ export const cases: OpCase[] = [
     simple(mode, [2000, 5], [0]),
     simple(mode, [100, 700], [0]),
     simple(mode, [70001], [0]),
+    // Rows in packs of four, short and long, cut into slices or not.
+    simple(mode, [5, 8], [1]),
+    simple(mode, [7, 4], [1]),
+    simple(mode, [333, 36], [1]),
+    simple(mode, [3, 1100], [1]),
+    simple(mode, [70004], [0]),
     simple(mode, [2, 9001, 3], [1]),
     simple(mode, [2, 5001, 8], [1]),
   ]),
@@ -64,6 +78,22 @@ export const cases: OpCase[] = [
       least: [0, 0, 0, 3, 0, 0, 5, 0, 0, 0, 0, 0],
       columns: [1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 6],
       all: [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    }),
+    gradients: [],
+  },
+  {
+    // Equals in one pack, in different places of two packs, in packs of different threads and rounds.
+    name: 'of equals the first gets the gradient, in rows of packs',
+    inputs: {
+      x: {
+        shape: [4, 200],
+        data: Array.from({ length: 800 }, (_, i) => (LEADERS[Math.floor(i / 200)]!.includes(i % 200) ? 9 : i % 7)),
+      },
+      w: { shape: [4], data: [2, 3, 4, 5] },
+    },
+    build: ({ x, w }) => ({ dx: gradients(elementwise('mul', extremum(x!, 'max', [1]), w!), [x!])[0]! }),
+    reference: () => ({
+      dx: Array.from({ length: 800 }, (_, i) => (i % 200 === LEADERS[Math.floor(i / 200)]![0] ? 2 + Math.floor(i / 200) : 0)),
     }),
     gradients: [],
   },
@@ -102,6 +132,13 @@ export const cases: OpCase[] = [
       y: [69, NaN, 69],
       dx: Array.from({ length: 450 }, (_, i) => (i === 69 ? w![0]! : i === 240 ? w![1]! : i === 349 ? w![2]! : 0)),
     }),
+    gradients: [],
+  },
+  {
+    name: 'a NaN in a row of packs',
+    inputs: { x: { shape: [2, 24], data: Array.from({ length: 48 }, (_, i) => (i === 30 ? NaN : (i * 5) % 23)) } },
+    build: ({ x }) => ({ y: extremum(x!, 'max', [1]), z: extremum(x!, 'min', [1]) }),
+    reference: () => ({ y: [22, NaN], z: [0, NaN] }),
     gradients: [],
   },
   {

@@ -25,6 +25,7 @@ function simple(name: string, shape: number[], k: number, data?: number[]): OpCa
 export const cases: OpCase[] = [
   simple('[6, 9]', [6, 9], 3),
   simple('[2, 3, 130]', [2, 3, 130], 1),
+  simple('[2, 3, 132]', [2, 3, 132], 3),
   simple('[5, 40]', [5, 40], 40),
   simple('many rows', [3000, 10], 4),
   simple('one class', [4, 1], 1),
