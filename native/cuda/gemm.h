@@ -78,6 +78,7 @@ class Gemm {
     using Launch = std::function<void(cudaStream_t, const GemmOperands&)>;
     Run() = default;
     explicit Run(Launch launch) : launch_(std::move(launch)) {}
+    explicit operator bool() const { return static_cast<bool>(launch_); }
     void operator()(cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace,
                     void* aux = nullptr, float* sums = nullptr) const {
       launch_(stream, {a, b, bias, c, workspace, aux, sums});

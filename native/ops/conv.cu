@@ -7,7 +7,6 @@
 // write every element, in an order that depends on the shape, the device and the way that was chosen only. cuDNN's
 // kernels are further ways, where there is that library (conv_cudnn.cuh).
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -336,11 +335,7 @@ Step fastest_of(Prepare& prepare, std::string what, const Args& args, const Tens
   const std::vector<Way> library = cudnn_ways(prepare, args);
   ways.insert(ways.end(), library.begin(), library.end());
   if (!library.empty()) what += ", cuDNN " + std::to_string(prepare.cudnn()->version());
-  // By the rounding of products and of sums, of operands in (−1, 1).
-  const Precision precision = precision_of(args);
-  const double rate = precision == Precision::kBfloat16 ? 1e-2 : precision == Precision::kTf32 ? 2e-3 : 5e-6;
-  const double tolerance = rate * (1 + std::sqrt(static_cast<double>(terms))) + 1e-7 * static_cast<double>(terms);
-  return fastest_way(prepare, what, ways, results, tolerance);
+  return fastest_way(prepare, what, ways, results, product_tolerance(terms, precision_of(args)));
 }
 
 }  // namespace

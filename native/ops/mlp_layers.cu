@@ -83,10 +83,11 @@ Step mlp_by_layers(Prepare& prepare, const MlpArgs& args) {
     const Activation kind = static_cast<Activation>(activation[l]);
     GemmShape shape = product_of(rows, w[l]->dims[1], w[l]->dims[0], precision_of(args));
     shape.bias = bias[l]->present();
-    shape.relu = kind == Activation::kRelu;
+    const bool relu = kind == Activation::kRelu;
+    if (relu) shape.epilogue = Epilogue::kRelu;
     const int64_t size = shape.m * shape.n;
     layers.push_back({prepare.at(*w[l]), prepare.at(*bias[l]), place(scratch, prepare.at(*y[l]), size),
-                      scratch.product(shape), shape.relu ? Activation::kLinear : kind, size});
+                      scratch.product(shape), relu ? Activation::kLinear : kind, size});
   }
   scratch.settle();
   return [=, x = prepare.at<const float>(args.x)](cudaStream_t stream) {

@@ -112,7 +112,9 @@ class EmulatedGemm final : public Gemm {
           emulation::device_of(o.workspace, kWorkspace) != emulation::this_thread().device) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
       }
-      check(emulation::enqueue(stream, {a, b, bias}, {c, workspace},
+      const bool reads_aux = is_slope(s.epilogue);
+      check(emulation::enqueue(stream, {o.a, o.b, o.bias, reads_aux ? o.aux : nullptr},
+                               {o.c, o.workspace, o.sums, reads_aux ? nullptr : o.aux},
                                [=] {
                                  memset(o.workspace, 0xFF, kWorkspace);
                                  for (int64_t i = 0; i < s.batch; i++) {
