@@ -141,6 +141,10 @@ describe('dense layers on CUDA', () => {
       },
     ],
     ['gelu is of something else', ({ x }) => [gelu(x)]],
+    [
+      'gelu is of the sum of two products',
+      ({ x, w1 }) => [gelu(elementwise('add', matmul(x, w1), matmul(elementwise('neg', x), w1)))],
+    ],
   ];
   for (const [why, build, columns] of left) {
     it(`leaves a layer alone where ${why}`, () => {
@@ -196,6 +200,7 @@ describe('dense layers on CUDA', () => {
       dw: [4, 8],
       db: [8],
       square: [8, 8],
+      two: [2, 8],
     };
     type Get = (name: string) => Value;
     type Set = (name: string, value: Value) => void;
@@ -261,6 +266,24 @@ describe('dense layers on CUDA', () => {
           set('db', sum(get('dy'), [0]));
           set('w', elementwise('add', get('w'), get('dw')));
           set('dw', matmul(get('x'), get('dy'), true));
+        },
+      ],
+      [
+        'none where the product reads what the sums have been written to',
+        [],
+        (get, set) => {
+          set('db', sum(get('two'), [0]));
+          set('dw', matmul(reshape(get('db'), [2, 4]), get('two'), true));
+        },
+      ],
+      [
+        'none where the product is more than a gradient',
+        [],
+        (get, set) => {
+          set('dw', elementwise('relu', matmul(get('x'), get('dy'), true)));
+          set('db', sum(get('dy'), [0]));
+          set('square', matmul(get('dy'), get('was'), true, false, get('db')));
+          set('db', sum(get('was'), [0]));
         },
       ],
       ['gelu into a variable', ['dense'], (get, set) => set('h', elementwise('gelu', matmul(get('x'), get('w'))))],
