@@ -19,6 +19,8 @@ namespace gradstep::cuda {
 #if defined(GRADSTEP_CUDA_EMULATED)
 
 constexpr bool kHasTensorCores = true;
+using emulation::await_acquire;
+using emulation::count_release;
 using emulation::ldmatrix;
 using emulation::ldmatrix_transposed;
 using emulation::mma_bfloat16;
@@ -38,6 +40,19 @@ constexpr bool kHasTensorCores = true;
 
 // Ends the program with an error.
 __device__ inline void trap() { asm volatile("trap;"); }
+
+// Counts up by one. Who waits for the count then sees what this thread wrote before, and what it had seen.
+__device__ inline void count_release(unsigned* count) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" : : "l"(__cvta_generic_to_global(count)) : "memory");
+}
+
+// Until the count has come so far; it may go round the range of an unsigned.
+__device__ inline void await_acquire(const unsigned* count, unsigned wanted) {
+  unsigned seen;
+  do {
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(__cvta_generic_to_global(count)) : "memory");
+  } while (static_cast<int>(seen - wanted) < 0);
+}
 
 // c += a·b.
 __device__ inline void mma_bfloat16(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0,
