@@ -108,7 +108,7 @@ int fastest(const Contest& contest) {
   return best;
 }
 
-void fill_with_numbers(float* to, int64_t floats, float range, cudaStream_t stream) {
+void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream, float range) {
   if (floats == 0) return;
   // An odd number of them, so that the rows of a matrix are not equal.
   const int64_t given = std::min<int64_t>(floats, 16381);

@@ -30,6 +30,6 @@ int fastest(const Contest& contest);
 
 // Fills memory of the device with numbers in (−range, range), none of them 0: a GPU multiplies zeros faster than
 // others.
-void fill_with_numbers(float* to, int64_t floats, float range, cudaStream_t stream);
+void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream, float range = 1);
 
 }  // namespace gradstep::cuda

@@ -202,7 +202,7 @@ class Plan {
       const OwnedStream stream = make_stream();
       const auto matrix = [&](int64_t floats) {
         DeviceMemory memory(static_cast<uint64_t>(floats) * sizeof(float), "a product that is tried");
-        fill_with_numbers(reinterpret_cast<float*>(memory.data()), floats, 1.f, stream.get());
+        fill_with_numbers(reinterpret_cast<float*>(memory.data()), floats, stream.get());
         return memory;
       };
       const int64_t results = s.batch * s.m * s.n;

@@ -36,7 +36,7 @@ class Rehearsal {
       if (operand.memory.bytes() == 0) continue;
       if (operand.is_float) {
         fill_with_numbers(reinterpret_cast<float*>(operand.memory.data()),
-                          static_cast<int64_t>(operand.memory.bytes() / sizeof(float)), operand.range, stream);
+                          static_cast<int64_t>(operand.memory.bytes() / sizeof(float)), stream, operand.range);
       } else {
         GRADSTEP_CUDA(cudaMemsetAsync(operand.memory.data(), 0, operand.memory.bytes(), stream));
       }
