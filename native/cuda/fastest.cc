@@ -108,7 +108,7 @@ int fastest(const Contest& contest) {
   return best;
 }
 
-void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream) {
+void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream, float range) {
   if (floats == 0) return;
   // An odd number of them, so that the rows of a matrix are not equal.
   const int64_t given = std::min<int64_t>(floats, 16381);
@@ -116,7 +116,7 @@ void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream) {
   uint32_t state = 1;
   for (float& x : numbers) {
     state = state * 1664525u + 1013904223u;
-    x = (static_cast<float>(state >> 9) + 0.5f) / 4194304.f - 1.f;
+    x = ((static_cast<float>(state >> 9) + 0.5f) / 4194304.f - 1.f) * range;
   }
   GRADSTEP_CUDA(cudaMemcpyAsync(to, numbers.data(), numbers.size() * sizeof(float), cudaMemcpyHostToDevice, stream));
   for (int64_t filled = given; filled < floats;) {

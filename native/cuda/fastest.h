@@ -28,7 +28,8 @@ struct Contest {
 // of its own: not while one is captured.
 int fastest(const Contest& contest);
 
-// Fills memory of the device with numbers in (−1, 1), none of them 0: a GPU multiplies zeros faster than others.
-void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream);
+// Fills memory of the device with numbers in (−range, range), none of them 0: a GPU multiplies zeros faster than
+// others.
+void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream, float range = 1);
 
 }  // namespace gradstep::cuda

@@ -1,7 +1,7 @@
 // How kernels are launched: through functions, so that the same source runs on a device and in the tests' emulation
 // (which supplies its own <cuda_runtime.h>). `launch` is for kernels whose threads never wait for one another,
 // `launch_cooperating` for kernels with __syncthreads, warp collectives or shared memory, `launch_at_once` for those
-// whose blocks wait for one another (grid_barrier.h): all must fit on the device at a time. A launch that is refused
+// whose blocks wait for one another (group_barrier.h): all must fit on the device at a time. A launch that is refused
 // throws, naming the place it was written at.
 #pragma once
 

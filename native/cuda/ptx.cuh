@@ -1,9 +1,9 @@
-// Instructions that C++ has no word for, and the only place where PTX stands: warps multiply on tensor cores, read 8 x
-// 8 blocks for them from shared memory, and round. Devices have them from compute capability 8.0 on. The tests'
-// emulation brings functions of the same names that do the same lane by lane
-// (test/native/cuda_emulation/tensor_core.h). How a warp's lanes share a matrix: PTX ISA, "Matrix Fragments for
-// mma.m16n8k16 with floating point type", "… for mma.m16n8k8" and "Warp-level matrix load instruction: ldmatrix". With
-// g = lane / 4 and t = lane % 4:
+// Instructions that C++ has no word for, and the only place where PTX stands: blocks count for one another; warps
+// multiply on tensor cores, read 8 x 8 blocks for them from shared memory, and round, which devices do from compute
+// capability 8.0 on. The tests' emulation brings functions of the same names that do the same lane by lane
+// (test/native/cuda_emulation/tensor_core.h, emulation.h). How a warp's lanes share a matrix: PTX ISA, "Matrix
+// Fragments for mma.m16n8k16 with floating point type", "… for mma.m16n8k8" and "Warp-level matrix load instruction:
+// ldmatrix". With g = lane / 4 and t = lane % 4:
 //   a [16 x 32 bytes of k]   a[0]: row g, a[1]: row g + 8; bytes 4t … 4t + 3 of k. a[2], a[3]: likewise, bytes 16 + 4t
 //   … b [32 bytes of k x 8]    b0: column g, bytes 4t … 4t + 3 of k. b1: bytes 16 + 4t … c [16 x 8] upper: row g,
 //   lower: row g + 8; columns 2t, 2t + 1
@@ -19,6 +19,8 @@ namespace gradstep::cuda {
 #if defined(GRADSTEP_CUDA_EMULATED)
 
 constexpr bool kHasTensorCores = true;
+using emulation::await_acquire;
+using emulation::count_release;
 using emulation::ldmatrix;
 using emulation::ldmatrix_transposed;
 using emulation::mma_bfloat16;
@@ -29,15 +31,28 @@ using emulation::trap;
 
 #elif defined(__CUDACC__)
 
+// Ends the program with an error.
+__device__ inline void trap() { asm volatile("trap;"); }
+
+// Counts up by one. Who waits for the count then sees what this thread wrote before, and what it had seen.
+__device__ inline void count_release(unsigned* count) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" : : "l"(__cvta_generic_to_global(count)) : "memory");
+}
+
+// Until the count has come so far; it may go round the range of an unsigned.
+__device__ inline void await_acquire(const unsigned* count, unsigned wanted) {
+  unsigned seen;
+  do {
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(__cvta_generic_to_global(count)) : "memory");
+  } while (static_cast<int>(seen - wanted) < 0);
+}
+
 // Whether what is compiled here may use what follows. Prepare::tensor_cores() asks the device.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 constexpr bool kHasTensorCores = false;
 #else
 constexpr bool kHasTensorCores = true;
 #endif
-
-// Ends the program with an error.
-__device__ inline void trap() { asm volatile("trap;"); }
 
 // c += a·b.
 __device__ inline void mma_bfloat16(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0,

@@ -29,13 +29,15 @@ class Rehearsal {
     return operand.memory.data();
   }
 
+  void set(const Range& range) { operands_[{range.operand.region, range.operand.offset}].range = range.range; }
+
   // Numbers as they are before a launch.
   void reset(cudaStream_t stream) const {
     for (const auto& [place, operand] : operands_) {
       if (operand.memory.bytes() == 0) continue;
       if (operand.is_float) {
         fill_with_numbers(reinterpret_cast<float*>(operand.memory.data()),
-                          static_cast<int64_t>(operand.memory.bytes() / sizeof(float)), stream);
+                          static_cast<int64_t>(operand.memory.bytes() / sizeof(float)), stream, operand.range);
       } else {
         GRADSTEP_CUDA(cudaMemsetAsync(operand.memory.data(), 0, operand.memory.bytes(), stream));
       }
@@ -55,6 +57,7 @@ class Rehearsal {
   struct Operand {
     DeviceMemory memory;
     bool is_float = true;
+    float range = 1;
   };
   std::map<std::pair<Region, uint64_t>, Operand> operands_;
   DeviceMemory workspace_;
@@ -62,10 +65,11 @@ class Rehearsal {
 };
 
 // −1: there is no room for that.
-int measured(const Prepare& prepare, const std::vector<Way>& ways, const std::vector<Tensor>& results,
-             double tolerance) {
+int measured(const Prepare& prepare, const std::vector<Way>& ways, const std::vector<Tensor>& results, double tolerance,
+             const std::vector<Range>& ranges) {
   try {
     Rehearsal rehearsal;
+    for (const Range& range : ranges) rehearsal.set(range);
     Prepare on_trial = prepare.elsewhere([&](const Tensor& t) { return rehearsal.at(t); }, rehearsal.workspace());
     std::vector<Step> steps;
     // All of it before the first launch: memory may move while ways ask for it.
@@ -103,7 +107,7 @@ int named(const std::string& name, const std::vector<Way>& ways) {
 }
 
 int taken(const Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
-          const std::vector<Tensor>& results, double tolerance) {
+          const std::vector<Tensor>& results, double tolerance, const std::vector<Range>& ranges) {
   std::vector<std::string> names;
   for (const Way& way : ways) names.push_back(way.name);
   if (const auto asked = asked_for(names)) return static_cast<int>(*asked);
@@ -112,7 +116,7 @@ int taken(const Prepare& prepare, const std::string& what, const std::vector<Way
   if (const auto kept = choices.find(what)) {
     if (const int way = named(std::string(kept->begin(), kept->end()), ways); way >= 0) return way;
   }
-  const int best = measured(prepare, ways, results, tolerance);
+  const int best = measured(prepare, ways, results, tolerance, ranges);
   if (best < 0) return 0;
   const std::string& name = ways[static_cast<size_t>(best)].name;
   choices.keep(what, {name.begin(), name.end()});
@@ -133,8 +137,8 @@ std::optional<size_t> asked_for(const std::vector<std::string>& names) {
 }
 
 Step fastest_way(Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
-                 const std::vector<Tensor>& results, double tolerance) {
-  return ways[static_cast<size_t>(taken(prepare, what, ways, results, tolerance))].prepare(prepare);
+                 const std::vector<Tensor>& results, double tolerance, const std::vector<Range>& ranges) {
+  return ways[static_cast<size_t>(taken(prepare, what, ways, results, tolerance, ranges))].prepare(prepare);
 }
 
 }  // namespace gradstep::cuda

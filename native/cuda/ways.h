@@ -19,14 +19,20 @@ struct Way {
   std::function<Step(Prepare&)> prepare;
 };
 
+struct Range {
+  Tensor operand;
+  float range;
+};
+
 // Prepares the fastest of the ways: as measured here or, as choices.h knows, before. The first one where the session
 // measures nothing. GRADSTEP_CUDA_WAYS, names with commas between them, is there to test and to measure with: where it
 // is set, a way that it names is taken, else the first.
 //   what       all that the choice may depend on but the device: op, shapes, precision, what is present
 //   results    what is compared with the first way's results, of operands in (−1, 1); numbers in float32 only
 //   tolerance  the largest difference that rounding makes there
+//   ranges     operands whose numbers are in (−range, range) instead
 Step fastest_way(Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
-                 const std::vector<Tensor>& results, double tolerance);
+                 const std::vector<Tensor>& results, double tolerance, const std::vector<Range>& ranges = {});
 
 // Which of these names GRADSTEP_CUDA_WAYS asks for, as a place among them; nothing where it is not set.
 std::optional<size_t> asked_for(const std::vector<std::string>& names);

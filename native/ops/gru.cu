@@ -13,14 +13,14 @@ __global__ void __launch_bounds__(kUnitThreads) gru_gates_kernel(GruForward run,
   const Units<kPack> here(run.s);
   if (!here.inside) return;
   const Pack<float, kPack> products[2] = {load_or<kPack>(z, here.at(2, 0), 0.f), load_or<kPack>(z, here.at(2, 1), 0.f)};
-  run.settle_gates(turn, here, products);
+  run.settle_gates(here, run.fetch(turn, here), products);
 }
 
 // z: [batch, units], or null: zeros; as in all that follows.
 template <int kPack>
 __global__ void __launch_bounds__(kUnitThreads) gru_candidate_kernel(GruForward run, int turn, const float* z) {
   const Units<kPack> here(run.s);
-  if (here.inside) run.settle_candidate(turn, here, load_or<kPack>(z, here.at(), 0.f));
+  if (here.inside) run.settle_candidate(turn, here, run.fetch(turn, here), load_or<kPack>(z, here.at(), 0.f));
 }
 
 template <int kPack>
@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kUnitThreads) gru_gradient_kernel(GruBackward 
   const Units<kPack> here(run.s);
   if (!here.inside) return;
   const Pack<float, kPack> products[1] = {load_or<kPack>(z, here.at(), 0.f)};
-  run.finish<kPack, false>(turn, here, products);
+  run.store<kPack, false>(turn, here, run.make<kPack, false>(turn, here, run.fetch(turn, here), products));
 }
 
 // met: to which the product of the gates' gradients is added.
@@ -92,9 +92,9 @@ struct StatePlaces {
   }
 };
 
-Step forward_after(Prepare& prepare, const GruForward& f, Precision precision) {
+Step forward_after(Prepare& prepare, const GruForward& f, Precision precision, TurnForm form) {
   Scratch scratch(prepare);
-  const Turns<GruForward> turns(prepare, scratch, f.s, precision);
+  const Turns<GruForward> turns(prepare, scratch, f.s, precision, form);
   const StatePlaces state(scratch, f);
   scratch.settle();
   return [=](cudaStream_t stream) { turns.run(stream, scratch, state.begin(stream, scratch, f)); };
@@ -104,12 +104,12 @@ Step forward_before(Prepare& prepare, const GruForward& f, Precision precision) 
   Scratch scratch(prepare);
   const BeforeProducts products(scratch, f.s, false, precision);
   const StatePlaces state(scratch, f);
-  const size_t z = scratch.array(2 * state_floats(f.s)), known = scratch.array(2 * state_floats(f.s)),
+  const size_t z = scratch.array(2 * state_floats(f.s)), settled = scratch.array(2 * state_floats(f.s)),
                reset = scratch.array(state_floats(f.s));
   scratch.settle();
   return [=](cudaStream_t stream) {
     GruForward run = state.begin(stream, scratch, f);
-    run.known = scratch.at(known);
+    run.settled = scratch.at(settled);
     run.reset = scratch.at(reset);
     const auto gates = for_units(run.s, gru_gates_kernel<1>, gru_gates_kernel<4>);
     const auto candidate = for_units(run.s, gru_candidate_kernel<1>, gru_candidate_kernel<4>);
@@ -124,9 +124,9 @@ Step forward_before(Prepare& prepare, const GruForward& f, Precision precision) 
   };
 }
 
-Step backward_after(Prepare& prepare, const GruBackward& b, Precision precision) {
+Step backward_after(Prepare& prepare, const GruBackward& b, Precision precision, TurnForm form) {
   Scratch scratch(prepare);
-  const Turns<GruBackward> turns(prepare, scratch, b.s, precision);
+  const Turns<GruBackward> turns(prepare, scratch, b.s, precision, form);
   const int64_t state = state_floats(b.s);
   const size_t past = scratch.array(state), even = scratch.array(Gru::kGates * state),
                odd = scratch.array(Gru::kGates * state);
@@ -163,35 +163,47 @@ Step backward_before(Prepare& prepare, const GruBackward& b, Precision precision
   };
 }
 
+GruForward forward_run(const Prepare& prepare, const GruArgs& args) {
+  return {common(prepare, args, args.xw),
+          prepare.at(args.xw),
+          prepare.at(args.bias),
+          prepare.at(args.y),
+          prepare.at(args.h),
+          prepare.at(args.gates),
+          prepare.at(args.inner),
+          prepare.at(args.h_prev)};
+}
+
+GruBackward backward_run(const Prepare& prepare, const GruDxArgs& args) {
+  return {common(prepare, args, args.gates),
+          prepare.at(args.gates),
+          prepare.at(args.inner),
+          prepare.at(args.h_prev),
+          prepare.at(args.dy),
+          prepare.at(args.dh),
+          prepare.at(args.dxw),
+          prepare.at(args.dhw),
+          prepare.at(args.dh0)};
+}
+
 }  // namespace
 
 Step gru(Prepare& prepare, const GruArgs& args) {
-  const GruForward f{common(prepare, args, args.xw),
-                     prepare.at(args.xw),
-                     prepare.at(args.bias),
-                     prepare.at(args.y),
-                     prepare.at(args.h),
-                     prepare.at(args.gates),
-                     prepare.at(args.inner),
-                     prepare.at(args.h_prev)};
   const Precision precision = precision_of(args);
-  if (args.reset == GruArgs::kResetAfter) return forward_after(prepare, f, precision);
-  return forward_before(prepare, f, precision);
+  if (args.reset == GruArgs::kResetBefore) return forward_before(prepare, forward_run(prepare, args), precision);
+  return fastest_form<GruForward>(
+      prepare, args.gates.present() ? "gru" : "gru alone", sequence_of(args, args.xw), precision, args.u,
+      [=](Prepare& p, TurnForm form) { return forward_after(p, forward_run(p, args), precision, form); },
+      {args.y, args.h, args.gates, args.inner, args.h_prev});
 }
 
 Step gru_dx(Prepare& prepare, const GruDxArgs& args) {
-  const GruBackward b{common(prepare, args, args.gates),
-                      prepare.at(args.gates),
-                      prepare.at(args.inner),
-                      prepare.at(args.h_prev),
-                      prepare.at(args.dy),
-                      prepare.at(args.dh),
-                      prepare.at(args.dxw),
-                      prepare.at(args.dhw),
-                      prepare.at(args.dh0)};
   const Precision precision = precision_of(args);
-  if (args.reset == GruDxArgs::kResetAfter) return backward_after(prepare, b, precision);
-  return backward_before(prepare, b, precision);
+  if (args.reset == GruDxArgs::kResetBefore) return backward_before(prepare, backward_run(prepare, args), precision);
+  return fastest_form<GruBackward>(
+      prepare, "gru_dx", sequence_of(args, args.gates), precision, args.u,
+      [=](Prepare& p, TurnForm form) { return backward_after(p, backward_run(p, args), precision, form); },
+      {args.dxw, args.dhw, args.dh0});
 }
 
 }  // namespace gradstep::cuda

@@ -24,7 +24,7 @@ struct GruForward : Gru {
   // Of the workspace; met: what meets the kernel at a turn.
   float* h_state = nullptr;
   Alternating met = {};
-  float *known = nullptr, *reset = nullptr;  // before: z and r, [batch, 2, units]; r·h·keep, [batch, units]
+  float *settled = nullptr, *reset = nullptr;  // before: z and r, [batch, 2, units]; r·h·keep, [batch, units]
 
   __host__ __device__ int turns() const { return s.steps; }
   __host__ __device__ const float* operand(int turn) const {
@@ -32,79 +32,99 @@ struct GruForward : Gru {
   }
 
   template <int kPack>
-  __device__ Pack<float, kPack> state(int turn, const Units<kPack>& here) const {
-    return load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
-  }
+  struct Known {
+    Pack<float, kPack> x[kGates], bias[kGates], h, keep;
+    bool masked;
+  };
   template <int kPack>
-  __device__ Pack<float, kPack> from_input(int turn, const Units<kPack>& here, int gate) const {
-    return load_pack<kPack>(at_step(xw, s.input(turn), kGates * int64_t{s.units}) + here.over_time(kGates, gate));
-  }
+  struct Made {
+    Pack<float, kPack> values[kGates], inner, h_before, h;
+  };
+
   template <int kPack>
-  __device__ bool masked(int turn, const Units<kPack>& here) const {
-    return here.masked(at_step(mask, s.input(turn), 1));
+  __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
+    const int64_t t = s.input(turn), units = s.units;
+    Known<kPack> known;
+#pragma unroll
+    for (int g = 0; g < kGates; g++) {
+      known.x[g] = load_pack<kPack>(at_step(xw, t, kGates * units) + here.over_time(kGates, g));
+      known.bias[g] = load_or<kPack>(bias, g * units + here.unit, 0.f);
+    }
+    known.h = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
+    known.keep = load_or<kPack>(keep, here.at(), 1.f);
+    known.masked = here.masked(at_step(mask, t, 1));
+    return known;
   }
 
   // After: all of a step.
   template <int kPack>
-  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[kGates]) const {
-    Pack<float, kPack> values[kGates] = {}, kept = {};
-    if (!masked(turn, here)) {
-#pragma unroll
-      for (int g = 0; g < kGates; g++) values[g] = plus(z[g], load_or<kPack>(bias, g * here.units + here.unit, 0.f));
-      kept = values[2];
-      values[0] = activated(recurrent, plus(from_input(turn, here, 0), values[0]));
-      values[1] = activated(recurrent, plus(from_input(turn, here, 1), values[1]));
-      values[2] = activated(activation, plus(from_input(turn, here, 2), times(values[1], kept)));
+  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
+                              const Pack<float, kPack> (&z)[kGates]) const {
+    Made<kPack> made{{}, {}, known.h, known.h};
+    if (!known.masked) {
+      made.inner = plus(z[2], known.bias[2]);
+      made.values[0] = activated(recurrent, plus(known.x[0], plus(z[0], known.bias[0])));
+      made.values[1] = activated(recurrent, plus(known.x[1], plus(z[1], known.bias[1])));
+      made.values[2] = activated(activation, plus(known.x[2], times(made.values[1], made.inner)));
     }
-    keep_all(turn, here, values, kept);
+    mix(turn, here, known, made);
+    return made;
   }
 
   // Before, first half: the gates, and what meets the candidate's kernel.
   template <int kPack>
-  __device__ void settle_gates(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[2]) const {
-    Pack<float, kPack> values[2] = {}, kept = {};
-    if (!masked(turn, here)) {
-      values[0] = activated(recurrent, plus(from_input(turn, here, 0), z[0]));
-      values[1] = activated(recurrent, plus(from_input(turn, here, 1), z[1]));
-      kept = times(values[1], times(state(turn, here), load_or<kPack>(keep, here.at(), 1.f)));
+  __device__ void settle_gates(const Units<kPack>& here, const Known<kPack>& known,
+                               const Pack<float, kPack> (&z)[2]) const {
+    Pack<float, kPack> values[2] = {}, inner = {};
+    if (!known.masked) {
+      values[0] = activated(recurrent, plus(known.x[0], z[0]));
+      values[1] = activated(recurrent, plus(known.x[1], z[1]));
+      inner = times(values[1], times(known.h, known.keep));
     }
-    store_pack(known + here.at(2, 0), values[0]);
-    store_pack(known + here.at(2, 1), values[1]);
-    store_pack(reset + here.at(), kept);
+    store_pack(settled + here.at(2, 0), values[0]);
+    store_pack(settled + here.at(2, 1), values[1]);
+    store_pack(reset + here.at(), inner);
   }
 
   // Before, second half.
   template <int kPack>
-  __device__ void settle_candidate(int turn, const Units<kPack>& here, const Pack<float, kPack>& z) const {
-    Pack<float, kPack> values[kGates] = {
-        load_pack<kPack>(known + here.at(2, 0)), load_pack<kPack>(known + here.at(2, 1)), {}};
-    if (!masked(turn, here)) values[2] = activated(activation, plus(from_input(turn, here, 2), z));
-    keep_all(turn, here, values, load_pack<kPack>(reset + here.at()));
+  __device__ void settle_candidate(int turn, const Units<kPack>& here, const Known<kPack>& known,
+                                   const Pack<float, kPack>& z) const {
+    Made<kPack> made{{load_pack<kPack>(settled + here.at(2, 0)), load_pack<kPack>(settled + here.at(2, 1)), {}},
+                     load_pack<kPack>(reset + here.at()),
+                     known.h,
+                     known.h};
+    if (!known.masked) made.values[2] = activated(activation, plus(known.x[2], z));
+    mix(turn, here, known, made);
+    store(turn, here, made);
   }
 
- private:
-  // Mixes the state with the candidate and stores all that is kept of the step.
   template <int kPack>
-  __device__ void keep_all(int turn, const Units<kPack>& here, const Pack<float, kPack> (&values)[kGates],
-                           const Pack<float, kPack>& kept) const {
-    const bool last = turn == s.steps - 1;
+  __device__ void store(int turn, const Units<kPack>& here, const Made<kPack>& made) const {
     const int64_t t = s.input(turn), units = s.units;
-    Pack<float, kPack> h_new = state(turn, here);
-    store_to(at_step(h_prev, t, units), here.over_time(), h_new);
-    if (!masked(turn, here)) {
-#pragma unroll
-      for (int k = 0; k < kPack; k++) h_new.v[k] = gru_state(values[0].v[k], values[2].v[k], h_new.v[k]);
-    }
+    store_to(at_step(h_prev, t, units), here.over_time(), made.h_before);
     if (gates != nullptr) {
 #pragma unroll
       for (int g = 0; g < kGates; g++) {
-        store_pack(at_step(gates, t, kGates * units) + here.over_time(kGates, g), values[g]);
+        store_pack(at_step(gates, t, kGates * units) + here.over_time(kGates, g), made.values[g]);
       }
     }
-    store_to(at_step(inner, t, units), here.over_time(), kept);
-    store_to(at_step(y, s.result(turn), units), here.over_time(), h_new);
-    store_to(last ? h : (keep ? h_state : nullptr), here.at(), h_new);
-    if (!last) store_pack(met(turn + 1) + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
+    store_to(at_step(inner, t, units), here.over_time(), made.inner);
+    store_to(at_step(y, s.result(turn), units), here.over_time(), made.h);
+    store_to(turn + 1 == turns() ? h : (keep ? h_state : nullptr), here.at(), made.h);
+  }
+
+ private:
+  // Mixes the state with the candidate.
+  template <int kPack>
+  __device__ void mix(int turn, const Units<kPack>& here, const Known<kPack>& known, Made<kPack>& made) const {
+    if (!known.masked) {
+#pragma unroll
+      for (int k = 0; k < kPack; k++) {
+        made.h.v[k] = gru_state(made.values[0].v[k], made.values[2].v[k], known.h.v[k]);
+      }
+    }
+    if (turn + 1 < turns()) store_pack(met(turn + 1) + here.at(), times(made.h, known.keep));
   }
 };
 
@@ -121,55 +141,86 @@ struct GruBackward : Gru {
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
 
+  template <int kPack>
+  struct Known {
+    StateGradient<kPack> state;
+    Pack<float, kPack> values[kGates], inner, h_before;
+    bool masked;
+  };
+  template <int kPack>
+  struct Made {
+    Pack<float, kPack> dz[kGates], by_product, dh;  // by_product: the candidate's part of dhw; dh: past the products
+  };
+
+  template <int kPack>
+  __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
+    const int64_t i = s.steps - 1 - turn, t = s.input(i), units = s.units;
+    Known<kPack> known{};
+    known.state = StateGradient<kPack>::fetch(here, turn == 0 ? dh : past, keep,
+                                              i < 0 ? nullptr : at_step(dy, s.result(i), units));
+    if (i < 0) return known;
+#pragma unroll
+    for (int g = 0; g < kGates; g++) {
+      known.values[g] = load_pack<kPack>(at_step(gates, t, kGates * units) + here.over_time(kGates, g));
+    }
+    known.inner = load_pack<kPack>(at_step(inner, t, units) + here.over_time());
+    known.h_before = load_pack<kPack>(at_step(h_prev, t, units) + here.over_time());
+    known.masked = here.masked(at_step(mask, t, 1));
+    return known;
+  }
+
   // After: all of a step. Before: all but the reset gate.
   template <int kPack, bool kAfter = true>
-  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
-    const int64_t i = s.steps - 1 - turn, units = s.units;
-    const float* came_past = turn == 0 ? dh : past;
-    if (i < 0) {
-      store_pack(dh0 + here.at(), state_gradient<kPack>(here, came_past, z[0], keep, nullptr));
-      return;
-    }
-    const int64_t t = s.input(i);
-    Pack<float, kPack> dh_here = state_gradient<kPack>(here, came_past, z[0], keep, at_step(dy, s.result(i), units));
-    Pack<float, kPack> dz[kGates] = {}, by_product = {};
-    if (!here.masked(at_step(mask, t, 1))) {
-      Pack<float, kPack> values[kGates];
-#pragma unroll
-      for (int g = 0; g < kGates; g++) {
-        values[g] = load_pack<kPack>(at_step(gates, t, kGates * units) + here.over_time(kGates, g));
-      }
-      const Pack<float, kPack> before = load_pack<kPack>(at_step(h_prev, t, units) + here.over_time());
+  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
+                              const Pack<float, kPack> (&z)[1]) const {
+    Made<kPack> made{{}, {}, known.state.with(z[0])};
+    if (turn == s.steps) return made;
+    if (!known.masked) {
 #pragma unroll
       for (int k = 0; k < kPack; k++) {
-        const GruGradient by = gru_gradient(values[0].v[k], values[2].v[k], before.v[k], dh_here.v[k]);
-        dz[0].v[k] = by.z;
-        dz[2].v[k] = by.candidate;
-        dh_here.v[k] = by.carried;
+        const GruGradient by =
+            gru_gradient(known.values[0].v[k], known.values[2].v[k], known.h_before.v[k], made.dh.v[k]);
+        made.dz[0].v[k] = by.z;
+        made.dz[2].v[k] = by.candidate;
+        made.dh.v[k] = by.carried;
       }
-      dz[0] = through(recurrent, dz[0], values[0]);
-      dz[2] = through(activation, dz[2], values[2]);
+      made.dz[0] = through(recurrent, made.dz[0], known.values[0]);
+      made.dz[2] = through(activation, made.dz[2], known.values[2]);
       if constexpr (kAfter) {
-        const Pack<float, kPack> kept = load_pack<kPack>(at_step(inner, t, units) + here.over_time());
-        dz[1] = through(recurrent, times(dz[2], kept), values[1]);
-        by_product = times(dz[2], values[1]);
+        made.dz[1] = through(recurrent, times(made.dz[2], known.inner), known.values[1]);
+        made.by_product = times(made.dz[2], known.values[1]);
       }
     }
-    store_pack(past + here.at(), dh_here);
-    float* const to = at_step(dxw, t, kGates * units);
-    store_pack(to + here.over_time(kGates, 0), dz[0]);
-    store_pack(to + here.over_time(kGates, 2), dz[2]);
+    if (turn + 1 == turns()) return made;
     if constexpr (kAfter) {
-      store_pack(to + here.over_time(kGates, 1), dz[1]);
-      dz[2] = by_product;
-#pragma unroll
-      for (int g = 0; g < kGates; g++) {
-        store_to(at_step(dhw, t, kGates * units), here.over_time(kGates, g), dz[g]);
-        if (turn + 1 < turns()) store_pack(d(turn) + here.at(kGates, g), dz[g]);
-      }
+      store_pack(d(turn) + here.at(kGates, 0), made.dz[0]);
+      store_pack(d(turn) + here.at(kGates, 1), made.dz[1]);
+      store_pack(d(turn) + here.at(kGates, 2), made.by_product);
     } else {
-      if (turn + 1 < turns()) store_pack(d(turn) + here.at(2, 0), dz[0]);
-      store_pack(candidate + here.at(), dz[2]);
+      store_pack(d(turn) + here.at(2, 0), made.dz[0]);
+    }
+    return made;
+  }
+
+  template <int kPack, bool kAfter = true>
+  __device__ void store(int turn, const Units<kPack>& here, const Made<kPack>& made) const {
+    const int64_t i = s.steps - 1 - turn, t = s.input(i), units = s.units;
+    if (i < 0) {
+      store_pack(dh0 + here.at(), made.dh);
+      return;
+    }
+    float* const to = at_step(dxw, t, kGates * units);
+    store_pack(to + here.over_time(kGates, 0), made.dz[0]);
+    store_pack(to + here.over_time(kGates, 2), made.dz[2]);
+    store_pack(past + here.at(), made.dh);
+    if constexpr (kAfter) {
+      store_pack(to + here.over_time(kGates, 1), made.dz[1]);
+      float* const by_products = at_step(dhw, t, kGates * units);
+      store_to(by_products, here.over_time(kGates, 0), made.dz[0]);
+      store_to(by_products, here.over_time(kGates, 1), made.dz[1]);
+      store_to(by_products, here.over_time(kGates, 2), made.by_product);
+    } else {
+      store_pack(candidate + here.at(), made.dz[2]);
     }
   }
 

@@ -31,36 +31,63 @@ struct Forward : Lstm {
   }
 
   template <int kPack>
-  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[kGates]) const {
-    const bool last = turn == s.steps - 1;
+  struct Known {
+    Pack<float, kPack> x[kGates], h, c, keep;
+    bool masked;
+  };
+  template <int kPack>
+  struct Made {
+    Pack<float, kPack> values[kGates], h_before, h, c;
+  };
+
+  template <int kPack>
+  __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
     const int64_t t = s.input(turn), units = s.units;
-    Pack<float, kPack> h_new = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
-    Pack<float, kPack> c_new = load_or<kPack>(turn == 0 ? c0 : c_state, here.at(), 0.f);
-    Pack<float, kPack> values[kGates] = {};
-    store_to(at_step(h_prev, t, units), here.over_time(), h_new);
-    if (!here.masked(at_step(mask, t, 1))) {
+    Known<kPack> known;
 #pragma unroll
-      for (int g = 0; g < kGates; g++) {
-        const Pack<float, kPack> x = load_pack<kPack>(at_step(xw, t, kGates * units) + here.over_time(kGates, g));
-        values[g] = activated(of(g), plus(x, z[g]));
-      }
+    for (int g = 0; g < kGates; g++) {
+      known.x[g] = load_pack<kPack>(at_step(xw, t, kGates * units) + here.over_time(kGates, g));
+    }
+    known.h = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
+    known.c = load_or<kPack>(turn == 0 ? c0 : c_state, here.at(), 0.f);
+    known.keep = load_or<kPack>(keep, here.at(), 1.f);
+    known.masked = here.masked(at_step(mask, t, 1));
+    return known;
+  }
+
+  template <int kPack>
+  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
+                              const Pack<float, kPack> (&z)[kGates]) const {
+    Made<kPack> made{{}, known.h, known.h, known.c};
+    if (!known.masked) {
+#pragma unroll
+      for (int g = 0; g < kGates; g++) made.values[g] = activated(of(g), plus(known.x[g], z[g]));
 #pragma unroll
       for (int k = 0; k < kPack; k++) {
-        c_new.v[k] = lstm_cell({values[0].v[k], values[1].v[k], values[2].v[k], values[3].v[k]}, c_new.v[k]);
+        made.c.v[k] = lstm_cell({made.values[0].v[k], made.values[1].v[k], made.values[2].v[k], made.values[3].v[k]},
+                                known.c.v[k]);
       }
-      h_new = times(activated(activation, c_new), values[3]);
+      made.h = times(activated(activation, made.c), made.values[3]);
     }
+    if (turn + 1 < turns()) store_pack(met(turn + 1) + here.at(), times(made.h, known.keep));
+    return made;
+  }
+
+  template <int kPack>
+  __device__ void store(int turn, const Units<kPack>& here, const Made<kPack>& made) const {
+    const bool last = turn + 1 == turns();
+    const int64_t t = s.input(turn), units = s.units;
+    store_to(at_step(h_prev, t, units), here.over_time(), made.h_before);
     if (gates != nullptr) {
 #pragma unroll
       for (int g = 0; g < kGates; g++) {
-        store_pack(at_step(gates, t, kGates * units) + here.over_time(kGates, g), values[g]);
+        store_pack(at_step(gates, t, kGates * units) + here.over_time(kGates, g), made.values[g]);
       }
     }
-    store_to(at_step(cells, t, units), here.over_time(), c_new);
-    store_to(at_step(y, s.result(turn), units), here.over_time(), h_new);
-    store_to(last ? h : (keep ? h_state : nullptr), here.at(), h_new);
-    store_to(last ? c : c_state, here.at(), c_new);
-    if (!last) store_pack(met(turn + 1) + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
+    store_to(at_step(cells, t, units), here.over_time(), made.c);
+    store_to(at_step(y, s.result(turn), units), here.over_time(), made.h);
+    store_to(last ? h : (keep ? h_state : nullptr), here.at(), made.h);
+    store_to(last ? c : c_state, here.at(), made.c);
   }
 };
 
@@ -76,51 +103,78 @@ struct Backward : Lstm {
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
 
   template <int kPack>
-  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
-    const int64_t i = s.steps - 1 - turn, units = s.units;
-    const float* came_past = turn == 0 ? dh : past;
-    if (i < 0) {
-      store_pack(dh0 + here.at(), state_gradient<kPack>(here, came_past, z[0], keep, nullptr));
-      return;
-    }
-    const int64_t t = s.input(i);
-    const Pack<float, kPack> dh_here =
-        state_gradient<kPack>(here, came_past, z[0], keep, at_step(dy, s.result(i), units));
-    Pack<float, kPack> dc_here = load_or<kPack>(turn == 0 ? dc : c_state, here.at(), 0.f);
-    Pack<float, kPack> dz[kGates] = {};
-    const bool masked = here.masked(at_step(mask, t, 1));
-    if (!masked) {
-      Pack<float, kPack> values[kGates];
-#pragma unroll
-      for (int g = 0; g < kGates; g++) {
-        values[g] = load_pack<kPack>(at_step(gates, t, kGates * units) + here.over_time(kGates, g));
-      }
-      const Pack<float, kPack> a = activated(activation, load_pack<kPack>(at_step(cells, t, units) + here.over_time()));
-      const Pack<float, kPack> c_before =
-          i == 0 ? load_or<kPack>(c0, here.at(), 0.f)
-                 : load_pack<kPack>(at_step(cells, s.input(i - 1), units) + here.over_time());
-#pragma unroll
-      for (int k = 0; k < kPack; k++) {
-        const LstmGates v{values[0].v[k], values[1].v[k], values[2].v[k], values[3].v[k]};
-        const float slope = cell_slope(activation, a.v[k]);
-        const LstmGradient by = lstm_gradient(v, c_before.v[k], a.v[k], slope, dh_here.v[k], dc_here.v[k]);
-        dz[0].v[k] = by.gates.i;
-        dz[1].v[k] = by.gates.f;
-        dz[2].v[k] = by.gates.g;
-        dz[3].v[k] = by.gates.o;
-        dc_here.v[k] = by.c_prev;
-      }
-#pragma unroll
-      for (int g = 0; g < kGates; g++) dz[g] = through(of(g), dz[g], values[g]);
-    }
-    const bool more = turn + 1 < turns();
+  struct Known {
+    StateGradient<kPack> state;
+    Pack<float, kPack> dc, values[kGates], c, c_before;
+    bool masked;
+  };
+  template <int kPack>
+  struct Made {
+    Pack<float, kPack> dz[kGates], dh, dc;  // dh: past the cell
+  };
+
+  template <int kPack>
+  __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
+    const int64_t i = s.steps - 1 - turn, t = s.input(i), units = s.units;
+    Known<kPack> known{};
+    known.state = StateGradient<kPack>::fetch(here, turn == 0 ? dh : past, keep,
+                                              i < 0 ? nullptr : at_step(dy, s.result(i), units));
+    if (i < 0) return known;
+    known.dc = load_or<kPack>(turn == 0 ? dc : c_state, here.at(), 0.f);
 #pragma unroll
     for (int g = 0; g < kGates; g++) {
-      store_pack(at_step(dxw, t, kGates * units) + here.over_time(kGates, g), dz[g]);
-      if (more) store_pack(d(turn) + here.at(kGates, g), dz[g]);
+      known.values[g] = load_pack<kPack>(at_step(gates, t, kGates * units) + here.over_time(kGates, g));
     }
-    store_to(past, here.at(), masked ? dh_here : zeros<kPack>());
-    store_to(i == 0 ? dc0 : c_state, here.at(), dc_here);
+    known.c = load_pack<kPack>(at_step(cells, t, units) + here.over_time());
+    known.c_before = i == 0 ? load_or<kPack>(c0, here.at(), 0.f)
+                            : load_pack<kPack>(at_step(cells, s.input(i - 1), units) + here.over_time());
+    known.masked = here.masked(at_step(mask, t, 1));
+    return known;
+  }
+
+  template <int kPack>
+  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
+                              const Pack<float, kPack> (&z)[1]) const {
+    const Pack<float, kPack> dh_here = known.state.with(z[0]);
+    Made<kPack> made{{}, dh_here, known.dc};
+    if (turn == s.steps) return made;
+    if (!known.masked) {
+      const Pack<float, kPack> a = activated(activation, known.c);
+#pragma unroll
+      for (int k = 0; k < kPack; k++) {
+        const LstmGates v{known.values[0].v[k], known.values[1].v[k], known.values[2].v[k], known.values[3].v[k]};
+        const float slope = cell_slope(activation, a.v[k]);
+        const LstmGradient by = lstm_gradient(v, known.c_before.v[k], a.v[k], slope, dh_here.v[k], known.dc.v[k]);
+        made.dz[0].v[k] = by.gates.i;
+        made.dz[1].v[k] = by.gates.f;
+        made.dz[2].v[k] = by.gates.g;
+        made.dz[3].v[k] = by.gates.o;
+        made.dc.v[k] = by.c_prev;
+      }
+#pragma unroll
+      for (int g = 0; g < kGates; g++) made.dz[g] = through(of(g), made.dz[g], known.values[g]);
+      made.dh = zeros<kPack>();
+    }
+    if (turn + 1 < turns()) {
+#pragma unroll
+      for (int g = 0; g < kGates; g++) store_pack(d(turn) + here.at(kGates, g), made.dz[g]);
+    }
+    return made;
+  }
+
+  template <int kPack>
+  __device__ void store(int turn, const Units<kPack>& here, const Made<kPack>& made) const {
+    const int64_t i = s.steps - 1 - turn;
+    if (i < 0) {
+      store_pack(dh0 + here.at(), made.dh);
+      return;
+    }
+#pragma unroll
+    for (int g = 0; g < kGates; g++) {
+      store_pack(at_step(dxw, s.input(i), kGates * int64_t{s.units}) + here.over_time(kGates, g), made.dz[g]);
+    }
+    store_to(past, here.at(), made.dh);
+    store_to(i == 0 ? dc0 : c_state, here.at(), made.dc);
   }
 };
 
@@ -136,9 +190,7 @@ Lstm common(const Prepare& prepare, const Args& args, const Tensor& over_time) {
           prepare.at(args.keep)};
 }
 
-}  // namespace
-
-Step lstm(Prepare& prepare, const LstmArgs& args) {
+Step forward(Prepare& prepare, const LstmArgs& args, TurnForm form) {
   const Forward f{common(prepare, args, args.xw),
                   prepare.at(args.xw),
                   prepare.at(args.y),
@@ -148,7 +200,7 @@ Step lstm(Prepare& prepare, const LstmArgs& args) {
                   prepare.at(args.cells),
                   prepare.at(args.h_prev)};
   Scratch scratch(prepare);
-  const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args));
+  const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
   const size_t h = scratch.array(f.keep ? state : 0), c = scratch.array(state), even = scratch.array(state),
                odd = scratch.array(state);
@@ -163,7 +215,7 @@ Step lstm(Prepare& prepare, const LstmArgs& args) {
   };
 }
 
-Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
+Step backward(Prepare& prepare, const LstmDxArgs& args, TurnForm form) {
   const Backward b{common(prepare, args, args.gates),
                    prepare.at(args.gates),
                    prepare.at(args.cells),
@@ -174,7 +226,7 @@ Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
                    prepare.at(args.dh0),
                    prepare.at(args.dc0)};
   Scratch scratch(prepare);
-  const Turns<Backward> turns(prepare, scratch, b.s, precision_of(args));
+  const Turns<Backward> turns(prepare, scratch, b.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(b.s.batch) * b.s.units;
   const size_t past = scratch.array(b.mask ? state : 0), c = scratch.array(state),
                even = scratch.array(Lstm::kGates * state), odd = scratch.array(Lstm::kGates * state);
@@ -186,6 +238,21 @@ Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
     run.d = {scratch.at(even), scratch.at(odd)};
     turns.run(stream, scratch, run);
   };
+}
+
+}  // namespace
+
+Step lstm(Prepare& prepare, const LstmArgs& args) {
+  return fastest_form<Forward>(prepare, args.gates.present() ? "lstm" : "lstm alone", sequence_of(args, args.xw),
+                               precision_of(args), args.u,
+                               [=](Prepare& p, TurnForm form) { return forward(p, args, form); },
+                               {args.y, args.h, args.c, args.gates, args.cells, args.h_prev});
+}
+
+Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
+  return fastest_form<Backward>(prepare, "lstm_dx", sequence_of(args, args.gates), precision_of(args), args.u,
+                                [=](Prepare& p, TurnForm form) { return backward(p, args, form); },
+                                {args.dxw, args.dh0, args.dc0});
 }
 
 }  // namespace gradstep::cuda

@@ -12,8 +12,12 @@
 //   s, u                      the sequence, the recurrent kernel
 //   turns()
 //   operand(turn)             [batch, units] or, backward, [batch, kGates, units]; null: zeros, there is no product
-//   finish(turn, here, z)     the cell of a thread's units, z being what the product came to for each gate, backward in
-//   all
+// and the cell of a thread's units in three parts, so that what others wait for comes first and what waits for nobody
+// is under way meanwhile:
+//   fetch(turn, here)         Known: all that it reads but the product; others wrote none of it during the last turn
+//   make(turn, here, known, z)  Made; z: what the product came to for each gate, backward in all. Writes operand(turn +
+//                               1) and nothing else
+//   store(turn, here, made)   writes the rest
 #pragma once
 
 #include "cuda/pack.h"
@@ -123,15 +127,21 @@ __device__ inline Pack<float, kPack> times(Pack<float, kPack> a, const Pack<floa
   return a;
 }
 
-// The state's gradient at a step: what came past the cell of the step made after it, what came through its product (by
-// what met the recurrent kernel, so factors apply), and the result's. Each but the second may be null.
+// What makes the state's gradient at a step: what came past the cell of the step made after it, the factors of what met
+// the recurrent kernel, and the result's gradient.
 template <int kPack>
-__device__ inline Pack<float, kPack> state_gradient(const Units<kPack>& here, const float* past,
-                                                    const Pack<float, kPack>& z, const float* keep, const float* dy) {
-  const Pack<float, kPack> through_product = times(z, load_or<kPack>(keep, here.at(), 1.f));
-  const Pack<float, kPack> d = plus(load_or<kPack>(past, here.at(), 0.f), through_product);
-  return plus(d, load_or<kPack>(dy, here.over_time(), 0.f));
-}
+struct StateGradient {
+  Pack<float, kPack> past, keep, dy;
+
+  // Each may be null.
+  static __device__ StateGradient fetch(const Units<kPack>& here, const float* past, const float* keep,
+                                        const float* dy) {
+    return {load_or<kPack>(past, here.at(), 0.f), load_or<kPack>(keep, here.at(), 1.f),
+            load_or<kPack>(dy, here.over_time(), 0.f)};
+  }
+  // z: by what met the recurrent kernel.
+  __device__ Pack<float, kPack> with(const Pack<float, kPack>& z) const { return plus(plus(past, times(z, keep)), dy); }
+};
 
 template <int kPack>
 __global__ void __launch_bounds__(kUnitThreads)
@@ -177,7 +187,7 @@ __global__ void __launch_bounds__(kUnitThreads) turn_kernel(Run run, int turn, c
   Pack<float, kPack> products[kProducts<Run>];
 #pragma unroll
   for (int g = 0; g < kProducts<Run>; g++) products[g] = load_or<kPack>(z, here.at(kProducts<Run>, g), 0.f);
-  run.finish(turn, here, products);
+  run.store(turn, here, run.make(turn, here, run.fetch(turn, here), products));
 }
 
 }  // namespace gradstep::cuda

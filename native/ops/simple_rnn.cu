@@ -27,17 +27,37 @@ struct Forward : Simple {
   }
 
   template <int kPack>
-  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
-    const bool last = turn == s.steps - 1;
-    const int64_t t = s.input(turn), units = s.units;
-    Pack<float, kPack> h_new = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
-    store_to(at_step(h_prev, t, units), here.over_time(), h_new);
-    if (!here.masked(at_step(mask, t, 1))) {
-      h_new = activated(activation, plus(load_pack<kPack>(at_step(xw, t, units) + here.over_time()), z[0]));
-    }
-    store_to(at_step(y, s.result(turn), units), here.over_time(), h_new);
-    store_to(last ? h : (keep ? h_state : nullptr), here.at(), h_new);
-    if (!last) store_pack(met(turn + 1) + here.at(), times(h_new, load_or<kPack>(keep, here.at(), 1.f)));
+  struct Known {
+    Pack<float, kPack> x, h, keep;
+    bool masked;
+  };
+  template <int kPack>
+  struct Made {
+    Pack<float, kPack> h_before, h;
+  };
+
+  template <int kPack>
+  __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
+    const int64_t t = s.input(turn);
+    return {load_pack<kPack>(at_step(xw, t, s.units) + here.over_time()),
+            load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f),
+            load_or<kPack>(keep, here.at(), 1.f), here.masked(at_step(mask, t, 1))};
+  }
+
+  template <int kPack>
+  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
+                              const Pack<float, kPack> (&z)[1]) const {
+    Made<kPack> made{known.h, known.h};
+    if (!known.masked) made.h = activated(activation, plus(known.x, z[0]));
+    if (turn + 1 < turns()) store_pack(met(turn + 1) + here.at(), times(made.h, known.keep));
+    return made;
+  }
+
+  template <int kPack>
+  __device__ void store(int turn, const Units<kPack>& here, const Made<kPack>& made) const {
+    store_to(at_step(h_prev, s.input(turn), s.units), here.over_time(), made.h_before);
+    store_to(at_step(y, s.result(turn), s.units), here.over_time(), made.h);
+    store_to(turn + 1 == turns() ? h : (keep ? h_state : nullptr), here.at(), made.h);
   }
 };
 
@@ -53,22 +73,48 @@ struct Backward : Simple {
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
 
   template <int kPack>
-  __device__ void finish(int turn, const Units<kPack>& here, const Pack<float, kPack> (&z)[1]) const {
+  struct Known {
+    StateGradient<kPack> state;
+    Pack<float, kPack> y;
+    bool masked;
+  };
+  template <int kPack>
+  struct Made {
+    Pack<float, kPack> dz, dh;  // dh: past the cell
+  };
+
+  template <int kPack>
+  __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
     const int64_t i = s.steps - 1 - turn, units = s.units;
-    const float* came_past = turn == 0 ? dh : past;
+    const float* const came_past = turn == 0 ? dh : past;
+    if (i < 0) return {StateGradient<kPack>::fetch(here, came_past, keep, nullptr), {}, false};
+    return {StateGradient<kPack>::fetch(here, came_past, keep, at_step(dy, s.result(i), units)),
+            load_pack<kPack>(at_step(y, s.result(i), units) + here.over_time()),
+            here.masked(at_step(mask, s.input(i), 1))};
+  }
+
+  template <int kPack>
+  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
+                              const Pack<float, kPack> (&z)[1]) const {
+    Made<kPack> made{{}, known.state.with(z[0])};
+    if (turn == s.steps) return made;
+    if (!known.masked) {
+      made.dz = through(activation, made.dh, known.y);
+      made.dh = zeros<kPack>();
+    }
+    if (turn + 1 < turns()) store_pack(d(turn) + here.at(), made.dz);
+    return made;
+  }
+
+  template <int kPack>
+  __device__ void store(int turn, const Units<kPack>& here, const Made<kPack>& made) const {
+    const int64_t i = s.steps - 1 - turn;
     if (i < 0) {
-      store_pack(dh0 + here.at(), state_gradient<kPack>(here, came_past, z[0], keep, nullptr));
+      store_pack(dh0 + here.at(), made.dh);
       return;
     }
-    const int64_t t = s.input(i), result = s.result(i);
-    const Pack<float, kPack> dh_here = state_gradient<kPack>(here, came_past, z[0], keep, at_step(dy, result, units));
-    const bool masked = here.masked(at_step(mask, t, 1));
-    const Pack<float, kPack> dz =
-        masked ? zeros<kPack>()
-               : through(activation, dh_here, load_pack<kPack>(at_step(y, result, units) + here.over_time()));
-    store_pack(at_step(dxw, t, units) + here.over_time(), dz);
-    if (turn + 1 < turns()) store_pack(d(turn) + here.at(), dz);
-    store_to(past, here.at(), masked ? dh_here : zeros<kPack>());
+    store_pack(at_step(dxw, s.input(i), s.units) + here.over_time(), made.dz);
+    store_to(past, here.at(), made.dh);
   }
 };
 
@@ -79,13 +125,11 @@ Simple common(const Prepare& prepare, const Args& args, const Tensor& over_time)
           prepare.at(args.mask),        prepare.at(args.keep)};
 }
 
-}  // namespace
-
-Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
+Step forward(Prepare& prepare, const SimpleRnnArgs& args, TurnForm form) {
   const Forward f{common(prepare, args, args.xw), prepare.at(args.xw), prepare.at(args.y), prepare.at(args.h),
                   prepare.at(args.h_prev)};
   Scratch scratch(prepare);
-  const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args));
+  const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
   const size_t h = scratch.array(f.keep ? state : 0), even = scratch.array(state), odd = scratch.array(state);
   scratch.settle();
@@ -98,11 +142,11 @@ Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
   };
 }
 
-Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
+Step backward(Prepare& prepare, const SimpleRnnDxArgs& args, TurnForm form) {
   const Backward b{common(prepare, args, args.y), prepare.at(args.y),   prepare.at(args.dy),
                    prepare.at(args.dh),           prepare.at(args.dxw), prepare.at(args.dh0)};
   Scratch scratch(prepare);
-  const Turns<Backward> turns(prepare, scratch, b.s, precision_of(args));
+  const Turns<Backward> turns(prepare, scratch, b.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(b.s.batch) * b.s.units;
   const size_t past = scratch.array(b.mask ? state : 0), even = scratch.array(state), odd = scratch.array(state);
   scratch.settle();
@@ -112,6 +156,21 @@ Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
     run.d = {scratch.at(even), scratch.at(odd)};
     turns.run(stream, scratch, run);
   };
+}
+
+}  // namespace
+
+Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
+  return fastest_form<Forward>(prepare, args.h_prev.present() ? "simple_rnn" : "simple_rnn alone",
+                               sequence_of(args, args.xw), precision_of(args), args.u,
+                               [=](Prepare& p, TurnForm form) { return forward(p, args, form); },
+                               {args.y, args.h, args.h_prev});
+}
+
+Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
+  return fastest_form<Backward>(prepare, "simple_rnn_dx", sequence_of(args, args.y), precision_of(args), args.u,
+                                [=](Prepare& p, TurnForm form) { return backward(p, args, form); },
+                                {args.dxw, args.dh0});
 }
 
 }  // namespace gradstep::cuda

@@ -10,6 +10,7 @@ import {
   multiplied,
   patchyMask,
   small,
+  twoExactSteps,
   type Cell,
   type RecurrentOp,
 } from './recurrence_case.js';
@@ -117,6 +118,10 @@ export const cases: OpCase[] = [
     many(`reset ${reset}, in bfloat16`, { b: 2, h: 3, precision: 'bfloat16', given, mask: [1, 1, 1, 1, 0, 1], reset }),
     many(`reset ${reset}, in tf32`, { b: 2, h: 3, precision: 'tf32', given, mask: [1, 1, 1, 1, 0, 1], reset }),
   ]),
+  // As for lstm.
+  many('in float32, groups of rows', { b: 21, t: 3, h: 36, given: ['bias', 'h0', 'keep'], mask: patchyMask(21, 3) }),
+  many('in bfloat16, groups of rows', { ...twoExactSteps(gruCell, 21, 36), precision: 'bfloat16' }),
+  many('in tf32, groups of rows', { ...twoExactSteps(gruCell, 21, 36), precision: 'tf32' }),
   many('by the recurrent bias alone', { b: 2, h: 4, given: ['bias'], by: ['bias'] }),
   // One step from a given state: its products are of given numbers, so no size brings one near a tie.
   alone('in bfloat16, one step of many rows', {

@@ -10,6 +10,7 @@ import {
   multiplied,
   patchyMask,
   small,
+  twoExactSteps,
   type Cell,
   type RecurrentOp,
 } from './recurrence_case.js';
@@ -87,8 +88,8 @@ export const cases: OpCase[] = [
   many('40 units', { b: 9, t: 4, h: 40, given: ALL, mask: patchyMask(9, 4), direction: 'reversed' }),
   many('eight rows', { b: 8, t: 2, h: 16, given: ['c0'], results: ['y'] }),
   many('more rows than a block', { b: 35, t: 3, h: 40, given: ['h0', 'c0'], mask: patchyMask(35, 3) }),
-  // On an emulated device of four multiprocessors: weights leave room for some of the rows at a time.
-  many('many units', { b: 24, t: 2, h: 200, given: ['h0'] }),
+  // In one kernel, on an emulated device of four multiprocessors: one group, which goes through its rows eight at a time.
+  many('many units', { b: 24, t: 2, h: 120, given: ['h0'] }),
   // Large enough for threads of the CPU to share the rows, and where those are few the units.
   many('rows shared', { b: 9, t: 3, h: 100, given: ALL, mask: patchyMask(9, 3) }),
   many('units shared', { b: 2, t: 3, h: 260, given: ALL, mask: patchyMask(2, 3), direction: 'backward' }),
@@ -96,6 +97,12 @@ export const cases: OpCase[] = [
   many('in bfloat16', { b: 2, h: 3, precision: 'bfloat16', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),
   // The CPU packs a kernel for its tile units in whole tiles where 32 divides the padded units.
   many('in bfloat16, 20 units', { b: 1, t: 2, h: 20, precision: 'bfloat16' }),
+  // In one kernel, on an emulated device of four multiprocessors: two groups of two blocks; 16 rows and five, 20 units and 16.
+  many('in float32, groups of rows', { b: 21, t: 3, h: 36, given: ALL, mask: patchyMask(21, 3), direction: 'backward' }),
+  many('in bfloat16, groups of rows', { ...twoExactSteps(lstmCell, 21, 36), precision: 'bfloat16' }),
+  many('in tf32, groups of rows', { ...twoExactSteps(lstmCell, 21, 36), precision: 'tf32' }),
+  // One group of four blocks; the way back has a product of 272 terms, three slices for each warp.
+  many('in bfloat16, units of several blocks', { ...twoExactSteps(lstmCell, 3, 68), precision: 'bfloat16' }),
   // One step from a given state: its product is of given numbers, so no size brings one near a tie.
   alone('in bfloat16, one step of many rows', { b: 35, t: 1, h: 33, precision: 'bfloat16', exact: true, given: ['h0', 'keep'] }),
   many('in tf32', { b: 2, h: 3, precision: 'tf32', given: ALL, range: [-3, 2], mask: [1, 1, 1, 1, 0, 1] }),

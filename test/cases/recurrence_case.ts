@@ -299,6 +299,29 @@ export function patchyMask(b: number, t: number): number[] {
   return Array.from({ length: b * t }, (_, i) => ((Math.floor(i / t) * 5 + (i % t) * 7) % 3 === 0 ? 0 : 1));
 }
 
+/**
+ * Two steps of a linear cell, every number a few bits long: what is rounded, the state after the first step and the gradients of
+ * the second, float32 holds exactly. For sizes at which other numbers would lie too near a tie.
+ */
+export function twoExactSteps({ gates }: RecurrentOp, b: number, h: number): Sequence {
+  const t = 2;
+  return {
+    b,
+    t,
+    h,
+    exact: true,
+    activation: 'linear',
+    recurrentActivation: 'linear',
+    data: {
+      xw: wholes(b * t * gates * h, 0.25, 1),
+      u: wholes(h * gates * h, 1 / 16, 2),
+      dy: wholes(b * t * h, 0.5, 4),
+      dh: wholes(b * h, 0.25, 5),
+      dc: wholes(b * h, 0.25, 6),
+    },
+  };
+}
+
 /** Numbers that float32 and its sums hold exactly: multiples of `unit` up to three of them. */
 export function wholes(count: number, unit: number, seed: number): number[] {
   return Array.from({ length: count }, (_, i) => (((((i + seed) * 2654435761) >>> 8) % 7) - 3) * unit);

@@ -64,21 +64,32 @@ export const cases: OpCase[] = [
   many('a long sequence', { t: 70, h: 16, given: ['h0'] }),
   many('in bfloat16', { b: 2, h: 5, precision: 'bfloat16', given: ['h0', 'keep'], mask: [1, 1, 1, 1, 0, 1] }),
   many('in tf32', { b: 2, h: 4, precision: 'tf32', given: ['h0', 'keep'], mask: [1, 1, 1, 1, 0, 1] }),
-  // Linear, and every number a few bits long: the state after three steps needs rounding and is the same everywhere.
-  many('in bfloat16, exact numbers', {
-    b: 9,
-    t: 3,
-    h: 40,
-    precision: 'bfloat16',
-    activation: 'linear',
-    exact: true,
-    given: ['h0'],
-    data: {
-      xw: wholes(9 * 3 * 40, 0.25, 1),
-      u: wholes(40 * 40, 1 / 16, 2),
-      h0: wholes(9 * 40, 87 / 64, 3),
-      dy: wholes(9 * 3 * 40, 77 / 128, 4),
-      dh: wholes(9 * 40, 93 / 64, 5),
-    },
-  }),
+  // Linear, and every number a few bits long: the state after three steps needs rounding and is the same everywhere. In one
+  // kernel, on an emulated device of four multiprocessors: two groups, four groups of a block each, one group of 19 rows.
+  ...(
+    [
+      ['bfloat16', 9, 40],
+      ['bfloat16', 27, 32],
+      ['tf32', 27, 32],
+      ['bfloat16', 19, 116],
+      ['tf32', 19, 116],
+    ] as const
+  ).map(([precision, b, h]) =>
+    many(`in ${precision}, exact numbers, ${b} rows of ${h} units`, {
+      b,
+      t: 3,
+      h,
+      precision,
+      activation: 'linear',
+      exact: true,
+      given: ['h0'],
+      data: {
+        xw: wholes(b * 3 * h, 0.25, 1),
+        u: wholes(h * h, 1 / 16, 2),
+        h0: wholes(b * h, 87 / 64, 3),
+        dy: wholes(b * 3 * h, 77 / 128, 4),
+        dh: wholes(b * h, 93 / 64, 5),
+      },
+    }),
+  ),
 ];

@@ -87,22 +87,22 @@ void live_with_every_call_failing(const Mode& mode) {
 }  // namespace
 
 TEST(one_call_finds_no_memory) {
-  const Setting persistent("GRADSTEP_CUDA_RECURRENCE", "persistent");
+  const Setting persistent("GRADSTEP_CUDA_WAYS", "persistent");
   live_with_every_call_failing({cudaErrorMemoryAllocation, Fault::kOnce, "ERR_OOM"});
 }
 
 TEST(all_calls_find_no_memory_for_a_time) {
-  const Setting persistent("GRADSTEP_CUDA_RECURRENCE", "persistent");
+  const Setting persistent("GRADSTEP_CUDA_WAYS", "persistent");
   live_with_every_call_failing({cudaErrorMemoryAllocation, Fault::kFromThenOn, "ERR_OOM"});
 }
 
 TEST(one_call_fails) {
-  const Setting persistent("GRADSTEP_CUDA_RECURRENCE", "persistent");
+  const Setting persistent("GRADSTEP_CUDA_WAYS", "persistent");
   live_with_every_call_failing({cudaErrorUnknown, Fault::kOnce, "ERR_DEVICE_FAILED"});
 }
 
 TEST(the_device_breaks) {
-  const Setting persistent("GRADSTEP_CUDA_RECURRENCE", "persistent");
+  const Setting persistent("GRADSTEP_CUDA_WAYS", "persistent");
   live_with_every_call_failing({cudaErrorLaunchFailure, Fault::kFromThenOn, "ERR_DEVICE_FAILED"});
 }
 

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <vector>
 
-#include "cuda/grid_barrier.h"
+#include "cuda/group_barrier.h"
 #include "cuda/handles.h"
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
@@ -204,45 +205,77 @@ __global__ void divide_by_zero(float* x, int zero) { x[0] = static_cast<float>(7
 __global__ void add_one(float* x) { x[0] += 1.f; }
 __global__ void copy_first(const float* x, float* y) { y[0] = x[0]; }
 
+// Of all blocks, or of one of so many groups of them.
+GroupBarrier barrier(unsigned* arrivals, unsigned groups = 1) {
+  return {arrivals + blockIdx.x * groups / gridDim.x, gridDim.x / groups};
+}
+
 // Every block takes what the next one left.
-__global__ void pass_around(float* x) {
+__global__ void pass_around(float* x, unsigned* arrivals) {
+  GroupBarrier all = barrier(arrivals);
   x[blockIdx.x] = static_cast<float>(blockIdx.x) + 10.f;
-  grid_barrier(nullptr, 1);
+  all.arrive();
+  all.wait();
   const float got = x[(blockIdx.x + 1) % gridDim.x];
-  grid_barrier(nullptr, 2);
+  all.arrive();
+  all.wait();
   x[blockIdx.x] = got;
 }
-__global__ void pass_around_without_barrier(float* x) {
+__global__ void pass_around_without_barrier(float* x, unsigned* arrivals) {
+  GroupBarrier all = barrier(arrivals);
   x[blockIdx.x] = static_cast<float>(blockIdx.x) + 10.f;
-  grid_barrier(nullptr, 1);
+  all.arrive();
+  all.wait();
   x[blockIdx.x] = x[(blockIdx.x + 1) % gridDim.x];
 }
-__global__ void own_dynamic_shared(float* x) {
-  float* mine = dynamic_shared<float>();
-  if (threadIdx.x == 0) mine[0] = static_cast<float>(blockIdx.x);
-  grid_barrier(nullptr, 1);
-  if (threadIdx.x == 0) x[blockIdx.x] = mine[0] + (mine[1] != mine[1] ? 0.5f : 0.f);
-}
-__global__ void grid_barrier_for_some(float* x) {
-  if (blockIdx.x != 1) grid_barrier(nullptr, 1);
-  x[blockIdx.x] = 1.f;
-}
-__global__ void grid_barriers_in_branches(float* x) {
-  if (blockIdx.x != 1) {
-    grid_barrier(nullptr, 1);
-  } else {
-    x[0] = 1.f;
-    grid_barrier(nullptr, 1);
+// Two groups of two blocks, which swap so many times what they have.
+__global__ void swap_in_groups(float* x, unsigned* arrivals) {
+  GroupBarrier own = barrier(arrivals, 2);
+  for (unsigned turn = 0; turn <= blockIdx.x / 2 * 2; turn++) {
+    const float got = x[blockIdx.x ^ 1];
+    own.arrive();
+    own.wait();
+    x[blockIdx.x] = got + 1.f;
+    own.arrive();
+    own.wait();
   }
 }
-__global__ void grid_barrier_for_some_threads(float* x) {
-  if (threadIdx.x < 40) grid_barrier(nullptr, 1);
+// A group reads what the other one makes of it, which nothing orders.
+__global__ void read_the_other_group(float* x, unsigned* arrivals) {
+  GroupBarrier own = barrier(arrivals, 2);
+  for (int turn = 0; turn < 3; turn++) {
+    own.arrive();
+    own.wait();
+    x[blockIdx.x] = x[blockIdx.x ^ 2] + 1.f;
+  }
+}
+__global__ void own_dynamic_shared(float* x, unsigned* arrivals) {
+  float* mine = dynamic_shared<float>();
+  GroupBarrier all = barrier(arrivals);
+  if (threadIdx.x == 0) mine[0] = static_cast<float>(blockIdx.x);
+  all.arrive();
+  all.wait();
+  if (threadIdx.x == 0) x[blockIdx.x] = mine[0] + (mine[1] != mine[1] ? 0.5f : 0.f);
+}
+__global__ void grid_barrier_for_some(float* x, unsigned* arrivals) {
+  GroupBarrier all = barrier(arrivals);
+  if (blockIdx.x != 1) {
+    all.arrive();
+    all.wait();
+  }
+  x[blockIdx.x] = 1.f;
+}
+__global__ void grid_barrier_for_some_threads(float* x, unsigned* arrivals) {
+  GroupBarrier all = barrier(arrivals);
+  if (threadIdx.x < 40) all.arrive();
   x[0] = 1.f;
 }
-__global__ void shared_variable_at_once(float* x) {
+__global__ void shared_variable_at_once(float* x, unsigned* arrivals) {
   __shared__ float tile[kThreads];
   tile[threadIdx.x] = 1.f;
-  grid_barrier(nullptr, 1);
+  GroupBarrier all = barrier(arrivals);
+  all.arrive();
+  all.wait();
   x[threadIdx.x] = tile[threadIdx.x];
 }
 
@@ -280,9 +313,19 @@ Result cooperating(void (*kernel)(float*), size_t shared_bytes = 0, unsigned thr
   });
 }
 
-Result at_once(void (*kernel)(float*), unsigned blocks = 4, unsigned threads = kThreads) {
-  return attempt([=](cudaStream_t stream, float* x) {
-    launch_at_once(stream, kernel, dim3(blocks), dim3(threads), 2 * sizeof(float), x);
+// The counts of arrivals, zero in the beginning, lie in memory of their own.
+Result at_once(void (*kernel)(float*, unsigned*), unsigned blocks = 4, unsigned threads = kThreads,
+               bool apart = false) {
+  std::unique_ptr<DeviceMemory> arrivals;
+  return attempt([&](cudaStream_t stream, float* x) {
+    arrivals = std::make_unique<DeviceMemory>(2 * sizeof(unsigned), "a test");
+    unsigned* const counts = reinterpret_cast<unsigned*>(arrivals->data());
+    GRADSTEP_CUDA(cudaMemsetAsync(counts, 0, arrivals->bytes(), stream));
+    if (apart) {
+      launch_cooperating(stream, kernel, dim3(blocks), dim3(threads), 2 * sizeof(float), x, counts);
+    } else {
+      launch_at_once(stream, kernel, dim3(blocks), dim3(threads), 2 * sizeof(float), x, counts);
+    }
   });
 }
 
@@ -495,11 +538,12 @@ int main_of_test() {
   print("copy past the end", copy_past_end(), ",");
   print("pass around", at_once(pass_around), ",");
   print("pass around without a barrier", at_once(pass_around_without_barrier), ",");
+  print("swap in groups", at_once(swap_in_groups), ",");
+  print("a group reads the other one", at_once(read_the_other_group), ",");
   print("dynamic shared memory of blocks at once", at_once(own_dynamic_shared), ",");
   print("grid barrier for some blocks", at_once(grid_barrier_for_some), ",");
-  print("grid barriers in branches", at_once(grid_barriers_in_branches), ",");
   print("grid barrier for some threads", at_once(grid_barrier_for_some_threads), ",");
-  print("grid barrier in blocks apart", cooperating(pass_around), ",");
+  print("grid barrier in blocks apart", at_once(pass_around, 4, kThreads, true), ",");
   print("shared variable in blocks at once", at_once(shared_variable_at_once), ",");
   print("parts of warps at once", at_once(pass_around, 4, 40), ",");
   print("too many blocks at once", at_once(pass_around, 5), ",");

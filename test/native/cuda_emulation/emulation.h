@@ -1,10 +1,10 @@
 // How the emulation runs a grid. Threads of a block that cooperate are fibers: each runs until it waits at a barrier or
 // a warp collective; which one goes on next, and the order of blocks, depend on a seed (GRADSTEP_EMULATION_SEED; 0:
 // natural order), so that a missing barrier shows as wrong numbers under one order or another. Told as errors of the
-// stream, never by ending the process: barriers that some threads, or of a grid some blocks, do not reach or reach
-// elsewhere, collectives over lanes that left, reads and writes outside device memory (guard pages, and red zones that
-// are looked at after every launch), barriers in kernels that were launched as if their threads never waited. Fresh
-// device and shared memory is all NaN. For tests of what is launched: streams that are made while
+// stream, never by ending the process: barriers that some threads do not reach or reach elsewhere, counts of blocks
+// that never come so far, collectives over lanes that left, reads and writes outside device memory (guard pages, and
+// red zones that are looked at after every launch), barriers in kernels that were launched as if their threads never
+// waited. Fresh device and shared memory is all NaN. For tests of what is launched: streams that are made while
 // GRADSTEP_EMULATION_TRACE is set write what is captured and launched to that file, a line for each graph with its
 // nodes; with GRADSTEP_EMULATION_PACE events tell the time of a device that takes so many microseconds for each kernel.
 #pragma once
@@ -73,7 +73,10 @@ std::string run_grid(const Grid& grid, const std::function<void()>& thread);
 // Called by threads of a kernel.
 void* dynamic_shared();
 void sync_threads(Site site);
-void sync_grid(Site site);
+// Counts that blocks which run at once wait for (cuda/ptx.cuh).
+void count_release(unsigned* count);
+void await_acquire(const unsigned* count, unsigned wanted, const char* file = __builtin_FILE(),
+                   int line = __builtin_LINE());
 void sync_warp(unsigned mask, Site site);
 unsigned ballot(unsigned mask, bool predicate, Site site);
 // This lane's value goes in, lane `source`'s comes out; both must be in the mask.

@@ -24,15 +24,15 @@ dim3 gridDim;
 namespace emulation {
 namespace {
 
-enum class State { kReady, kBarrier, kGridBarrier, kCollective, kDone };
+enum class State { kReady, kBarrier, kCount, kCollective, kDone };
 enum class Collective { kSync, kExchange, kBallot, kTogether };
 
 struct Thread {
   State state;
   Site site;  // where it waits
   Collective kind;
-  unsigned mask;
-  uint64_t value;  // what it brings to a collective
+  unsigned mask;   // or the count that it waits for
+  uint64_t value;  // what it brings to a collective, or where the count is
   int source;
   uint64_t result;
 };
@@ -146,7 +146,7 @@ std::string describe_stuck(int first_of_block) {
       if (other >= end) return start + "which the block does not have";
       const Thread& o = threads[static_cast<size_t>(other)];
       if (o.state == State::kDone) return start + "which has returned";
-      if (o.state == State::kBarrier || o.state == State::kGridBarrier || !same(o.site, thread.site))
+      if (o.state == State::kBarrier || o.state == State::kCount || !same(o.site, thread.site))
         return start + "which waits at " + text_of(o.site);
       if (o.mask != thread.mask) return start + "which came there with another mask";
     }
@@ -180,7 +180,15 @@ void start_threads() {
   }
 }
 
-// Until the threads of the block that begins with thread `first` have returned or wait for the other blocks.
+// A thread of the block that begins with thread `first` that waits for a count; or null.
+Thread* awaiting(int first) {
+  for (int t = first; t < first + block_threads; t++) {
+    if (threads[static_cast<size_t>(t)].state == State::kCount) return &threads[static_cast<size_t>(t)];
+  }
+  return nullptr;
+}
+
+// Until the threads of the block that begins with thread `first` have returned or wait for other blocks.
 void run_block(int first) {
   const int end = first + block_threads;
   std::vector<int> batch;
@@ -192,7 +200,7 @@ void run_block(int first) {
     batch.swap(ready);
     ready.clear();
     if (batch.empty()) {
-      if (all_in(State::kDone, first, end) || all_in(State::kGridBarrier, first, end)) return;
+      if (all_in(State::kDone, first, end) || awaiting(first) != nullptr) return;
       if (!all_in(State::kBarrier, first, end)) {
         failure = "stopped: " + describe_stuck(first) + ", in " + text_of("block", blockIdx);
         return;
@@ -213,8 +221,11 @@ void run_block(int first) {
   }
 }
 
-// Blocks that wait for one another: each runs as far as it can before the next one does, in another order after every
-// barrier, so that what one block leaves for another too late, or takes too early, shows.
+unsigned count_of(const Thread& thread) { return *reinterpret_cast<const unsigned*>(thread.value); }
+
+// Blocks that wait for others: each runs as far as it can before the next one does, in another order after every round,
+// so that what one block leaves for another too late, or takes too early, shows. Of the groups that may go on only one
+// does, under all orders but the natural one, so that groups get ahead of one another.
 void run_blocks_at_once() {
   const uint64_t blocks = count(grid->grid);
   if (block_threads % kWarp != 0) {
@@ -230,8 +241,9 @@ void run_blocks_at_once() {
     const Order order(blocks, grid->seed == 0 ? 0 : grid->seed + turn);
     for (uint64_t b = 0; b < blocks; b++) {
       const uint64_t block = order.at(b);
+      const int first = static_cast<int>(block) * block_threads;
       blockIdx = position(block, grid->grid);
-      run_block(static_cast<int>(block) * block_threads);
+      if (awaiting(first) == nullptr) run_block(first);
       if (!failure.empty()) return;
     }
     if (!is_shared_untouched()) {
@@ -240,24 +252,21 @@ void run_blocks_at_once() {
       return;
     }
     if (all_in(State::kDone, 0, n)) return;
-    if (!all_in(State::kGridBarrier, 0, n)) {
-      const auto block_of = [](int t) {
-        return text_of("block", position(static_cast<uint64_t>(t / block_threads), grid->grid));
-      };
-      int waits = 0, other = 0;
-      while (threads[static_cast<size_t>(waits)].state != State::kGridBarrier) waits++;
-      const Site site = threads[static_cast<size_t>(waits)].site;
-      const auto there = [&](int t) {
-        return threads[static_cast<size_t>(t)].state == State::kGridBarrier &&
-               same(threads[static_cast<size_t>(t)].site, site);
-      };
-      while (there(other)) other++;
-      const Thread& o = threads[static_cast<size_t>(other)];
-      failure = "stopped: divergent grid barrier: " + block_of(waits) + " waits at " + text_of(site) + ", " +
-                block_of(other) + (o.state == State::kDone ? " has returned" : " waits at " + text_of(o.site));
+    uint64_t chosen = 0;  // where those who go on are counted
+    for (uint64_t b = 0; b < blocks; b++) {
+      Thread* const thread = awaiting(static_cast<int>(order.at(b)) * block_threads);
+      if (thread == nullptr || static_cast<int>(count_of(*thread) - thread->mask) < 0) continue;
+      if (chosen == 0) chosen = thread->value;
+      if (grid->seed == 0 || thread->value == chosen) thread->state = State::kReady;
+    }
+    if (chosen != 0) continue;
+    for (uint64_t b = 0; b < blocks; b++) {
+      const Thread* const thread = awaiting(static_cast<int>(b) * block_threads);
+      if (thread == nullptr) continue;
+      failure = "stopped: " + text_of("block", position(b, grid->grid)) + " waits at " + text_of(thread->site) +
+                " for a count of " + std::to_string(thread->mask) + ", which is " + std::to_string(count_of(*thread));
       return;
     }
-    for (Thread& t : threads) t.state = State::kReady;
   }
 }
 
@@ -341,11 +350,20 @@ void sync_threads(Site site) {
   wait(State::kBarrier, site);
 }
 
-void sync_grid(Site site) {
-  need_cooperation("grid barrier", site);
-  if (!grid->at_once)
-    fail("grid barrier at " + text_of(site) + " in a kernel whose blocks need not run at once: use launch_at_once()");
-  wait(State::kGridBarrier, site);
+void count_release(unsigned* count) { ++*count; }
+
+void await_acquire(const unsigned* count, unsigned wanted, const char* file, int line) {
+  const Site site{file, line};
+  need_cooperation("waiting for a count", site);
+  if (!grid->at_once) {
+    fail("waits for a count at " + text_of(site) +
+         " in a kernel whose blocks need not run at once: use launch_at_once()");
+  }
+  Thread& self = threads[static_cast<size_t>(current)];
+  self.mask = wanted;
+  self.value = reinterpret_cast<uint64_t>(count);
+  static_cast<void>(*static_cast<const volatile unsigned*>(count));  // in reach
+  wait(State::kCount, site);
 }
 
 void sync_warp(unsigned mask, Site site) { collective(Collective::kSync, mask, 0, current % kWarp, site); }
