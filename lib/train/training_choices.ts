@@ -81,8 +81,10 @@ export class TrainingChoices {
     }
     const before = new Map(earlier.taken);
     const others = now.taken.filter(([what, choice]) => (before.get(what) ?? choice) !== choice);
-    if (others.length === 0) return undefined;
-    return `its algorithms were chosen by measuring, and another one is used for ${others.map(([what]) => what).join(', for ')}`;
+    const [first, ...more] = others;
+    if (!first) return undefined;
+    const rest = more.length > 0 ? ` and ${more.length} more` : '';
+    return `its algorithms were chosen by measuring, and another one is used for ${first[0]}${rest}`;
   }
 
   /** What a checkpoint is to have: until something was trained here, what was there before. */

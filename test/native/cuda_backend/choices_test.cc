@@ -2,6 +2,7 @@
 #include "cuda/choices.h"
 
 #include "cuda/backend.h"
+#include "faults.h"
 #include "fresh_cache.h"
 #include "harness.h"
 #include "program_builder.h"
@@ -27,7 +28,7 @@ std::string text_of(const MeasuredChoices& choices) {
 }
 
 // y = a b, of these sizes.
-Program product(int32_t m, int32_t n, int32_t k) {
+MatmulArgs product_args(int32_t m, int32_t n, int32_t k) {
   MatmulArgs args{};
   const auto floats = [](uint64_t offset, int32_t rows, int32_t columns) {
     return tensor(Region::kScratch, DType::kFloat32, offset, {rows, columns});
@@ -35,8 +36,10 @@ Program product(int32_t m, int32_t n, int32_t k) {
   args.a = floats(0, m, k);
   args.b = floats(2048, k, n);
   args.y = floats(4096, m, n);
-  return ProgramBuilder().add(args).program();
+  return args;
 }
+
+Program product(int32_t m, int32_t n, int32_t k) { return ProgramBuilder().add(product_args(m, n, k)).program(); }
 
 }  // namespace
 
@@ -144,6 +147,26 @@ TEST(a_backend_tells_what_its_loaded_programs_use) {
   backend.reserve(1 << 20);
   EXPECT_EQUAL(backend.run(other, 1, {nullptr, 0}), 1);
   EXPECT_EQUAL(text_of(backend.choices()), two);
+}
+
+TEST(a_program_that_could_not_be_loaded_uses_nothing) {
+  const FreshCache cache;
+  for (uint64_t n = 1;; n++) {
+    cuda::CudaBackend backend(0, false);
+    bool is_loaded = true;
+    emulation::fail_call(n, cudaErrorMemoryAllocation, emulation::Fault::kOnce);
+    try {
+      backend.load(ProgramBuilder().add(product_args(2, 3, 4)).add(product_args(3, 4, 2)).program());
+    } catch (const Error&) {
+      is_loaded = false;
+    }
+    const bool none_failed = emulation::failed_call().empty();
+    emulation::fail_no_call();
+    if (none_failed) return;
+    if (is_loaded) continue;
+    backend.load(product(4, 3, 2));
+    EXPECT_EQUAL(text_of(backend.choices()), "product 4 3 2 1=666f7277617264;");
+  }
 }
 
 TEST(a_backend_takes_what_a_saved_session_took) {
