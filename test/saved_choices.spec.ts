@@ -220,6 +220,20 @@ describe('saved choices', () => {
     });
   }
 
+  // On the emulated machine no way is a library's, so the file says it of a product.
+  it('are others where a library has changed that some of the ways are of', async () => {
+    await trainAndSave();
+    rewrite(path, ({ training }) => {
+      const { device: there, taken } = training.choices!;
+      training.choices = { device: there, taken: taken.map(([what, choice]) => [`${what}, cuDNN 92801`, choice] as const) };
+    });
+    await goOn(backward);
+    expect(told).to.have.length(1);
+    expect(told[0]![0]).to.match(
+      sentence('its algorithms were chosen by measuring, and another one is used for product [\\d ]+ and \\d more'),
+    );
+  });
+
   it('are none of a deterministic model, which says so where it goes on from measured ones', async () => {
     await trainAndSave({ deterministic: true });
     expect(savedIn(path).training).to.not.have.property('choices');

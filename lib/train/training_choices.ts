@@ -13,6 +13,11 @@ const MOST_CHARACTERS = 1000;
 /** The code of the warning. */
 const CODE = 'GRADSTEP_CHOICES_DIFFER';
 
+/** What a choice is for, without the version of a library that some of the ways are of, which may follow it (cuDNN's). */
+function subjectOf(what: string): string {
+  return what.replace(/, \w+ \d+$/, '');
+}
+
 function line(value: unknown, name: string): string {
   // What a file says is shown: no escape sequences.
   if (typeof value !== 'string' || value.length === 0 || value.length > MOST_CHARACTERS || /\p{Cc}/u.test(value)) {
@@ -79,12 +84,12 @@ export class TrainingChoices {
         now.device !== '' ? `runs on ${now.device}` : this.session.backend === 'cpu' ? 'runs on the CPU' : 'measures nothing';
       return `its algorithms were chosen by measuring on ${earlier.device}, and this one ${here}`;
     }
-    const before = new Map(earlier.taken);
-    const others = now.taken.filter(([what, choice]) => (before.get(what) ?? choice) !== choice);
+    const before = new Map(earlier.taken.map((pair) => [subjectOf(pair[0]), pair.join()]));
+    const others = now.taken.filter((pair) => (before.get(subjectOf(pair[0])) ?? pair.join()) !== pair.join());
     const [first, ...more] = others;
     if (!first) return undefined;
     const rest = more.length > 0 ? ` and ${more.length} more` : '';
-    return `its algorithms were chosen by measuring, and another one is used for ${first[0]}${rest}`;
+    return `its algorithms were chosen by measuring, and another one is used for ${subjectOf(first[0])}${rest}`;
   }
 
   /** What a checkpoint is to have: until something was trained here, what was there before. */
