@@ -30,6 +30,14 @@ export interface NativeSpan {
   bytes: number;
 }
 
+/** What was chosen by measuring, and may be chosen again where the device is the same. */
+export interface NativeChoices {
+  /** The device, its driver and its libraries: all that choices may depend on. Empty where none are made. */
+  device: string;
+  /** What each choice is for, and the choice in hexadecimal digits; in the order of what they are for. */
+  taken: readonly (readonly [what: string, choice: string])[];
+}
+
 export interface NativeRunResult {
   /** Steps that ran to their end. */
   steps: number;
@@ -70,6 +78,10 @@ export interface NativeSession {
   /** Ends the runs that are under way or queued now, after their current step. */
   stop(): void;
   memory(): Promise<{ persistent: number; scratch: number; workspace: number; slots: number }>;
+  /** What the programs that are loaded use of choices that were made by measuring. */
+  choices(): Promise<NativeChoices>;
+  /** Programs that are loaded from now on take what an earlier session's used, as far as that is possible. */
+  recallChoices(earlier: NativeChoices): Promise<void>;
   /** Stops, drops what is queued (rejected with ERR_DISPOSED) and releases the memory. */
   dispose(): Promise<void>;
 }

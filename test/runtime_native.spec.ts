@@ -51,6 +51,24 @@ describe('native session: arguments', () => {
     ['load', [new Float32Array(8)], 'Expected Uint8Array for program but received object'],
     ['load', [new ArrayBuffer(8)], 'Expected Uint8Array for program'],
     ['load', [new Uint8Array(0)], 'Expected a view that is neither empty nor detached for program'],
+    ['recallChoices', [], 'Expected object for earlier but received undefined'],
+    ['recallChoices', [{ device: 'a GPU' }], 'Expected array for earlier.taken but received undefined'],
+    ['recallChoices', [{ taken: [] }], 'Expected string for earlier.device but received undefined'],
+    ['recallChoices', [{ device: '', taken: ['ab'] }], 'Expected object for earlier.taken[0] but received "ab" of type string'],
+    [
+      'recallChoices',
+      [
+        {
+          device: '',
+          taken: [
+            ['a', '00'],
+            [1, '00'],
+          ],
+        },
+      ],
+      'Expected string for earlier.taken[1][0] but received 1',
+    ],
+    ['recallChoices', [{ device: '', taken: [['a']] }], 'Expected string for earlier.taken[0][1] but received undefined'],
     ['unload', [], 'Expected integer >= 0 and <= 2147483647 for entry but received undefined'],
     ['unload', [2 ** 31], 'for entry but received 2147483648'],
     ['run', [], 'for entry'],
@@ -330,6 +348,13 @@ describe('native session: running', () => {
       expect((await session.memory()).workspace).to.equal(workspace);
       await session.dispose();
     }
+  });
+
+  it('has no choices on the CPU, and takes none', async () => {
+    const session = cpuSession();
+    await session.recallChoices({ device: 'a GPU', taken: [['a', '00']] });
+    expect(await session.choices()).to.deep.equal({ device: '', taken: [] });
+    await session.dispose();
   });
 
   it('profiles: when each run began, and when each of its steps had ended', async () => {

@@ -4,7 +4,7 @@
  * in between, and a cache of prepared programs.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { NativeRunResult, NativeSession } from '../../binding.js';
+import type { NativeChoices, NativeRunResult, NativeSession } from '../../binding.js';
 import { encodeProgram } from '../compile/encode.js';
 import type { Program } from '../compile/program.js';
 import { isDetached, type Tensor, type TensorData } from '../data/tensor.js';
@@ -226,6 +226,16 @@ export class Session {
 
   memory(): Promise<{ persistent: number; scratch: number; workspace: number; slots: number }> {
     return this.call((n) => n.memory());
+  }
+
+  /** What the programs that are loaded use of choices that were made by measuring. */
+  choices(): Promise<NativeChoices> {
+    return this.call((n) => n.choices());
+  }
+
+  /** Programs that are loaded from now on take what an earlier session's used, as far as that is possible. */
+  recallChoices(earlier: NativeChoices): Promise<void> {
+    return this.call((n) => n.recallChoices(earlier));
   }
 
   /** Stops what runs, rejects what waits with ERR_DISPOSED, and gives the memory back. */

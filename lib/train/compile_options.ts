@@ -61,8 +61,8 @@ export interface CompileOptions {
   seed?: number;
   /**
    * CUDA: nothing that is computed depends on how long something took. Otherwise the fastest of several algorithms is looked for
-   * when a product of a new shape is first prepared, and remembered in a file for this machine: bits repeat as long as that file
-   * is there. Default false.
+   * when a product of a new shape is first prepared, and remembered in a file for this machine and in checkpoints: bits repeat as
+   * long as that file is there, and where training goes on from a checkpoint. Default false.
    */
   deterministic?: boolean;
   /**

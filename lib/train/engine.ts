@@ -2,6 +2,7 @@
  * An engine gives a model's memory a session and runs its programs: what `fit`, `evaluate` and `predict` are made of.
  * It lives from the first use of a model (or from `compile`) until the model is compiled again or disposed.
  */
+import type { NativeChoices } from '../../binding.js';
 import { GradstepError } from '../errors.js';
 import type { Variable } from '../graph/graph.js';
 import { blockBegins } from '../ops/clip_by_norm.js';
@@ -14,6 +15,7 @@ import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
 import type { Network } from './network.js';
 import { buildProgram, programKey, type BatchSpec } from './programs.js';
 import type { Report, ReportBlock } from './report.js';
+import { TrainingChoices } from './training_choices.js';
 import { homeOf, whileChanging, type WeightHolder, type WeightHome } from './weight_home.js';
 
 /** What training has come to, apart from the weights: what a checkpoint restores. */
@@ -30,6 +32,8 @@ export interface TrainingState {
   readonly slots: ReadonlyMap<string, Float32Array>;
   /** What stateful layers carry over, by `layer/role`; absent before the first batch. */
   readonly carried?: ReadonlyMap<string, Carried>;
+  /** What was chosen by measuring; absent where nothing was. */
+  readonly choices?: NativeChoices;
 }
 
 /** Weights in the network's order, and the state of training, of one moment. */
@@ -62,6 +66,7 @@ export class Engine implements WeightHolder {
     readonly memory: ModelMemory,
     readonly session: Session,
     readonly seed: number,
+    private readonly choices: TrainingChoices,
   ) {
     this.homes = memory.network.weights.map(homeOf);
     this.seen = this.homes.map(() => -1);
@@ -79,8 +84,9 @@ export class Engine implements WeightHolder {
     const memory = new ModelMemory(network, options, trainables);
     for (const [path, { shape }] of earlier?.carried ?? []) memory.carried.variableOf('train', path, shape);
     const session = await Session.open(device, options?.threads ?? 0, memory.layout.bytes, options?.deterministic);
-    const engine = new Engine(memory, session, seed);
+    const engine = new Engine(memory, session, seed, new TrainingChoices(session, earlier?.choices));
     try {
+      await engine.choices.recall();
       await engine.sync();
       const { training } = memory;
       if (training) {
@@ -214,7 +220,8 @@ export class Engine implements WeightHolder {
     const report = new Uint8Array(bytes.slice(reported.offset, reported.offset + reported.bytes));
     const unfinished = this.unfinished ? { unfinished: { epochStart, updatesBefore, report } } : {};
     const updates = first(training.updates);
-    const kept = { slots, ...(carried.size > 0 && { carried }) };
+    const choices = await this.choices.current();
+    const kept = { slots, ...(carried.size > 0 && { carried }), ...(choices && { choices }) };
     return { weights, training: { step: first(state), updates, epochs, learningRate, ...kept, ...unfinished } };
   }
 
@@ -295,10 +302,14 @@ export class Engine implements WeightHolder {
     const collect = async (entries: readonly number[]): Promise<T> => {
       const spec = batches[entries.length];
       if (!spec) {
+        await this.choices.compare();
         if (isStateful) await this.admit(batches);
         return body(entries);
       }
-      const build = () => buildProgram(this.memory, spec, this.session.backend);
+      const build = () => {
+        if (spec.purpose === 'train') this.choices.expectProgram();
+        return buildProgram(this.memory, spec, this.session.backend);
+      };
       return this.session.withProgram(programKey(spec), build, (entry) => collect([...entries, entry]));
     };
     return collect([]);

@@ -24,6 +24,7 @@ import { coreOf, type ModelCore } from './model_core.js';
 import { readHeader, readingFile, readTensor, type SafetensorsHeader } from './safetensors.js';
 import { CARRIED, FORMAT, METADATA_KEY } from './save_model.js';
 import { makeSequential } from './sequential.js';
+import { savedChoices } from './training_choices.js';
 
 export interface LoadOptions {
   /** Where the model runs. Default `auto`. */
@@ -149,6 +150,9 @@ function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: num
     updates: count('updates', 0x7fffffff),
     epochs: count('epochs'),
     learningRate,
+    ...(Object.hasOwn(counters, 'choices') && {
+      choices: savedChoices(objectAt(counters, 'choices', 'training'), 'training.choices'),
+    }),
   };
   if (!Object.hasOwn(counters, 'unfinished')) return state;
   const { epochStart, updatesBefore, report } = objectAt(counters, 'unfinished', 'training');

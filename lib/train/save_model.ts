@@ -2,6 +2,7 @@
  * Saving a model: one safetensors file. Tensors are named `layer/weight`, and `optimizer/slot/layer/weight` for the state of the
  * optimizer, `carried/layer/role` for what stateful layers carry from batch to batch; the metadata key `gradstep` holds architecture, compile options and counters as JSON.
  */
+import type { NativeChoices } from '../../binding.js';
 import { Tensor } from '../data/tensor.js';
 import { optionError } from '../errors.js';
 import { saveLayer, type SavedLayer } from '../layers/registry.js';
@@ -55,6 +56,8 @@ export interface SavedTraining {
   updates: number;
   epochs: number;
   learningRate: number;
+  /** What was chosen by measuring (training_choices.ts). */
+  choices?: NativeChoices;
   /** In the middle of an epoch: the step it began at, and the report in base64. */
   unfinished?: { epochStart: number; updatesBefore: number; report: string };
 }

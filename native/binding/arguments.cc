@@ -129,6 +129,20 @@ Bytes uint8_bytes(const Napi::Value& value, const std::string& name) {
   return view_bytes(value, name);
 }
 
+MeasuredChoices measured_choices(const Napi::Value& value, const std::string& name) {
+  const Napi::Object from = object(value, name);
+  const Napi::Value taken = from.Get("taken");
+  if (!taken.IsArray()) refuse("array", name + ".taken", taken);
+  const Napi::Array list = taken.As<Napi::Array>();
+  MeasuredChoices choices{text(from.Get("device"), name + ".device"), {}};
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const std::string where = name + ".taken[" + std::to_string(i) + "]";
+    const Napi::Object pair = object(list.Get(i), where);
+    choices.taken[text(pair.Get(0u), where + "[0]")] = text(pair.Get(1u), where + "[1]");
+  }
+  return choices;
+}
+
 std::vector<Stretch> stretches(const Napi::Value& value, const std::string& name) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
     refuse("Int32Array", name, value);

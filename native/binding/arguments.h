@@ -31,6 +31,8 @@ Span span(const Napi::Value& value, const std::string& name);
 Bytes view_bytes(const Napi::Value& value, const std::string& name);
 // An Int32Array of pairs: an entry, and how many steps of it.
 std::vector<Stretch> stretches(const Napi::Value& value, const std::string& name);
+// {device, taken: [[what, choice], …]}.
+MeasuredChoices measured_choices(const Napi::Value& value, const std::string& name);
 Bytes uint8_bytes(const Napi::Value& value, const std::string& name);
 
 }  // namespace gradstep::binding

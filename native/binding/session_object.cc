@@ -61,6 +61,31 @@ Reply reply_memory(const MemoryUse& use) {
   };
 }
 
+Reply reply_choices(MeasuredChoices choices) {
+  return [choices = std::move(choices)](napi_env env, napi_value* result) {
+    napi_value device, taken, pair, part;
+    const auto make_text = [env](const std::string& s, napi_value* value) {
+      return napi_create_string_utf8(env, s.data(), s.size(), value);
+    };
+    napi_status status = napi_create_object(env, result);
+    if (status == napi_ok) status = make_text(choices.device, &device);
+    if (status == napi_ok) status = napi_set_named_property(env, *result, "device", device);
+    if (status == napi_ok) status = napi_create_array(env, &taken);
+    if (status == napi_ok) status = napi_set_named_property(env, *result, "taken", taken);
+    uint32_t at = 0;
+    for (const auto& [what, choice] : choices.taken) {
+      if (status == napi_ok) status = napi_create_array(env, &pair);
+      if (status == napi_ok) status = napi_set_element(env, taken, at++, pair);
+      uint32_t side = 0;
+      for (const std::string* s : {&what, &choice}) {
+        if (status == napi_ok) status = make_text(*s, &part);
+        if (status == napi_ok) status = napi_set_element(env, pair, side++, part);
+      }
+    }
+    return status;
+  };
+}
+
 Reply reply_floats(std::vector<double> values) {
   return [values = std::move(values)](napi_env env, napi_value* result) {
     napi_value buffer;
@@ -110,6 +135,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
                          InstanceMethod<&SessionObject::turn_slot>("turnSlot"),
                          InstanceMethod<&SessionObject::stop>("stop"),
                          InstanceMethod<&SessionObject::memory>("memory"),
+                         InstanceMethod<&SessionObject::choices>("choices"),
+                         InstanceMethod<&SessionObject::recall_choices>("recallChoices"),
                          InstanceMethod<&SessionObject::dispose>("dispose"),
                      });
 }
@@ -320,6 +347,22 @@ Napi::Value SessionObject::stop(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::memory(const Napi::CallbackInfo& info) {
   return call(info, []() -> Work {
     return [](Session& session, const std::atomic<bool>&) { return reply_memory(session.memory()); };
+  });
+}
+
+Napi::Value SessionObject::choices(const Napi::CallbackInfo& info) {
+  return call(info, []() -> Work {
+    return [](Session& session, const std::atomic<bool>&) { return reply_choices(session.choices()); };
+  });
+}
+
+Napi::Value SessionObject::recall_choices(const Napi::CallbackInfo& info) {
+  return call(info, [&]() -> Work {
+    const MeasuredChoices earlier = measured_choices(info[0], "earlier");
+    return [=](Session& session, const std::atomic<bool>&) -> Reply {
+      session.recall(earlier);
+      return undefined;
+    };
   });
 }
 

@@ -41,6 +41,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value turn_slot(const Napi::CallbackInfo& info);
   Napi::Value stop(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value choices(const Napi::CallbackInfo& info);
+  Napi::Value recall_choices(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   // A promise for the work that `prepare` makes from the arguments; what either throws rejects it.

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,12 @@ struct DeviceInfo {
   bool bfloat16 = false;  // whether it has units that multiply such numbers
 };
 
+// What was chosen by measuring, and may be chosen again where the device is the same.
+struct MeasuredChoices {
+  std::string device;  // all of it and its libraries that they may depend on; empty: none are made
+  std::map<std::string, std::string> taken;  // by what each is for; in hexadecimal digits
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -76,6 +83,10 @@ class Backend {
   // The slot and its spare change places: steps to come read what was written to the spare.
   virtual void turn_slot(int slot) = 0;
   virtual MemoryUse memory() const = 0;
+  // What the programs that are loaded use of such choices; a device that makes none has none.
+  virtual MeasuredChoices choices() const { return {}; }
+  // Programs that are loaded from now on take what an earlier session's used, as far as that is possible.
+  virtual void recall(const MeasuredChoices&) {}
 };
 
 }  // namespace gradstep

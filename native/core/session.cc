@@ -191,6 +191,14 @@ MemoryUse Session::memory() {
   return guarded(false, [&] { return backend().memory(); });
 }
 
+MeasuredChoices Session::choices() {
+  return guarded(false, [&] { return backend().choices(); });
+}
+
+void Session::recall(const MeasuredChoices& earlier) {
+  guarded(false, [&] { backend().recall(earlier); });
+}
+
 void Session::close() {
   closed_ = true;
   entries_.clear();

@@ -49,6 +49,8 @@ class Session {
   void release_slot(int slot);
   void turn_slot(int slot);
   MemoryUse memory();
+  MeasuredChoices choices();
+  void recall(const MeasuredChoices& earlier);
   // Releases the device's memory; the session is of no use afterwards.
   void close();
 

@@ -35,6 +35,8 @@ void make_folder(const std::string& path) {
   mkdir(path.c_str(), 0777);
 }
 
+}  // namespace
+
 std::string to_text(const AlgorithmCache::Bytes& bytes) {
   constexpr const char* kDigits = "0123456789abcdef";
   std::string text;
@@ -45,7 +47,6 @@ std::string to_text(const AlgorithmCache::Bytes& bytes) {
   return text;
 }
 
-// Empty: that is no such text.
 AlgorithmCache::Bytes from_text(const std::string& text) {
   if (text.size() % 2 != 0 || text.find_first_not_of("0123456789abcdef") != std::string::npos) return {};
   AlgorithmCache::Bytes bytes;
@@ -54,8 +55,6 @@ AlgorithmCache::Bytes from_text(const std::string& text) {
   }
   return bytes;
 }
-
-}  // namespace
 
 AlgorithmCache& AlgorithmCache::get() {
   // Never destroyed: a device's thread may outlive main.

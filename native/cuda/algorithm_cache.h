@@ -37,4 +37,8 @@ class AlgorithmCache {
   std::map<std::string, Bytes> known_;
 };
 
+// In hexadecimal digits, and back. Empty: that is no such text.
+std::string to_text(const AlgorithmCache::Bytes& bytes);
+AlgorithmCache::Bytes from_text(const std::string& text);
+
 }  // namespace gradstep::cuda

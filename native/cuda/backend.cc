@@ -172,6 +172,12 @@ MemoryUse CudaBackend::memory() const {
   return use;
 }
 
+MeasuredChoices CudaBackend::choices() const {
+  Choices::Uses uses;
+  for (const auto& [number, entry] : entries_) uses.insert(entry.uses.begin(), entry.uses.end());
+  return choices_.of(uses);
+}
+
 // ---- programs ----
 
 CudaBackend::Entry& CudaBackend::entry_of(int entry) {
@@ -239,7 +245,9 @@ void CudaBackend::prepare_steps(Entry& entry) {
 }
 
 void CudaBackend::build(Entry& entry) {
+  choices_.exchange_uses();
   prepare_steps(entry);
+  entry.uses = choices_.exchange_uses();
   const OwnedGraph graph = capture(entry, Form::kInTurn, 1);
   size_t nodes = 0;
   GRADSTEP_CUDA(cudaGraphGetNodes(graph.get(), nullptr, &nodes));

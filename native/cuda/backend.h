@@ -39,13 +39,16 @@ class CudaBackend final : public Backend {
   void release_slot(int slot) override;
   void turn_slot(int slot) override;
   MemoryUse memory() const override;
+  MeasuredChoices choices() const override;
+  void recall(const MeasuredChoices& earlier) override { choices_.recall(earlier); }
 
  private:
-  // Null and empty where addresses changed since they were made.
+  // Steps and graphs: empty and null where addresses changed since they were made.
   struct Entry {
     Program program;
     Schedule schedule;
     Race race;
+    Choices::Uses uses;
     std::vector<Step> steps;
     std::vector<bool> exclusive;  // of each step
     struct Graphs {
@@ -74,7 +77,7 @@ class CudaBackend final : public Backend {
   void publish_slot(int slot, const Slot& entry);
 
   const int device_;
-  const Choices choices_;
+  Choices choices_;
   DeviceTraits traits_;
   OwnedStream stream_, copy_stream_;
   OwnedEvent turned_[2];

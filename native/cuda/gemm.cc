@@ -15,10 +15,8 @@ namespace {
 
 constexpr int kCandidates = 16;  // algorithms that are tried
 
-std::string name_of_library() { return "cuBLASLt " + std::to_string(CublasLt::get().GetVersion()); }
-
 std::string describe_shape(const GemmShape& s) {
-  std::string text = name_of_library() + ", product";
+  std::string text = "product";
   for (const int64_t number : {s.m, s.n, s.k, s.batch, s.stride_a, s.stride_b, s.row_b}) {
     text += " " + std::to_string(number);
   }
@@ -38,8 +36,10 @@ std::string describe_shape(const GemmShape& s) {
 // A product and the algorithm for it, chosen once.
 class Plan {
  public:
-  Plan(cublasLtHandle_t handle, const GemmShape& s, const Choices& choices)
-      : product_(handle, s), chosen_(choose(choices)) {}
+  Plan(cublasLtHandle_t handle, const GemmShape& s, Choices& choices)
+      : product_(handle, s), what_(describe_shape(s)), chosen_(choose(choices)) {}
+
+  const std::string& what() const { return what_; }
 
   bool exists() const { return chosen_.has_value(); }
   size_t workspace_bytes() const { return chosen_->workspace_bytes; }
@@ -49,40 +49,52 @@ class Plan {
   }
 
  private:
-  std::optional<LtAlgorithm> choose(const Choices& choices) {
-    const std::string what = describe_shape(product_.shape());
-    if (choices.measures()) {
-      const std::optional<Choices::Bytes> kept = choices.find(what);
-      if (kept && kept->size() == kNone) return std::nullopt;
-      if (const auto known = recall(kept)) return known;
+  std::optional<LtAlgorithm> choose(Choices& choices) {
+    const bool doubtful = must_be_seen(product_.shape());
+    if (const std::optional<Choices::Bytes> kept = choices.find(what_)) {
+      if (doubtful && kept->size() == kNone) return std::nullopt;
+      if (const auto known = recall(*kept)) return known;
     }
     const std::vector<LtAlgorithm> candidates = product_.propose(choices.measures() ? kCandidates : 1);
     if (candidates.empty()) return std::nullopt;
-    const bool doubtful = must_be_seen(product_.shape());
-    if (!choices.measures() || (candidates.size() == 1 && !doubtful)) return candidates.front();
-    const std::optional<int> best = fastest_algorithm(product_, candidates);
+    if (!choices.measures()) return candidates.front();
+    std::optional<int> best;
+    if (candidates.size() > 1 || doubtful) best = fastest_algorithm(product_, candidates);
     if (best && *best >= 0) {
       const LtAlgorithm& chosen = candidates[static_cast<size_t>(*best)];
-      const auto* bytes = reinterpret_cast<const uint8_t*>(&chosen.algorithm);
-      choices.keep(what, {bytes, bytes + sizeof chosen.algorithm});
+      choices.keep(what_, bytes_of(chosen));
       return chosen;
     }
-    if (!doubtful) return candidates.front();
-    if (best) choices.keep(what, Choices::Bytes(kNone));
+    if (!doubtful) {
+      choices.take(what_, bytes_of(candidates.front()));
+      return candidates.front();
+    }
+    const Choices::Bytes none(kNone);
+    if (best) {
+      choices.keep(what_, none);
+    } else {
+      choices.take(what_, none);
+    }
     return std::nullopt;
   }
 
+  static Choices::Bytes bytes_of(const LtAlgorithm& chosen) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&chosen.algorithm);
+    return {bytes, bytes + sizeof chosen.algorithm};
+  }
+
   // An algorithm of before that the library still takes.
-  std::optional<LtAlgorithm> recall(const std::optional<Choices::Bytes>& kept) const {
+  std::optional<LtAlgorithm> recall(const Choices::Bytes& kept) const {
     cublasLtMatmulAlgo_t algorithm;
-    if (!kept || kept->size() != sizeof algorithm) return std::nullopt;
-    memcpy(&algorithm, kept->data(), sizeof algorithm);
+    if (kept.size() != sizeof algorithm) return std::nullopt;
+    memcpy(&algorithm, kept.data(), sizeof algorithm);
     return product_.recall(algorithm);
   }
 
   static constexpr size_t kNone = 1;  // bytes that are kept where no algorithm was right
 
   LtProduct product_;
+  const std::string what_;
   std::optional<LtAlgorithm> chosen_;
 };
 
@@ -93,13 +105,11 @@ auto fields(const GemmShape& s) {
 
 class CublasLtGemm final : public Gemm {
  public:
-  explicit CublasLtGemm(const Choices& choices) : choices_(choices) { GRADSTEP_LT(Create, &handle_); }
+  explicit CublasLtGemm(Choices& choices) : choices_(choices) { GRADSTEP_LT(Create, &handle_); }
   ~CublasLtGemm() override {
     last_.reset();
     CublasLt::get().Destroy(handle_);
   }
-
-  std::string library() const override { return name_of_library(); }
 
   bool supports(const GemmShape& shape) override { return plan_of(shape)->exists(); }
 
@@ -116,6 +126,8 @@ class CublasLtGemm final : public Gemm {
     if (!last_ || fields(last_shape_) != fields(shape)) {
       last_ = std::make_shared<Plan>(handle_, shape, choices_);
       last_shape_ = shape;
+    } else {
+      choices_.use(last_->what());
     }
     return last_;
   }
@@ -128,7 +140,7 @@ class CublasLtGemm final : public Gemm {
                                               std::to_string(s.n) + "] in float32");
   }
 
-  const Choices& choices_;
+  Choices& choices_;
   cublasLtHandle_t handle_ = nullptr;
   std::shared_ptr<Plan> last_;
   GemmShape last_shape_{};
@@ -136,11 +148,15 @@ class CublasLtGemm final : public Gemm {
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm(const Choices& choices) {
+std::unique_ptr<Gemm> make_gemm(Choices& choices) {
   if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
   return std::make_unique<CublasLtGemm>(choices);
 }
 
 std::string gemm_problem() { return CublasLt::get().problem; }
+
+std::string gemm_library() {
+  return gemm_problem().empty() ? "cuBLASLt " + std::to_string(CublasLt::get().GetVersion()) : "";
+}
 
 }  // namespace gradstep::cuda

@@ -89,8 +89,6 @@ class Gemm {
   };
 
   virtual ~Gemm() = default;
-  // What makes the products, and its version: choices between ways may depend on it.
-  virtual std::string library() const = 0;
   // Whether there is an algorithm: not every library has every epilogue for every type, device and shape.
   virtual bool supports(const GemmShape& shape) = 0;
   virtual size_t workspace_bytes(const GemmShape& shape) = 0;
@@ -99,9 +97,12 @@ class Gemm {
 
 // Throws ERR_DEVICE_UNAVAILABLE where gemm_problem() has something to say. The device must be current. `choices` must
 // outlive it; where they do not measure, algorithms are the library's first proposals.
-std::unique_ptr<Gemm> make_gemm(const Choices& choices);
+std::unique_ptr<Gemm> make_gemm(Choices& choices);
 
 // Why products cannot be computed here and how to mend it; empty: they can.
 std::string gemm_problem();
+
+// What makes the products, and its version: choices depend on it. Empty where there is a problem.
+std::string gemm_library();
 
 }  // namespace gradstep::cuda

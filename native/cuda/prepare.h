@@ -46,8 +46,8 @@ class Prepare {
   using Place = std::function<char*(const Tensor&)>;
 
   // `workspaces`: the address of each lane's.
-  Prepare(Place place, const Slot* slots, void* const* workspaces, Gemm& gemm, CudnnOfSession& cudnn,
-          const Choices& choices, const DeviceTraits& device)
+  Prepare(Place place, const Slot* slots, void* const* workspaces, Gemm& gemm, CudnnOfSession& cudnn, Choices& choices,
+          const DeviceTraits& device)
       : place_(std::move(place)),
         slots_(slots),
         workspaces_(workspaces),
@@ -85,7 +85,7 @@ class Prepare {
   Gemm& gemm() const { return gemm_; }
   // Null: it is not here.
   const Cudnn* cudnn() const { return cudnn_.get(); }
-  const Choices& choices() const { return choices_; }
+  Choices& choices() const { return choices_; }
   int multiprocessors() const { return device_.multiprocessors; }
   // Dynamic shared memory that a block of launch_at_once() may have; 0 where the device has no such launches.
   size_t grid_shared_bytes() const { return device_.grid_shared_bytes; }
@@ -100,7 +100,7 @@ class Prepare {
   void* const* workspaces_;
   Gemm& gemm_;
   CudnnOfSession& cudnn_;
-  const Choices& choices_;
+  Choices& choices_;
   DeviceTraits device_;
   size_t lane_ = 0;
   bool is_exclusive_ = false;

@@ -106,20 +106,31 @@ int named(const std::string& name, const std::vector<Way>& ways) {
   return found == ways.end() ? -1 : static_cast<int>(found - ways.begin());
 }
 
+// The way that is taken, which the session remembers.
 int taken(const Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
           const std::vector<Tensor>& results, double tolerance, const std::vector<Range>& ranges) {
+  if (ways.size() == 1) return 0;
   std::vector<std::string> names;
   for (const Way& way : ways) names.push_back(way.name);
-  if (const auto asked = asked_for(names)) return static_cast<int>(*asked);
-  const Choices& choices = prepare.choices();
-  if (ways.size() == 1 || !choices.measures()) return 0;
+  Choices& choices = prepare.choices();
+  const auto bytes_of = [&](size_t way) -> Choices::Bytes { return {names[way].begin(), names[way].end()}; };
+  if (const auto asked = asked_for(names)) {
+    choices.take(what, bytes_of(*asked));
+    return static_cast<int>(*asked);
+  }
+  if (!choices.measures()) return 0;
   if (const auto kept = choices.find(what)) {
     if (const int way = named(std::string(kept->begin(), kept->end()), ways); way >= 0) return way;
   }
+  // What only trials use, products of ways that lose, no program does.
+  Choices::Uses uses = choices.exchange_uses();
   const int best = measured(prepare, ways, results, tolerance, ranges);
-  if (best < 0) return 0;
-  const std::string& name = ways[static_cast<size_t>(best)].name;
-  choices.keep(what, {name.begin(), name.end()});
+  choices.exchange_uses(std::move(uses));
+  if (best < 0) {
+    choices.take(what, bytes_of(0));
+    return 0;
+  }
+  choices.keep(what, bytes_of(static_cast<size_t>(best)));
   return best;
 }
 

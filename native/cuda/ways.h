@@ -27,7 +27,8 @@ struct Range {
 // Prepares the fastest of the ways: as measured here or, as choices.h knows, before. The first one where the session
 // measures nothing. GRADSTEP_CUDA_WAYS, names with commas between them, is there to test and to measure with: where it
 // is set, a way that it names is taken, else the first.
-//   what       all that the choice may depend on but the device: op, shapes, precision, what is present
+//   what       all that the choice may depend on but the device and cuBLASLt: op, shapes, precision, what is present;
+//              last, as in ", cuDNN 92801", the version of a library that some of the ways are of
 //   results    what is compared with the first way's results, of operands in (−1, 1); numbers in float32 only
 //   tolerance  the largest difference that rounding makes there
 //   ranges     operands whose numbers are in (−range, range) instead

@@ -80,8 +80,8 @@ Step one_after_another(Step first, Step second) {
   };
 }
 
-std::string describe(const std::string& library, const char* op, const GemmShape& s) {
-  std::string text = library + ", " + op;
+std::string describe(const char* op, const GemmShape& s) {
+  std::string text = op;
   for (const int64_t number : {s.m, s.n, s.k}) text += " " + std::to_string(number);
   for (const auto& [is, name] : {std::pair{s.has_bits(), " relu"},
                                  {s.epilogue == Epilogue::kGelu || s.epilogue == Epilogue::kGeluSlope, " gelu"},
@@ -102,7 +102,7 @@ Step either_way(Prepare& prepare, const char* op, const char* epilogue, const Ge
   if (prepare.gemm().supports(shape)) {
     ways.push_back({epilogue, [&](Prepare& on) { return plan_product(on, shape, product); }});
   }
-  return fastest_way(prepare, describe(prepare.gemm().library(), op, shape), ways, results, tolerance);
+  return fastest_way(prepare, describe(op, shape), ways, results, tolerance);
 }
 
 }  // namespace

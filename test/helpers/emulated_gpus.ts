@@ -13,6 +13,8 @@ interface Machine {
   driver?: number;
   /** What is wrong with its cuBLAS. */
   cublas?: string;
+  /** The algorithms that its cuBLAS has for products, `forward` and `backward`; the last one is the fastest. */
+  products?: string;
   /** Bytes of memory of each GPU. */
   memory?: number;
 }

@@ -55,6 +55,15 @@ TEST(session_runs_what_it_loaded) {
   EXPECT_EQUAL(counted, 7);
 }
 
+TEST(session_of_a_device_that_measures_nothing_has_no_choices) {
+  Session session = make();
+  session.recall({"a device", {{"what", "00"}}});
+  EXPECT_EQUAL(session.choices().device, "");
+  EXPECT(session.choices().taken.empty());
+  session.close();
+  EXPECT_ERROR("ERR_DISPOSED", session.choices(), "disposed");
+}
+
 TEST(session_ends_a_run_at_its_budget) {
   FakeOptions options;
   options.step_ms = 5;

@@ -2,6 +2,7 @@
  * A batch on a copy of a model's memory, to be run over and over. The copy has a session of its own, so the model itself is
  * not touched; its learning rate is 0, so that its numbers stay what they are however often it trains.
  */
+import type { NativeChoices } from '../../../binding.js';
 import type { Program } from '../../compile/program.js';
 import { rowsOf, type Samples } from '../../data/samples.js';
 import { Tensor } from '../../data/tensor.js';
@@ -24,13 +25,15 @@ export interface Copy {
   readonly step: number;
   readonly seed: number;
   readonly device: string;
+  /** What the model's programs chose by measuring: the copy's are to run as they do. */
+  readonly choices: NativeChoices;
 }
 
 export async function copyOf({ memory: { network, training, trainables }, session, step, seed }: Engine): Promise<Copy> {
   const memory = new ModelMemory(network, training?.options, trainables);
   const bytes = await session.read({ offset: 0, bytes: memory.layout.bytes });
   if (training) new Float32Array(bytes, memory.layout.offsetOf(memory.training!.learningRate), 1)[0] = 0;
-  return { memory, bytes, step, seed, device: session.device };
+  return { memory, bytes, step, seed, device: session.device, choices: await session.choices() };
 }
 
 export class TimedBatch {
@@ -46,6 +49,7 @@ export class TimedBatch {
 
   static async open(session: Session, copy: Copy, samples: Samples, kind: 'train' | 'predict'): Promise<TimedBatch> {
     const { memory, bytes } = copy;
+    await session.recallChoices(copy.choices);
     await session.writeRange(0, new Uint8Array(bytes), 'the model');
     const rows = rowsOf(samples);
     const order = Int32Array.from({ length: CHUNK * rows }, (_, i) => i % rows);

@@ -15,16 +15,18 @@ namespace {
 struct Planned {
   int launches;   // that planning took
   int algorithm;  // that a run is made with
+  MeasuredChoices choices;
 };
 
 constexpr GemmShape kShape{3, 5, 7, false, true, false, true, Epilogue::kRelu};
 
-// Plans a product with a new Gemm and runs it; the result must be right.
-Planned plan(const GemmShape& s = kShape, bool deterministic = false) {
+// Plans a product with a new Gemm and runs it; the result must be right. `earlier`: what a saved session took.
+Planned plan(const GemmShape& s = kShape, bool deterministic = false, const MeasuredChoices& earlier = {}) {
   const int before = library().launches();
   Planned planned{};
   {
-    const Choices choices(0, deterministic);
+    Choices choices(0, deterministic);
+    choices.recall(earlier);
     const auto gemm = make_gemm(choices);
     std::vector<char> workspace(gemm->workspace_bytes(s));
     const Gemm::Run run = gemm->plan(s);
@@ -36,6 +38,7 @@ Planned plan(const GemmShape& s = kShape, bool deterministic = false) {
     run(nullptr, a.data(), b.data(), bias.data(), c.data(), workspace.data());
     const double expected = 6. * static_cast<double>(s.k) + (s.bias ? 1 : 0) + (s.accumulate ? 10 : 0);
     for (const float y : c) EXPECT_EQUAL(static_cast<double>(y), expected);
+    planned.choices = choices.of(choices.exchange_uses());
   }
   planned.algorithm = library().last();
   EXPECT_EQUAL(fake_device().alive, 0);
@@ -125,6 +128,66 @@ TEST(a_choice_is_remembered) {
     EXPECT_EQUAL(planned.launches, 0);
     EXPECT_EQUAL(planned.algorithm, 1);
   }
+}
+
+TEST(what_a_saved_session_took_is_taken_again_and_comes_before_the_file) {
+  const std::string folder = fresh();
+  propose({{3e-6, kRight}, {1e-6, kRight}});
+  const MeasuredChoices saved = plan().choices;
+  EXPECT_EQUAL(saved.taken.size(), 1u);
+  EXPECT_EQUAL(saved.taken.begin()->first, "product 3 5 7 1 0 0 0 tb bias relu float32");
+  EXPECT(saved.device.find(", cuBLASLt 130000") != std::string::npos);
+  in_another_process(folder, "");
+  propose({{1e-6, kRight}, {3e-6, kRight}});
+  const Planned again = plan(kShape, false, saved);
+  EXPECT_EQUAL(again.launches, 0);
+  EXPECT_EQUAL(again.algorithm, 1);
+  EXPECT(again.choices.taken == saved.taken);
+  EXPECT_EQUAL(plan().algorithm, 0);  // now it is in the file
+  EXPECT_EQUAL(plan(kShape, false, saved).algorithm, 1);
+  EXPECT_EQUAL(plan(kShape, true, saved).algorithm, 0);
+}
+
+TEST(what_a_saved_session_took_is_chosen_anew_where_the_library_refuses_it) {
+  const std::string folder = fresh();
+  propose({{3e-6, kRight}, {1e-6, kRight}, {5e-7, kRight}});
+  const MeasuredChoices saved = plan().choices;
+  in_another_process(folder, "");
+  propose({{3e-6, kRight}, {1e-6, kRight}});
+  const Planned again = plan(kShape, false, saved);
+  EXPECT_EQUAL(again.algorithm, 1);
+  EXPECT(again.choices.taken != saved.taken);
+  MeasuredChoices broken = saved;
+  broken.taken.begin()->second = "00";
+  EXPECT_EQUAL(plan(kShape, false, broken).algorithm, 1);
+  library().version(130100);
+  EXPECT(plan(kShape, false, saved).choices.device != saved.device);
+}
+
+// What was not measured may have to be taken again just as well.
+TEST(what_is_taken_without_measuring_is_known_too) {
+  fresh();
+  propose({{1e-6, kRight}});
+  EXPECT_EQUAL(plan().choices.taken.size(), 1u);
+  propose({{3e-6, kRight}, {1e-6, kRight}});
+  fake_device().has_memory = false;
+  const MeasuredChoices saved = plan().choices;
+  fake_device().has_memory = true;
+  EXPECT_EQUAL(plan(kShape, false, saved).algorithm, 0);
+  EXPECT_EQUAL(plan().algorithm, 1);
+  EXPECT(plan(kShape, true).choices.taken.empty());
+}
+
+// One plan may serve the last step of a program and the first of the next.
+TEST(a_plan_that_serves_again_is_used_again) {
+  fresh();
+  propose({{3e-6, kRight}, {1e-6, kRight}});
+  Choices choices(0, false);
+  const auto gemm = make_gemm(choices);
+  gemm->plan(kShape);
+  EXPECT_EQUAL(choices.exchange_uses().size(), 1u);
+  gemm->plan(kShape);
+  EXPECT_EQUAL(choices.exchange_uses().size(), 1u);
 }
 
 TEST(choices_of_other_processes_are_kept) {
@@ -255,7 +318,7 @@ TEST(every_call_may_fail_while_algorithms_are_tried) {
       library().fail(n, CUBLAS_STATUS_INTERNAL_ERROR);
       std::string told;
       try {
-        const Choices choices(0, false);
+        Choices choices(0, false);
         make_gemm(choices)->plan(s);
       } catch (const Error& error) {
         told = error.what();

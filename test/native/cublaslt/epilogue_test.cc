@@ -72,7 +72,7 @@ TEST(an_epilogue_that_the_library_lacks_is_not_there) {
     fresh();
     propose({{1e-6, kRight}, {2e-6, kRight}});
     library().lack(name);
-    const Choices choices(0, false);
+    Choices choices(0, false);
     for (const Epilogue other : kEpilogues) EXPECT_EQUAL(see(layer(other)).supported, other != epilogue);
     EXPECT_ERROR("ERR_DEVICE_UNAVAILABLE", make_gemm(choices)->plan(layer(epilogue)), "no algorithm");
   }

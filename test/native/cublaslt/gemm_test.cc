@@ -20,8 +20,8 @@ namespace {
 
 int failures = 0;
 
-const Choices& first_proposals() {
-  static const Choices choices(0, true);
+Choices& first_proposals() {
+  static Choices choices(0, true);
   return choices;
 }
 

@@ -77,7 +77,7 @@ GemmShape layer(Epilogue epilogue) {
 
 Seen see(const GemmShape& s, bool deterministic) {
   const int before = library().launches();
-  const Choices choices(0, deterministic);
+  Choices choices(0, deterministic);
   const auto gemm = make_gemm(choices);
   Seen seen{gemm->supports(s), library().launches() - before, -1};
   if (!seen.supported) return seen;

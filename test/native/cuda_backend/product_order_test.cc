@@ -25,7 +25,7 @@ float* floats(const DeviceMemory& memory) { return reinterpret_cast<float*>(memo
 
 // A product on one stream, and on another a copy to an operand or from it.
 void product_and_copy(DeviceMemory Operands::*operand, cudaMemcpyKind kind, First first, Second second) {
-  const cuda::Choices choices(0, true);
+  cuda::Choices choices(0, true);
   const auto gemm = cuda::make_gemm(choices);
   cuda::GemmShape shape{};
   shape.m = kM;

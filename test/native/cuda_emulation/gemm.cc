@@ -1,6 +1,7 @@
 // The GEMM seam of the emulation: plain loops, as work on the stream; operands are rounded where that is allowed, and
 // every epilogue is there whose aux has rows that cuBLASLt would take. It scribbles over the workspace it asked for, so
-// that a step that keeps something of its own there is found out.
+// that a step that keeps something of its own there is found out. Which of its algorithms is the fastest is not
+// measured but given (machine.h), and chosen as among those of cuBLASLt.
 #include "cuda/gemm.h"
 
 #include <algorithm>
@@ -51,14 +52,15 @@ float finished(const GemmShape& s, float z, void* aux, int64_t j) {
   return z;
 }
 
-void multiply(const GemmShape& s, const GemmOperands& o) {
+void multiply(const GemmShape& s, bool backward, const GemmOperands& o) {
   std::vector<float> row(static_cast<size_t>(s.n));
   const auto operand = [&](float x) { return rounded(x, s.precision); };
   const int64_t row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
   if (s.sums) std::fill(o.sums, o.sums + s.n, 0.f);
   for (int64_t i = 0; i < s.m; i++) {
     for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
-    for (int64_t p = 0; p < s.k; p++) {
+    for (int64_t term = 0; term < s.k; term++) {
+      const int64_t p = backward ? s.k - 1 - term : term;
       const float x = operand(s.transpose_a ? o.a[p * s.m + i] : o.a[i * s.k + p]);
       for (int64_t j = 0; j < s.n; j++)
         row[static_cast<size_t>(j)] += x * operand(s.transpose_b ? o.b[j * row_b + p] : o.b[p * row_b + j]);
@@ -84,13 +86,11 @@ void need(const char* name) {
 
 class EmulatedGemm final : public Gemm {
  public:
-  EmulatedGemm() {
+  explicit EmulatedGemm(Choices& choices) : choices_(choices) {
     need("make_gemm");
     emulation::add_object(emulation::Kind::kGemm, this);
   }
   ~EmulatedGemm() override { emulation::remove_object(emulation::Kind::kGemm, this); }
-
-  std::string library() const override { return "loops"; }
 
   bool supports(const GemmShape& s) override { return !s.has_aux() || s.has_bits() || s.n % 8 == 0; }
 
@@ -98,7 +98,7 @@ class EmulatedGemm final : public Gemm {
 
   Run plan(const GemmShape& s) override {
     need("plan_gemm");
-    return Run([s](cudaStream_t stream, const GemmOperands& o) {
+    return Run([s, backward = choose(s) == "backward"](cudaStream_t stream, const GemmOperands& o) {
       const auto on_device = [](const void* address, int64_t floats) {
         return emulation::device_of(address, static_cast<size_t>(floats) * sizeof(float)) ==
                emulation::this_thread().device;
@@ -122,21 +122,43 @@ class EmulatedGemm final : public Gemm {
                                    one.a += i * s.stride_a;
                                    one.b += i * s.stride_b;
                                    one.c += i * s.m * s.n;
-                                   multiply(s, one);
+                                   multiply(s, backward, one);
                                  }
                                }),
             "gemm");
     });
   }
+
+ private:
+  std::string choose(const GemmShape& s) {
+    const std::vector<std::string> known = emulation::product_algorithms();
+    if (!choices_.measures()) return known.front();
+    std::string what = "product";
+    for (const int64_t number : {s.m, s.n, s.k, s.batch}) what += " " + std::to_string(number);
+    const auto kept = choices_.find(what).value_or(Choices::Bytes());
+    const std::string before(kept.begin(), kept.end()), &best = known.back();
+    if (std::find(known.begin(), known.end(), before) != known.end()) return before;
+    const Choices::Bytes choice(best.begin(), best.end());
+    if (known.size() > 1) {
+      choices_.keep(what, choice);
+    } else {
+      choices_.take(what, choice);
+    }
+    return best;
+  }
+
+  Choices& choices_;
 };
 
 }  // namespace
 
-std::unique_ptr<Gemm> make_gemm(const Choices&) {
+std::unique_ptr<Gemm> make_gemm(Choices& choices) {
   if (const std::string problem = gemm_problem(); !problem.empty()) throw Error("ERR_DEVICE_UNAVAILABLE", problem);
-  return std::make_unique<EmulatedGemm>();
+  return std::make_unique<EmulatedGemm>(choices);
 }
 
 std::string gemm_problem() { return emulation::cublas_problem(); }
+
+std::string gemm_library() { return "emulated products"; }
 
 }  // namespace gradstep::cuda

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
 #include "cuda_runtime.h"
 
@@ -27,6 +28,14 @@ int driver_version() { return number("GRADSTEP_EMULATION_DRIVER", CUDART_VERSION
 std::string cublas_problem() { return text("GRADSTEP_EMULATION_CUBLAS"); }
 
 std::string cudnn_library() { return text("GRADSTEP_EMULATION_CUDNN"); }
+
+std::vector<std::string> product_algorithms() {
+  const char* text = getenv("GRADSTEP_EMULATION_PRODUCTS");
+  std::istringstream list(text == nullptr ? "forward" : text);
+  std::vector<std::string> names;
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  return names;
+}
 
 Capability capability(int device) {
   const char* text = getenv("GRADSTEP_EMULATION_CAPABILITY");

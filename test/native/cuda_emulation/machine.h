@@ -6,10 +6,14 @@
 //                                  runtime's own without it
 //   GRADSTEP_EMULATION_CUBLAS      what is wrong with its cuBLAS; nothing without it
 //   GRADSTEP_EMULATION_CUDNN       the file of its cuDNN; without it, it has none
+//   GRADSTEP_EMULATION_PRODUCTS    the algorithms that its cuBLAS has for products, such as "forward,backward", the
+//                                  orders in which terms may be added; the first one is what it proposes, the last one
+//                                  what is found to be the fastest; "forward" without it
 // How much memory its GPUs have: device_memory.h.
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace emulation {
 
@@ -17,6 +21,7 @@ int device_count();
 int driver_version();
 std::string cublas_problem();
 std::string cudnn_library();
+std::vector<std::string> product_algorithms();
 
 struct Capability {
   int major, minor;
