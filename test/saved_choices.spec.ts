@@ -140,6 +140,40 @@ describe('saved choices', () => {
     expect(told).to.deep.equal([]);
   });
 
+  it('are ways of a recurrent layer too', async () => {
+    const sequences = gs.tensor(x.data, [ROWS, 3, 3]);
+    const recurrent = (): gs.Sequential => {
+      const model = gs.sequential([gs.layers.gru({ units: 4, inputShape: [3, 3] }), gs.layers.dense({ units: 1 })]);
+      model.compile({ optimizer: 'adam', loss: 'meanSquaredError', device: 'cuda:0', seed: 3 });
+      return model;
+    };
+    const { GRADSTEP_CUDA_WAYS: waysBefore } = process.env;
+    await withGpus({}, async () => {
+      try {
+        process.env.GRADSTEP_CUDA_WAYS = 'persistent';
+        using straight = recurrent();
+        await straight.fit(sequences, y, { ...run, epochs: 4 });
+        using first = recurrent();
+        await first.fit(sequences, y, run);
+        await first.save(path);
+        const { taken } = savedIn(path).training.choices!;
+        const ways = taken.filter(([, choice]) => choice === Buffer.from('persistent').toString('hex'));
+        expect(ways).to.have.length(2);
+        // Nobody asks for a way now, and nothing has to be measured.
+        delete process.env.GRADSTEP_CUDA_WAYS;
+        using second = await gs.loadModel(path, { device: 'cuda:0' });
+        await second.fit(sequences, y, run);
+        expect(await second.getWeights()).to.deep.equal(await straight.getWeights());
+        await second.save(path);
+        expect(savedIn(path).training.choices!.taken).to.deep.equal(taken);
+      } finally {
+        process.env.GRADSTEP_CUDA_WAYS = waysBefore;
+      }
+    });
+    expect(told).to.deep.equal([]);
+    expect(existsSync(join(folder, 'first', 'cuda_algorithms.txt'))).to.equal(false);
+  });
+
   it('are handed on by whoever goes on, and by whoever only predicts', async () => {
     await trainAndSave();
     const { choices } = savedIn(path).training;

@@ -76,10 +76,10 @@ Way way(const std::string& name, int launches, const std::vector<Tensor>& result
 
 // What is taken, by what is launched then.
 std::string taken(TestSession& session, const std::vector<Way>& ways, const std::vector<Tensor>& results = {kY},
-                  const std::string& what = "a sum") {
+                  const std::string& what = "a sum", const std::vector<cuda::Range>& ranges = {}) {
   const Setting pace("GRADSTEP_EMULATION_PACE", "100");
   Prepare prepare = session.prepare();
-  const Step step = cuda::fastest_way(prepare, what, ways, results, kTolerance);
+  const Step step = cuda::fastest_way(prepare, what, ways, results, kTolerance, ranges);
   counts.clear();
   const cuda::OwnedStream stream = cuda::make_stream();
   step(stream.get());
@@ -150,6 +150,15 @@ TEST(a_result_that_is_absent_is_passed_over) {
 // Zeros, which are valid whatever they count: other numbers would lead the kernel out of its memory.
 TEST(operands_that_are_integers_are_zero_where_ways_are_tried) {
   EXPECT_EQUAL(taken_at_first({way("three", 3, {kY}, 0, kIndex), way("one", 1, {kY}, 0, kIndex)}), "one");
+}
+
+// What is off by a thousandth of x is right where x is small.
+TEST(operands_have_the_range_that_is_asked_for) {
+  for (const auto& [range, expected] : std::map<float, std::string>{{1.f, "three"}, {1e-4f, "one"}}) {
+    const FreshCache cache;
+    TestSession session;
+    EXPECT_EQUAL(taken(session, {way("three", 3), way("one", 1, {kY}, 1e-3f)}, {kY}, "a sum", {{kX, range}}), expected);
+  }
 }
 
 TEST(operands_of_the_program_stay_as_they_are) {
