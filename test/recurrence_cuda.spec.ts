@@ -59,7 +59,7 @@ for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
     compareInOneKernel(
       backend,
       () => {
-        process.env.GRADSTEP_EMULATION_CAPABILITY = '75';
+        process.env.GRADSTEP_EMULATION_CAPABILITY = '7.5';
         return openSession(backend);
       },
       ({ name }) => /in (bfloat16|tf32)/.test(name),
