@@ -26,6 +26,7 @@ function rounded(kernels) {
 const MULTIPLIES = Object.fromEntries([
   ...rounded(['conv_kernel', 'conv_dx_kernel', 'conv_dw_kernel']),
   ...rounded(['attention_kernel', 'query_gradient_kernel', 'key_gradient_kernel']),
+  ...rounded(['persistent_kernel']),
 ]);
 
 /** Every function of a PTX file: its mangled name, types of the operands it multiplies on tensor cores, uses of local memory. */
