@@ -8,6 +8,7 @@
 #include "cuda/check.h"
 #include "device_memory.h"
 #include "machine.h"
+#include "races.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -81,6 +82,7 @@ class EmulatedGemm final : public Gemm {
                                  memset(workspace, 0xFF, kWorkspace);
                                  for (int64_t i = 0; i < s.batch; i++)
                                    multiply(s, a + i * s.stride_a, b + i * s.stride_b, bias, c + i * s.m * s.n);
+                                 emulation::was_written(c, static_cast<size_t>(s.batch * s.m * s.n) * sizeof(float));
                                }),
             "gemm");
     };

@@ -16,6 +16,7 @@
 #include "device_memory.h"
 #include "fiber.h"
 #include "order.h"
+#include "races.h"
 #include "shared_memory.h"
 
 uint3 threadIdx;
@@ -56,6 +57,8 @@ uint3 position(uint64_t i, dim3 size) {
 }
 
 uint64_t count(dim3 size) { return uint64_t{size.x} * size.y * size.z; }
+
+uint64_t number(uint3 at, dim3 size) { return at.x + uint64_t{size.x} * (at.y + uint64_t{size.y} * at.z); }
 
 // splitmix64 (Steele et al. 2014).
 uint64_t random(uint64_t& state) {
@@ -158,6 +161,10 @@ void resume(int thread) {
   current = thread;
   caught_signal = 0;
   Fiber& fiber = *fibers[static_cast<size_t>(thread)];
+  if (grid->cooperating) {
+    watch_thread(number(blockIdx, grid->grid), static_cast<uint64_t>(thread % block_threads),
+                 static_cast<size_t>(thread / kWarp), fiber.stack(), Fiber::kStackBytes);
+  }
   fiber.resume();
   if (caught_signal != 0) {
     const char* const at = static_cast<char*>(caught_address);
@@ -186,9 +193,12 @@ void run_plain(void*) {
   const Order block_order(blocks, grid->seed);
   const Order thread_order(block_threads, grid->seed);
   for (uint64_t b = 0; b < blocks; b++) {
-    blockIdx = position(block_order.at(b), grid->grid);
+    const uint64_t block = block_order.at(b);
+    blockIdx = position(block, grid->grid);
     for (uint64_t t = 0; t < block_threads; t++) {
-      threadIdx = position(thread_order.at(t), grid->block);
+      const uint64_t thread = thread_order.at(t);
+      threadIdx = position(thread, grid->block);
+      watch_thread(block, thread, 0, fibers[0]->stack(), Fiber::kStackBytes);
       (*work)();
     }
   }
@@ -281,6 +291,7 @@ void run_block(int first) {
         threads[static_cast<size_t>(t)].state = State::kReady;
         batch.push_back(t);
       }
+      passed_barrier();
     }
     if (grid->seed != 0) {
       for (size_t i = batch.size(); i > 1; i--) std::swap(batch[i - 1], batch[random(random_state) % i]);
@@ -304,6 +315,7 @@ void run_blocks_at_once() {
   }
   for (uint64_t b = 0; b < blocks; b++) poison_dynamic_shared(grid->shared_bytes, b);
   poison_shared(0);
+  watch_launch(threads.size() / kWarp);
   start_threads();
   const int n = static_cast<int>(threads.size());
   for (uint64_t turn = 0;; turn++) {
@@ -338,6 +350,7 @@ void run_blocks_at_once() {
       return;
     }
     for (Thread& t : threads) t.state = State::kReady;
+    passed_grid_barrier();
   }
 }
 
@@ -381,6 +394,7 @@ uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, 
     return threads[me].result;
   }
   lanes_waiting &= ~mask;
+  if (kind == Collective::kSync && mask == 0xffffffffu) passed_warp_barrier(base / kWarp);
   if (kind == Collective::kTogether) {
     void* brought[kWarp];
     for (size_t l = 0; l < kWarp; l++) brought[l] = reinterpret_cast<void*>(threads[base + l].value);
@@ -409,6 +423,8 @@ void fail_thread(const std::string& what, Site site) {
   }
   fail(what + " at " + text_of(site));
 }
+
+void fail_thread(const std::string& what) { fail(what); }
 
 void* dynamic_shared() {
   return dynamic_shared_begin(grid->shared_bytes, grid->at_once ? static_cast<size_t>(current / block_threads) : 0);
@@ -449,6 +465,7 @@ void run_threads() {
   if (!grid->cooperating) {
     need_fibers(1);
     threads.assign(1, Thread{});
+    watch_launch(1);
     fibers[0]->start(run_plain, nullptr);
     resume(0);
     return;
@@ -458,6 +475,7 @@ void run_threads() {
   threads.assign(count(grid->block) * (grid->at_once ? blocks : 1), Thread{});
   need_fibers(threads.size());
   if (grid->at_once) return run_blocks_at_once();
+  watch_launch((threads.size() + kWarp - 1) / kWarp);
   const Order order(blocks, grid->seed);
   for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
     blockIdx = position(order.at(b), grid->grid);
@@ -479,6 +497,7 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
   gridDim = grid->grid;
   blockDim = grid->block;
   run_threads();
+  watch_nothing();
   grid = nullptr;
   std::string what = failure;
   if (what.empty()) what = check_red_zones();

@@ -16,6 +16,7 @@
 #include "device_memory.h"
 #include "machine.h"
 #include "order.h"
+#include "races.h"
 
 namespace emulation {
 
@@ -143,6 +144,7 @@ void copy(Stream* stream, void* to, const void* from, size_t bytes) {
   }
   if (is_pinned(from)) stream->agent.copies_to_device(from, bytes);
   memcpy(to, from, bytes);
+  was_written(to, bytes);
 }
 
 cudaError_t host_uses(const void* address, bool writes) {
@@ -370,7 +372,11 @@ cudaError_t cudaFree(void* address) {
   return letting_go("cudaFree", [&]() -> cudaError_t {
     if (address == nullptr) return cudaSuccess;
     if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
+    const int device = device_of(address, 1);
+    if (device < 0) return cudaErrorInvalidValue;
+    const Working only(device);
     forget_uses(address);
+    forget_writes(address);
     return free_device(address) ? cudaSuccess : cudaErrorInvalidValue;
   });
 }
@@ -402,6 +408,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
     if (const cudaError_t error = host_uses(from, false); error != cudaSuccess) return error;
     if (const cudaError_t error = host_uses(to, true); error != cudaSuccess) return error;
     memcpy(to, from, bytes);
+    was_written(to, bytes);
     return cudaSuccess;
   });
 }
@@ -424,6 +431,7 @@ cudaError_t cudaMemset(void* to, int value, size_t bytes) {
     const Working only(device);
     if (const cudaError_t error = host_uses(to, true); error != cudaSuccess) return error;
     memset(to, value, bytes);
+    was_written(to, bytes);
     return cudaSuccess;
   });
 }
@@ -433,7 +441,9 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
     const int device = device_of(to, bytes);
     if (device < 0) return cudaErrorInvalidValue;
     return submit(stream, device, [=](Stream* on) {
-      if (may_use(on, to, true)) memset(to, value, bytes);
+      if (!may_use(on, to, true)) return;
+      memset(to, value, bytes);
+      was_written(to, bytes);
     });
   });
 }
