@@ -11,7 +11,7 @@ for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && 
   describe(`rounded operands without tensor cores on ${backend.name}`, () => {
     let session: NativeSession;
     before(() => {
-      process.env.GRADSTEP_EMULATION_CAPABILITY = '75';
+      process.env.GRADSTEP_EMULATION_CAPABILITY = '7.5';
       session = openSession(backend);
     });
     after(async () => {

@@ -62,8 +62,10 @@ class EmulatedGemm final : public Gemm {
 
   size_t workspace_bytes(const GemmShape&) override { return kWorkspace; }
 
-  Run plan(const GemmShape& s) override {
+  Run plan(const GemmShape& shape) override {
     need("plan_gemm");
+    GemmShape s = shape;
+    if (!emulation::cublas_rounds()) s.precision = Precision::kFloat32;
     return [s](cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace) {
       const auto on_device = [](const void* address, int64_t floats) {
         return emulation::device_of(address, static_cast<size_t>(floats) * sizeof(float)) ==

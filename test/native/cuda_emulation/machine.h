@@ -5,6 +5,7 @@
 //   GRADSTEP_EMULATION_DRIVER      the CUDA version that its driver supports, such as 12040; 0: it has none; the
 //                                  runtime's own without it
 //   GRADSTEP_EMULATION_CUBLAS      what is wrong with its cuBLAS; nothing without it
+//   GRADSTEP_EMULATION_ROUNDING    "none": its cuBLAS multiplies what it is given though it might round that, as it may
 // How much memory its GPUs have: device_memory.h.
 #pragma once
 
@@ -15,6 +16,7 @@ namespace emulation {
 int device_count();
 int driver_version();
 std::string cublas_problem();
+bool cublas_rounds();
 
 struct Capability {
   int major, minor;

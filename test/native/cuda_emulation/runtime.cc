@@ -322,11 +322,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       case cudaDevAttrMultiProcessorCount:
         *value = kMultiprocessors;
         return cudaSuccess;
-      case cudaDevAttrComputeCapabilityMajor: {
-        const char* capability = getenv("GRADSTEP_EMULATION_CAPABILITY");  // such as 75
-        *value = capability == nullptr ? 9 : atoi(capability) / 10;
+      case cudaDevAttrComputeCapabilityMajor:
+        *value = capability(device).major;
         return cudaSuccess;
-      }
       case cudaDevAttrCooperativeLaunch:
         *value = 1;
         return cudaSuccess;
