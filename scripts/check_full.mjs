@@ -1,7 +1,8 @@
 /**
  * `npm run check:full`: what CI leaves out to stay quick. Compiles the CUDA plugin for every architecture that the package
- * supports, looks for kernels that spill on any of them and for tensor cores where they are meant to be used; runs every op case on the emulated device under five thread
- * orders, and shows that the emulation notices the mistakes it is there to notice. Ends with a table of what was checked.
+ * supports, looks for kernels that spill on any of them and for tensor cores where they are meant to be used; runs every op case on
+ * the emulated device under five thread orders, and once with every access of every thread looked at; and shows that the emulation
+ * notices the mistakes it is there to notice. Ends with a table of what was checked.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,6 +60,16 @@ const stages = [
         env: emulated,
       });
       return `${passed} passed, under ${ORDERS} thread orders`;
+    },
+  },
+  {
+    name: 'races',
+    run: async (log) => {
+      await succeed([process.execPath, 'scripts/setup.mjs', 'races'], { log });
+      const plugin = join(root, 'build-races/Release/gradstep_cuda_emulated.so');
+      const env = { GRADSTEP_TEST_DEVICES: 'cuda-emulated', GRADSTEP_TEST_ORDERS: '1', GRADSTEP_EMULATED_PLUGIN: plugin };
+      const { passed } = await runTests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts'], { log, env });
+      return `none in ${passed} op cases, nor reads of what nobody wrote`;
     },
   },
   {

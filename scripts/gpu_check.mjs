@@ -1,15 +1,17 @@
 /**
  * `npm run gpu:check`, on any machine with an NVIDIA GPU: builds for it, runs op cases and golden models on it, watches them
  * with compute-sanitizer, times the bench beside its peers, and leaves a report in bench/results/. Stages do not depend on
- * one another: one that fails is recorded and the rest go on. Plain Node, because its first stage installs the rest.
+ * one another: one that fails is recorded and the rest go on, and the report is written anew after each. Plain Node, because its
+ * first stage installs the rest; without oneDNN, and with an addon that loads, it builds the CUDA plugin alone.
  *
  *   npm run gpu:check                                   all of it; CUDA_VISIBLE_DEVICES chooses among several GPUs
  *   npm run gpu:check -- --stages ops,golden            some stages
+ *   npm run gpu:check -- --stages bench --only mlp      some workloads of the bench: all of them beside their peers take hours
  *   npm run gpu:check -- --stages memcheck --all        compute-sanitizer over all op cases instead of the first two of each
  *                                                       op: hours instead of minutes
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -33,6 +35,7 @@ const OPTIONS = {
   stages: { type: 'string', default: STAGES.join(',') },
   grep: { type: 'string' }, // op cases and golden models whose names match
   all: { type: 'boolean', default: false },
+  only: { type: 'string' }, // workloads of the bench
   peers: { type: 'string', default: 'pytorch,jax' },
   seconds: { type: 'string', default: '2' }, // for each measurement of the bench
   out: { type: 'string', default: 'bench/results' },
@@ -75,11 +78,31 @@ function sanitizer() {
   return found;
 }
 
-/** A run of compute-sanitizer over op cases, in one process. */
-async function sanitize(tool, log, { grep, all }) {
-  const watched = [sanitizer(), '--tool', tool, '--error-exitcode', FOUND, '--print-limit', '20'];
-  const env = { GRADSTEP_TEST_DEVICES: DEVICE, ...(!all && { GRADSTEP_TEST_CASES: CASES }) };
-  const { failure, output } = await execute([...watched, ...mochaOf(['test/op_table.spec.ts'], grep)], { log, env });
+/**
+ * Where cuBLAS lies, for LD_LIBRARY_PATH, where the dynamic linker does not find it: in the toolkit, or among the wheels that
+ * PyTorch comes with.
+ */
+function cublasFolder() {
+  const isThere = (folder) => existsSync(folder) && readdirSync(folder).some((name) => /^libcublasLt\.so\.1[23]$/.test(name));
+  const linked = (process.env.LD_LIBRARY_PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  if (linked.some(isThere) || /libcublasLt\.so\.1[23]\b/.test(said('ldconfig', ['-p']))) return undefined;
+  const toolkit = process.env.CUDA_HOME || '/usr/local/cuda';
+  const wheels = said(python(), ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).trim();
+  const nvidia = wheels === '' ? [] : ['cu13', 'cublas'].map((name) => join(wheels, 'nvidia', name));
+  return [toolkit, ...nvidia].flatMap((root) => [join(root, 'lib64'), join(root, 'lib')]).find(isThere);
+}
+
+/**
+ * A run of compute-sanitizer over op cases, in one process. It waits ten seconds for a program's first call of CUDA unless it
+ * is told otherwise. What calls return is not its affair: the plugin looks at all of them, and CUDA's own libraries make some
+ * in order to see whether they fail.
+ */
+async function sanitize(tool, log, { grep, all }, env) {
+  const watched = [sanitizer(), '--tool', tool, '--error-exitcode', FOUND, '--print-limit', '20', '--launch-timeout', '300'];
+  watched.push('--report-api-errors', 'no');
+  const few = all ? {} : { GRADSTEP_TEST_CASES: CASES };
+  const command = [...watched, ...mochaOf(['test/op_table.spec.ts'], grep)];
+  const { failure, output } = await execute(command, { log, env: { ...env, ...few } });
   const { passed, failed } = testsOf(output);
   const { errors, first } = sanitizerFindings(output);
   if (errors > 0) throw new Error(`${errors} errors or hazards, op cases: ${passed + failed}\n${first.join('\n')}`);
@@ -87,20 +110,25 @@ async function sanitize(tool, log, { grep, all }) {
   return { found: `nothing in ${passed} op cases`, passed };
 }
 
+/** Python with the peers. */
+function python() {
+  return process.env.GRADSTEP_PEER_PYTHON ?? 'python3';
+}
+
 /** Those of the peers that can be loaded, and the others. */
 function installedOf(peers) {
   const modules = { pytorch: 'torch', jax: 'jax, optax', keras: 'keras, tensorflow' };
-  const python = process.env.GRADSTEP_PEER_PYTHON ?? 'python3';
-  const isHere = (peer) => spawnSync(python, ['-c', `import ${modules[peer]}`]).status === 0;
+  const isHere = (peer) => spawnSync(python(), ['-c', `import ${modules[peer]}`]).status === 0;
   return [peers.filter(isHere), peers.filter((peer) => !isHere(peer))];
 }
 
-async function bench(log, { peers, seconds }) {
+async function bench(log, { peers, seconds, only }) {
   const [here, missing] = installedOf(peers.split(',').filter((peer) => peer !== ''));
   const [json, cache] = [`${log}.json`, `${log}.choices`];
   for (const path of [json, cache]) rmSync(path, { force: true, recursive: true });
   const options = ['--device', DEVICE, '--precision', 'both', '--seconds', seconds, '--json', json];
   if (here.length > 0) options.push('--peers', ...here);
+  if (only) options.push('--only', ...only.split(','));
   const { failure, output } = await execute([process.execPath, '--import', 'tsx', 'bench/run.ts', ...options], {
     log,
     env: { GRADSTEP_CACHE: cache },
@@ -123,7 +151,8 @@ async function bench(log, { peers, seconds }) {
 
 /** What a stage does; it gets the path of its log. */
 function stageNamed(name, options, gpu) {
-  const env = { GRADSTEP_TEST_DEVICES: DEVICE };
+  // Algorithms that are chosen while tests run, some of them under compute-sanitizer, are not the user's.
+  const env = { GRADSTEP_TEST_DEVICES: DEVICE, GRADSTEP_CACHE: join(root, 'build/gpu_check/cache') };
   const tests = async (specs, log) => {
     const { passed } = await runTests(specs, { log, env, grep: options.grep });
     return { found: `${passed} passed`, passed };
@@ -133,7 +162,8 @@ function stageNamed(name, options, gpu) {
       return async (log) => {
         const architecture = gpu.capability.replace('.', '');
         const wanted = { GRADSTEP_CUDA_ARCHITECTURES: architecture };
-        await succeed([process.execPath, 'scripts/setup.mjs', 'addon', 'cuda'], { log, env: wanted });
+        const groups = !hasOneDnn() && addonLoads() ? ['cuda'] : ['addon', 'cuda'];
+        await succeed([process.execPath, 'scripts/setup.mjs', ...groups], { log, env: wanted });
         const { cudaToolkit } = await import('./cuda_toolkit.mjs');
         const [, version] = /release ([\d.]+)/.exec(said(join(cudaToolkit(), 'bin/nvcc'), ['--version'])) ?? [];
         return `for sm_${architecture}, by nvcc of CUDA ${version ?? 'unknown'}`;
@@ -148,8 +178,18 @@ function stageNamed(name, options, gpu) {
     case 'bench':
       return (log) => bench(log, options);
     default:
-      return (log) => sanitize(name, log, options);
+      return (log) => sanitize(name, log, options, env);
   }
+}
+
+function hasOneDnn() {
+  return ['/usr/include', '/usr/local/include'].some((folder) => existsSync(join(folder, 'dnnl.hpp')));
+}
+
+/** Whether there is an addon, for this op table, that this machine can load. */
+function addonLoads() {
+  const load = `import('./lib/runtime/native.ts').then(({ native }) => native())`;
+  return spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', load], { cwd: root }).status === 0;
 }
 
 async function main() {
@@ -159,24 +199,22 @@ async function main() {
   if (!gpu) throw new Error('No NVIDIA GPU was found (nvidia-smi lists none), and this check is about one.');
   // CUDA's own order of GPUs is by speed; nvidia-smi's is by the bus.
   process.env.CUDA_DEVICE_ORDER = 'PCI_BUS_ID';
+  const cublas = cublasFolder();
+  if (cublas) process.env.LD_LIBRARY_PATH = [cublas, process.env.LD_LIBRARY_PATH].filter((path) => path).join(delimiter);
   const date = new Date();
-  const stages = names.map((name) => ({ name, run: stageNamed(name, options, gpu) }));
-  const results = await runStages('gpu:check', stages, join(root, 'build/gpu_check'));
-  const report = {
-    date: date.toISOString(),
-    command: ['npm run gpu:check --', ...process.argv.slice(2)].join(' '),
-    device: DEVICE,
-    gpu,
-    cuda: /CUDA Version *: *([\d.]+)/.exec(said('nvidia-smi', []))?.[1] ?? 'unknown',
-    cudnn: cudnnVersion(said('python3', ['-c', ASK_CUDNN])),
-    smClockAfterMHz: firstGpu()?.smClockMHz ?? 'unknown',
-    stages: results,
-  };
+  const cuda = /CUDA Version *: *([\d.]+)/.exec(said('nvidia-smi', []))?.[1] ?? 'unknown';
+  const command = ['npm run gpu:check --', ...process.argv.slice(2)].join(' ');
   const folder = resolve(root, options.out);
   const path = join(folder, reportName(gpu.name, date));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 1)}\n`);
-  writeFileSync(`${path}.md`, markdownOf(report));
+  const keep = (soFar) => {
+    const smClockAfterMHz = firstGpu()?.smClockMHz ?? 'unknown';
+    const report = { date: date.toISOString(), command, device: DEVICE, gpu, cuda, smClockAfterMHz, stages: soFar };
+    writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 1)}\n`);
+    writeFileSync(`${path}.md`, markdownOf(report));
+  };
+  const stages = names.map((name) => ({ name, run: stageNamed(name, options, gpu) }));
+  const results = await runStages('gpu:check', stages, join(root, 'build/gpu_check'), keep);
   console.log(`\n${stageTable(results)}\n\nWritten: ${relative(process.cwd(), path)}.md and .json`);
   if (results.some(({ error }) => error !== undefined)) process.exitCode = 1;
 }

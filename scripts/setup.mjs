@@ -9,6 +9,7 @@
  *   node scripts/setup.mjs           all of these
  *   node scripts/setup.mjs cuda      the CUDA plugin alone
  *   node scripts/setup.mjs prebuild  the CUDA plugin for every architecture that the package supports, which takes long
+ *   node scripts/setup.mjs races     the emulated CUDA plugin once more, such that it finds races, for `npm run check:full`
  *
  * GRADSTEP_CUDA_ARCHITECTURES names what the tree's own plugin is compiled for (`80` where it is not set).
  */
@@ -25,9 +26,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** System packages by what shows that they are there: a command on the PATH, a header, or a program that must succeed. */
 const SYSTEM = [
-  { package: 'g++', groups: ['addon', 'test', 'cuda', 'prebuild'], command: 'g++' },
-  { package: 'cmake', groups: ['addon', 'test', 'cuda', 'prebuild'], command: 'cmake' },
-  { package: 'ninja-build', groups: ['addon', 'test', 'cuda', 'prebuild'], command: ['ninja', 'make'] },
+  { package: 'g++', groups: ['addon', 'test', 'cuda', 'prebuild', 'races'], command: 'g++' },
+  { package: 'cmake', groups: ['addon', 'test', 'cuda', 'prebuild', 'races'], command: 'cmake' },
+  { package: 'ninja-build', groups: ['addon', 'test', 'cuda', 'prebuild', 'races'], command: ['ninja', 'make'] },
   { package: 'libdnnl-dev', groups: ['addon', 'test'], header: 'dnnl.hpp' },
   { package: 'python3-pip', groups: ['test', 'cuda', 'prebuild'], program: ['python3', '-m', 'pip', '--version'] },
   { package: 'patchelf', groups: ['test', 'prebuild'], command: 'patchelf' },
@@ -86,12 +87,32 @@ export const BUILDS = [
     name: 'cuda-emulated',
     title: 'the emulated CUDA plugin',
     groups: ['test'],
-    targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'],
+    targets: ['gradstep_cuda_emulated', 'gradstep_broken_kernels', 'gradstep_racing_kernels', 'gradstep_cuda_backend_test'],
     options: () => ({ GRADSTEP_CUDA_EMULATED: 'ON' }),
-    sources: [...CORE, ...CUDA, EMULATION, 'test/native/cuda_backend', 'test/native/cudnn', ['test/native', 'harness.h', 'harness.cc', 'builder.h']],
-    outputs: ['gradstep_cuda_emulated.so', 'gradstep_broken_kernels', 'gradstep_cuda_backend_test'].map(
-      (x) => `build/Release/${x}`,
-    ),
+    sources: [
+      ...CORE,
+      ...CUDA,
+      EMULATION,
+      'test/native/cuda_backend',
+      'test/native/cudnn',
+      ['test/native', 'harness.h', 'harness.cc', 'builder.h'],
+    ],
+    outputs: [
+      'gradstep_cuda_emulated.so',
+      'gradstep_broken_kernels',
+      'gradstep_racing_kernels',
+      'gradstep_cuda_backend_test',
+    ].map((x) => `build/Release/${x}`),
+  },
+  {
+    name: 'cuda-races',
+    title: 'the emulated CUDA plugin that finds races',
+    folder: 'build-races',
+    groups: ['races'],
+    targets: ['gradstep_cuda_emulated'],
+    options: () => ({ GRADSTEP_CUDA_EMULATED: 'ON', GRADSTEP_CUDA_RACES: 'ON' }),
+    sources: [...CORE, ...CUDA, EMULATION, 'test/native/cudnn'],
+    outputs: ['build-races/Release/gradstep_cuda_emulated.so'],
   },
   {
     name: 'cuda',
@@ -276,7 +297,7 @@ export function setup(groups) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const groups = process.argv.slice(2);
-  const known = ['addon', 'test', 'check', 'cuda', 'prebuild'];
+  const known = ['addon', 'test', 'check', 'cuda', 'prebuild', 'races'];
   const unknown = groups.filter((group) => !known.includes(group));
   if (unknown.length > 0) {
     console.error(`Expected any of ${known.join(', ')} but received ${unknown.join(', ')}`);

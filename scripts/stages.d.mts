@@ -16,5 +16,10 @@ export interface Stage {
   run(log: string): string | Partial<StageResult> | Promise<string | Partial<StageResult>>;
 }
 export function testsOf(output: string): { passed: number; failed: number };
-export function runStages(title: string, stages: readonly Stage[], folder: string): Promise<StageResult[]>;
+export function runStages(
+  title: string,
+  stages: readonly Stage[],
+  folder: string,
+  keep?: (soFar: readonly StageResult[]) => void,
+): Promise<StageResult[]>;
 export function stageTable(results: readonly StageResult[]): string;

@@ -62,9 +62,10 @@ export async function runTests(specs, { grep, ...options }) {
 
 /**
  * Runs stages in order: `run` gets the path of the stage's log and resolves to what was found, in a few words, or to
- * { found, ... } with whatever a report wants to know. A stage that throws, or resolves to an `error`, has failed.
+ * { found, ... } with whatever a report wants to know. A stage that throws, or resolves to an `error`, has failed. `keep` is
+ * told the results so far after each: a machine may be taken away before the last.
  */
-export async function runStages(title, stages, folder) {
+export async function runStages(title, stages, folder, keep = () => {}) {
   mkdirSync(folder, { recursive: true });
   const results = [];
   for (const { name, run } of stages) {
@@ -79,6 +80,7 @@ export async function runStages(title, stages, folder) {
     }
     if (result.error !== undefined) console.error(`${title}: ${name} failed: ${result.error}`);
     results.push({ ...result, seconds: Math.round((performance.now() - started) / 100) / 10 });
+    keep(results);
   }
   return results;
 }

@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai';
 import { barsOf, chartSvg } from '../bench/chart.js';
-import { floorOf } from '../bench/limits.js';
+import { floorOf, limitsOfGpu } from '../bench/limits.js';
 import { variantsOf } from '../bench/peers.js';
 import { deviceName } from '../bench/results.js';
 import { bestPeer, bestVariants, isTrusted, referenceLoss, type Failure, type Row } from '../bench/row.js';
@@ -93,6 +93,14 @@ describe('bench: workloads', () => {
     expect(floorOf(mlp, 'cpu', 'float32', free)).to.be.closeTo((products / 200e9) * 1e3, 1e-9);
     expect(floorOf(mlp, 'cpu', 'bfloat16', free)).to.be.closeTo((products / 400e9) * 1e3, 1e-9);
     expect(floorOf(mlp, 'cpu', 'float32', limits)).to.be.above((products / 200e9) * 1e3);
+  });
+
+  it('limits of a Hopper GPU are its own, not what our products reach', () => {
+    const hopper = { bandwidth: 3e12, float32: 60e12, bfloat16: 8e14, perNode: 2e-6 };
+    expect(limitsOfGpu('NVIDIA H100 80GB HBM3')).to.deep.equal(hopper);
+    expect(limitsOfGpu('NVIDIA H200')).to.deep.equal(hopper);
+    expect(limitsOfGpu('NVIDIA GeForce RTX 4090')).to.equal(undefined);
+    expect(limitsOfGpu('emulated CUDA device')).to.equal(undefined);
   });
 
   it('and at least a node of the graph for each instruction that must wait for the one before', () => {

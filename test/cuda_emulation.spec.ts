@@ -1,6 +1,7 @@
 /**
  * The emulation itself: kernels with one mistake each (test/native/cuda_emulation/broken_kernels.cu) under several thread
- * orders. Every mistake must be noticed, none may end the process, and what is sound must come out right in every order.
+ * orders. Every mistake must be noticed, none may end the process, and what is sound must come out right in every order. Then
+ * kernels of which every access is looked at (racing_kernels.cu): whatever nothing orders must be told in every order.
  */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
@@ -45,18 +46,21 @@ const blocks = (transposed: boolean): number[] =>
 /** In bfloat16 ties go to the even number, in TF32 away from zero: see `round_operands`. */
 const roundings = [128, 130, -130, null, 1025, -1027, 1024, null];
 
+/** What one of the emulation's programs prints under a thread order. */
+function printed<T>(program: string, order: number): T {
+  const { path, sought } = pluginPath('cuda-emulated');
+  if (!path) throw new Error(`The emulation is not built (looked for ${sought.join(', ')}): run npm test`);
+  const env = { ...process.env, GRADSTEP_EMULATION_SEED: String(order) };
+  const { status, signal, stdout } = spawnSync(join(dirname(path), program), { env, encoding: 'utf8' });
+  expect({ status, signal }, `${program}, thread order ${order}`).to.deep.equal({ status: 0, signal: null });
+  return JSON.parse(stdout) as T;
+}
+
 describe('the CUDA emulation', () => {
   const outcomes = new Map<number, Record<string, Outcome>>();
 
   before(() => {
-    const { path, sought } = pluginPath('cuda-emulated');
-    if (!path) throw new Error(`The emulation is not built (looked for ${sought.join(', ')}): run npm test`);
-    for (const order of ORDERS) {
-      const env = { ...process.env, GRADSTEP_EMULATION_SEED: String(order) };
-      const { status, signal, stdout } = spawnSync(join(dirname(path), 'gradstep_broken_kernels'), { env, encoding: 'utf8' });
-      expect({ status, signal }, `thread order ${order}`).to.deep.equal({ status: 0, signal: null });
-      outcomes.set(order, JSON.parse(stdout) as Record<string, Outcome>);
-    }
+    for (const order of ORDERS) outcomes.set(order, printed<Record<string, Outcome>>('gradstep_broken_kernels', order));
   });
 
   const all = (name: string): Outcome[] => ORDERS.map((order) => outcomes.get(order)![name]!);
@@ -174,5 +178,61 @@ describe('the CUDA emulation', () => {
     it('fresh device memory is NaN', () => {
       for (const { values } of all('fresh memory')) expect(values.slice(0, 5)).to.deep.equal([null, null, null, null, 4]);
     });
+  });
+});
+
+describe('the CUDA emulation, where it looks at every access', () => {
+  const said = new Map<number, Record<string, string>>();
+
+  before(() => {
+    for (const order of ORDERS) said.set(order, printed<Record<string, string>>('gradstep_racing_kernels', order));
+  });
+
+  const sound = [
+    'reverse',
+    'reverse twice',
+    'neighbour',
+    'lanes in turns',
+    'blocks read one place',
+    'own places',
+    'own bytes',
+    'count atomically',
+    'pass around',
+    'read what the own group wrote',
+    'filled memory',
+  ];
+  for (const name of sound) {
+    it(`is content: ${name}`, () => {
+      for (const order of ORDERS) expect(said.get(order)![name]).to.equal('');
+    });
+  }
+
+  const unordered = (memory: string): string =>
+    String.raw`(wrote|read) ${memory} memory that thread \d+ of block \d+ (wrote|read), and nothing says which comes first \(code 0x\w+\)`;
+  const unwritten = 'read shared memory that nobody wrote';
+  const mistakes: Record<string, string> = {
+    'reverse without a barrier': `(${unordered('shared')}|${unwritten})`,
+    'reverse twice with one barrier': unordered('shared'),
+    'neighbour after a vote': unordered('shared'),
+    'another warp after a barrier of warps': `(${unordered('shared')}|${unwritten})`,
+    'blocks write one place': unordered('device'),
+    'threads write one place': unordered('device'),
+    'next place': unordered('device'),
+    'pass around without a barrier': unordered('device'),
+    'write before others were waited for': unordered('device'),
+    'read what another group wrote': unordered('device'),
+    'half a tile': unwritten,
+    'fresh memory': 'read device memory that nobody wrote',
+  };
+  for (const [name, message] of Object.entries(mistakes)) {
+    it(`tells: ${name}`, () => {
+      for (const order of ORDERS) {
+        expect(said.get(order)![name]).to.match(new RegExp(`the kernel launched at racing_kernels.cu:\\d+ ${message}`));
+      }
+    });
+  }
+
+  it('has no other kernels', () => {
+    expect(Object.keys(said.get(0)!).sort()).to.deep.equal([...sound, ...Object.keys(mistakes)].sort());
   });
 });

@@ -21,6 +21,7 @@ import {
 } from '../scripts/gpu_report.mjs';
 import { runStages, stageTable, testsOf } from '../scripts/stages.mjs';
 import { FAKE_PLUGIN } from './helpers/native_session.js';
+import { expectClose } from './helpers/op_compare.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const CSV = 'NVIDIA H100 80GB HBM3, 580.65.06, 9.0, 81559, 345, 2619, 1980, 2619, 700.00\n';
@@ -143,6 +144,7 @@ describe('stages', () => {
   it('one that fails is recorded, and the rest go on', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gradstep-stages-'));
     const logs: string[] = [];
+    const kept: number[] = [];
     const stages = [
       { name: 'first part', run: (log: string) => (logs.push(log), 'nine') },
       { name: 'second', run: () => Promise.reject(new Error('no room\nat all')) },
@@ -150,7 +152,8 @@ describe('stages', () => {
       { name: 'fourth', run: () => ({ found: 'half', error: 'half failed' }) },
     ];
     try {
-      const results = await runStages('test', stages, folder);
+      const results = await runStages('test', stages, folder, (soFar) => kept.push(soFar.length));
+      expect(kept).to.deep.equal([1, 2, 3, 4]);
       expect(results.map(({ stage, found, passed, error }) => [stage, found, passed, error])).to.deep.equal([
         ['first part', 'nine', undefined, undefined],
         ['second', '', undefined, 'no room\nat all'],
@@ -224,7 +227,7 @@ describe('gpu:check with stand-ins for NVIDIA’s tools', () => {
 
   it('runs op cases on the device asked for, and compute-sanitizer over two of each op', () => {
     tool('nvidia-smi', NVIDIA_SMI);
-    tool('compute-sanitizer', `echo "========= $*"; shift 6; "$@"; echo '========= ERROR SUMMARY: 0 errors'`);
+    tool('compute-sanitizer', `echo "========= $*"; shift 10; "$@"; echo '========= ERROR SUMMARY: 0 errors'`);
     const { status, said, report, text } = check(['--stages', 'ops,memcheck', ...few], EMULATED);
     expect(status, said).to.equal(0);
     const [ops, memcheck] = report!.stages;
@@ -232,11 +235,28 @@ describe('gpu:check with stand-ins for NVIDIA’s tools', () => {
     expect(ops!.passed).to.be.greaterThan(2);
     expect(memcheck).to.include({ stage: 'memcheck', passed: 2, found: 'nothing in 2 op cases' });
     const log = readFileSync(join(root, 'build/gpu_check/memcheck.log'), 'utf8');
-    expect(log).to.match(/^========= --tool memcheck --error-exitcode 86 --print-limit 20 /);
+    expect(log).to.match(
+      /^========= --tool memcheck --error-exitcode 86 --print-limit 20 --launch-timeout 300 --report-api-errors no /,
+    );
     expect(log).to.contain('op table on cuda:0').and.not.to.contain('op table on cpu');
     expect(text).to.contain('Every stage passed.');
     expect(report!.gpu.driver).to.equal('580.65.06');
     expect(report!.cuda).to.equal('13.0');
+  });
+
+  it('leaves it to cuBLAS what operands are rounded to, and notices what is wrong all the same', () => {
+    tool('nvidia-smi', NVIDIA_SMI);
+    const products = ['--stages', 'ops', '--grep', '(atmul|lstm|gru|simpleRnn).* in (bfloat16|tf32)'];
+    for (const rounding of ['', 'none']) {
+      const { status, said, report } = check(products, { ...EMULATED, GRADSTEP_EMULATION_ROUNDING: rounding });
+      expect(status, said).to.equal(0);
+      expect(report!.stages[0]!.passed).to.be.greaterThan(40);
+    }
+    const rounded = { terms: 16 };
+    expect(() => expectClose([1.05], [1], rounded, 'y')).to.throw(/^y\[0\] is 1.05, the reference says 1 /);
+    expectClose([1.05], [1], rounded, 'y', true);
+    expect(() => expectClose([1.1], [1], rounded, 'y', true)).to.throw(/^y\[0\] is 1.1, the reference says 1 /);
+    expect(() => expectClose([NaN], [1], rounded, 'y', true)).to.throw();
   });
 
   it('op cases fail on a device that computes nothing: they are run there', () => {

@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kColumnThreads)
   const NormColumns<kPack> columns(parameters, place.sample, place.column);
 #pragma unroll 4
   for (int64_t r = place.begin + place.row; r < place.end; r += g.height) {
-    const int64_t at = r * g.channels + place.column;
+    const int64_t at = pack_at<kPack>(r, g.channels, place.column);
     Pack<float, kPack> v = load_pack<kPack>(x + at), added{};
     if constexpr (kResidual) added = load_pack<kPack>(residual + at);
 #pragma unroll

@@ -27,6 +27,13 @@ struct NormParameters {
   }
 };
 
+// Where a pack begins. As so many whole packs, because where nvcc does not see that an address divides by 16, it may
+// store the pack's elements one by one.
+template <int kPack>
+__device__ inline int64_t pack_at(int64_t row, int64_t channels, int64_t column) {
+  return (row * (channels / kPack) + column / kPack) * kPack;
+}
+
 template <int kPack>
 struct NormColumns {
   NormForward channel[kPack];

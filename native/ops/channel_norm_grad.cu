@@ -24,7 +24,7 @@ struct Products : Given {
   template <int kPack>
   __device__ void add(const NormColumns<kPack>& columns, int64_t row, int64_t column, Pack<float, kPack>& s1,
                       Pack<float, kPack>& s2) const {
-    const int64_t at = row * parameters.shape.channels + column;
+    const int64_t at = pack_at<kPack>(row, parameters.shape.channels, column);
     const Pack<float, kPack> v = load_pack<kPack>(x + at);
     Pack<float, kPack> d = load_pack<kPack>(dy + at), mask{};
     if constexpr (kMask == NormMask::kFromY) mask = load_pack<kPack>(y + at);
@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(kColumnThreads, 4)
   }
 #pragma unroll 2
   for (int64_t r = place.begin + place.row; r < place.end; r += g.height) {
-    const int64_t at = r * g.channels + place.column;
+    const int64_t at = pack_at<kPack>(r, g.channels, place.column);
     const Pack<float, kPack> v = load_pack<kPack>(x + at);
     Pack<float, kPack> d = load_pack<kPack>(dy + at), mask{};
     if constexpr (kMask == NormMask::kFromY) mask = load_pack<kPack>(y + at);

@@ -55,18 +55,18 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(Gather g) {
     for (int32_t i = 0; first && i < place; i++) first = source_row(g, i) >= 0;
     if (first) flag_row(g.flag, g.state, place);
   }
-  const From* from = static_cast<const From*>(g.data->data) + (row < 0 ? 0 : row) * g.elements;
-  To* to = static_cast<To*>(g.y) + static_cast<int64_t>(place) * g.elements;
-  const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads * kWidth;
-  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < g.elements;
-       at += stride) {
+  const From* from = static_cast<const From*>(g.data->data);
+  To* to = static_cast<To*>(g.y);
+  const int64_t packs = g.elements / kWidth, first = (row < 0 ? 0 : row) * packs;
+  const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads;
+  for (int64_t pack = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x; pack < packs; pack += stride) {
     Pack<To, kWidth> out{};
     if (row >= 0) {
-      const Pack<From, kWidth> in = load_pack<kWidth>(from + at);
+      const Pack<From, kWidth> in = load_pack<kWidth>(from + (first + pack) * kWidth);
 #pragma unroll
       for (int k = 0; k < kWidth; k++) out.v[k] = static_cast<To>(in.v[k]);
     }
-    store_pack(to + at, out);
+    store_pack(to + (place * packs + pack) * kWidth, out);
   }
 }
 
@@ -108,12 +108,10 @@ __global__ void __launch_bounds__(kThreads) scatter_kernel(Scatter s) {
     if ((place == 0 || row == rows) && blockIdx.y == 0 && threadIdx.x == 0) flag_row(s.flag, s.state, place);
     return;
   }
-  const float* from = s.x + static_cast<int64_t>(place) * s.elements;
-  float* to = static_cast<float*>(s.to->data) + row * s.elements;
-  const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads * kWidth;
-  for (int64_t at = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth; at < s.elements;
-       at += stride) {
-    store_pack(to + at, load_pack<kWidth>(from + at));
+  float* to = static_cast<float*>(s.to->data);
+  const int64_t packs = s.elements / kWidth, stride = static_cast<int64_t>(gridDim.y) * kThreads;
+  for (int64_t pack = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x; pack < packs; pack += stride) {
+    store_pack(to + (row * packs + pack) * kWidth, load_pack<kWidth>(s.x + (place * packs + pack) * kWidth));
   }
 }
 

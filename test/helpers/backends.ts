@@ -27,8 +27,17 @@ export function backends(): TestBackend[] {
   });
 }
 
-export function openSession({ device, order }: TestBackend): NativeSession {
+const onGpus = new WeakSet<NativeSession>();
+
+export function openSession({ device, kind, order }: TestBackend): NativeSession {
   const { name, plugin } = resolveDevice(device);
   if (order !== undefined) process.env.GRADSTEP_EMULATION_SEED = String(order);
-  return new (native().Session)({ device: name, threads: 2, ...(plugin && { plugin }) });
+  const session = new (native().Session)({ device: name, threads: 2, ...(plugin && { plugin }) });
+  if (kind === 'cuda' && order === undefined) onGpus.add(session);
+  return session;
+}
+
+/** Whether a session's products are cuBLAS's. */
+export function isOnGpu(session: NativeSession): boolean {
+  return onGpus.has(session);
 }

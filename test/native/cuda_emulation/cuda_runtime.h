@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "emulation.h"
+#include "races.h"
 #include "tensor_core.h"
 
 #define __global__
@@ -58,30 +59,37 @@ inline T emulated_atomic(T* at, T value) {
 }
 template <typename T>
 inline T atomicAdd(T* at, T v) {
+  const ::emulation::Atomic whole;
   return emulated_atomic(at, static_cast<T>(*at + v));
 }
 template <typename T>
 inline T atomicMax(T* at, T v) {
+  const ::emulation::Atomic whole;
   return emulated_atomic(at, *at > v ? *at : v);
 }
 template <typename T>
 inline T atomicMin(T* at, T v) {
+  const ::emulation::Atomic whole;
   return emulated_atomic(at, *at < v ? *at : v);
 }
 template <typename T>
 inline T atomicOr(T* at, T v) {
+  const ::emulation::Atomic whole;
   return emulated_atomic(at, static_cast<T>(*at | v));
 }
 template <typename T>
 inline T atomicAnd(T* at, T v) {
+  const ::emulation::Atomic whole;
   return emulated_atomic(at, static_cast<T>(*at & v));
 }
 template <typename T>
 inline T atomicExch(T* at, T v) {
+  const ::emulation::Atomic whole;
   return emulated_atomic(at, v);
 }
 template <typename T>
 inline T atomicCAS(T* at, T expected, T v) {
+  const ::emulation::Atomic whole;
   return emulated_atomic(at, *at == expected ? v : *at);
 }
 

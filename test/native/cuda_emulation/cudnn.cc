@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "device_memory.h"
 #include "machine.h"
+#include "races.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -34,6 +35,7 @@ constexpr FakeCudnnMachine kMachine = {
       if (status != DnnStatus::kSuccess) cudaGetLastError();  // it is told by the library's status alone
       return status;
     },
+    emulation::was_written,
 };
 
 }  // namespace

@@ -148,6 +148,15 @@ Range pages_of(const void* allocation) {
   return {a.slack_begin(), a.slack_end()};
 }
 
+std::vector<Range> working_allocations() {
+  std::lock_guard<std::mutex> lock(mutex);
+  std::vector<Range> found;
+  for (const auto& [address, a] : allocations) {
+    if (a.device == working) found.push_back({a.data, a.data + a.bytes});
+  }
+  return found;
+}
+
 std::string check_red_zones() {
   std::lock_guard<std::mutex> lock(mutex);
   std::string found;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace emulation {
 
@@ -30,6 +31,7 @@ struct Range {
 };
 Range allocation_at(const void* address);  // null: none has it
 Range pages_of(const void* allocation);    // null: it is not the working device's
+std::vector<Range> working_allocations();
 
 size_t device_bytes();
 size_t device_bytes_free(int device);

@@ -69,6 +69,8 @@ std::string run_grid(const Grid& grid, const std::function<void()>& thread);
 
 // Ends the launch, as the failure of the thread that is running. Outside a kernel it ends the process, like any check.
 [[noreturn]] void fail_thread(const std::string& what, Site site);
+// Likewise, where what is said tells the place; only in a kernel.
+[[noreturn]] void fail_thread(const std::string& what);
 
 // Called by threads of a kernel.
 void* dynamic_shared();

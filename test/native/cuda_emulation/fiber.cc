@@ -7,13 +7,6 @@
 #include <new>
 
 namespace emulation {
-namespace {
-
-constexpr size_t kGuard = 4096;
-constexpr size_t kStack = 128 * 1024;
-
-}  // namespace
-
 #if defined(__x86_64__)
 
 // Keeps the registers that a call preserves on the stack that is left, and takes them from the one that is entered.
@@ -58,7 +51,7 @@ void* scheduler = nullptr;
 }
 
 void Fiber::start(void (*entry)(void*), void* argument) {
-  auto* top = reinterpret_cast<uint64_t*>(stack_ + kGuard + kStack);  // divides by 16
+  auto* top = reinterpret_cast<uint64_t*>(stack_ + kGuardBytes + kStackBytes);  // divides by 16
   top -= 2;  // so that the stack divides by 16 where begin calls
   *--top = reinterpret_cast<uint64_t>(&gradstep_fiber_begin);
   *--top = 0;                                     // rbp
@@ -96,8 +89,8 @@ void Fiber::start(void (*entry)(void*), void* argument) {
   begin_entry = entry;
   begin_argument = argument;
   getcontext(&context_);
-  context_.uc_stack.ss_sp = stack_ + kGuard;
-  context_.uc_stack.ss_size = kStack;
+  context_.uc_stack.ss_sp = stack_ + kGuardBytes;
+  context_.uc_stack.ss_size = kStackBytes;
   context_.uc_link = nullptr;
   makecontext(&context_, begin, 0);
 }
@@ -109,18 +102,18 @@ void Fiber::leave_from_signal(void*) { setcontext(&scheduler); }
 #endif
 
 Fiber::Fiber() {
-  void* memory =
-      mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory = mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   stack_ = static_cast<char*>(memory);
-  mprotect(stack_, kGuard, PROT_NONE);
+  mprotect(stack_, kGuardBytes, PROT_NONE);
 }
 
-Fiber::~Fiber() { munmap(stack_, kGuard + kStack); }
+Fiber::~Fiber() { munmap(stack_, kGuardBytes + kStackBytes); }
 
 bool Fiber::overflowed_at(const void* address) const {
   const char* at = static_cast<const char*>(address);
-  return at >= stack_ && at < stack_ + kGuard;
+  return at >= stack_ && at < stack_ + kGuardBytes;
 }
 
 }  // namespace emulation

@@ -28,8 +28,11 @@ class Fiber {
   static void leave_from_signal(void* signal_context);
   // Whether the address lies in the page under this stack.
   bool overflowed_at(const void* address) const;
+  static constexpr size_t kStackBytes = 128 * 1024;
+  const char* stack() const { return stack_ + kGuardBytes; }
 
  private:
+  static constexpr size_t kGuardBytes = 4096;
   char* stack_;
 #if defined(__x86_64__)
   void* pointer_ = nullptr;

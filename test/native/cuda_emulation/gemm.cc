@@ -12,6 +12,7 @@
 #include "device_memory.h"
 #include "machine.h"
 #include "ops/scalar.h"
+#include "races.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -96,8 +97,10 @@ class EmulatedGemm final : public Gemm {
 
   size_t workspace_bytes(const GemmShape&) override { return kWorkspace; }
 
-  Run plan(const GemmShape& s) override {
+  Run plan(const GemmShape& shape) override {
     need("plan_gemm");
+    GemmShape s = shape;
+    if (!emulation::cublas_rounds()) s.precision = Precision::kFloat32;
     return Run([s, backward = choose(s) == "backward"](cudaStream_t stream, const GemmOperands& o) {
       const auto on_device = [](const void* address, int64_t floats) {
         return emulation::device_of(address, static_cast<size_t>(floats) * sizeof(float)) ==
@@ -123,6 +126,12 @@ class EmulatedGemm final : public Gemm {
                                    one.b += i * s.stride_b;
                                    one.c += i * s.m * s.n;
                                    multiply(s, backward, one);
+                                 }
+                                 emulation::was_written(o.c, static_cast<size_t>(s.batch * s.m * s.n) * sizeof(float));
+                                 if (s.sums) emulation::was_written(o.sums, static_cast<size_t>(s.n) * sizeof(float));
+                                 if (s.aux) {
+                                   emulation::was_written(o.aux,
+                                                          static_cast<size_t>(s.m * s.aux_row()) * sizeof(float));
                                  }
                                }),
             "gemm");

@@ -12,6 +12,7 @@
 #include "device_memory.h"
 #include "fiber.h"
 #include "order.h"
+#include "races.h"
 #include "seeded_order.h"
 #include "shared_memory.h"
 #include "signals.h"
@@ -55,6 +56,8 @@ uint3 position(uint64_t i, dim3 size) {
 
 uint64_t count(dim3 size) { return uint64_t{size.x} * size.y * size.z; }
 
+uint64_t number(uint3 at, dim3 size) { return at.x + uint64_t{size.x} * (at.y + uint64_t{size.y} * at.z); }
+
 // One grid runs at a time; what runs is kept here, where the threads' calls find it. Nothing of
 // it is ever destroyed: a process may end while a device's thread is still at work.
 std::mutex one_grid;
@@ -78,6 +81,10 @@ uint64_t random_state;
 void resume(int thread) {
   current = thread;
   Fiber& fiber = *fibers[static_cast<size_t>(thread)];
+  if (grid->cooperating) {
+    watch_thread(number(blockIdx, grid->grid), static_cast<uint64_t>(thread % block_threads),
+                 static_cast<size_t>(thread / kWarp), fiber.stack(), Fiber::kStackBytes);
+  }
   fiber.resume();
   if (const std::optional<const char*> fault = take_fault(); fault) {
     const char* const at = *fault;
@@ -106,9 +113,12 @@ void run_plain(void*) {
   const Order block_order(blocks, grid->seed);
   const Order thread_order(block_threads, grid->seed);
   for (uint64_t b = 0; b < blocks; b++) {
-    blockIdx = position(block_order.at(b), grid->grid);
+    const uint64_t block = block_order.at(b);
+    blockIdx = position(block, grid->grid);
     for (uint64_t t = 0; t < block_threads; t++) {
-      threadIdx = position(thread_order.at(t), grid->block);
+      const uint64_t thread = thread_order.at(t);
+      threadIdx = position(thread, grid->block);
+      watch_thread(block, thread, 0, fibers[0]->stack(), Fiber::kStackBytes);
       (*work)();
     }
   }
@@ -209,6 +219,7 @@ void run_block(int first) {
         threads[static_cast<size_t>(t)].state = State::kReady;
         batch.push_back(t);
       }
+      passed_barrier();
     }
     if (grid->seed != 0) {
       for (size_t i = batch.size(); i > 1; i--) std::swap(batch[i - 1], batch[random(random_state) % i]);
@@ -235,6 +246,7 @@ void run_blocks_at_once() {
   }
   for (uint64_t b = 0; b < blocks; b++) poison_dynamic_shared(grid->shared_bytes, b);
   poison_shared(0);
+  watch_launch(threads.size() / kWarp);
   start_threads();
   const int n = static_cast<int>(threads.size());
   for (uint64_t turn = 0;; turn++) {
@@ -310,6 +322,7 @@ uint64_t collective(Collective kind, unsigned mask, uint64_t value, int source, 
     return threads[me].result;
   }
   lanes_waiting &= ~mask;
+  if (kind == Collective::kSync && mask == 0xffffffffu) passed_warp_barrier(base / kWarp);
   if (kind == Collective::kTogether) {
     void* brought[kWarp];
     for (size_t l = 0; l < kWarp; l++) brought[l] = reinterpret_cast<void*>(threads[base + l].value);
@@ -339,6 +352,8 @@ void fail_thread(const std::string& what, Site site) {
   fail(what + " at " + text_of(site));
 }
 
+void fail_thread(const std::string& what) { fail(what); }
+
 void* dynamic_shared() {
   return dynamic_shared_begin(grid->shared_bytes, grid->at_once ? static_cast<size_t>(current / block_threads) : 0);
 }
@@ -350,7 +365,10 @@ void sync_threads(Site site) {
   wait(State::kBarrier, site);
 }
 
-void count_release(unsigned* count) { ++*count; }
+void count_release(unsigned* count) {
+  ++*count;
+  block_arrived(count);
+}
 
 void await_acquire(const unsigned* count, unsigned wanted, const char* file, int line) {
   const Site site{file, line};
@@ -364,6 +382,7 @@ void await_acquire(const unsigned* count, unsigned wanted, const char* file, int
   self.value = reinterpret_cast<uint64_t>(count);
   static_cast<void>(*static_cast<const volatile unsigned*>(count));  // in reach
   wait(State::kCount, site);
+  block_waited();
 }
 
 void sync_warp(unsigned mask, Site site) { collective(Collective::kSync, mask, 0, current % kWarp, site); }
@@ -387,6 +406,7 @@ void run_threads() {
   if (!grid->cooperating) {
     need_fibers(1);
     threads.assign(1, Thread{});
+    watch_launch(1);
     fibers[0]->start(run_plain, nullptr);
     resume(0);
     return;
@@ -396,6 +416,7 @@ void run_threads() {
   threads.assign(count(grid->block) * (grid->at_once ? blocks : 1), Thread{});
   need_fibers(threads.size());
   if (grid->at_once) return run_blocks_at_once();
+  watch_launch((threads.size() + kWarp - 1) / kWarp);
   const Order order(blocks, grid->seed);
   for (uint64_t b = 0; b < blocks && failure.empty(); b++) {
     blockIdx = position(order.at(b), grid->grid);
@@ -417,6 +438,7 @@ std::string run_grid(const Grid& to_run, const std::function<void()>& thread) {
   gridDim = grid->grid;
   blockDim = grid->block;
   run_threads();
+  watch_nothing();
   grid = nullptr;
   std::string what = failure;
   if (what.empty()) what = check_red_zones();

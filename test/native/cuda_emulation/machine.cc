@@ -37,6 +37,11 @@ std::vector<std::string> product_algorithms() {
   return names;
 }
 
+bool cublas_rounds() {
+  const char* text = getenv("GRADSTEP_EMULATION_ROUNDING");
+  return text == nullptr || std::string(text) != "none";
+}
+
 Capability capability(int device) {
   const char* text = getenv("GRADSTEP_EMULATION_CAPABILITY");
   std::string left = text == nullptr ? "9.0" : text;

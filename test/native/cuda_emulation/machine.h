@@ -9,6 +9,7 @@
 //   GRADSTEP_EMULATION_PRODUCTS    the algorithms that its cuBLAS has for products, such as "forward,backward", the
 //                                  orders in which terms may be added; the first one is what it proposes, the last one
 //                                  what is found to be the fastest; "forward" without it
+//   GRADSTEP_EMULATION_ROUNDING    "none": its cuBLAS multiplies what it is given though it might round that, as it may
 // How much memory its GPUs have: device_memory.h.
 #pragma once
 
@@ -22,6 +23,7 @@ int driver_version();
 std::string cublas_problem();
 std::string cudnn_library();
 std::vector<std::string> product_algorithms();
+bool cublas_rounds();
 
 struct Capability {
   int major, minor;

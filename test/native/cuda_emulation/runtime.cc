@@ -14,6 +14,7 @@
 #include "device_memory.h"
 #include "machine.h"
 #include "order.h"
+#include "races.h"
 #include "stream.h"
 
 namespace emulation {
@@ -67,6 +68,7 @@ void copy(Stream* stream, void* to, const void* from, size_t bytes) {
     trace(*stream, "copy", bytes);
   }
   memcpy(to, from, bytes);
+  was_written(to, bytes);
 }
 
 cudaError_t host_uses(const void* address, bool writes) {
@@ -283,7 +285,11 @@ cudaError_t cudaFree(void* address) {
   return letting_go("cudaFree", [&]() -> cudaError_t {
     if (address == nullptr) return cudaSuccess;
     if (const cudaError_t error = outside_capture(); error != cudaSuccess) return error;
+    const int device = device_of(address, 1);
+    if (device < 0) return cudaErrorInvalidValue;
+    const Working only(device);
     forget_uses(address);
+    forget_writes(address);
     return free_device(address) ? cudaSuccess : cudaErrorInvalidValue;
   });
 }
@@ -315,6 +321,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
     if (const cudaError_t error = host_uses(from, false); error != cudaSuccess) return error;
     if (const cudaError_t error = host_uses(to, true); error != cudaSuccess) return error;
     memcpy(to, from, bytes);
+    was_written(to, bytes);
     return cudaSuccess;
   });
 }
@@ -337,6 +344,7 @@ cudaError_t cudaMemset(void* to, int value, size_t bytes) {
     const Working only(device);
     if (const cudaError_t error = host_uses(to, true); error != cudaSuccess) return error;
     memset(to, value, bytes);
+    was_written(to, bytes);
     return cudaSuccess;
   });
 }
@@ -346,7 +354,9 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
     const int device = device_of(to, bytes);
     if (device < 0) return cudaErrorInvalidValue;
     return submit(stream, device, [=](Stream* on) {
-      if (may_copy_to(on, to)) memset(to, value, bytes);
+      if (!may_copy_to(on, to)) return;
+      memset(to, value, bytes);
+      was_written(to, bytes);
     });
   });
 }

@@ -73,6 +73,19 @@ void poison_shared(uint64_t block) {
   }
 }
 
+Range shared_variables() {
+  static const Shared shared = find_shared();
+  char* const begin = &shared_anchor + shared.offset;
+  return {begin, begin + shared.bytes};
+}
+
+std::vector<Range> dynamic_shared_pieces() {
+  dynamic_end(0);
+  std::vector<Range> pieces;
+  for (char* const end : dynamic_ends) pieces.push_back({end - kMaxDynamic, end});
+  return pieces;
+}
+
 bool is_shared_untouched() {
   const Shared shared = find_shared();
   const char* const memory = &shared_anchor + shared.offset;

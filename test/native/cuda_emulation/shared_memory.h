@@ -4,12 +4,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
+
+#include "device_memory.h"
 
 namespace emulation {
 
 // Before block number `block` of a grid. All kernels' variables lie in one piece, of which a kernel writes little: what
 // its blocks write is looked for after the first and then after every 16th, and only that is filled again in between.
 void poison_shared(uint64_t block);
+
+// Where the __shared__ variables lie, and the dynamic pieces that there are so far.
+Range shared_variables();
+std::vector<Range> dynamic_shared_pieces();
 
 // Whether the __shared__ variables still hold what poison_shared filled them with.
 bool is_shared_untouched();

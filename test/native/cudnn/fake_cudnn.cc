@@ -261,14 +261,13 @@ DnnStatus run(const char* call, Product product, DnnHandle handle, const Convolu
   const char* const refused = getenv("GRADSTEP_FAKE_CUDNN_REFUSES");
   if (refused != nullptr && strcmp(refused, call) == 0) return kNotSupported;
   log(call, algorithm);
-  std::vector<const void*> reads, writes{offer->memory == 0 ? nullptr : scratch, operands[product == kForward ? 2
-                                                                                          : product == kData  ? 0
-                                                                                                              : 1]
-                                                                                     .address};
+  const Operand result = operands[product == kForward ? 2 : product == kData ? 0 : 1];
+  std::vector<const void*> reads, writes{offer->memory == 0 ? nullptr : scratch, result.address};
   for (const Operand& operand : operands) reads.push_back(operand.address);
   return machine->enqueue(handle->stream, call, reads, writes, [=, bytes = offer->memory] {
     memset(scratch, 0xFF, bytes);
     work();
+    machine->was_written(result.address, result.floats * sizeof(float));
   });
 }
 

@@ -16,6 +16,7 @@ struct FakeCudnnMachine {
   // As work on the stream, or recorded while it is captured; with what it reads and writes (null: nothing).
   gradstep::cuda::DnnStatus (*enqueue)(cudaStream_t stream, const char* call, const std::vector<const void*>& reads,
                                        const std::vector<const void*>& writes, std::function<void()> work);
+  void (*was_written)(const void* address, size_t bytes);
 };
 
 extern "C" void fake_cudnn_attach(const FakeCudnnMachine* machine);

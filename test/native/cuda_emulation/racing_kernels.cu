@@ -1,0 +1,203 @@
+// Kernels whose threads use the same memory with nothing in between, and sound ones beside them, prepared as races.h
+// says. Prints one JSON object: for each kernel what the emulation said ("" for nothing). test/cuda_emulation.spec.ts
+// knows what must stand there.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "cuda/group_barrier.h"
+#include "cuda/handles.h"
+#include "cuda/launch.h"
+#include "cuda/reduce.h"
+
+namespace gradstep::cuda {
+namespace {
+
+constexpr int kThreads = 64;
+
+template <bool kBarrier>
+__global__ void reverse(float* x) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = x[threadIdx.x];
+  if (kBarrier) __syncthreads();
+  x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+}
+
+// The barrier at the end keeps the next turn's writes from this turn's reads.
+template <bool kBarrier>
+__global__ void reverse_twice(float* x) {
+  __shared__ float tile[kThreads];
+  for (int turn = 0; turn < 2; turn++) {
+    tile[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+    if (kBarrier) __syncthreads();
+  }
+}
+
+// Lanes of a warp; a vote does not order what they write and read.
+template <bool kBarrier>
+__global__ void neighbour(float* x) {
+  float* const tile = dynamic_shared<float>();
+  tile[threadIdx.x] = x[threadIdx.x];
+  if (kBarrier) {
+    __syncwarp();
+  } else {
+    __any_sync(kAllLanes, true);
+  }
+  x[threadIdx.x] = tile[threadIdx.x ^ 1];
+}
+
+// A __syncwarp orders the lanes of its own warp only.
+__global__ void other_warp(float* x) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = x[threadIdx.x];
+  __syncwarp();
+  x[threadIdx.x] = tile[threadIdx.x ^ kWarp];
+}
+
+__global__ void counts_of_lanes(float* x) {
+  __shared__ float count;
+  if (threadIdx.x == 0) count = 0.f;
+  __syncthreads();
+  for (unsigned lane = 0; lane < kWarp; lane++) {
+    if (threadIdx.x == lane) count += 1.f;
+    __syncwarp();
+  }
+  __syncthreads();
+  x[threadIdx.x] = count;
+}
+
+__global__ void blocks_write_one_place(float* x) { x[0] = static_cast<float>(threadIdx.x); }
+__global__ void blocks_read_one_place(float* x) { x[blockIdx.x * blockDim.x + threadIdx.x + 1] = x[0]; }
+__global__ void own_places(float* x) { x[blockIdx.x * blockDim.x + threadIdx.x] += 1.f; }
+__global__ void next_place(float* x) { x[threadIdx.x] = x[threadIdx.x + 1]; }
+__global__ void own_bytes(float* x) { reinterpret_cast<uint8_t*>(x)[threadIdx.x] = static_cast<uint8_t>(threadIdx.x); }
+__global__ void count_atomically(float* x) { atomicAdd(reinterpret_cast<int*>(x), 1); }
+
+// Arrivals are counted in the last number.
+template <bool kBarrier>
+__global__ void pass_around(float* x) {
+  GroupBarrier all(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1), gridDim.x);
+  if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
+  if (kBarrier) {
+    all.arrive();
+    all.wait();
+  }
+  const float got = x[(blockIdx.x + 1) % gridDim.x];
+  all.arrive();
+  all.wait();
+  if (threadIdx.x == 0) x[blockIdx.x] = got;
+}
+
+// Between arriving and waiting, a block writes what the others may not have read yet.
+__global__ void hurry(float* x) {
+  GroupBarrier all(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1), gridDim.x);
+  const float got = x[(blockIdx.x + 1) % gridDim.x];
+  all.arrive();
+  if (threadIdx.x == 0) x[blockIdx.x] = got;
+  all.wait();
+}
+
+// Blocks of another group have not been waited for.
+__global__ void other_group(float* x) {
+  GroupBarrier own(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1 - blockIdx.x % 2), gridDim.x / 2);
+  if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
+  own.arrive();
+  own.wait();
+  const float got = x[(blockIdx.x + 1) % gridDim.x];
+  if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
+}
+
+__global__ void own_group(float* x) {
+  GroupBarrier own(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1 - blockIdx.x % 2), gridDim.x / 2);
+  if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
+  own.arrive();
+  own.wait();
+  const float got = x[(blockIdx.x + 2) % gridDim.x];
+  if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
+}
+
+__global__ void half_a_tile(float* x) {
+  __shared__ float tile[kThreads];
+  if (threadIdx.x < kThreads / 2) tile[threadIdx.x] = 1.f;
+  __syncthreads();
+  x[threadIdx.x] = tile[threadIdx.x];
+}
+
+__global__ void copy(const float* x, float* y) { y[threadIdx.x] = x[threadIdx.x]; }
+
+template <typename Work>
+void attempt(const char* name, Work work, const char* end = ",") {
+  std::string error;
+  try {
+    const OwnedStream stream = make_stream();
+    const DeviceMemory memory(4 * kThreads * sizeof(float), "a test");
+    float* const x = reinterpret_cast<float*>(memory.data());
+    const std::vector<float> host(4 * kThreads);
+    GRADSTEP_CUDA(cudaMemcpy(x, host.data(), memory.bytes(), cudaMemcpyHostToDevice));
+    work(stream.get(), x);
+    GRADSTEP_CUDA(cudaStreamSynchronize(stream.get()));
+  } catch (const Error& failure) {
+    error = failure.what();
+  }
+  printf("\"%s\": \"%s\"%s\n", name, error.c_str(), end);
+}
+
+void run(const char* name, void (*kernel)(float*), size_t shared_bytes = 0) {
+  attempt(name, [=](cudaStream_t stream, float* x) {
+    launch_cooperating(stream, kernel, dim3(1), dim3(kThreads), shared_bytes, x);
+  });
+}
+
+void run_plain(const char* name, void (*kernel)(float*), unsigned blocks = 2, unsigned threads = kThreads) {
+  attempt(name, [=](cudaStream_t stream, float* x) { launch(stream, kernel, dim3(blocks), dim3(threads), x); });
+}
+
+void run_at_once(const char* name, void (*kernel)(float*)) {
+  attempt(name, [=](cudaStream_t stream, float* x) { launch_at_once(stream, kernel, dim3(4), dim3(kThreads), 16, x); });
+}
+
+int main_of_test() {
+  printf("{\n");
+  run("reverse", reverse<true>);
+  run("reverse without a barrier", reverse<false>);
+  run("reverse twice", reverse_twice<true>);
+  run("reverse twice with one barrier", reverse_twice<false>);
+  run("neighbour", neighbour<true>, kThreads * sizeof(float));
+  run("neighbour after a vote", neighbour<false>, kThreads * sizeof(float));
+  run("another warp after a barrier of warps", other_warp);
+  run("lanes in turns", counts_of_lanes);
+  run("half a tile", half_a_tile);
+  run_plain("blocks write one place", blocks_write_one_place, 2, 1);
+  run_plain("threads write one place", blocks_write_one_place, 1, 2);
+  run_plain("blocks read one place", blocks_read_one_place);
+  run_plain("own places", own_places);
+  run_plain("next place", next_place, 1);
+  run_plain("own bytes", own_bytes, 1);
+  run_plain("count atomically", count_atomically);
+  run_at_once("pass around", pass_around<true>);
+  run_at_once("pass around without a barrier", pass_around<false>);
+  run_at_once("write before others were waited for", hurry);
+  run_at_once("read what another group wrote", other_group);
+  run_at_once("read what the own group wrote", own_group);
+  attempt("fresh memory", [](cudaStream_t stream, float* x) {
+    const DeviceMemory fresh(kThreads * sizeof(float), "a test");
+    launch(stream, copy, dim3(1), dim3(kThreads), reinterpret_cast<float*>(fresh.data()), x);
+  });
+  attempt(
+      "filled memory",
+      [](cudaStream_t stream, float* x) {
+        const DeviceMemory fresh(kThreads * sizeof(float), "a test");
+        GRADSTEP_CUDA(cudaMemsetAsync(fresh.data(), 0, fresh.bytes(), stream));
+        launch(stream, copy, dim3(1), dim3(kThreads), reinterpret_cast<float*>(fresh.data()), x);
+      },
+      "");
+  printf("}\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace gradstep::cuda
+
+int main() { return gradstep::cuda::main_of_test(); }
