@@ -16,7 +16,7 @@ import { Uses } from './uses.js';
  * Rows up to which a stack becomes mlp and mlpGrad. Whether a stack of so many is one launch or several is decided where the
  * kernels are (native/ops/mlp.cu); beyond, one launch has no chance, and layers on their own take part in other rewrites.
  */
-const ROWS = 1024;
+const ROWS = 256;
 
 /** A layer: a product, and the activation that alone reads it. */
 interface Dense {
