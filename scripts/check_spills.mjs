@@ -13,7 +13,6 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Kernels that may do so, by words of name and architecture, and why it costs nothing that matters. */
 const ALLOWED = {
-  'attention_kernelINS0_4TileILi64ELi64ELi4EEELi1E sm_100': 'four registers of 128, with which two blocks share a multiprocessor',
   'depthwise_dw_kernelILi4E sm_100': 'four registers of 128, which ptxas wants for loads that are all under way at once',
 };
 
