@@ -8,11 +8,10 @@
 
 #include "cuda/cudnn_conv.h"
 #include "cuda/divide.h"
-#include "cuda/pack.h"
 #include "cuda/reduce.h"
 #include "ops/conv_cudnn.cuh"
+#include "ops/conv_tiles.cuh"
 #include "ops/reduce_sum.cuh"
-#include "ops/scalar.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -41,24 +40,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// y = act(y + bias), in packs; bias may be null.
-template <int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    finish_kernel(uint32_t packs, Divider by_channels, const float* bias, bool relu, float* y) {
-  const uint32_t pack = blockIdx.x * kThreads + threadIdx.x;
-  if (pack >= packs) return;
-  uint32_t channel;
-  by_channels.divide(pack, channel);
-  Pack<float, kWidth> v = load_pack<kWidth>(y + static_cast<int64_t>(pack) * kWidth);
-  const Pack<float, kWidth> offset = load_or<kWidth>(bias, static_cast<int64_t>(channel) * kWidth, 0.f);
-#pragma unroll
-  for (int k = 0; k < kWidth; k++) {
-    const float sum = v.v[k] + offset.v[k];
-    v.v[k] = relu ? scalar::relu(sum) : sum;
-  }
-  store_pack(y + static_cast<int64_t>(pack) * kWidth, v);
-}
-
 using Turn = std::function<void(cudaStream_t, const float* from, float* to)>;
 
 Turn turn(int64_t rows, int64_t columns, bool accumulate) {
@@ -68,16 +49,6 @@ Turn turn(int64_t rows, int64_t columns, bool accumulate) {
   return [=](cudaStream_t stream, const float* from, float* to) {
     launch_cooperating(stream, turn_kernel, grid, dim3(kThreads), 0, static_cast<uint32_t>(rows),
                        static_cast<uint32_t>(columns), wide, from, to, accumulate);
-  };
-}
-
-Step finish(const float* bias, bool relu, float* y, int64_t size, int32_t channels) {
-  const int width = channels % 4 == 0 ? 4 : 1;
-  const uint32_t packs = static_cast<uint32_t>(size / width);
-  const auto kernel = width == 4 ? finish_kernel<4> : finish_kernel<1>;
-  const Divider by_channels(static_cast<uint32_t>(channels / width));
-  return [=](cudaStream_t stream) {
-    launch(stream, kernel, blocks_for(packs, kThreads), dim3(kThreads), packs, by_channels, bias, relu, y);
   };
 }
 
@@ -136,7 +107,7 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
   const auto conv = describe(prepare, shape, DnnProduct::kForward);
   std::vector<Way> ways;
   if (!conv) return ways;
-  const int64_t out = args.y.dims[args.y.rank - 1];
+  const int64_t out = args.y.dims[args.y.rank - 1], rows = args.y.size() / out;
   for (const DnnProposal& by : conv->proposals()) {
     const auto prepare_with = [=](Prepare& on, bool adds_bias) -> Step {
       const Room room = room_for(on, args.w.size(), by);
@@ -149,12 +120,12 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
           conv->forward_with_bias(stream, by, x, room.weights(), bias, room.rest(), y);
         };
       }
-      const Step then =
-          bias != nullptr || relu ? finish(bias, relu, y, args.y.size(), static_cast<int32_t>(out)) : Step();
+      const bool ends = bias != nullptr || relu;
       return [=](cudaStream_t stream) {
         pack(stream, w, room.weights());
         conv->forward(stream, by, x, room.weights(), room.rest(), y);
-        if (then) then(stream);
+        // A sum of one slice, where it lies.
+        if (ends) add_slices(stream, y, 1, rows, static_cast<int32_t>(out), bias, relu, y);
       };
     };
     if (args.bias.present() && conv->adds_bias(by)) {

@@ -5,55 +5,18 @@
 // supported.
 #include "fake_cudnn.h"
 
-#include <algorithm>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
+
+#include "plain_convolution.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 namespace gradstep::cuda {
 
 constexpr DnnStatus kBadParameter = static_cast<DnnStatus>(2000), kNotSupported = static_cast<DnnStatus>(3000);
-
-struct cudnnContext {
-  cudaStream_t stream = nullptr;
-};
-struct cudnnTensorStruct {
-  std::vector<int> dims, strides;  // images, channels, axes
-  size_t floats() const {
-    size_t n = 1;
-    for (const int size : dims) n *= static_cast<size_t>(size);
-    return n;
-  }
-  bool channels_last() const {
-    int expected = dims[1];
-    for (size_t i = dims.size() - 1; i >= 2; i--) {
-      if (strides[i] != expected) return false;
-      expected *= dims[i];
-    }
-    return strides[1] == 1 && strides[0] == expected;
-  }
-};
-struct cudnnFilterStruct {
-  std::vector<int> dims;  // out, in of a group, axes; stored channels last
-  size_t floats() const {
-    size_t n = 1;
-    for (const int size : dims) n *= static_cast<size_t>(size);
-    return n;
-  }
-};
-struct cudnnConvolutionStruct {
-  std::vector<int> pad, stride, dilation;
-  int groups = 1;
-  DnnMath math = DnnMath::kDefault;
-};
-struct cudnnActivationStruct {
-  DnnActivation of = DnnActivation::kRelu;
-  bool propagates_nan = false;
-};
 
 namespace {
 
@@ -76,81 +39,6 @@ DnnStatus destroy(const char* call, T* object) {
   delete object;
   return status;
 }
-
-float tf32(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  if (x == x) bits = (bits + 0x1000) & 0xFFFFE000u;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-// A convolution, described by values: what is captured outlives its descriptors.
-struct Convolution {
-  cudnnTensorStruct x, y;
-  cudnnFilterStruct w;
-  cudnnConvolutionStruct by;
-
-  bool sound() const {
-    const size_t axes = by.pad.size(), rank = axes + 2;
-    if (x.dims.size() != rank || y.dims.size() != rank || w.dims.size() != rank) return false;
-    if (!x.channels_last() || !y.channels_last() || x.dims[0] != y.dims[0]) return false;
-    if (by.groups < 1 || w.dims[0] % by.groups != 0) return false;
-    if (w.dims[0] != y.dims[1] || w.dims[1] * by.groups != x.dims[1]) return false;
-    for (size_t i = 0; i < axes; i++) {
-      const int extent = (w.dims[i + 2] - 1) * by.dilation[i] + 1;
-      const int room = x.dims[i + 2] + 2 * by.pad[i] - extent;
-      if (room < 0 || y.dims[i + 2] != room / by.stride[i] + 1) return false;
-    }
-    return true;
-  }
-
-  // Calls visit(place in x, in w, in y) for every product.
-  template <typename Visit>
-  void products(Visit visit) const {
-    const size_t axes = by.pad.size();
-    int in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1};
-    int pad[3] = {}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};
-    for (size_t i = 0; i < axes; i++) {
-      const size_t axis = 3 - axes + i;
-      in[axis] = x.dims[i + 2];
-      out[axis] = y.dims[i + 2];
-      kernel[axis] = w.dims[i + 2];
-      pad[axis] = by.pad[i];
-      stride[axis] = by.stride[i];
-      dilation[axis] = by.dilation[i];
-    }
-    const int c = x.dims[1], k = y.dims[1], depth = w.dims[1], filters = k / by.groups;
-    const int pixels = out[0] * out[1] * out[2], taps = kernel[0] * kernel[1] * kernel[2];
-    for (int n = 0; n < x.dims[0]; n++) {
-      for (int pixel = 0; pixel < pixels; pixel++) {
-        const int at[3] = {pixel / out[2] / out[1], pixel / out[2] % out[1], pixel % out[2]};
-        for (int tap = 0; tap < taps; tap++) {
-          const int of[3] = {tap / kernel[2] / kernel[1], tap / kernel[2] % kernel[1], tap % kernel[2]};
-          size_t place = static_cast<size_t>(n);
-          bool inside = true;
-          for (int i = 0; i < 3; i++) {
-            const int position = at[i] * stride[i] + of[i] * dilation[i] - pad[i];
-            inside = inside && position >= 0 && position < in[i];
-            place = place * static_cast<size_t>(in[i]) + static_cast<size_t>(std::max(position, 0));
-          }
-          if (!inside) continue;
-          for (int filter = 0; filter < k; filter++) {
-            const size_t from = place * static_cast<size_t>(c) + static_cast<size_t>(filter / filters * depth);
-            const size_t weight = (static_cast<size_t>(filter) * static_cast<size_t>(taps) + static_cast<size_t>(tap)) *
-                                  static_cast<size_t>(depth);
-            const size_t to = (static_cast<size_t>(n) * static_cast<size_t>(pixels) + static_cast<size_t>(pixel)) *
-                                  static_cast<size_t>(k) +
-                              static_cast<size_t>(filter);
-            for (size_t i = 0; i < static_cast<size_t>(depth); i++) visit(from + i, weight + i, to);
-          }
-        }
-      }
-    }
-  }
-
-  float operand(float x) const { return by.math == DnnMath::kFma ? x : tf32(x); }
-};
 
 // to = factor * to + sums, where factor 0 reads nothing.
 void store(const std::vector<double>& sums, float factor, float* to) {
