@@ -5,6 +5,7 @@ import { assign, lower } from '../lib/compile/lower.js';
 import { align, bytesOf, type Program } from '../lib/compile/program.js';
 import { Graph, type Value, type Variable } from '../lib/graph/graph.js';
 import { gradients } from '../lib/ops/autodiff.js';
+import { convDxOp } from '../lib/ops/conv.js';
 import { elementwise } from '../lib/ops/map.js';
 import { matmul, matmulOp } from '../lib/ops/matmul.js';
 import { mean, sum } from '../lib/ops/reduce_sum.js';
@@ -88,6 +89,22 @@ describe('the mask of relu in the product before it', () => {
     expect(lines.filter((line) => /step\(/.test(line))).to.deep.equal([]);
   });
 
+  it('is in the input gradient of a convolution, too, on the smaller side of max-pooling', () => {
+    const { layers } = gs;
+    const conv = (filters: number): gs.Layer => layers.conv2d({ filters, kernelSize: 3, activation: 'relu' });
+    using model = gs.sequential([
+      layers.conv2d({ filters: 3, kernelSize: 3, activation: 'relu', inputShape: [16, 16, 2] }),
+      conv(4),
+      layers.maxPooling2d({ poolSize: 2 }),
+      conv(5),
+      layers.globalAveragePooling2d(),
+    ]);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' });
+    const lines = describeProgram(model, { kind: 'train', rows: 2 }).split('\n');
+    const masks = lines.filter((line) => line.includes(' convDx ')).map((line) => /mask:f32(\[[\d,]+\])/.exec(line)?.[1]);
+    expect(masks).to.deep.equal(['[2,6,6,4]', '[2,14,14,3]']);
+  });
+
   const left: [why: string, build: (inputs: Inputs) => Value[]][] = [
     [
       'others read the product',
@@ -115,6 +132,15 @@ describe('the mask of relu in the product before it', () => {
       expect(masking(program)).to.deep.equal([]);
     });
   }
+
+  it('a convolution refuses a mask of another shape', () => {
+    expect(() =>
+      lowerOn('cpu', (read) => {
+        const [dy, w, mask] = [read('dy', [1, 2, 2, 3]), read('w', [3, 3, 2, 3]), read('mask', [1, 4, 4, 3])];
+        return [dy.graph.add(convDxOp, { dy, w, mask }, { shape: [1, 4, 4, 2] }).outputs.dx!];
+      }),
+    ).to.throw(gs.GradstepError, 'Expected a mask of shape [1, 4, 4, 2] but received [1, 4, 4, 3]');
+  });
 
   describe('a product that masks', () => {
     const maskedBack = ({ dy, w2, y }: Inputs): Value =>

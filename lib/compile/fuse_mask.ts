@@ -1,7 +1,9 @@
 /**
- * The way back through dense layers with relu: a product times step(y), y being what the relu below yielded, masks as it
- * writes; and the sums of its columns, the gradient of the bias below, are made by the same kernel. See fuse.ts.
+ * The way back through dense layers and convolutions with relu: a product, or the input gradient of a convolution, times step(y),
+ * y being what the relu below yielded, masks as it writes; and the sums of a product's columns, the gradient of the bias below, are
+ * made by the same kernel. See fuse.ts.
  */
+import { convDxOp } from '../ops/conv.js';
 import { matmulOp } from '../ops/matmul.js';
 import { reduceSum } from '../ops/reduce_sum.js';
 import { isMapOf } from './is_map_of.js';
@@ -12,7 +14,7 @@ export function maskedProducts(list: Instruction[]): Instruction[] {
   const uses = new Uses(list);
   for (const mul of list) {
     const masked = maskedProduct(uses, mul);
-    if (masked) addColumnSums(uses, masked, masked.outputs.y!);
+    if (masked?.op === matmulOp) addColumnSums(uses, masked, masked.outputs.y!);
   }
   return uses.instructions;
 }
@@ -45,7 +47,7 @@ export function timesSlope(uses: Uses, mul: Instruction, name: 'step' | 'geluSlo
   if (uses.areWrittenBetween(factors, product, mul) || uses.areWrittenBetween([of.buffer], slope, mul)) return undefined;
   // A map may write over what it reads; a product may not.
   if ([...factors, of.buffer].some((read) => overlap(read, result.buffer))) return undefined;
-  const { shape } = product.outputs.y!;
+  const [{ shape }] = Object.values(product.outputs) as [Operand];
   return { product, slope, of: { ...of, shape }, result: { ...result, shape } };
 }
 
@@ -54,7 +56,8 @@ function maskedProduct(uses: Uses, mul: Instruction): Instruction | undefined {
   const found = timesSlope(uses, mul, 'step');
   if (!found) return undefined;
   const { product, slope, of, result } = found;
-  const masked: Instruction = { ...product, inputs: { ...product.inputs, mask: of }, outputs: { y: result } };
+  const [output] = Object.keys(product.outputs) as [string];
+  const masked: Instruction = { ...product, inputs: { ...product.inputs, mask: of }, outputs: { [output]: result } };
   uses.remove(product);
   uses.remove(slope);
   uses.replace(mul, masked);
@@ -66,7 +69,8 @@ function buffersOf({ inputs }: Instruction): Buffer[] {
 }
 
 function isPlainProduct({ op, inputs, attrs, accumulate }: Instruction): boolean {
-  return op === matmulOp && attrs.activation === 'linear' && !inputs.mask && accumulate.length === 0;
+  const isLinear = op === convDxOp || (op === matmulOp && attrs.activation === 'linear');
+  return isLinear && !inputs.mask && accumulate.length === 0;
 }
 
 /** The sums of the columns of a product with a slope, unless the memory that they go to is in use until they are made. */

@@ -4,12 +4,14 @@
  * y[n,p,q,o] = activation(bias[o] + Σ_{i,j,c} x[n, p·s + i·d − pad, q·s + j·d − pad, g·C + c] · w[i,j,c,o]),
  * where group g = ⌊o / (out/groups)⌋ sees the C = in/groups channels that are its own. convDx is the gradient by the
  * input (a transposed convolution), convDw by the kernel (and, optionally, the bias); each is the derivative of the
- * others, so the three can be differentiated any number of times.
+ * others, so the three can be differentiated any number of times. With `mask`, what a relu below has yielded, dx is 0 where
+ * mask is not above 0: the gradient goes back through that relu (not together with `accumulate`).
  */
 import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
-import { formatShape, type Shape } from '../graph/shape.js';
+import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { elementwise } from './map.js';
 import { EPILOGUES } from './matmul.js';
 import { precision } from './precision.js';
 import { sum } from './reduce_sum.js';
@@ -75,24 +77,29 @@ export const convOp = defineOp({
 
 export const convDxOp = defineOp({
   name: 'convDx',
-  inputs: { dy: { dtypes: ['float32'] }, w: { dtypes: ['float32'] } },
+  inputs: { dy: { dtypes: ['float32'] }, w: { dtypes: ['float32'] }, mask: { dtypes: ['float32'], optional: true } },
   outputs: { dx: { dtypes: ['float32'], accumulate: true } },
   attrs: { ...geometry, shape: { type: 'dims' }, precision },
-  infer({ dy, w }, attrs) {
+  infer({ dy, w, mask }, attrs) {
     const shape = attrs.shape as number[];
     const y = convolved(shape, w!.shape, attrs);
     if (dy!.shape.length !== y.length || dy!.shape.some((d, i) => d !== y[i])) {
       const [from, to] = [formatShape(dy!.shape), formatShape(shape)];
       throw new GradstepError('ERR_SHAPE', `A transposed convolution of ${from} with this window does not make ${to}`);
     }
+    if (mask && !sameShape(mask.shape, shape)) {
+      const [given, wanted] = [formatShape(mask.shape), formatShape(shape)];
+      throw new GradstepError('ERR_SHAPE', `Expected a mask of shape ${wanted} but received ${given}`);
+    }
     return { dx: { dtype: 'float32', shape } };
   },
   backward({ node, grads, needs }) {
-    const { dy, w } = node.inputs as { dy: Value; w: Value };
+    const { dy, w, mask } = node.inputs as { dy: Value; w: Value; mask?: Value };
     const window = pickAttrs(node.attrs, kept);
+    const ddx = mask ? elementwise('mul', grads.dx!, elementwise('step', mask)) : grads.dx!;
     return {
-      dy: needs('dy') ? conv(grads.dx!, w, window) : undefined,
-      w: needs('w') ? convDw(grads.dx!, dy, w.shape, window) : undefined,
+      dy: needs('dy') ? conv(ddx, w, window) : undefined,
+      w: needs('w') ? convDw(ddx, dy, w.shape, window) : undefined,
     };
   },
 });

@@ -124,21 +124,25 @@ GRADSTEP_TILES void multiply(const uint16_t* positions, int64_t in, const uint16
   if constexpr (kA > 3) _tile_stored(3, sums + 3 * kSumTile, kSumBytes);
 }
 
-// y, at those of some positions that have a pixel: kB * 16 outputs of it from sums, with bias and relu.
+// y, at those of some positions that have a pixel: kB * 16 outputs of it from sums.
 template <int kB>
-GRADSTEP_TILES void write(const float* sums, const int32_t* at, int64_t positions, const float* bias, float* y,
-                          int64_t out, int64_t output, bool relu, bool accumulate) {
+GRADSTEP_TILES void write(const float* sums, const int32_t* at, int64_t positions, float* y, int64_t out,
+                          int64_t output, const ConvTiles::Epilogue& e) {
   for (int b = 0; b < kB; b++) {
     const int64_t channel = output + b * kBlock;
     const __mmask16 lanes = lanes_of(out, channel);
-    const __m512 offset = bias ? _mm512_maskz_loadu_ps(lanes, bias + channel) : _mm512_setzero_ps();
-    const __m512 least = relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
+    const __m512 offset = e.bias ? _mm512_maskz_loadu_ps(lanes, e.bias + channel) : _mm512_setzero_ps();
+    const __m512 least = e.relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
     for (int64_t p = 0; p < positions; p++) {
       if (at[p] < 0) continue;
       float* to = y + at[p] * out + channel;
       __m512 value = _mm512_add_ps(_mm512_load_ps(sums + (p * kB + b) * kBlock), offset);
       value = _mm512_max_ps(least, value);  // of NaN and a number it takes the second
-      if (accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(lanes, to));
+      if (e.accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(lanes, to));
+      if (e.mask) {
+        const __m512 mask = _mm512_maskz_loadu_ps(lanes, e.mask + at[p] * out + channel);
+        value = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(mask, _mm512_setzero_ps(), _CMP_GT_OQ), value);
+      }
       _mm512_mask_storeu_ps(to, lanes, value);
     }
   }
@@ -179,8 +183,8 @@ GRADSTEP_TILES void ConvTiles::round_image(const float* x, uint16_t* grid) const
   }
 }
 
-void ConvTiles::convolve(const uint16_t* grid, const uint16_t* kernel, const float* bias, float* y, bool relu,
-                         bool accumulate, float* sums) const {
+void ConvTiles::convolve(const uint16_t* grid, const uint16_t* kernel, float* y, const Epilogue& epilogue,
+                         float* sums) const {
   const TileScope scope;
   const int64_t kernel_block = static_cast<int64_t>(terms_.size()) * kTileElements;
   const int32_t* at = grid_.y_at.data();
@@ -193,10 +197,10 @@ void ConvTiles::convolve(const uint16_t* grid, const uint16_t* kernel, const flo
       const uint16_t* from = grid + p * in_;
       if (two) {
         multiply<2, 2>(from, in_, columns, kernel_block, terms_, sums);
-        write<2>(sums, at + p, n, bias, y, out_, b * kBlock, relu, accumulate);
+        write<2>(sums, at + p, n, y, out_, b * kBlock, epilogue);
       } else {
         multiply<4, 1>(from, in_, columns, kernel_block, terms_, sums);
-        write<1>(sums, at + p, n, bias, y, out_, b * kBlock, relu, accumulate);
+        write<1>(sums, at + p, n, y, out_, b * kBlock, epilogue);
       }
     }
   }
@@ -206,12 +210,11 @@ void ConvTiles::convolve(const uint16_t* grid, const uint16_t* kernel, const flo
 
 void ConvTiles::pack_kernel(const float*, uint16_t*) const {}
 void ConvTiles::round_image(const float*, uint16_t*) const {}
-void ConvTiles::convolve(const uint16_t*, const uint16_t*, const float*, float*, bool, bool, float*) const {}
+void ConvTiles::convolve(const uint16_t*, const uint16_t*, float*, const Epilogue&, float*) const {}
 
 #endif
 
-void ConvTiles::run(const float* x, const float* w, const float* bias, float* y, bool relu, bool accumulate,
-                    void* workspace) const {
+void ConvTiles::run(const float* x, const float* w, float* y, const Epilogue& epilogue, void* workspace) const {
   uint16_t* kernel = static_cast<uint16_t*>(workspace);
   char* parts = static_cast<char*>(workspace) + whole_lines(kernel_elements() * sizeof(uint16_t));
   const size_t grid_bytes = whole_lines(grid_elements() * sizeof(uint16_t));
@@ -223,7 +226,10 @@ void ConvTiles::run(const float* x, const float* w, const float* bias, float* y,
     std::memset(grid, 0, grid_bytes);  // places without a pixel: no image writes there
     for (int64_t image = begin; image < end; image++) {
       round_image(x + image * grid_.x_pixels * in_, grid);
-      convolve(grid, kernel, bias, y + image * grid_.y_pixels * out_, relu, accumulate, sums);
+      const int64_t at = image * grid_.y_pixels * out_;
+      Epilogue of_image = epilogue;
+      if (epilogue.mask) of_image.mask += at;
+      convolve(grid, kernel, y + at, of_image, sums);
     }
   });
 }

@@ -24,9 +24,13 @@ class ConvTiles {
   // Whether image and kernel stay in a core's cache; and there must be an image for each thread.
   bool fits() const;
   size_t bytes() const;  // of workspace
-  // y is overwritten, or added to; bias [out] may be null.
-  void run(const float* x, const float* w, const float* bias, float* y, bool relu, bool accumulate,
-           void* workspace) const;
+  struct Epilogue {
+    const float* bias = nullptr;  // [out]
+    bool relu = false;
+    bool accumulate = false;      // y is added to
+    const float* mask = nullptr;  // like y, which is 0 where it is not above 0; not together with accumulate
+  };
+  void run(const float* x, const float* w, float* y, const Epilogue& epilogue, void* workspace) const;
 
  private:
   // Neighbouring pixels that are neighbours on the grid.
@@ -41,8 +45,7 @@ class ConvTiles {
 
   void pack_kernel(const float* w, uint16_t* packed) const;
   void round_image(const float* x, uint16_t* grid) const;
-  void convolve(const uint16_t* grid, const uint16_t* kernel, const float* bias, float* y, bool relu, bool accumulate,
-                float* sums) const;
+  void convolve(const uint16_t* grid, const uint16_t* kernel, float* y, const Epilogue& epilogue, float* sums) const;
   int64_t grid_elements() const;
   int64_t kernel_elements() const;
 

@@ -143,7 +143,9 @@ GRADSTEP_VECTORISED void results(const WinogradShape& s, const Plan& p, const Wi
   for (int64_t t = 0; t < count; t++) {
     const Tile tile = tile_at(p, first + t);
     const Inside rows(tile.y, kOut, s.out_h), columns(tile.x, kOut, s.out_w);
-    float* const to = f.y + ((tile.image * s.out_h + tile.y) * s.out_w + tile.x) * s.filters;
+    const int64_t place = ((tile.image * s.out_h + tile.y) * s.out_w + tile.x) * s.filters;
+    float* const to = f.y + place;
+    const float* const mask = f.mask ? f.mask + place : nullptr;
     for (int64_t c = 0; c < s.filters; c += kLanes) {
       const Lanes bias = f.bias ? load_lanes(f.bias + c) : Lanes{};
       const float* from = m + t * s.filters + c;
@@ -156,6 +158,7 @@ GRADSTEP_VECTORISED void results(const WinogradShape& s, const Plan& p, const Wi
             float* place = to + (r * s.out_w + k) * s.filters + c;
             value += bias;
             if (f.relu) value = value < Lanes{} ? Lanes{} : value;  // NaN stays, as in scalar::relu
+            if (mask) value = load_lanes(mask + (r * s.out_w + k) * s.filters + c) > Lanes{} ? value : Lanes{};
             if (f.accumulate) value += load_lanes(place);
             store_lanes(place, value);
           });

@@ -32,6 +32,7 @@ struct WinogradForward {
   bool transposed;
   bool relu;
   bool accumulate;
+  const float* mask;  // like y, which is 0 where it is not above 0; null: none; not together with accumulate
 };
 
 void winograd_forward(const WinogradShape& shape, const WinogradForward& f, void* workspace, int threads);

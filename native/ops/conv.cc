@@ -17,6 +17,7 @@
 #include "cpu/conv_dw_tiles.h"
 #include "cpu/conv_shape.h"
 #include "cpu/conv_tiles.h"
+#include "cpu/masked_rows.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 
@@ -94,7 +95,7 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
     const float* bias = prepare.at(args.bias);
     return winograd(prepare, *shape,
-                    {prepare.at(args.x), prepare.at(args.w), bias, prepare.at(args.y), false, relu, false});
+                    {prepare.at(args.x), prepare.at(args.w), bias, prepare.at(args.y), false, relu, false, nullptr});
   }
   if (const auto shape = direct_shape(conv, kind)) {
     void* workspace = prepare.workspace(direct_conv_bytes(*shape, prepare.threads()));
@@ -116,7 +117,7 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
     if (tiles->fits()) {
       void* workspace = prepare.workspace(tiles->bytes());
       return [=, x = prepare.at(args.x), w = prepare.at(args.w), bias = prepare.at(args.bias), y = prepare.at(args.y)] {
-        tiles->run(x, w, bias, y, relu, false, workspace);
+        tiles->run(x, w, y, {bias, relu, false, nullptr}, workspace);
       };
     }
   }
@@ -165,7 +166,8 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   OperandKind kind = operand_kind(args.precision == ConvDxArgs::kPrecisionBfloat16);
   if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
     return winograd(prepare, input_gradient_of(*shape),
-                    {prepare.at(args.dy), prepare.at(args.w), nullptr, prepare.at(args.dx), true, false, accumulate});
+                    {prepare.at(args.dy), prepare.at(args.w), nullptr, prepare.at(args.dx), true, false, accumulate,
+                     prepare.at(args.mask)});
   }
   const Dnnl& d = prepare.dnnl();
   const bool reversed = as_forward(conv);
@@ -176,8 +178,9 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
                                                    ConvTiles::kBackwards, prepare.threads());
     if (tiles->fits()) {
       void* workspace = prepare.workspace(tiles->bytes());
-      return [=, dy = prepare.at(args.dy), w = prepare.at(args.w), dx = prepare.at(args.dx)] {
-        tiles->run(dy, w, nullptr, dx, false, accumulate, workspace);
+      return [=, dy = prepare.at(args.dy), w = prepare.at(args.w), dx = prepare.at(args.dx),
+              mask = prepare.at(args.mask)] {
+        tiles->run(dy, w, dx, {nullptr, false, accumulate, mask}, workspace);
       };
     }
   }
@@ -229,6 +232,7 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(scratch, d.engine, workspace + at_scratch));
   const Primitive packing = reorder(d, plain, turned, packed, workspace + at_kernel);
   const int64_t filters = conv.y[1], taps = args.w.size() / filters;
+  const MaskedRows masked{dx, prepare.at(args.mask), nullptr, args.dx.size(), 1};
   return [=, times = conv.times, n = args.dx.size(), threads = prepare.threads()] {
     dy.round_to(place_dy, threads);
     w.round_to(place_w, threads);
@@ -240,6 +244,7 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
     } else if (accumulate) {
       parallel_add(dx, target, n, threads);
     }
+    if (masked.mask) masked.run(nullptr, threads);
   };
 }
 

@@ -1,8 +1,8 @@
 // conv and its two gradients on CUDA, channels last: implicit GEMMs, so nothing is unfolded into memory. In float32,
 // or, where that is asked for, on tensor cores with operands rounded to TF32 or bfloat16; where the device has none for
-// it, the rounded numbers are multiplied as float32. conv applies bias and relu as it writes; conv_dx can add to dx.
-// conv_dw sums over every output pixel of the batch. Any sum may be cut into slices that run side by side, whose
-// results are added in order by a second launch. conv_dx is one launch for each class of elements (see conv.cuh).
+// it, the rounded numbers are multiplied as float32. conv applies bias and relu as it writes; conv_dx can add to dx, or
+// mask it. conv_dw sums over every output pixel of the batch. Any sum may be cut into slices that run side by side,
+// whose results are added in order by a second launch. conv_dx is one launch for each class of elements (see conv.cuh).
 // Groups run side by side in one grid; depthwise convolutions have kernels of their own (depthwise.cuh). All three
 // write every element, in an order that depends on the shape, the device and the way that was chosen only. cuDNN's
 // kernels are further ways, where there is that library (conv_cudnn.cuh).
@@ -338,6 +338,18 @@ Step fastest_of(Prepare& prepare, std::string what, const Args& args, const Tens
   return fastest_way(prepare, what, ways, results, product_tolerance(terms, precision_of(args)));
 }
 
+// The relu below conv_dx, on whichever kernel it runs.
+template <int kWidth>
+__global__ void __launch_bounds__(kSumThreads) mask_kernel(int64_t packs, const float* mask, float* dx) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
+  if (i >= packs) return;
+  const Pack<float, kWidth> above = load_pack<kWidth>(mask + i * kWidth);
+  Pack<float, kWidth> left = load_pack<kWidth>(dx + i * kWidth);
+#pragma unroll
+  for (int e = 0; e < kWidth; e++) left.v[e] = above.v[e] > 0.f ? left.v[e] : 0.f;
+  store_pack(dx + i * kWidth, left);
+}
+
 }  // namespace
 
 Step conv(Prepare& prepare, const ConvArgs& args) {
@@ -351,8 +363,16 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
 Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   if (args.dx.size() == 0) return nothing();
   const char* const flags = args.accumulate_dx != 0 ? " accumulate" : "";
-  return fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, args.w, {args.dx},
-                    args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
+  const Step step = fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, args.w,
+                               {args.dx}, args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
+  if (!args.mask.present()) return step;
+  return [=, mask = prepare.at<const float>(args.mask), dx = prepare.at(args.dx),
+          n = args.dx.size()](cudaStream_t stream) {
+    step(stream);
+    const int width = n % 4 == 0 ? 4 : 1;
+    launch(stream, width == 4 ? mask_kernel<4> : mask_kernel<1>, blocks_for(n / width, kSumThreads), dim3(kSumThreads),
+           n / width, mask, dx);
+  };
 }
 
 Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {

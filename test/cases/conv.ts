@@ -204,6 +204,22 @@ export function transposed(name: string, x: Numbers, w: Numbers, g: ConvWindow, 
   };
 }
 
+/** The gradient by the input where it goes back through the relu that yielded `mask`; one element in nine of that is exactly 0. */
+function masked(name: string, x: Numbers, w: Numbers, g: ConvWindow, precision?: Rounded): OpCase {
+  const { inputs, reference, terms } = transposed(name, x, w, g, precision);
+  const relu = Array.from({ length: sizeOf(x) }, (_, i) => ((i * 7) % 9) - 4);
+  return {
+    name: `masked: ${name}`,
+    inputs: { ...inputs, mask: { shape: x, data: relu } },
+    build: ({ dy, w: weights, mask }) => ({
+      y: dy!.graph.add(convDxOp, { dy, w: weights, mask }, { ...g, shape: x, ...(precision && { precision }) }).outputs.dx!,
+    }),
+    reference: (v, backend) => ({ y: reference(v, backend).y!.map((s, i) => (relu[i]! > 0 ? s : 0)) }),
+    gradients: precision ? [] : ['dy', 'w'],
+    terms: terms!,
+  };
+}
+
 export const SAME = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const SAME_DEEP = { ...SAME, padFront: 1, padBack: 1 };
 const uneven = { padTop: 2, padBottom: 1, padRight: 1 };
@@ -286,6 +302,16 @@ export const cases: OpCase[] = [
   convolution('three axes, groups, relu', [2, 2, 3, 3, 4], [2, 2, 2, 2, 6], { padBack: 1, groups: 2 }, true, true),
   transposed('transposed, stride 2 that leaves a row over', [1, 6, 5, 3], [3, 2, 3, 2], { strideH: 2, strideW: 2, padTop: 1 }),
   transposed('transposed, grouped', [1, 5, 4, 4], [2, 3, 2, 6], { padLeft: 1, strideW: 2, groups: 2 }),
+  masked('3×3', [2, 6, 5, 3], [3, 3, 3, 4], SAME),
+  masked('16 to 32 channels', [1, 7, 9, 16], [3, 3, 16, 32], SAME),
+  masked('stride 2, two groups', [1, 7, 6, 8], [2, 3, 4, 6], { strideH: 2, strideW: 2, groups: 2 }),
+  masked('many rows, stride 3 that leaves columns over', [2, 19, 40, 8], [2, 3, 8, 12], { strideW: 3 }),
+  masked('depthwise', [1, 5, 4, 17], [3, 3, 1, 17], { ...SAME, groups: 17 }),
+  masked('depthwise, two channels from each', [1, 5, 4, 9], [3, 3, 1, 18], { ...SAME, groups: 9 }),
+  masked('three axes', [1, 4, 3, 5, 4], [2, 3, 2, 4, 3], { padFront: 1, padTop: 1, padRight: 1 }),
+  masked('16 to 32 channels in bfloat16', [2, 9, 10, 16], [3, 3, 16, 32], SAME, 'bfloat16'),
+  masked('stride 2 in bfloat16', [2, 9, 8, 16], [3, 3, 16, 32], { strideH: 2, strideW: 2, padTop: 1 }, 'bfloat16'),
+  masked('20 channels in tf32', [2, 9, 8, 20], [3, 3, 20, 12], SAME, 'tf32'),
   {
     name: 'a kernel used twice and an input used twice: gradients accumulate',
     inputs: { x: { shape: [2, 5, 5, 2] }, z: { shape: [1, 4, 5, 2] }, w: { shape: [3, 3, 2, 3] }, u: { shape: [2, 2, 2, 2] } },
