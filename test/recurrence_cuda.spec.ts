@@ -106,7 +106,8 @@ describe('the form of a recurrence on emulated CUDA', () => {
       using model = gs.sequential([gs.layers.lstm({ units: 32, inputShape: [2, 4] }), gs.layers.dense({ units: 1 })]);
       model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cuda-emulated', seed: 4 });
       const options = { batchSize: 27, shuffle: false };
-      const first = await model.fit(x, y, { ...options, epochs: 1 });
+      const batch = [gs.tensor(x.data.slice(0, 27 * 8), [27, 2, 4]), gs.tensor(y.data.slice(0, 27), [27, 1])] as const;
+      const first = await model.fit(...batch, { ...options, epochs: 1 });
       await model.predict(gs.tensor(new Float32Array(8), [1, 2, 4]));
       const later = await model.fit(x, y, { ...options, epochs: 2 });
       return [...first.loss, ...later.loss];

@@ -235,8 +235,8 @@ void run_block(int first) {
 unsigned count_of(const Thread& thread) { return *reinterpret_cast<const unsigned*>(thread.value); }
 
 // Blocks that wait for others: each runs as far as it can before the next one does, in another order after every round,
-// so that what one block leaves for another too late, or takes too early, shows. Of the groups that may go on only one
-// does, under all orders but the natural one, so that groups get ahead of one another.
+// so that what one block leaves for another too late, or takes too early, shows. Of those that may go on only some do,
+// under all orders but the natural one, so that blocks get as far ahead of one another as their barrier lets them.
 void run_blocks_at_once() {
   const uint64_t blocks = count(grid->grid);
   if (block_threads % kWarp != 0) {
@@ -264,14 +264,14 @@ void run_blocks_at_once() {
       return;
     }
     if (all_in(State::kDone, 0, n)) return;
-    uint64_t chosen = 0;  // where those who go on are counted
+    bool goes_on = false;
     for (uint64_t b = 0; b < blocks; b++) {
       Thread* const thread = awaiting(static_cast<int>(order.at(b)) * block_threads);
       if (thread == nullptr || static_cast<int>(count_of(*thread) - thread->mask) < 0) continue;
-      if (chosen == 0) chosen = thread->value;
-      if (grid->seed == 0 || thread->value == chosen) thread->state = State::kReady;
+      if (grid->seed == 0 || !goes_on || random(random_state) % 2 == 0) thread->state = State::kReady;
+      goes_on = true;
     }
-    if (chosen != 0) continue;
+    if (goes_on) continue;
     for (uint64_t b = 0; b < blocks; b++) {
       const Thread* const thread = awaiting(static_cast<int>(b) * block_threads);
       if (thread == nullptr) continue;
