@@ -124,6 +124,7 @@ describe('the form of a recurrence on emulated CUDA', () => {
     let folder: string;
     let traced: Traced;
     let session: NativeSession;
+    const { GRADSTEP_CACHE: cache } = process.env;
     beforeEach(() => {
       delete process.env.GRADSTEP_CUDA_WAYS;
       folder = mkdtempSync(join(tmpdir(), 'gradstep-ways-'));
@@ -134,7 +135,7 @@ describe('the form of a recurrence on emulated CUDA', () => {
     afterEach(async () => {
       await session.dispose();
       traced.end();
-      delete process.env.GRADSTEP_CACHE;
+      process.env.GRADSTEP_CACHE = cache;
       rmSync(folder, { recursive: true });
     });
 
