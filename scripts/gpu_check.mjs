@@ -170,7 +170,7 @@ function stageNamed(name, options, gpu) {
       };
     case 'ops':
       return (log) => {
-        const ways = ['recurrence_cuda', 'dense_cuda', 'conv_cudnn'].map((name) => `test/${name}.spec.ts`);
+        const ways = ['recurrence_cuda', 'dense_cuda', 'conv_ways', 'conv_cudnn'].map((name) => `test/${name}.spec.ts`);
         return tests(['test/op_table.spec.ts', ...ways], log);
       };
     case 'golden':
@@ -203,13 +203,14 @@ async function main() {
   if (cublas) process.env.LD_LIBRARY_PATH = [cublas, process.env.LD_LIBRARY_PATH].filter((path) => path).join(delimiter);
   const date = new Date();
   const cuda = /CUDA Version *: *([\d.]+)/.exec(said('nvidia-smi', []))?.[1] ?? 'unknown';
+  const cudnn = cudnnVersion(said('python3', ['-c', ASK_CUDNN]));
   const command = ['npm run gpu:check --', ...process.argv.slice(2)].join(' ');
   const folder = resolve(root, options.out);
   const path = join(folder, reportName(gpu.name, date));
   mkdirSync(folder, { recursive: true });
   const keep = (soFar) => {
     const smClockAfterMHz = firstGpu()?.smClockMHz ?? 'unknown';
-    const report = { date: date.toISOString(), command, device: DEVICE, gpu, cuda, smClockAfterMHz, stages: soFar };
+    const report = { date: date.toISOString(), command, device: DEVICE, gpu, cuda, cudnn, smClockAfterMHz, stages: soFar };
     writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 1)}\n`);
     writeFileSync(`${path}.md`, markdownOf(report));
   };
