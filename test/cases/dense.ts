@@ -94,6 +94,7 @@ function layer(l: Layer, { wanted = ['dz', 'sums'], note = '' }: Build = {}): Op
     reference: (x, backend) => outs(valuesOf(l, x, backend)) as Numbers,
     gradients: [],
     terms: inputs + outputs + rows,
+    ...(most && { largest: most }),
   };
 }
 
@@ -168,6 +169,7 @@ function byWeights(
     },
     gradients: [],
     terms: rows,
+    ...(most && { largest: most }),
   };
 }
 

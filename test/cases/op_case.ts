@@ -33,6 +33,8 @@ export interface OpCase {
   gradients?: readonly string[];
   /** Number of terms summed into one result: scales the absolute tolerance. */
   terms?: number;
+  /** The largest operand of products, where that is more than about 1: how far off it may be what a library does not round. */
+  largest?: number;
   /** Steps to run; 1 by default. */
   steps?: number;
   /** rtol where the default (1.3e-6) does not apply, with the reason in a comment. */

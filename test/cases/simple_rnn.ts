@@ -74,8 +74,8 @@ export const cases: OpCase[] = [
       ['bfloat16', 19, 116],
       ['tf32', 19, 116],
     ] as const
-  ).map(([precision, b, h]) =>
-    many(`in ${precision}, exact numbers, ${b} rows of ${h} units`, {
+  ).map(([precision, b, h]) => ({
+    ...many(`in ${precision}, exact numbers, ${b} rows of ${h} units`, {
       b,
       t: 3,
       h,
@@ -91,5 +91,6 @@ export const cases: OpCase[] = [
         dh: wholes(b * h, 93 / 64, 5),
       },
     }),
-  ),
+    largest: 2,
+  })),
 ];
