@@ -109,7 +109,7 @@ describe('bench: workloads', () => {
     using model = mlp.build();
     model.compile({ optimizer: mlp.optimizer(), loss: 'sparseCategoricalCrossentropy', device: 'cpu', seed: 1 });
     const { instructions } = programOf(model, { kind: 'train', rows: mlp.batch }, 'cuda').program;
-    expect(instructions).to.have.length(16);
+    expect(instructions).to.have.length(15);
     // Rows; three layers; the loss; two layers back, the first one's weights; update; counter. The rest runs beside them.
     expect(floorOf(mlp, 'cuda-emulated', 'float32', idle)).to.be.closeTo(10 * 2e-3, 1e-9);
     expect(printTable({ limits: { ...limits, perNode: 2e-6 }, outcomes: ROWS })).to.contain(

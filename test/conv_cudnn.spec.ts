@@ -50,6 +50,8 @@ const BEYOND_IT = [
   'three axes',
   'three axes, strides and dilations',
   'three axes, groups, relu',
+  'masked: three axes',
+  'masked: stride 2 in bfloat16',
   'three axes, bias and relu in bfloat16',
   'transposed in bfloat16',
   'transposed in tf32',

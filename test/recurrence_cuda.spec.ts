@@ -20,10 +20,13 @@ import { forwardOnly, large } from './cases/recurrence_case.js';
 import { simpleRnnCell } from './cases/simple_rnn.js';
 import type { NativeSession } from '../binding.js';
 
-const ways = process.env.GRADSTEP_CUDA_WAYS;
-afterEach(() => {
-  process.env.GRADSTEP_CUDA_WAYS = ways;
-});
+/** Behind each test of the block that calls it. */
+function setWaysBack(): void {
+  const ways = process.env.GRADSTEP_CUDA_WAYS;
+  afterEach(() => {
+    process.env.GRADSTEP_CUDA_WAYS = ways;
+  });
+}
 
 /** Whether the kernel takes a case, as far as that does not depend on the device. */
 function isTaken({ name, inputs }: OpCase): boolean {
@@ -32,6 +35,7 @@ function isTaken({ name, inputs }: OpCase): boolean {
 
 function compareInOneKernel(backend: TestBackend, open: () => NativeSession, wanted: (test: OpCase) => boolean): void {
   let session: NativeSession;
+  setWaysBack();
   before(() => (session = open()));
   beforeEach(() => (process.env.GRADSTEP_CUDA_WAYS = 'persistent'));
   after(() => session.dispose());
@@ -69,6 +73,7 @@ for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
 
 describe('the form of a recurrence on emulated CUDA', () => {
   const guarded = { guardBytes: 64, fusion: true };
+  setWaysBack();
 
   async function nodes(): Promise<number> {
     const traced = new Traced();
