@@ -43,7 +43,7 @@ __global__ void neighbour(float* x) {
   if (kBarrier) {
     __syncwarp();
   } else {
-    __any_sync(kAllLanes, true);
+    static_cast<void>(__any_sync(kAllLanes, true));
   }
   x[threadIdx.x] = tile[threadIdx.x ^ 1];
 }
@@ -99,22 +99,14 @@ __global__ void hurry(float* x) {
   all.wait();
 }
 
-// Blocks of another group have not been waited for.
-__global__ void other_group(float* x) {
+// Two groups of blocks: those whose numbers are even, and the others. Nobody has waited for the next block.
+template <unsigned kDistance>
+__global__ void read_from(float* x) {
   GroupBarrier own(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1 - blockIdx.x % 2), gridDim.x / 2);
   if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
   own.arrive();
   own.wait();
-  const float got = x[(blockIdx.x + 1) % gridDim.x];
-  if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
-}
-
-__global__ void own_group(float* x) {
-  GroupBarrier own(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1 - blockIdx.x % 2), gridDim.x / 2);
-  if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
-  own.arrive();
-  own.wait();
-  const float got = x[(blockIdx.x + 2) % gridDim.x];
+  const float got = x[(blockIdx.x + kDistance) % gridDim.x];
   if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
 }
 
@@ -179,8 +171,8 @@ int main_of_test() {
   run_at_once("pass around", pass_around<true>);
   run_at_once("pass around without a barrier", pass_around<false>);
   run_at_once("write before others were waited for", hurry);
-  run_at_once("read what another group wrote", other_group);
-  run_at_once("read what the own group wrote", own_group);
+  run_at_once("read what another group wrote", read_from<1>);
+  run_at_once("read what the own group wrote", read_from<2>);
   attempt("fresh memory", [](cudaStream_t stream, float* x) {
     const DeviceMemory fresh(kThreads * sizeof(float), "a test");
     launch(stream, copy, dim3(1), dim3(kThreads), reinterpret_cast<float*>(fresh.data()), x);
