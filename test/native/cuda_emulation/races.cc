@@ -130,7 +130,9 @@ void remember(Access& to, uint8_t bytes) {
       if (!last->shared && !lies_before(to)) {
         now.whose = Whose::kSeveralBlocks;
         now.arrivals = std::max(now.arrivals, to.arrivals);
-        now.several_groups = to.several_groups || count_of(to.block) != count_of(self.block);
+        // Where a block counts is not known before it does.
+        const void *before = count_of(to.block), *mine = count_of(self.block);
+        now.several_groups = to.several_groups || (before != nullptr && mine != nullptr && before != mine);
       }
     } else if (to.barriers == self.barriers) {
       if (to.thread / kWarp != self.thread / kWarp || to.whose == Whose::kOneBlock) {
@@ -273,4 +275,8 @@ void __tsan_vptr_update(void**, void*) {}
 void __tsan_vptr_read(void**) {}
 // Of variables that are made when they are first needed; no kernel has any.
 uint8_t __tsan_atomic8_load(const volatile uint8_t* at, int) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
+// Of owners that the host's part of an op shares.
+uint32_t __tsan_atomic32_fetch_add(volatile uint32_t* at, uint32_t value, int) {
+  return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
+}
 }
