@@ -1,7 +1,8 @@
 /**
- * The emulation itself: kernels with one mistake each (test/native/cuda_emulation/broken_kernels.cu) under several thread
- * orders. Every mistake must be noticed, none may end the process, and what is sound must come out right in every order. Then
- * kernels of which every access is looked at (racing_kernels.cu): whatever nothing orders must be told in every order.
+ * The emulation itself: kernels with one mistake each (test/native/cuda_emulation/broken_kernels.cu), and uses of memory by
+ * streams and the host (broken_uses.cu), under several thread orders. Every mistake must be noticed, none may end the process,
+ * and what is sound must come out right in every order. Then kernels of which every access is looked at (racing_kernels.cu):
+ * whatever nothing orders must be told in every order.
  */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
@@ -126,7 +127,7 @@ describe('the CUDA emulation', () => {
       'shared variable in blocks at once': `${launched}used __shared__ variables`,
       'parts of warps at once': `${launched}has blocks of 40 threads`,
       'too many blocks at once': 'ERR_DEVICE_FAILED launch_at_once failed with cudaErrorCooperativeLaunchTooLarge',
-      'a read that does not wait for the copy': `${launched}used a device allocation of 4 bytes that another stream wrote, and nothing says which comes first, in ${thread}`,
+      'a read that does not wait for the copy': `${launched.replace('broken_kernels', 'broken_uses')}used a device allocation of 4 bytes that another stream wrote, and nothing says which comes first, in ${thread}`,
       'a copy that does not wait for the read': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: a copy to the device wrote a device allocation of 4 bytes that another stream read, and nothing says which comes first`,
       'copies of two streams at once': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: a copy to the device used a device allocation of 256 bytes that another stream wrote, and nothing`,
       'host that does not wait for a copy': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: the host used a device allocation of 256 bytes that another stream wrote, and nothing`,

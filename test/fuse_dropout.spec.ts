@@ -1,7 +1,8 @@
 /** The way back through dropout of a relu: when it becomes a mask by the result (numbers: test/cases/dropout.ts), and when not. */
 import { expect } from 'chai';
+import { assign, lower } from '../lib/compile/lower.js';
 import { printProgram, type Program } from '../lib/compile/program.js';
-import type { Value } from '../lib/graph/graph.js';
+import { Graph, type Value, type Variable } from '../lib/graph/graph.js';
 import { gradients } from '../lib/ops/autodiff.js';
 import { dropout, dropoutOp, dropTo } from '../lib/ops/dropout.js';
 import { elementwise } from '../lib/ops/map.js';
@@ -44,6 +45,27 @@ describe('the way back through dropout of a relu', () => {
   for (const [why, drop] of left) {
     it(`stays as it is where dropout ${why}`, () => {
       expect(named(lowered(drop), 'dropout')).to.have.length(2);
+    });
+  }
+
+  for (const changed of [undefined, 'x']) {
+    it(changed ? 'stays as it is where what it dropped has changed by then' : 'masks by a variable that does not change', () => {
+      const graph = new Graph();
+      const variables = new Map<string, Variable>();
+      const offsets = new Map<Variable, number>();
+      for (const [name, shape] of Object.entries({ x: [4, 6], g: [4, 6], y: [4, 6], dx: [4, 6], state: [4] })) {
+        const variable: Variable = { name, shape, dtype: name === 'state' ? 'int32' : 'float32' };
+        variables.set(name, variable);
+        offsets.set(variable, 128 * offsets.size);
+      }
+      const read = (name: string): Value => graph.read(variables.get(name)!);
+      const state = read('state');
+      assign(variables.get('y')!, dropout(read('x'), state, RATE, 3));
+      if (changed) assign(variables.get(changed)!, elementwise('neg', read('g')));
+      const slope = elementwise('step', read('x'));
+      assign(variables.get('dx')!, elementwise('mul', dropout(read('g'), state, RATE, 3), slope));
+      const program = lower(graph, { name: 't', backend: 'cpu', offsetOf: (v) => offsets.get(v)!, persistentBytes: () => 640 });
+      expect(named(program, 'dropout')).to.have.length(changed ? 2 : 1);
     });
   }
 

@@ -31,7 +31,9 @@ export function reluBehindDropout(list: Instruction[]): Instruction[] {
     if (!forward || !y || uses.positionOf(forward) > uses.positionOf(step)) continue;
     // Of one size: then none of them is broadcast.
     if ([y, dropped, slope, result].some(({ buffer }) => buffer.bytes !== g.buffer.bytes)) continue;
-    if (uses.areWrittenBetween([y.buffer, back.inputs.state!.buffer], forward, mul)) continue;
+    // What both dropouts draw from, and what the slope and the first one read, must be the same; and its result still there.
+    const same = [y.buffer, back.inputs.state!.buffer, step.inputs.in0!.buffer];
+    if (uses.areWrittenBetween(same, forward, mul)) continue;
     if (uses.areWrittenBetween([g.buffer], back, mul)) continue;
 
     const { shape } = result;

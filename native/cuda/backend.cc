@@ -345,16 +345,16 @@ int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
   };
   std::vector<Batch> batches;  // the last three
   int64_t launched = 0, size = 1;
-  for (size_t number = 0; launched < steps && !over(launched); number++) {
+  for (size_t batch = 0; launched < steps && !over(launched); batch++) {
     const int64_t n = std::min(size, steps - launched);
     const Form form = entry.race.next();
     launch(entry, form, n);
     launched += n;
-    const cudaEvent_t done = batch_done_[number % 3].get();
+    const cudaEvent_t done = batch_done_[batch % 3].get();
     GRADSTEP_CUDA(cudaEventRecord(done, stream_.get()));
     if (batches.size() == 3) batches.erase(batches.begin());
     batches.push_back({form, n, launched, done});
-    if (number == 0) continue;
+    if (batch == 0) continue;
     const Batch& before = batches[batches.size() - 2];
     await(before.done, control);
     // It began when the one before it ended; of the first one nobody knows when it began.

@@ -28,9 +28,7 @@ std::string describe_shape(const GemmShape& s) {
   text += kEpilogues[static_cast<int>(s.epilogue)];
   if (s.aux) text += " aux";
   if (s.sums) text += " sums";
-  return text + (s.precision == Precision::kBfloat16 ? " bfloat16"
-                 : s.precision == Precision::kTf32   ? " tf32"
-                                                     : " float32");
+  return text + " " + name_of(s.precision);
 }
 
 // A product and the algorithm for it, chosen once.

@@ -58,8 +58,7 @@ struct GemmShape {
 // How far the results of two algorithms may be apart for operands in (−1, 1), by the rounding of products and of sums.
 inline double product_tolerance(int64_t terms, Precision precision) {
   const double k = static_cast<double>(terms);
-  const double rate = precision == Precision::kBfloat16 ? 1e-2 : precision == Precision::kTf32 ? 2e-3 : 5e-6;
-  return rate * (1 + std::sqrt(k)) + 1e-7 * k;
+  return rounding_rate(precision) * (1 + std::sqrt(k)) + 1e-7 * k;
 }
 
 struct GemmOperands {

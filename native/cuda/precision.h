@@ -14,4 +14,13 @@ Precision precision_of(const Args& args) {
                                                     : Precision::kFloat32;
 }
 
+// By how much rounding makes a term of a product differ between two kernels at most, for operands in (−1, 1).
+inline double rounding_rate(Precision precision) {
+  return precision == Precision::kBfloat16 ? 1e-2 : precision == Precision::kTf32 ? 2e-3 : 5e-6;
+}
+
+inline const char* name_of(Precision precision) {
+  return precision == Precision::kBfloat16 ? "bfloat16" : precision == Precision::kTf32 ? "tf32" : "float32";
+}
+
 }  // namespace gradstep::cuda

@@ -319,11 +319,7 @@ std::string describe(const char* op, const Args& a, const Tensor& x, const Tenso
   add("pad", a.pad_front, a.pad_top, a.pad_left);
   add("dilation", a.dilation_d, a.dilation_h, a.dilation_w);
   add("groups", a.groups);
-  const Precision precision = precision_of(a);
-  return text + flags +
-         (precision == Precision::kBfloat16 ? " bfloat16"
-          : precision == Precision::kTf32   ? " tf32"
-                                            : " float32");
+  return text + flags + " " + name_of(precision_of(a));
 }
 
 // Takes the fastest of our ways and cuDNN's. w: as in the arguments, or its gradient; `terms`: how many products are

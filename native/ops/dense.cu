@@ -90,9 +90,7 @@ std::string describe(const char* op, const GemmShape& s) {
                                  {s.sums, " sums"}}) {
     if (is) text += name;
   }
-  return text + (s.precision == Precision::kBfloat16 ? " bfloat16"
-                 : s.precision == Precision::kTf32   ? " tf32"
-                                                     : " float32");
+  return text + " " + name_of(s.precision);
 }
 
 // The way that is made of our own passes first: it is there everywhere.

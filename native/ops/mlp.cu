@@ -384,11 +384,7 @@ Step fastest_of(Prepare& prepare, const std::string& what, const Args& args, int
                            {"layers", [=](Prepare& on) { return layers(on, args); }}};
   if (rows > kFusedRows) std::swap(ways[0], ways[1]);
   const Precision precision = precision_of(args);
-  const double rate = precision == Precision::kBfloat16 ? 1e-2 : precision == Precision::kTf32 ? 2e-3 : 5e-6;
-  const char* const name = precision == Precision::kBfloat16 ? " bfloat16"
-                           : precision == Precision::kTf32   ? " tf32"
-                                                             : " float32";
-  return fastest_way(prepare, what + name, ways, results, rate * terms);
+  return fastest_way(prepare, what + " " + name_of(precision), ways, results, rounding_rate(precision) * terms);
 }
 
 void add_number(std::string& text, int64_t number) { text += " " + std::to_string(number); }

@@ -10,7 +10,7 @@
 
 namespace gradstep {
 
-constexpr int kAverages = 16;
+constexpr int kAverages = 16;  // AVERAGES of lib/ops/moving_average.ts
 
 struct AveragePair {
   Tensor average, value;

@@ -241,7 +241,7 @@ Step fastest_form(Prepare& prepare, const std::string& op, const Sequence& s, Pr
     ways.push_back({"persistent", [=](Prepare& p) { return prepare_as(p, TurnForm::kPersistent); }});
   }
   const std::string what = op + " " + std::to_string(s.batch) + "x" + std::to_string(s.steps) + "x" +
-                           std::to_string(s.units) + " precision " + std::to_string(static_cast<int>(precision));
+                           std::to_string(s.units) + " " + name_of(precision);
   const double tolerance = precision == Precision::kFloat32 ? 1e-4 : precision == Precision::kTf32 ? 1e-2 : 5e-2;
   return fastest_way(prepare, what, ways, results, tolerance, {{u, 0.5f / std::sqrt(static_cast<float>(s.units))}});
 }

@@ -1,15 +1,12 @@
-// Kernels with one mistake each, and a few sound ones, run under the thread order of GRADSTEP_EMULATION_SEED. Prints
-// one JSON object: for each kernel what the emulation said ("" for nothing) and what came out of it (NaN as null).
-// test/cuda_emulation.spec.ts knows what must stand there.
-#include <algorithm>
-#include <cmath>
+// Kernels with one mistake each, and a few sound ones, and uses of memory beside them (broken_uses.cu), run under the
+// thread order of GRADSTEP_EMULATION_SEED. Prints one JSON object: for each kernel what the emulation said ("" for
+// nothing) and what came out of it (NaN as null). test/cuda_emulation.spec.ts knows what must stand there.
 #include <cstdio>
-#include <functional>
 #include <memory>
-#include <vector>
 
+#include "attempt.h"
+#include "broken_uses.h"
 #include "cuda/group_barrier.h"
-#include "cuda/handles.h"
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
 #include "cuda/reduce.h"
@@ -17,8 +14,6 @@
 
 namespace gradstep::cuda {
 namespace {
-
-constexpr int kThreads = 64;
 
 __global__ void reverse_kernel(float* x) {
   __shared__ float tile[kThreads];
@@ -202,8 +197,6 @@ __global__ void barrier_in_plain_kernel(float* x) {
   x[threadIdx.x] = 1.f;
 }
 __global__ void divide_by_zero(float* x, int zero) { x[0] = static_cast<float>(7 / zero); }
-__global__ void add_one(float* x) { x[0] += 1.f; }
-__global__ void copy_first(const float* x, float* y) { y[0] = x[0]; }
 
 // Of all blocks, or of one of so many groups of them.
 GroupBarrier barrier(unsigned* arrivals, unsigned groups = 1) {
@@ -279,30 +272,6 @@ __global__ void shared_variable_at_once(float* x, unsigned* arrivals) {
   x[threadIdx.x] = tile[threadIdx.x];
 }
 
-struct Result {
-  std::string error;
-  std::vector<float> values;
-};
-
-// Runs `work` on fresh memory holding 0 … 63 and returns what came of it.
-Result attempt(const std::function<void(cudaStream_t, float*)>& work) {
-  Result result{"", std::vector<float>(kThreads, NAN)};
-  try {
-    const OwnedStream stream = make_stream();
-    const DeviceMemory memory(kThreads * sizeof(float), "a test");
-    float* const x = reinterpret_cast<float*>(memory.data());
-    std::vector<float> host(kThreads);
-    for (int i = 0; i < kThreads; i++) host[static_cast<size_t>(i)] = static_cast<float>(i);
-    GRADSTEP_CUDA(cudaMemcpy(x, host.data(), memory.bytes(), cudaMemcpyHostToDevice));
-    work(stream.get(), x);
-    GRADSTEP_CUDA(cudaStreamSynchronize(stream.get()));
-    GRADSTEP_CUDA(cudaMemcpy(result.values.data(), x, memory.bytes(), cudaMemcpyDeviceToHost));
-  } catch (const Error& error) {
-    result.error = std::string(error.code()) + " " + error.what();
-  }
-  return result;
-}
-
 Result plain(void (*kernel)(float*), unsigned blocks = 1) {
   return attempt([=](cudaStream_t stream, float* x) { launch(stream, kernel, dim3(blocks), dim3(kThreads), x); });
 }
@@ -327,155 +296,6 @@ Result at_once(void (*kernel)(float*, unsigned*), unsigned blocks = 4, unsigned 
       launch_at_once(stream, kernel, dim3(blocks), dim3(threads), 2 * sizeof(float), x, counts);
     }
   });
-}
-
-// The counter's value after capturing (which runs nothing), and after each of three replays.
-Result replay() {
-  std::vector<float> seen;
-  Result result = attempt([&](cudaStream_t stream, float* x) {
-    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-    launch(stream, add_one, dim3(1), dim3(1), x);
-    launch(stream, add_one, dim3(1), dim3(1), x);
-    cudaGraph_t graph = nullptr;
-    GRADSTEP_CUDA(cudaStreamEndCapture(stream, &graph));
-    const OwnedGraph owned(graph);
-    cudaGraphExec_t instance = nullptr;
-    GRADSTEP_CUDA(cudaGraphInstantiate(&instance, graph, 0));
-    const OwnedGraphExec owned_instance(instance);
-    for (int i = 0; i < 4; i++) {
-      if (i > 0) GRADSTEP_CUDA(cudaGraphLaunch(instance, stream));
-      GRADSTEP_CUDA(cudaStreamSynchronize(stream));
-      float value = NAN;
-      GRADSTEP_CUDA(cudaMemcpy(&value, x, sizeof value, cudaMemcpyDeviceToHost));
-      seen.push_back(value);
-    }
-  });
-  result.values = seen;
-  return result;
-}
-
-// One stream copies a number to the device and another reads it there, three times over; returns what was read.
-Result in_turns(bool reads_after_copies, bool copies_after_reads) {
-  std::vector<float> seen;
-  Result result = attempt([&](cudaStream_t stream, float* y) {
-    const DeviceMemory memory(sizeof(float), "a test");
-    float* const x = reinterpret_cast<float*>(memory.data());
-    const PinnedMemory numbers(3 * sizeof(float));
-    const OwnedStream copies = make_stream();
-    const OwnedEvent copied = make_event(), read = make_event();
-    for (int i = 0; i < 3; i++) {
-      float* const number = reinterpret_cast<float*>(numbers.data()) + i;
-      *number = static_cast<float>(i) + 0.5f;
-      if (copies_after_reads) GRADSTEP_CUDA(cudaStreamWaitEvent(copies.get(), read.get()));
-      GRADSTEP_CUDA(cudaMemcpyAsync(x, number, sizeof *number, cudaMemcpyHostToDevice, copies.get()));
-      GRADSTEP_CUDA(cudaEventRecord(copied.get(), copies.get()));
-      if (reads_after_copies) GRADSTEP_CUDA(cudaStreamWaitEvent(stream, copied.get()));
-      launch(stream, copy_first, dim3(1), dim3(1), x, y + i);
-      GRADSTEP_CUDA(cudaEventRecord(read.get(), stream));
-    }
-    GRADSTEP_CUDA(cudaStreamSynchronize(copies.get()));
-    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
-    seen.resize(3);
-    GRADSTEP_CUDA(cudaMemcpy(seen.data(), y, 3 * sizeof(float), cudaMemcpyDeviceToHost));
-  });
-  result.values = seen;
-  return result;
-}
-
-// Two streams copy to the same place; the second waits for the first, or does not.
-Result copies_of_two_streams(bool second_waits) {
-  return attempt([=](cudaStream_t stream, float* x) {
-    const PinnedMemory numbers(kThreads * sizeof(float));
-    std::fill_n(reinterpret_cast<float*>(numbers.data()), kThreads, 2.f);
-    const OwnedStream other = make_stream();
-    const OwnedEvent first = make_event();
-    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kThreads * sizeof(float), other.get()));
-    GRADSTEP_CUDA(cudaEventRecord(first.get(), other.get()));
-    if (second_waits) GRADSTEP_CUDA(cudaStreamWaitEvent(stream, first.get()));
-    GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers.data(), kThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
-    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
-  });
-}
-
-// The host changes what is copied to the device, having waited for the copy or not.
-Result pinned_changes(bool waits) {
-  return attempt([=](cudaStream_t stream, float* x) {
-    const PinnedMemory memory(kThreads * sizeof(float));
-    float* const numbers = reinterpret_cast<float*>(memory.data());
-    const OwnedEvent copied = make_event();
-    for (const float value : {1.f, 2.f}) {
-      std::fill_n(numbers, kThreads, value);
-      GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers, kThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
-      GRADSTEP_CUDA(cudaEventRecord(copied.get(), stream));
-      if (waits) GRADSTEP_CUDA(cudaEventSynchronize(copied.get()));
-    }
-    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
-  });
-}
-
-// What the host finds in page-locked memory before and after it waits for the copy there.
-Result pinned_arrives() {
-  std::vector<float> seen;
-  Result result = attempt([&](cudaStream_t stream, float* x) {
-    const PinnedMemory memory(sizeof(float));
-    const float* const number = reinterpret_cast<float*>(memory.data());
-    GRADSTEP_CUDA(cudaMemcpyAsync(memory.data(), x + 5, sizeof *number, cudaMemcpyDeviceToHost, stream));
-    seen.push_back(*number);
-    GRADSTEP_CUDA(cudaStreamSynchronize(stream));
-    seen.push_back(*number);
-  });
-  result.values = seen;
-  return result;
-}
-
-// The host reads what a copy writes, having waited for it or not.
-Result host_reads(bool waits) {
-  return attempt([=](cudaStream_t stream, float* x) {
-    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kThreads * sizeof(float), stream));
-    if (waits) GRADSTEP_CUDA(cudaStreamSynchronize(stream));
-    float value = NAN;
-    GRADSTEP_CUDA(cudaMemcpy(&value, x, sizeof value, cudaMemcpyDeviceToHost));
-  });
-}
-
-Result allocate_while_capturing() {
-  return attempt([](cudaStream_t stream, float* x) {
-    GRADSTEP_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-    launch(stream, add_one, dim3(1), dim3(1), x);
-    void* memory = nullptr;
-    cudaMalloc(&memory, 16);
-    cudaGraph_t graph = nullptr;
-    GRADSTEP_CUDA(cudaStreamEndCapture(stream, &graph));
-  });
-}
-
-Result fresh_memory() {
-  return attempt([](cudaStream_t stream, float* x) {
-    const DeviceMemory fresh(4 * sizeof(float), "a test");
-    GRADSTEP_CUDA(cudaMemcpyAsync(x, fresh.data(), fresh.bytes(), cudaMemcpyDeviceToDevice, stream));
-  });
-}
-
-Result too_much_memory() {
-  return attempt([](cudaStream_t, float*) { const DeviceMemory huge(uint64_t{1} << 50, "a test"); });
-}
-
-Result copy_past_end() {
-  return attempt([](cudaStream_t stream, float* x) {
-    std::vector<float> host(kThreads + 1);
-    GRADSTEP_CUDA(cudaMemcpyAsync(x, host.data(), host.size() * sizeof(float), cudaMemcpyHostToDevice, stream));
-  });
-}
-
-void print(const char* name, const Result& result, const char* end) {
-  std::string error;
-  for (const char c : result.error) error += c == '"' ? '\'' : c;
-  printf("\"%s\": {\"error\": \"%s\", \"values\": [", name, error.c_str());
-  for (size_t i = 0; i < result.values.size(); i++) {
-    printf(std::isnan(result.values[i]) ? "%snull" : "%s%.9g", i == 0 ? "" : ", ",
-           static_cast<double>(result.values[i]));
-  }
-  printf("]}%s\n", end);
 }
 
 int main_of_test() {
@@ -521,21 +341,7 @@ int main_of_test() {
   print("overflow",
         attempt([](cudaStream_t stream, float* x) { launch(stream, overflow, dim3(1), dim3(1), x, 0x7fffffff); }), ",");
   print("too many threads", cooperating(reverse_kernel, 0, 2048), ",");
-  print("replay", replay(), ",");
-  print("copies and reads in turns", in_turns(true, true), ",");
-  print("a read that does not wait for the copy", in_turns(false, true), ",");
-  print("a copy that does not wait for the read", in_turns(true, false), ",");
-  print("copies of two streams in turns", copies_of_two_streams(true), ",");
-  print("copies of two streams at once", copies_of_two_streams(false), ",");
-  print("pinned memory reused in time", pinned_changes(true), ",");
-  print("pinned memory reused too early", pinned_changes(false), ",");
-  print("pinned memory read in time", pinned_arrives(), ",");
-  print("host that waits for a copy", host_reads(true), ",");
-  print("host that does not wait for a copy", host_reads(false), ",");
-  print("allocate while capturing", allocate_while_capturing(), ",");
-  print("fresh memory", fresh_memory(), ",");
-  print("too much memory", too_much_memory(), ",");
-  print("copy past the end", copy_past_end(), ",");
+  print_uses();
   print("pass around", at_once(pass_around), ",");
   print("pass around without a barrier", at_once(pass_around_without_barrier), ",");
   print("swap in groups", at_once(swap_in_groups), ",");
