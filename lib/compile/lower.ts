@@ -1,7 +1,7 @@
 /**
  * Lowering: from a graph to a program. Keeps what the effects need (nodes, and of their optional outputs those that are
  * read), gives every value a buffer (views share one), writes results that are assigned to a variable straight into it,
- * fuses, plans the arena.
+ * fuses, in bfloat16 chooses what is stored in it, plans the arena.
  */
 import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';
@@ -11,6 +11,7 @@ import { map, REGISTER } from '../ops/map.js';
 import type { Precision } from '../ops/precision.js';
 import { planArena } from './arena.js';
 import { fuse } from './fuse.js';
+import { narrow } from './narrow.js';
 import { bytesOf, type Buffer, type Instruction, type Operand, type Program } from './program.js';
 import { Uses } from './uses.js';
 
@@ -45,7 +46,7 @@ export interface LowerOptions {
   guardBytes?: number;
   /** Off only to compare: the same program without fusion. */
   fusion?: boolean;
-  /** In what ops that let it be chosen compute their products. Default: what each says itself. */
+  /** In what ops that let it be chosen compute their products, and programs store their activations. Default: what each op says itself, and float32. */
   precision?: Precision;
 }
 
@@ -98,8 +99,9 @@ export function lower(graph: Graph, options: LowerOptions): Program {
 
   dropUnread(instructions);
   const fused = options.fusion === false ? instructions : fuse(instructions, options.backend);
-  const scratchBytes = planArena(fused, options.backend, options.guardBytes ?? 0);
-  return { name: options.name, instructions: fused, persistentBytes: options.persistentBytes(), scratchBytes };
+  const stored = options.precision === 'bfloat16' ? narrow(fused) : fused;
+  const scratchBytes = planArena(stored, options.backend, options.guardBytes ?? 0);
+  return { name: options.name, instructions: stored, persistentBytes: options.persistentBytes(), scratchBytes };
 }
 
 /** Optional outputs that nobody reads are not made: what only a gradient needs costs a prediction nothing. */

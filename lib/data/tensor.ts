@@ -11,7 +11,7 @@ export type TensorData = Float32Array | Int32Array | Uint8Array;
 export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
 
 /** Element types that host data may have. */
-export type DataType = Exclude<DType, 'float64'>;
+export type DataType = Exclude<DType, 'float64' | 'bfloat16'>;
 
 /** What functions that take data accept. */
 export type TensorLike = Tensor | TensorData | NestedNumbers;

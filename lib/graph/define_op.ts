@@ -9,6 +9,7 @@ import type { Node, Value } from './graph.js';
 import type { Shape } from './shape.js';
 
 export interface InputSpec {
+  /** `bfloat16` beside float32: the kernel can read float32 numbers that were stored rounded; of an output, store them so. */
   readonly dtypes: readonly DType[];
   readonly optional?: boolean;
   /** The kernel updates this input in place: counters, metric sums, parameters, the error flag. Only variables qualify. */

@@ -37,6 +37,8 @@ inline uint64_t dtype_bytes(DType dtype) {
     case DType::kFloat32:
     case DType::kInt32:
       return 4;
+    case DType::kBfloat16:
+      return 2;
     case DType::kUint8:
       return 1;
     case DType::kFloat64:

@@ -7,12 +7,13 @@
 #include "core/error.h"
 #include "core/op_info.h"
 #include "core/verify_map.h"
+#include "generated/args/matmul.h"
 
 namespace gradstep {
 namespace {
 
-const char* const kDtypeNames[] = {"float32", "int32", "uint8", "float64"};
-constexpr uint32_t kDtypeCount = 4;
+const char* const kDtypeNames[] = {"float32", "int32", "uint8", "float64", "bfloat16"};
+constexpr uint32_t kDtypeCount = sizeof(kDtypeNames) / sizeof(*kDtypeNames);
 constexpr int64_t kStateLength = 4;  // of the tensors in state.h
 
 // A present tensor of a step: [begin, end) of a region.
@@ -53,6 +54,7 @@ class StepVerifier {
           break;
         case FieldRole::kEnum:
           choice(field, "value");
+          if (named(field, "precision")) stored_as(field);
           break;
         case FieldRole::kDims:
           dims(field, at<Dims>(field).rank, at<Dims>(field).d);
@@ -147,6 +149,14 @@ class StepVerifier {
     const int32_t value = at<int32_t>(field);
     if (value >= (order ? -1 : 0) && value < kSlots) return;
     fail(field.name, "slot " + std::to_string(value) + " does not exist, slots are 0.." + std::to_string(kSlots - 1));
+  }
+
+  // Products of numbers that are stored in bfloat16 are products in bfloat16. Attributes come after tensors.
+  void stored_as(const FieldInfo& precision) const {
+    if (at<int32_t>(precision) == MatmulArgs::kPrecisionBfloat16) return;
+    for (const Extent& extent : extents_) {
+      if (extent.tensor->dtype == DType::kBfloat16) fail(extent.field->name, "it is bfloat16 and the precision is not");
+    }
   }
 
   void accumulates(const FieldInfo& flag) {

@@ -56,6 +56,10 @@ void to_bfloat16(uint16_t* to, const float* from, int64_t n) {
   }
 }
 
+GRADSTEP_VECTORISED void from_bfloat16(float* to, const uint16_t* from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = from_bfloat16(from[i]);
+}
+
 GRADSTEP_VECTORISED void round_to_bfloat16(float* to, const float* from, int64_t n) {
   for (int64_t i = 0; i < n; i++) to[i] = round_to_bfloat16(from[i]);
 }

@@ -16,14 +16,17 @@ inline uint16_t bfloat16_bits(float x) {
   return static_cast<uint16_t>(nan ? bits >> 16 | 0x40u : rounded);
 }
 
-inline float round_to_bfloat16(float x) {
-  const uint32_t bits = static_cast<uint32_t>(bfloat16_bits(x)) << 16;
-  float y;
-  memcpy(&y, &bits, sizeof y);
-  return y;
+inline float from_bfloat16(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float x;
+  memcpy(&x, &wide, sizeof x);
+  return x;
 }
 
+inline float round_to_bfloat16(float x) { return from_bfloat16(bfloat16_bits(x)); }
+
 void to_bfloat16(uint16_t* to, const float* from, int64_t n);
+void from_bfloat16(float* to, const uint16_t* from, int64_t n);
 void round_to_bfloat16(float* to, const float* from, int64_t n);
 
 }  // namespace gradstep::cpu

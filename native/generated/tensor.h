@@ -14,7 +14,7 @@ constexpr int kTapeImmediates = 16;
 constexpr int kTapeRegister = 16;
 constexpr int kTapeImmediate = 64;
 
-enum class DType : uint32_t { kFloat32, kInt32, kUint8, kFloat64 };
+enum class DType : uint32_t { kFloat32, kInt32, kUint8, kFloat64, kBfloat16 };
 enum class Region : uint32_t { kNone, kPersistent, kScratch };
 
 struct Dims {

@@ -37,6 +37,11 @@ export interface OpCase {
   largest?: number;
   /** Steps to run; 1 by default. */
   steps?: number;
+  /**
+   * Further runs in which these inputs and outputs are stored in bfloat16: the reference gets inputs that are rounded, and results
+   * may be off by half of bfloat16's last bit more.
+   */
+  narrow?: readonly (readonly string[])[];
   /** rtol where the default (1.3e-6) does not apply, with the reason in a comment. */
   rtol?: number;
 }

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import type { Program } from '../../lib/compile/program.js';
 import type { NativeSession } from '../../binding.js';
 import type { Numbers, OpCase } from '../cases/op_case.js';
+import { bfloat16 } from '../cases/rounded_operand.js';
 import { isOnGpu } from './backends.js';
 import { inputNumbers, lossWeights, runCase } from './op_run.js';
 
@@ -106,6 +107,30 @@ export async function compareCase(
     for (const [name, slope] of Object.entries(gradients)) {
       if (!slopes.has(name)) slopes.set(name, differences(test, backend, numbers, name, floats));
       expectClose(slope, slopes.get(name)!, test, `d/d${name} (${mode.name})`, rounded);
+    }
+  }
+  for (const names of test.narrow ?? []) await compareNarrow(session, backend, test, numbers, names, onProgram);
+}
+
+/** Compares a run in which some inputs and outputs are stored in bfloat16, whose numbers have 8 bits. */
+async function compareNarrow(
+  session: NativeSession,
+  backend: 'cpu' | 'cuda',
+  test: OpCase,
+  numbers: Numbers,
+  narrow: readonly string[],
+  onProgram: (program: Program) => void,
+): Promise<void> {
+  const given = Object.entries(numbers).map(([name, n]) => [name, narrow.includes(name) ? n.map(bfloat16) : n] as const);
+  const inputs = Object.fromEntries(given);
+  const expected = test.reference(inputs, backend);
+  for (const guardBytes of [64, 0]) {
+    const { outputs, program } = await runCase(session, backend, test, inputs, { guardBytes, fusion: true, narrow });
+    onProgram(program);
+    const rounded = isOnGpu(session) && isRoundedByLibrary(program);
+    for (const [name, values] of Object.entries(expected)) {
+      const rtol = (test.rtol ?? 1.3e-6) + (narrow.includes(name) ? 2 ** -8 : 0);
+      expectClose(outputs[name]!, values, { ...test, rtol }, `${name} (${narrow.join(', ')} in bfloat16)`, rounded);
     }
   }
 }

@@ -6,7 +6,8 @@
 import { expect } from 'chai';
 import { encodeProgram } from '../../lib/compile/encode.js';
 import { assign, lower } from '../../lib/compile/lower.js';
-import { align, bytesOf, type Program } from '../../lib/compile/program.js';
+import { align, bytesOf, type Instruction, type Operand, type Program } from '../../lib/compile/program.js';
+import type { OpDef } from '../../lib/graph/define_op.js';
 import { DTYPES, type DType } from '../../lib/graph/dtype.js';
 import { Graph, type Value, type Variable } from '../../lib/graph/graph.js';
 import { sizeOf } from '../../lib/graph/shape.js';
@@ -14,17 +15,30 @@ import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { CaseInput, Numbers, OpCase } from '../cases/op_case.js';
+import { bfloat16 } from '../cases/rounded_operand.js';
 import type { NativeSession } from '../../binding.js';
 
 const GUARD = 0xa5;
 
-type Typed = Float32Array | Int32Array | Uint8Array | Float64Array;
+type Typed = Float32Array | Int32Array | Uint8Array | Float64Array | Uint16Array;
 const ARRAYS: Record<DType, new (from: readonly number[] | ArrayBuffer) => Typed> = {
   float32: Float32Array,
   int32: Int32Array,
   uint8: Uint8Array,
   float64: Float64Array,
+  bfloat16: Uint16Array,
 };
+
+/** Numbers as an array of the device holds them, and back. */
+function encoded(numbers: readonly number[], dtype: DType): Typed {
+  if (dtype !== 'bfloat16') return new ARRAYS[dtype](numbers);
+  return new Uint16Array(new Uint32Array(Float32Array.from(numbers, bfloat16).buffer).map((bits) => bits >>> 16));
+}
+
+function decoded(bytes: ArrayBuffer, dtype: DType): number[] {
+  if (dtype !== 'bfloat16') return [...new ARRAYS[dtype](bytes)];
+  return [...new Float32Array(Uint32Array.from(new Uint16Array(bytes), (bits) => bits << 16).buffer)];
+}
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32). */
 export function random(seed: number): () => number {
@@ -53,6 +67,8 @@ export interface RunOptions {
   /** Bytes between buffers; with guards nothing is computed in place. */
   guardBytes: number;
   fusion: boolean;
+  /** Inputs and outputs of the case that are stored in bfloat16; no gradients are made then. */
+  narrow?: readonly string[];
 }
 
 export interface RunResult {
@@ -93,7 +109,9 @@ export async function runCase(
   const results = new Map<string, Variable>();
   for (const [name, value] of Object.entries(made)) results.set(name, variable(`out/${name}`, value.shape, value.dtype));
 
-  const wrt = test.gradients ?? Object.keys(test.inputs).filter((n) => (test.inputs[n]!.dtype ?? 'float32') === 'float32');
+  const narrow = options.narrow ?? [];
+  const differentiated = narrow.length > 0 ? [] : test.gradients;
+  const wrt = differentiated ?? Object.keys(test.inputs).filter((n) => (test.inputs[n]!.dtype ?? 'float32') === 'float32');
   const slopes = new Map<string, Variable>();
   if (wrt.length > 0) {
     const parts = Object.entries(made)
@@ -121,7 +139,9 @@ export async function runCase(
     offsets.set(v, persistentBytes);
     persistentBytes += align(bytesOf(v.dtype, v.shape)) + 64;
   }
-  const program = lower(graph, {
+  const stored = new Map([...narrow].map((name) => [variables[name] ?? results.get(name)!, 'bfloat16' as const]));
+  const dtypeOf = (v: Variable): DType => stored.get(v) ?? v.dtype;
+  const wide = lower(graph, {
     name: test.name,
     backend,
     offsetOf: (v) => offsets.get(v)!,
@@ -129,6 +149,7 @@ export async function runCase(
     guardBytes: options.guardBytes,
     fusion: options.fusion,
   });
+  const program = { ...wide, instructions: wide.instructions.map((i) => storedAs(i, stored)) };
 
   await session.reserve(persistentBytes);
   for (const [slot, { dtype, rows, data }] of Object.entries(test.slots ?? {})) {
@@ -139,7 +160,7 @@ export async function runCase(
   try {
     await session.write({ region: 'persistent', offset: 0 }, new Uint8Array(persistentBytes).fill(GUARD));
     for (const [v, data] of contents) {
-      await session.write({ region: 'persistent', offset: offsets.get(v)! }, new ARRAYS[v.dtype](data));
+      await session.write({ region: 'persistent', offset: offsets.get(v)! }, encoded(data, dtypeOf(v)));
     }
     if (program.scratchBytes > 0) {
       await session.write({ region: 'scratch', offset: 0 }, new Uint8Array(program.scratchBytes).fill(GUARD));
@@ -151,7 +172,7 @@ export async function runCase(
     const bytes = new Uint8Array(run.report);
     expectGuards(
       bytes,
-      [...contents.keys()].map((v) => [offsets.get(v)!, bytesOf(v.dtype, v.shape)]),
+      [...contents.keys()].map((v) => [offsets.get(v)!, bytesOf(dtypeOf(v), v.shape)]),
       'persistent',
     );
     if (options.guardBytes > 0 && program.scratchBytes > 0) {
@@ -160,7 +181,7 @@ export async function runCase(
     }
     const read = (v: Variable): number[] => {
       const at = offsets.get(v)!;
-      return [...new ARRAYS[v.dtype](bytes.slice(at, at + bytesOf(v.dtype, v.shape)).buffer)];
+      return decoded(bytes.slice(at, at + bytesOf(dtypeOf(v), v.shape)).buffer, dtypeOf(v));
     };
     const outputs: Record<string, number[]> = {};
     for (const [name, v] of Object.entries(variables)) outputs[name] = read(v);
@@ -175,6 +196,20 @@ export async function runCase(
     await session.unload(entry);
     for (const slot of Object.keys(test.slots ?? {})) await session.releaseSlot(Number(slot));
   }
+}
+
+/** An instruction whose operands in these variables are stored in another type, as the op table must allow. */
+function storedAs(instruction: Instruction, types: ReadonlyMap<Variable, DType>): Instruction {
+  const typed = (operands: Record<string, Operand>, specs: OpDef['inputs']): Record<string, Operand> =>
+    Object.fromEntries(
+      Object.entries(operands).map(([name, operand]) => {
+        const dtype = operand.buffer.variable && types.get(operand.buffer.variable);
+        if (dtype) expect(specs[name]!.dtypes, `${instruction.op.name}.${name}`).to.include(dtype);
+        return [name, dtype ? { ...operand, dtype } : operand];
+      }),
+    );
+  const { op, inputs, outputs } = instruction;
+  return { ...instruction, inputs: typed(inputs, op.inputs), outputs: typed(outputs, op.outputs) };
 }
 
 function scratchSpans(program: Program): [number, number][] {
