@@ -1,10 +1,12 @@
 // Operands of a product as it reads them. In bfloat16 they are rounded into the step's workspace: to halves where the
 // processor multiplies those, elsewhere to float32 numbers that have their values, so that results mean the same
-// everywhere.
+// everywhere. What is stored in bfloat16 is read where it lies, or widened.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "generated/tensor.h"
 
 namespace gradstep::cpu {
 
@@ -15,7 +17,8 @@ OperandKind operand_kind(bool bfloat16);
 
 class ProductOperand {
  public:
-  ProductOperand(const float* from, int64_t size, OperandKind kind) : from_(from), size_(size), kind_(kind) {}
+  ProductOperand(const void* from, int64_t size, OperandKind kind, DType stored = DType::kFloat32)
+      : from_(from), size_(size), kind_(kind), narrow_(stored == DType::kBfloat16) {}
 
   // Of workspace: none for what is read where it lies.
   size_t bytes() const;
@@ -24,9 +27,13 @@ class ProductOperand {
   void round_to(char* place, int threads) const;
 
  private:
-  const float* from_;
+  // As the product wants it.
+  bool lies_ready() const { return kind_ == (narrow_ ? OperandKind::kTiles : OperandKind::kFloat); }
+
+  const void* from_;
   int64_t size_;
   OperandKind kind_;
+  bool narrow_;
 };
 
 }  // namespace gradstep::cpu

@@ -34,13 +34,35 @@ class TileScope {
   GRADSTEP_TILES ~TileScope() { _tile_release(); }
 };
 
-// Two rows of 16 as a row of a product's second operand: rounded to bfloat16, element by element side by side.
-GRADSTEP_TILES inline __m512i pair_rows(__m512 first, __m512 second) {
+// The first sixteen elements and the second, element by element side by side.
+GRADSTEP_TILES inline __m512i interleaved(__m512i halves) {
   alignas(64) static constexpr uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                            21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                                            11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(second, first);
   return _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), halves);
+}
+
+// Two rows of 16 as a row of a product's second operand, rounded to bfloat16.
+GRADSTEP_TILES inline __m512i pair_rows(__m512 first, __m512 second) {
+  return interleaved((__m512i)_mm512_cvtne2ps_pbh(second, first));
+}
+
+// Sixteen float32 of what is stored in either type, and back.
+GRADSTEP_TILES inline __m512 load_wide(__mmask16 lanes, const float* from) {
+  return _mm512_maskz_loadu_ps(lanes, from);
+}
+
+GRADSTEP_TILES inline __m512 load_wide(__mmask16 lanes, const uint16_t* from) {
+  const __m512i halves = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, from));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(halves, 16));
+}
+
+GRADSTEP_TILES inline void store_narrow(float* to, __mmask16 lanes, __m512 value) {
+  _mm512_mask_storeu_ps(to, lanes, value);
+}
+
+GRADSTEP_TILES inline void store_narrow(uint16_t* to, __mmask16 lanes, __m512 value) {
+  _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(value));
 }
 
 // Rows become columns, in elements of 32 bits.

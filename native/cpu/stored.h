@@ -1,0 +1,34 @@
+// Numbers as a program stores them: float32, or bfloat16 on the way from layer to layer (lib/compile/narrow.ts). To
+// kernels, which are templates over the type, bfloat16 is uint16_t.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/prepare.h"
+
+namespace gradstep::cpu {
+
+// `at` is null where there are none.
+struct Stored {
+  void* at = nullptr;
+  DType dtype = DType::kFloat32;
+
+  bool narrow() const { return dtype == DType::kBfloat16; }
+  int64_t element_bytes() const { return narrow() ? sizeof(uint16_t) : sizeof(float); }
+  const char* bytes_at(int64_t element) const { return static_cast<const char*>(at) + element * element_bytes(); }
+  explicit operator bool() const { return at != nullptr; }
+};
+
+inline Stored stored(const Prepare& prepare, const Tensor& t) { return {prepare.at<void>(t), t.dtype}; }
+
+// body(pointer to elements).
+template <typename Body>
+void typed(const Stored& numbers, Body body) {
+  if (numbers.narrow()) {
+    body(static_cast<uint16_t*>(numbers.at));
+  } else {
+    body(static_cast<float*>(numbers.at));
+  }
+}
+
+}  // namespace gradstep::cpu
