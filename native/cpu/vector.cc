@@ -57,6 +57,11 @@ GRADSTEP_VECTORISED void add(float* y, const float* x, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] += x[i];
 }
 
+GRADSTEP_VECTORISED void add(float* y, const uint16_t* x, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] += from_bfloat16(x[i]);
+}
+
 GRADSTEP_VECTORISED void scale(float* y, float factor, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] *= factor;
 }
