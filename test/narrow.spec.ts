@@ -21,7 +21,7 @@ import { lowerOn, named, type ReadVariable } from './helpers/lowered.js';
 const relu = (x: Value): Value => elementwise('relu', x);
 const norm = (x: Value): Value => batchNorm(x, undefined, undefined, 1e-3).y;
 const lowered = (build: (read: ReadVariable) => Value[], precision: Precision = 'bfloat16'): Program =>
-  lowerOn('cpu', build, { precision });
+  lowerOn('cpu', build, precision);
 
 /** Every operand of a program with its place, in order. */
 function operands({ instructions }: Program): [place: string, operand: Operand][] {
