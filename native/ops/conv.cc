@@ -7,9 +7,9 @@
 //   everything else                              oneDNN
 // oneDNN wants kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a
 // small part of the work. It cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is
-// added from there. In bfloat16 its operands are rounded into the workspace first where they are not stored so, a kernel
-// as it is packed; the bias gradient is no product and is summed from what is not rounded. What a
-// primitive in float32 yields is rounded from the workspace.
+// added from there. In bfloat16 its operands are rounded into the workspace first where they are not stored so, a
+// kernel as it is packed; the bias gradient is no product and is summed from what is not rounded. What a primitive in
+// float32 yields is rounded from the workspace.
 #include "generated/args/conv.h"
 
 #include <cstring>
@@ -61,9 +61,9 @@ Step winograd(Prepare& prepare, const WinogradShape& shape, const WinogradForwar
   return [=] { winograd_forward(shape, forward, workspace, threads); };
 }
 
-// The primitive desc make(whether operands are bfloat16). In bfloat16 that is one on the tile units where oneDNN has it for this shape; its
-// others are slower than float32 (one channel in: 3.1 ms against 2.3, depthwise, …), which then multiplies rounded
-// operands.
+// The primitive desc make(whether operands are bfloat16). In bfloat16 that is one on the tile units where oneDNN has it
+// for this shape; its others are slower than float32 (one channel in: 3.1 ms against 2.3, depthwise, …), which then
+// multiplies rounded operands.
 template <typename Make>
 auto with_operands(OperandKind& kind, Make make) -> decltype(make(true)) {
   if (kind == OperandKind::kTiles) {
@@ -120,7 +120,8 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   if (const auto shape = direct_shape(conv, kind)) {
     void* workspace = prepare.workspace(direct_conv_bytes(*shape, prepare.threads()));
     return [=, shape = *shape, x = stored(prepare, args.x), w = stored(prepare, args.w), bias = prepare.at(args.bias),
-            y = stored(prepare, args.y), threads = prepare.threads()] { direct_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
+            y = stored(prepare, args.y),
+            threads = prepare.threads()] { direct_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
   }
   const Dnnl& d = prepare.dnnl();
   dnnl::primitive_attr attr = attributes();
@@ -301,7 +302,8 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
     if (kind == OperandKind::kTiles) kind = OperandKind::kRounded;
     const ProductOperand x = operand(prepare, args.x, kind), dy = operand(prepare, args.dy, kind);
     const DepthwiseShape shape = *depthwise;
-    const BiasSums sums(stored(prepare, args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(), conv.y[1]);
+    const BiasSums sums(stored(prepare, args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(),
+                        conv.y[1]);
     const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
     const size_t at_partial = pieces.add(depthwise_dw_bytes(shape, threads)), at_sums = pieces.add(sums.bytes(threads));
     char* workspace = pieces.allocate(prepare);
