@@ -59,7 +59,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x262ba499abf7328eull;
+constexpr uint64_t kOpTableHash = 0xe87110d8cb2b28bfull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
