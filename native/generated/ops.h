@@ -60,7 +60,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x9ba67054e7c1a240ull;
+constexpr uint64_t kOpTableHash = 0x3967cde89e812275ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
