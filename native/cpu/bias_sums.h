@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/stored.h"
+
 namespace gradstep::cpu {
 
 class BiasSums {
  public:
   // db may be null: nothing to do.
-  BiasSums(const float* dy, float* db, int64_t size, int64_t channels)
+  BiasSums(Stored dy, float* db, int64_t size, int64_t channels)
       : dy_(dy), db_(db), rows_(size / channels), channels_(channels) {}
 
   // Of workspace.
@@ -18,7 +20,7 @@ class BiasSums {
   void run(void* workspace, int threads) const;
 
  private:
-  const float* dy_;
+  Stored dy_;
   float* db_;
   int64_t rows_, channels_;
 };

@@ -97,20 +97,26 @@ size_t ConvDwTiles::bytes() const {
 namespace {
 
 // x or dy of the images at hand.
+template <typename T>
 struct Source {
-  const float* data;
+  const T* data;
   const int32_t* at;        // [position]: where the pixel's channels begin, or -1
   int64_t channels, count;  // positions from `count` on have no pixel either
 };
+template <typename T>
+Source(T*, const int32_t*, int64_t, int64_t) -> Source<T>;
 
 // The pixels of 32 positions; zeros where there is none.
-GRADSTEP_TILES inline void find_pixels(const float* (&pixels)[kStep], const Source& source, int64_t position) {
+template <typename T>
+GRADSTEP_TILES inline void find_pixels(const T* (&pixels)[kStep], const Source<T>& source, int64_t position) {
   const int32_t* at = source.at + position;
   const int64_t count = source.count - position;
-  for (int i = 0; i < kStep; i++) pixels[i] = at[i] >= 0 && i < count ? source.data + at[i] : kZeros;
+  const T* const none = reinterpret_cast<const T*>(kZeros);
+  for (int i = 0; i < kStep; i++) pixels[i] = at[i] >= 0 && i < count ? source.data + at[i] : none;
 }
 
-// 16 channels of 32 pixels, from `channel` on, as pairs of positions. `sums`, if any, grows by what is read.
+// 16 channels of 32 pixels, from `channel` on, as pairs of positions. With kSums, `sums` grow by what is read.
+template <bool kSums>
 GRADSTEP_TILES inline void read_pairs(__m512i (&pairs)[16], const float* const (&pixels)[kStep], int64_t channel,
                                       __mmask16 lanes, float* sums) {
   __m512 even = _mm512_setzero_ps(), odd = _mm512_setzero_ps();
@@ -118,20 +124,38 @@ GRADSTEP_TILES inline void read_pairs(__m512i (&pairs)[16], const float* const (
   for (int p = 0; p < 16; p++) {
     const __m512 a = _mm512_maskz_loadu_ps(lanes, pixels[2 * p] + channel);
     const __m512 b = _mm512_maskz_loadu_ps(lanes, pixels[2 * p + 1] + channel);
-    even = _mm512_add_ps(even, a);
-    odd = _mm512_add_ps(odd, b);
+    if constexpr (kSums) {
+      even = _mm512_add_ps(even, a);
+      odd = _mm512_add_ps(odd, b);
+    }
     pairs[p] = pair_rows(a, b);
   }
-  if (sums) _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), _mm512_add_ps(even, odd)));
+  if constexpr (kSums) _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), _mm512_add_ps(even, odd)));
+}
+
+template <bool kSums>
+GRADSTEP_TILES inline void read_pairs(__m512i (&pairs)[16], const uint16_t* const (&pixels)[kStep], int64_t channel,
+                                      __mmask16 lanes, float* sums) {
+  __m512 even = _mm512_setzero_ps(), odd = _mm512_setzero_ps();
+#pragma GCC unroll 16
+  for (int p = 0; p < 16; p++) {
+    const __m256i a = _mm256_maskz_loadu_epi16(lanes, pixels[2 * p] + channel);
+    const __m256i b = _mm256_maskz_loadu_epi16(lanes, pixels[2 * p + 1] + channel);
+    pairs[p] = interleaved(_mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
+    if constexpr (kSums) {
+      const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+      even = _mm512_add_ps(even, _mm512_castsi512_ps(_mm512_slli_epi32(pairs[p], 16)));
+      odd = _mm512_add_ps(odd, _mm512_castsi512_ps(_mm512_and_si512(pairs[p], upper)));
+    }
+  }
+  if constexpr (kSums) _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), _mm512_add_ps(even, odd)));
 }
 
 // What comes next, fetched into the core's second-level cache bit by bit while the tiles are busy.
 class Ahead {
  public:
-  Ahead(const float* x, int64_t x_size, const float* dy, int64_t dy_size, int64_t turns)
-      : at_{reinterpret_cast<const char*>(x), reinterpret_cast<const char*>(dy)},
-        end_{reinterpret_cast<const char*>(x + x_size), reinterpret_cast<const char*>(dy + dy_size)},
-        lines_(blocks((x_size + dy_size) * static_cast<int64_t>(sizeof(float)), 64 * turns) + 1) {}
+  Ahead(const char* x, int64_t x_bytes, const char* dy, int64_t dy_bytes, int64_t turns)
+      : at_{x, dy}, end_{x + x_bytes, dy + dy_bytes}, lines_(blocks(x_bytes + dy_bytes, 64 * turns) + 1) {}
 
   void turn() {
     int64_t lines = lines_;
@@ -145,13 +169,14 @@ class Ahead {
   int64_t lines_;
 };
 
-GRADSTEP_TILES void pack_x(uint16_t* to, int64_t row, const Source& x, int64_t length) {
+template <typename T>
+GRADSTEP_TILES void pack_x(uint16_t* to, int64_t row, const Source<T>& x, int64_t length) {
   for (int64_t position = 0; position < length; position += kStep) {
-    const float* pixels[kStep];
+    const T* pixels[kStep];
     find_pixels(pixels, x, position);
     for (int64_t channel = 0; channel < x.channels; channel += kBlock) {
       __m512i pairs[16];
-      read_pairs(pairs, pixels, channel, lanes_of(x.channels, channel), nullptr);
+      read_pairs<false>(pairs, pixels, channel, lanes_of(x.channels, channel), nullptr);
       transpose(pairs);
 #pragma GCC unroll 16
       for (int c = 0; c < kBlock; c++) _mm512_store_si512(to + (channel + c) * row + position, pairs[c]);
@@ -159,13 +184,14 @@ GRADSTEP_TILES void pack_x(uint16_t* to, int64_t row, const Source& x, int64_t l
   }
 }
 
-GRADSTEP_TILES void pack_dy(uint16_t* to, int64_t block, const Source& dy, int64_t steps, float* sums) {
+template <bool kSums, typename T>
+GRADSTEP_TILES void pack_dy(uint16_t* to, int64_t block, const Source<T>& dy, int64_t steps, float* sums) {
   for (int64_t step = 0; step < steps; step++, to += kTileElements) {
-    const float* pixels[kStep];
+    const T* pixels[kStep];
     find_pixels(pixels, dy, step * kStep);
     for (int64_t channel = 0; channel < dy.channels; channel += kBlock) {
       __m512i pairs[16];
-      read_pairs(pairs, pixels, channel, lanes_of(dy.channels, channel), sums + channel);
+      read_pairs<kSums>(pairs, pixels, channel, lanes_of(dy.channels, channel), sums + channel);
       uint16_t* tile = to + channel / kBlock * block;
 #pragma GCC unroll 16
       for (int p = 0; p < 16; p++) _mm512_store_si512(tile + p * 32, pairs[p]);
@@ -219,24 +245,34 @@ GRADSTEP_TILES void multiply(const uint16_t* const* x, int64_t x_bytes, const ui
 
 }  // namespace
 
-void ConvDwTiles::sum(const float* x, const float* dy, const Part& part, int64_t first, int64_t images) const {
+void ConvDwTiles::sum(Stored x, Stored dy, const Part& part, int64_t first, int64_t images, bool with_bias) const {
   const int64_t count = images * grid_.positions, phase_elements = in_blocks_ * kBlock * x_row_;
   const int64_t x_image = grid_.x_pixels * in_, y_image = grid_.y_pixels * out_;
   const int64_t next = std::min(together_, images_ - first - images);
-  x += first * x_image;
-  dy += first * y_image;
-  for (size_t phase = 0; phase < grid_.x_at.size(); phase++) {
-    pack_x(part.x + phase * phase_elements, x_row_, {x, x_at_.data() + phase * x_length_, in_, count}, x_length_);
-  }
-  fill(part.few, 0.f, out_blocks_ * kBlock);
-  pack_dy(part.dy, steps_ * kTileElements, {dy, y_at_.data(), out_, count}, steps_, part.few);
-  add(part.db, part.few, out_blocks_ * kBlock);
+  const int64_t dy_block = steps_ * kTileElements;
+  typed(x, [&](auto* data) {
+    for (size_t phase = 0; phase < grid_.x_at.size(); phase++) {
+      const Source source{data + first * x_image, x_at_.data() + phase * x_length_, in_, count};
+      pack_x(part.x + phase * phase_elements, x_row_, source, x_length_);
+    }
+  });
+  typed(dy, [&](auto* data) {
+    const Source source{data + first * y_image, y_at_.data(), out_, count};
+    if (with_bias) {
+      fill(part.few, 0.f, out_blocks_ * kBlock);
+      pack_dy<true>(part.dy, dy_block, source, steps_, part.few);
+      add(part.db, part.few, out_blocks_ * kBlock);
+    } else {
+      pack_dy<false>(part.dy, dy_block, source, steps_, nullptr);
+    }
+  });
 
   const TileScope scope;
-  const int64_t row = out_blocks_ * kSumElements, dy_block = steps_ * kTileElements;
+  const int64_t row = out_blocks_ * kSumElements;
   const int64_t rows = static_cast<int64_t>(grid_.taps.size()) * in_blocks_, x_bytes = x_row_ * 2;
   const int64_t turns = blocks(steps_, kStepsTogether) * blocks(out_blocks_, 2) * blocks(rows, out_blocks_ > 1 ? 2 : 4);
-  Ahead ahead(x + images * x_image, next * x_image, dy + images * y_image, next * y_image, turns);
+  const char *const x_next = x.bytes_at((first + images) * x_image), *const dy_next = dy.bytes_at((first + images) * y_image);
+  Ahead ahead(x_next, next * x_image * x.element_bytes(), dy_next, next * y_image * dy.element_bytes(), turns);
   for (int64_t step = 0; step < steps_; step += kStepsTogether) {
     const int64_t n = std::min(kStepsTogether, steps_ - step);
     const auto x_of = [&](int64_t r) {
@@ -274,11 +310,11 @@ void ConvDwTiles::sum(const float* x, const float* dy, const Part& part, int64_t
 
 #else
 
-void ConvDwTiles::sum(const float*, const float*, const Part&, int64_t, int64_t) const {}
+void ConvDwTiles::sum(Stored, Stored, const Part&, int64_t, int64_t, bool) const {}
 
 #endif
 
-void ConvDwTiles::run(const float* x, const float* dy, float* dw, float* db, bool accumulate, void* workspace) const {
+void ConvDwTiles::run(Stored x, Stored dy, float* dw, float* db, bool accumulate, void* workspace) const {
   const int64_t taps = static_cast<int64_t>(grid_.taps.size());
   parallel_ranges(blocks(images_, together_), threads_, 1, [&](int index, int64_t begin, int64_t end) {
     const Part part = part_at(workspace, index);
@@ -286,7 +322,7 @@ void ConvDwTiles::run(const float* x, const float* dy, float* dw, float* db, boo
     fill(part.db, 0.f, out_blocks_ * kBlock);
     for (int64_t group = begin; group < end; group++) {
       const int64_t first = group * together_;
-      sum(x, dy, part, first, std::min(together_, images_ - first));
+      sum(x, dy, part, first, std::min(together_, images_ - first), db != nullptr);
     }
   });
   parallel_ranges(taps * in_, parts_of(taps * in_ * out_, threads_), 1, [&](int, int64_t begin, int64_t end) {

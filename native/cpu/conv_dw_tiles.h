@@ -1,12 +1,13 @@
 // A convolution's kernel gradient in bfloat16 on the tile units: for each position of the kernel dw [in, out] is the
-// product of x, transposed, and dy, summed over the grid (conv_grid.h). Both are rounded and rearranged a few images at
-// a time, so that they are read once and what is made of them stays in a core's cache; the same pass sums dy for the
+// product of x, transposed, and dy, summed over the grid (conv_grid.h). Both are rounded, where they are not
+// stored so, and rearranged a few images at a time, so that they are read once and what is made of them stays in a core's cache; the same pass sums dy for the
 // bias. Threads split the images, their parts are added in order.
 #pragma once
 
 #include <memory>
 
 #include "cpu/conv_grid.h"
+#include "cpu/stored.h"
 
 namespace gradstep::cpu {
 
@@ -19,12 +20,12 @@ class ConvDwTiles {
   bool fits() const;
   size_t bytes() const;  // of workspace
   // dw [taps, in, out] is overwritten or added to, db [out] overwritten; db may be null.
-  void run(const float* x, const float* dy, float* dw, float* db, bool accumulate, void* workspace) const;
+  void run(Stored x, Stored dy, float* dw, float* db, bool accumulate, void* workspace) const;
 
  private:
   struct Part;
   Part part_at(void* workspace, int part) const;
-  void sum(const float* x, const float* dy, const Part& part, int64_t first, int64_t images) const;
+  void sum(Stored x, Stored dy, const Part& part, int64_t first, int64_t images, bool with_bias) const;
 
   ConvGrid grid_;
   int64_t images_, in_, out_;

@@ -15,8 +15,8 @@
 
 namespace gradstep::cpu {
 
-inline dnnl::memory::data_type conv_type(OperandKind kind) {
-  return kind == OperandKind::kTiles ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+inline dnnl::memory::data_type conv_type(bool narrow) {
+  return narrow ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 
 // A convolution as oneDNN is asked for it: axes between rows and channels, groups, and how often each channel of x is
@@ -31,8 +31,8 @@ struct Conv {
   bool depthwise() const { return groups > 1 && groups == x[1] && groups == y[1]; }
   int64_t axis(const dnnl::memory::dims& dims, size_t i) const { return dims[dims.size() - g.strides.size() + i]; }
 
-  dnnl::memory::desc activation(const dnnl::memory::dims& dims, OperandKind kind = OperandKind::kFloat) const {
-    return dnnl::memory::desc(dims, conv_type(kind),
+  dnnl::memory::desc activation(const dnnl::memory::dims& dims, bool narrow = false) const {
+    return dnnl::memory::desc(dims, conv_type(narrow),
                               deep() ? dnnl::memory::format_tag::ndhwc : dnnl::memory::format_tag::nhwc);
   }
   dnnl::memory::desc kernel() const {
@@ -42,8 +42,8 @@ struct Conv {
     return dnnl::memory::desc(w, dnnl::memory::data_type::f32,
                               deep() ? dnnl::memory::format_tag::dhwio : dnnl::memory::format_tag::hwio);
   }
-  dnnl::memory::desc any_kernel(OperandKind kind = OperandKind::kFloat) const {
-    return dnnl::memory::desc(w, conv_type(kind), dnnl::memory::format_tag::any);
+  dnnl::memory::desc any_kernel(bool narrow = false) const {
+    return dnnl::memory::desc(w, conv_type(narrow), dnnl::memory::format_tag::any);
   }
   dnnl::memory::desc bias(bool present) const {
     return present ? dnnl::memory::desc({y[1]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x)

@@ -125,8 +125,8 @@ GRADSTEP_TILES void multiply(const uint16_t* positions, int64_t in, const uint16
 }
 
 // y, at those of some positions that have a pixel: kB * 16 outputs of it from sums.
-template <int kB>
-GRADSTEP_TILES void write(const float* sums, const int32_t* at, int64_t positions, float* y, int64_t out,
+template <int kB, typename Y, typename Mask>
+GRADSTEP_TILES void write(const float* sums, const int32_t* at, int64_t positions, Y* y, const Mask* mask, int64_t out,
                           int64_t output, const ConvTiles::Epilogue& e) {
   for (int b = 0; b < kB; b++) {
     const int64_t channel = output + b * kBlock;
@@ -135,15 +135,16 @@ GRADSTEP_TILES void write(const float* sums, const int32_t* at, int64_t position
     const __m512 least = e.relu ? _mm512_setzero_ps() : _mm512_set1_ps(-__builtin_inff());
     for (int64_t p = 0; p < positions; p++) {
       if (at[p] < 0) continue;
-      float* to = y + at[p] * out + channel;
+      const int64_t place = at[p] * out + channel;
       __m512 value = _mm512_add_ps(_mm512_load_ps(sums + (p * kB + b) * kBlock), offset);
       value = _mm512_max_ps(least, value);  // of NaN and a number it takes the second
-      if (e.accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(lanes, to));
-      if (e.mask) {
-        const __m512 mask = _mm512_maskz_loadu_ps(lanes, e.mask + at[p] * out + channel);
-        value = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(mask, _mm512_setzero_ps(), _CMP_GT_OQ), value);
+      if (e.accumulate) value = _mm512_add_ps(value, load_wide(lanes, y + place));
+      if (mask) {
+        const __mmask16 above =
+            _mm512_cmp_ps_mask(load_wide(lanes, mask + place), _mm512_setzero_ps(), _CMP_GT_OQ);
+        value = _mm512_maskz_mov_ps(above, value);
       }
-      _mm512_mask_storeu_ps(to, lanes, value);
+      store_narrow(y + place, lanes, value);
     }
   }
 }
@@ -167,54 +168,73 @@ GRADSTEP_TILES void ConvTiles::pack_kernel(const float* w, uint16_t* packed) con
   }
 }
 
-GRADSTEP_TILES void ConvTiles::round_image(const float* x, uint16_t* grid) const {
-  for (const Run& run : runs_) {
-    const float* from = x + run.from;
-    uint16_t* to = grid + run.to;
-    int64_t i = 0;
-    for (; i + 32 <= run.floats; i += 32) {
-      _mm512_storeu_si512(to + i,
-                          (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + i + 16), _mm512_loadu_ps(from + i)));
-    }
-    for (; i < run.floats; i += 16) {
-      const __mmask16 lanes = lanes_of(run.floats, i);
-      _mm256_mask_storeu_epi16(to + i, lanes, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(lanes, from + i)));
-    }
+namespace {
+
+GRADSTEP_TILES inline void lay_row(uint16_t* to, const float* from, int64_t n) {
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    _mm512_storeu_si512(to + i,
+                        (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + i + 16), _mm512_loadu_ps(from + i)));
+  }
+  for (; i < n; i += 16) {
+    const __mmask16 lanes = lanes_of(n, i);
+    store_narrow(to + i, lanes, _mm512_maskz_loadu_ps(lanes, from + i));
   }
 }
 
-void ConvTiles::convolve(const uint16_t* grid, const uint16_t* kernel, float* y, const Epilogue& epilogue,
+GRADSTEP_TILES inline void lay_row(uint16_t* to, const uint16_t* from, int64_t n) {
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32) _mm512_storeu_si512(to + i, _mm512_loadu_si512(from + i));
+  if (i == n) return;
+  const __mmask32 rest = (1u << (n - i)) - 1;
+  _mm512_mask_storeu_epi16(to + i, rest, _mm512_maskz_loadu_epi16(rest, from + i));
+}
+
+}  // namespace
+
+template <typename X>
+GRADSTEP_TILES void ConvTiles::lay_out(const X* x, uint16_t* grid) const {
+  for (const Run& run : runs_) lay_row(grid + run.to, x + run.from, run.elements);
+}
+
+template <typename Y>
+void ConvTiles::convolve(const uint16_t* grid, const uint16_t* kernel, Y* y, int64_t image, const Epilogue& epilogue,
                          float* sums) const {
   const TileScope scope;
   const int64_t kernel_block = static_cast<int64_t>(terms_.size()) * kTileElements;
   const int32_t* at = grid_.y_at.data();
-  for (int64_t b = 0; b < out_blocks_; b += 2) {
-    const uint16_t* columns = kernel + b * kernel_block;
-    const bool two = b + 1 < out_blocks_;
-    const int64_t most = two ? 2 * kBlock : 4 * kBlock;
-    for (int64_t p = 0; p < end_; p += most) {
-      const int64_t n = std::min(most, end_ - p);
-      const uint16_t* from = grid + p * in_;
-      if (two) {
-        multiply<2, 2>(from, in_, columns, kernel_block, terms_, sums);
-        write<2>(sums, at + p, n, y, out_, b * kBlock, epilogue);
-      } else {
-        multiply<4, 1>(from, in_, columns, kernel_block, terms_, sums);
-        write<1>(sums, at + p, n, y, out_, b * kBlock, epilogue);
+  typed(epilogue.mask, [&](auto* mask) {
+    if (mask) mask += image;
+    for (int64_t b = 0; b < out_blocks_; b += 2) {
+      const uint16_t* columns = kernel + b * kernel_block;
+      const bool two = b + 1 < out_blocks_;
+      const int64_t most = two ? 2 * kBlock : 4 * kBlock;
+      for (int64_t p = 0; p < end_; p += most) {
+        const int64_t n = std::min(most, end_ - p);
+        const uint16_t* from = grid + p * in_;
+        if (two) {
+          multiply<2, 2>(from, in_, columns, kernel_block, terms_, sums);
+          write<2>(sums, at + p, n, y + image, mask, out_, b * kBlock, epilogue);
+        } else {
+          multiply<4, 1>(from, in_, columns, kernel_block, terms_, sums);
+          write<1>(sums, at + p, n, y + image, mask, out_, b * kBlock, epilogue);
+        }
       }
     }
-  }
+  });
 }
 
 #else
 
 void ConvTiles::pack_kernel(const float*, uint16_t*) const {}
-void ConvTiles::round_image(const float*, uint16_t*) const {}
-void ConvTiles::convolve(const uint16_t*, const uint16_t*, float*, const Epilogue&, float*) const {}
+template <typename X>
+void ConvTiles::lay_out(const X*, uint16_t*) const {}
+template <typename Y>
+void ConvTiles::convolve(const uint16_t*, const uint16_t*, Y*, int64_t, const Epilogue&, float*) const {}
 
 #endif
 
-void ConvTiles::run(const float* x, const float* w, float* y, const Epilogue& epilogue, void* workspace) const {
+void ConvTiles::run(Stored x, const float* w, Stored y, const Epilogue& epilogue, void* workspace) const {
   uint16_t* kernel = static_cast<uint16_t*>(workspace);
   char* parts = static_cast<char*>(workspace) + whole_lines(kernel_elements() * sizeof(uint16_t));
   const size_t grid_bytes = whole_lines(grid_elements() * sizeof(uint16_t));
@@ -225,11 +245,8 @@ void ConvTiles::run(const float* x, const float* w, float* y, const Epilogue& ep
     float* sums = reinterpret_cast<float*>(memory + grid_bytes);
     std::memset(grid, 0, grid_bytes);  // places without a pixel: no image writes there
     for (int64_t image = begin; image < end; image++) {
-      round_image(x + image * grid_.x_pixels * in_, grid);
-      const int64_t at = image * grid_.y_pixels * out_;
-      Epilogue of_image = epilogue;
-      if (epilogue.mask) of_image.mask += at;
-      convolve(grid, kernel, y + at, of_image, sums);
+      typed(x, [&](auto* from) { lay_out(from + image * grid_.x_pixels * in_, grid); });
+      typed(y, [&](auto* to) { convolve(grid, kernel, to, image * grid_.y_pixels * out_, epilogue, sums); });
     }
   });
 }

@@ -1,6 +1,6 @@
 // A convolution in bfloat16 on the tile units, and its input gradient where the strides are 1 (then that is a
-// convolution of dy with the kernel backwards). An image at a time is rounded onto the grid (conv_grid.h),
-// [position][channel], where it stays in a core's cache: a tile's rows are neighbouring positions, and what a window
+// convolution of dy with the kernel backwards). An image at a time is laid onto the grid (conv_grid.h), rounded where it
+// is not stored so, [position][channel], where it stays in a core's cache: a tile's rows are neighbouring positions, and what a window
 // holds is read in place, a whole row of the kernel at a time where its pixels are neighbours. Threads split the
 // images.
 #pragma once
@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "cpu/conv_grid.h"
+#include "cpu/stored.h"
 
 namespace gradstep::cpu {
 
@@ -28,14 +29,14 @@ class ConvTiles {
     const float* bias = nullptr;  // [out]
     bool relu = false;
     bool accumulate = false;      // y is added to
-    const float* mask = nullptr;  // like y, which is 0 where it is not above 0; not together with accumulate
+    Stored mask = {};             // like y, which is 0 where it is not above 0; not together with accumulate
   };
-  void run(const float* x, const float* w, float* y, const Epilogue& epilogue, void* workspace) const;
+  void run(Stored x, const float* w, Stored y, const Epilogue& epilogue, void* workspace) const;
 
  private:
   // Neighbouring pixels that are neighbours on the grid.
   struct Run {
-    int64_t to, from, floats;
+    int64_t to, from, elements;
   };
   // 32 terms of every sum: where they lie relative to a position, and the first of their weights' rows [·, out] with
   // how many there are (the others count as zeros).
@@ -44,8 +45,12 @@ class ConvTiles {
   };
 
   void pack_kernel(const float* w, uint16_t* packed) const;
-  void round_image(const float* x, uint16_t* grid) const;
-  void convolve(const uint16_t* grid, const uint16_t* kernel, float* y, const Epilogue& epilogue, float* sums) const;
+  template <typename X>
+  void lay_out(const X* x, uint16_t* grid) const;
+  // The image whose results begin at y + image.
+  template <typename Y>
+  void convolve(const uint16_t* grid, const uint16_t* kernel, Y* y, int64_t image, const Epilogue& epilogue,
+                float* sums) const;
   int64_t grid_elements() const;
   int64_t kernel_elements() const;
 

@@ -1,5 +1,6 @@
 // See direct_conv.h. Where there is padding, x is first copied into a frame of zeros (a small part of y), so that every
-// window lies inside; where operands are rounded, x is as it is copied, the kernel beforehand, dy as it is read.
+// window lies inside; where operands are rounded, x is as it is copied, the kernel beforehand, dy as it is read. What is
+// stored in bfloat16 is widened instead.
 #include "cpu/direct_conv.h"
 
 #include <algorithm>
@@ -28,33 +29,41 @@ struct Plan {
   int64_t taps, frame_floats, kernel_floats;
 };
 
+void fill_row(const DirectConv& c, float* to, const float* from, int64_t n) {
+  if (c.round) {
+    round_to_bfloat16(to, from, n);
+  } else {
+    memcpy(to, from, n * sizeof(float));
+  }
+}
+
+void fill_row(const DirectConv&, float* to, const uint16_t* from, int64_t n) { from_bfloat16(to, from, n); }
+
 // One image into its frame.
-void frame_image(const DirectConv& c, const Plan& p, const float* x, float* to) {
+template <typename X>
+void frame_image(const DirectConv& c, const Plan& p, const X* x, float* to) {
   memset(to, 0, p.image * sizeof(float));
   const int64_t rows = std::min(c.h, p.frame_h - c.pad_top), columns = std::min(c.w, p.frame_w - c.pad_left);
   for (int64_t y = 0; y < rows; y++) {
     float* row = to + (y + c.pad_top) * p.row + c.pad_left * c.channels;
-    const float* from = x + y * c.w * c.channels;
-    if (c.round) {
-      round_to_bfloat16(row, from, columns * c.channels);
-    } else {
-      memcpy(row, from, columns * c.channels * sizeof(float));
-    }
+    fill_row(c, row, x + y * c.w * c.channels, columns * c.channels);
   }
 }
 
-const float* framed(const DirectConv& c, const Plan& p, const float* x, float* frame, int threads) {
-  if (!p.framed) return x;
-  parallel_ranges(c.n, parts_of(c.n * p.image, threads), 1, [&](int, int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) frame_image(c, p, x + i * c.h * c.w * c.channels, frame + i * p.image);
+const float* framed(const DirectConv& c, const Plan& p, Stored x, float* frame, int threads) {
+  if (!p.framed) return static_cast<const float*>(x.at);
+  typed(x, [&](auto* from) {
+    parallel_ranges(c.n, parts_of(c.n * p.image, threads), 1, [&](int, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) frame_image(c, p, from + i * c.h * c.w * c.channels, frame + i * p.image);
+    });
   });
   return frame;
 }
 
 // kPixels neighbouring results of kVectors vectors of filters.
-template <int kPixels, int kVectors>
+template <int kPixels, int kVectors, typename Y>
 GRADSTEP_INLINE void pixels(const DirectConv& c, const Plan& p, const float* x, const float* w, const float* bias,
-                            bool relu, float* y) {
+                            bool relu, Y* y) {
   Lanes sums[kPixels][kVectors];
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; v++) {
@@ -87,9 +96,9 @@ GRADSTEP_INLINE void pixels(const DirectConv& c, const Plan& p, const float* x, 
   }
 }
 
-template <int kPixels, int kVectors>
+template <int kPixels, int kVectors, typename Y>
 GRADSTEP_INLINE void row_of_pixels(const DirectConv& c, const Plan& p, const float* x, const float* w,
-                                   const float* bias, bool relu, float* y) {
+                                   const float* bias, bool relu, Y* y) {
   const int64_t step = c.stride_w * c.channels;
   int64_t at = 0;
   for (; at + kPixels <= c.out_w; at += kPixels) {
@@ -105,11 +114,12 @@ int vectors_at(const DirectConv& c, int64_t column, int most) {
 }
 
 // Rows of y begin … end - 1, counted through all images.
+template <typename Y>
 GRADSTEP_VECTORISED void forward_rows(const DirectConv& c, const Plan& p, const float* x, const float* w,
-                                      const float* bias, bool relu, float* y, int64_t begin, int64_t end) {
+                                      const float* bias, bool relu, Y* y, int64_t begin, int64_t end) {
   for (int64_t at = begin; at < end; at++) {
     const float* from = x + at / c.out_h * p.image + at % c.out_h * c.stride_h * p.row;
-    float* const to = y + at * c.out_w * c.filters;
+    Y* const to = y + at * c.out_w * c.filters;
     for (int64_t column = 0; column < c.filters;) {
       const int vectors = vectors_at(c, column, 4);
       const float* b = bias ? bias + column : nullptr;
@@ -132,9 +142,16 @@ GRADSTEP_VECTORISED void forward_rows(const DirectConv& c, const Plan& p, const 
   }
 }
 
+GRADSTEP_INLINE Lanes load_operand(const float* from, bool round) {
+  const Lanes lanes = load_lanes(from);
+  return round ? rounded(lanes) : lanes;
+}
+
+GRADSTEP_INLINE Lanes load_operand(const uint16_t* from, bool) { return load_lanes(from); }
+
 // sums[tap][filters] += what a row of dy gives to kTaps taps; each tap's x begins at x[tap].
-template <int kTaps, int kVectors>
-GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const float* dy, bool round, int64_t filters,
+template <int kTaps, int kVectors, typename Y>
+GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const Y* dy, bool round, int64_t filters,
                                    int64_t pixels, float* sums) {
   Lanes kept[kTaps][kVectors];
   const float* from[kTaps];
@@ -147,10 +164,7 @@ GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const fl
   for (int64_t i = 0; i < pixels; i++, dy += filters) {
     Lanes gradient[kVectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; v++) {
-      gradient[v] = load_lanes(dy + v * kLanes);
-      if (round) gradient[v] = rounded(gradient[v]);
-    }
+    for (int v = 0; v < kVectors; v++) gradient[v] = load_operand(dy + v * kLanes, round);
 #pragma GCC unroll 12
     for (int t = 0; t < kTaps; t++) {
       const float factor = from[t][i * step];
@@ -165,8 +179,8 @@ GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const fl
   }
 }
 
-template <int kVectors>
-GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const float* const* x, const float* dy,
+template <int kVectors, typename Y>
+GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const float* const* x, const Y* dy,
                                    float* sums) {
   const int64_t step = c.stride_w * c.channels;
   int64_t t = 0;
@@ -182,13 +196,14 @@ GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const floa
 }
 
 // sums [taps][filters] (and behind them those of dy itself) of rows begin … end - 1.
-GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const float* x, const float* dy, float* sums,
+template <typename Y>
+GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const float* x, const Y* dy, float* sums,
                                        bool with_bias, int64_t begin, int64_t end) {
   memset(sums, 0, (p.taps + with_bias) * c.filters * sizeof(float));
   const int64_t length = c.kernel_w * c.channels;
   for (int64_t at = begin; at < end; at++) {
     const float* from = x + at / c.out_h * p.image + at % c.out_h * c.stride_h * p.row;
-    const float* gradient = dy + at * c.out_w * c.filters;
+    const Y* gradient = dy + at * c.out_w * c.filters;
     const float* places[kMaxTaps];
     for (int64_t t = 0; t < p.taps; t++) places[t] = from + t / length * p.row + t % length;
     for (int64_t column = 0; column < c.filters;) {
@@ -224,31 +239,35 @@ size_t direct_conv_bytes(const DirectConv& c, int threads) {
   return (p.frame_floats + p.kernel_floats + threads * (p.taps + 1) * c.filters) * sizeof(float);
 }
 
-void direct_conv_forward(const DirectConv& c, const float* x, const float* w, const float* bias, bool relu, float* y,
+void direct_conv_forward(const DirectConv& c, Stored x, Stored w, const float* bias, bool relu, Stored y,
                          void* workspace, int threads) {
   const Plan p(c);
   const float* from = framed(c, p, x, static_cast<float*>(workspace), threads);
   const int64_t rows = c.n * c.out_h;
-  const float* kernel = w;
+  const float* kernel = static_cast<const float*>(w.at);
   if (c.round) {
     float* const to = static_cast<float*>(workspace) + p.frame_floats;
-    round_to_bfloat16(to, w, p.kernel_floats);
+    typed(w, [&](auto* weights) { fill_row(c, to, weights, p.kernel_floats); });
     kernel = to;
   }
-  parallel_ranges(rows, parts_of(rows * c.out_w * c.filters, threads), 1, [&](int, int64_t begin, int64_t end) {
-    forward_rows(c, p, from, kernel, bias, relu, y, begin, end);
+  typed(y, [&](auto* to) {
+    parallel_ranges(rows, parts_of(rows * c.out_w * c.filters, threads), 1, [&](int, int64_t begin, int64_t end) {
+      forward_rows(c, p, from, kernel, bias, relu, to, begin, end);
+    });
   });
 }
 
-void direct_conv_kernel_gradient(const DirectConv& c, const float* x, const float* dy, float* dw, float* db,
-                                 bool accumulate, void* workspace, int threads) {
+void direct_conv_kernel_gradient(const DirectConv& c, Stored x, Stored dy, float* dw, float* db, bool accumulate,
+                                 void* workspace, int threads) {
   const Plan p(c);
   const float* from = framed(c, p, x, static_cast<float*>(workspace), threads);
   float* const sums = static_cast<float*>(workspace) + p.frame_floats;
   const int64_t rows = c.n * c.out_h, size = p.taps * c.filters, part_size = size + c.filters;
   const int parts = parts_of(rows * c.out_w * c.filters, threads);
-  parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
-    gradient_rows(c, p, from, dy, sums + part * part_size, db != nullptr, begin, end);
+  typed(dy, [&](auto* gradients) {
+    parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
+      gradient_rows(c, p, from, gradients, sums + part * part_size, db != nullptr, begin, end);
+    });
   });
   const auto total = [&](int64_t i) {
     float sum = sums[i];

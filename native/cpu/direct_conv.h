@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/stored.h"
+
 namespace gradstep::cpu {
 
 // y [n, out_h, out_w, filters] of x [n, h, w, channels]; padding behind is what the sizes imply.
@@ -23,12 +25,12 @@ bool direct_conv_pays(const DirectConv& shape);
 
 size_t direct_conv_bytes(const DirectConv& shape, int threads);
 
-// `bias` may be null.
-void direct_conv_forward(const DirectConv& shape, const float* x, const float* w, const float* bias, bool relu,
-                         float* y, void* workspace, int threads);
+// `bias` may be null. What is stored in bfloat16 wants `round`, which does nothing to it.
+void direct_conv_forward(const DirectConv& shape, Stored x, Stored w, const float* bias, bool relu, Stored y,
+                         void* workspace, int threads);
 
 // dw and, unless null, db [filters] of dy.
-void direct_conv_kernel_gradient(const DirectConv& shape, const float* x, const float* dy, float* dw, float* db,
-                                 bool accumulate, void* workspace, int threads);
+void direct_conv_kernel_gradient(const DirectConv& shape, Stored x, Stored dy, float* dw, float* db, bool accumulate,
+                                 void* workspace, int threads);
 
 }  // namespace gradstep::cpu

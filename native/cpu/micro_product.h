@@ -1,4 +1,4 @@
-// Sixteen float32 side by side, and the product they are made for: some rows times some vectors of columns, in
+// Sixteen float32 side by side, also of what is stored in bfloat16, and the product they are made for: some rows times some vectors of columns, in
 // registers over the whole depth. For use inside functions that are compiled for each instruction set.
 #pragma once
 
@@ -21,10 +21,25 @@ GRADSTEP_INLINE Lanes load_lanes(const float* from) {
 
 GRADSTEP_INLINE void store_lanes(float* to, Lanes lanes) { memcpy(to, &lanes, sizeof lanes); }
 
+typedef uint32_t LaneBits __attribute__((vector_size(sizeof(Lanes))));
+typedef uint16_t HalfLanes __attribute__((vector_size(sizeof(Lanes) / 2)));
+
+GRADSTEP_INLINE Lanes load_lanes(const uint16_t* from) {
+  HalfLanes halves;
+  memcpy(&halves, from, sizeof halves);
+  return reinterpret_cast<Lanes>(__builtin_convertvector(halves, LaneBits) << 16);
+}
+
+// Rounds as bfloat16_bits (bfloat16.h) does.
+GRADSTEP_INLINE void store_lanes(uint16_t* to, Lanes lanes) {
+  const LaneBits bits = reinterpret_cast<LaneBits>(lanes), nearest = bits + 0x7fffu + (bits >> 16 & 1u);
+  const HalfLanes halves = __builtin_convertvector((lanes == lanes ? nearest : bits | 0x400000u) >> 16, HalfLanes);
+  memcpy(to, &halves, sizeof halves);
+}
+
 // To bfloat16, as round_to_bfloat16 (bfloat16.h) does numbers, infinities and the NaN that arithmetic makes.
 GRADSTEP_INLINE Lanes rounded(Lanes lanes) {
-  typedef uint32_t Bits __attribute__((vector_size(sizeof(Lanes))));
-  const Bits bits = reinterpret_cast<Bits>(lanes);
+  const LaneBits bits = reinterpret_cast<LaneBits>(lanes);
   return reinterpret_cast<Lanes>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
 }
 

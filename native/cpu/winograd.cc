@@ -4,6 +4,7 @@
 #include "cpu/winograd.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu/micro_product.h"
 #include "cpu/winograd_transforms.h"
@@ -64,16 +65,33 @@ GRADSTEP_INLINE Lanes load_operand(const float* from) {
   return kRound ? rounded(lanes) : lanes;
 }
 
+template <bool>
+GRADSTEP_INLINE Lanes load_operand(const uint16_t* from) {
+  return load_lanes(from);
+}
+
+// body(whether it rounds as it loads, pointer to elements).
+template <typename Body>
+void as_operand(const Stored& numbers, bool round, Body body) {
+  if (numbers.narrow()) {
+    body(std::false_type{}, static_cast<const uint16_t*>(numbers.at));
+  } else if (round) {
+    body(std::true_type{}, static_cast<const float*>(numbers.at));
+  } else {
+    body(std::false_type{}, static_cast<const float*>(numbers.at));
+  }
+}
+
 // v[36][tile][channel] of `count` tiles.
-template <bool kRound>
-GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p, const float* x, int64_t first,
+template <bool kRound, typename X>
+GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p, const X* x, int64_t first,
                                           int64_t count, float* v) {
   const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) { evaluate(from, to); };
   for (int64_t t = 0; t < count; t++) {
     const Tile tile = tile_at(p, first + t);
     const int64_t top = tile.y - s.pad_top, left = tile.x - s.pad_left;
     const Inside rows(top, kSide, s.h), columns(left, kSide, s.w);
-    const float* from = x + ((tile.image * s.h + top) * s.w + left) * s.channels;
+    const X* from = x + ((tile.image * s.h + top) * s.w + left) * s.channels;
     const bool all = rows.all(kSide) && columns.all(kSide);
     for (int64_t c = 0; c < s.channels; c += kLanes) {
       float* to = v + t * s.channels + c;
@@ -100,8 +118,8 @@ GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p,
 }
 
 // m[36][tile][filter] of gradients dy.
-template <bool kRound>
-GRADSTEP_VECTORISED void evaluate_gradients(const WinogradShape& s, const Plan& p, const float* dy, int64_t first,
+template <bool kRound, typename Y>
+GRADSTEP_VECTORISED void evaluate_gradients(const WinogradShape& s, const Plan& p, const Y* dy, int64_t first,
                                             int64_t count, float* m) {
   const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) {
     interpolate_back(from, to);
@@ -109,7 +127,7 @@ GRADSTEP_VECTORISED void evaluate_gradients(const WinogradShape& s, const Plan& 
   for (int64_t t = 0; t < count; t++) {
     const Tile tile = tile_at(p, first + t);
     const Inside rows(tile.y, kOut, s.out_h), columns(tile.x, kOut, s.out_w);
-    const float* from = dy + ((tile.image * s.out_h + tile.y) * s.out_w + tile.x) * s.filters;
+    const Y* from = dy + ((tile.image * s.out_h + tile.y) * s.out_w + tile.x) * s.filters;
     const bool all = rows.all(kOut) && columns.all(kOut);
     for (int64_t c = 0; c < s.filters; c += kLanes) {
       float* to = m + t * s.filters + c;
@@ -297,7 +315,8 @@ GRADSTEP_VECTORISED void unpack_kernel(const WinogradShape& s, const Plan& p, co
 }
 
 // db (+)= the sum of dy.
-GRADSTEP_VECTORISED void add_rows(const float* dy, int64_t rows, int64_t filters, float* sums) {
+template <typename Y>
+GRADSTEP_VECTORISED void add_rows(const Y* dy, int64_t rows, int64_t filters, float* sums) {
   for (int64_t c = 0; c < filters; c += kLanes) store_lanes(sums + c, Lanes{});
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t c = 0; c < filters; c += kLanes) {
@@ -351,13 +370,8 @@ void winograd_kernel_gradient(const WinogradShape& s, const WinogradGradient& g,
     float* m = v + kPoints * p.patch_point;
     for (int64_t at = begin; at < end; at += p.block) {
       const int64_t count = std::min(p.block, end - at);
-      if (g.round) {
-        evaluate_patches<true>(s, p, g.x, at, count, v);
-        evaluate_gradients<true>(s, p, g.dy, at, count, m);
-      } else {
-        evaluate_patches<false>(s, p, g.x, at, count, v);
-        evaluate_gradients<false>(s, p, g.dy, at, count, m);
-      }
+      as_operand(g.x, g.round, [&](auto round, auto* x) { evaluate_patches<round>(s, p, x, at, count, v); });
+      as_operand(g.dy, g.round, [&](auto round, auto* dy) { evaluate_gradients<round>(s, p, dy, at, count, m); });
       kernel_products(s, p, v, m, count, du + part * du_thread, at > begin);
     }
   });
@@ -368,8 +382,10 @@ void winograd_kernel_gradient(const WinogradShape& s, const WinogradGradient& g,
   if (!g.db) return;
   const int64_t rows = s.n * s.out_h * s.out_w;
   const int sum_parts = parts_of(rows * s.filters, threads);
-  parallel_ranges(rows, sum_parts, 1, [&](int part, int64_t begin, int64_t end) {
-    add_rows(g.dy + begin * s.filters, end - begin, s.filters, blocks + part * s.filters);
+  typed(g.dy, [&](auto* dy) {
+    parallel_ranges(rows, sum_parts, 1, [&](int part, int64_t begin, int64_t end) {
+      add_rows(dy + begin * s.filters, end - begin, s.filters, blocks + part * s.filters);
+    });
   });
   for (int64_t c = 0; c < s.filters; c++) {
     float sum = 0;

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/stored.h"
+
 namespace gradstep::cpu {
 
 // y [n, out_h, out_w, filters] = x [n, h, w, channels] convolved with [3, 3, channels, filters].
@@ -38,12 +40,12 @@ struct WinogradForward {
 void winograd_forward(const WinogradShape& shape, const WinogradForward& f, void* workspace, int threads);
 
 struct WinogradGradient {
-  const float* x;
-  const float* dy;  // [n, out_h, out_w, filters]
+  Stored x;
+  Stored dy;        // [n, out_h, out_w, filters]
   float* dw;        // [3, 3, channels, filters]
   float* db;        // [filters]; null: none
   bool accumulate;  // to dw
-  bool round;       // x and dy to bfloat16 first
+  bool round;       // x and dy to bfloat16 first, where they are not stored so
 };
 
 void winograd_kernel_gradient(const WinogradShape& shape, const WinogradGradient& g, void* workspace, int threads);

@@ -7,8 +7,9 @@
 //   everything else                              oneDNN
 // oneDNN wants kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a
 // small part of the work. It cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is
-// added from there. In bfloat16 its operands are rounded into the workspace first, a kernel as it is packed; the bias
-// gradient is no product and is summed from what is not rounded.
+// added from there. In bfloat16 its operands are rounded into the workspace first where they are not stored so, a kernel
+// as it is packed; the bias gradient is no product and is summed from what is not rounded. What a
+// primitive in float32 yields is rounded from the workspace.
 #include "generated/args/conv.h"
 
 #include <cstring>
@@ -48,7 +49,8 @@ Primitive reorder(const Dnnl& d, const memory::desc& from_desc, void* from, cons
   return primitive;
 }
 
-void parallel_add(float* to, const float* from, int64_t n, int threads) {
+template <typename T>
+void parallel_add(float* to, const T* from, int64_t n, int threads) {
   parallel_ranges(n, parts_of(n, threads), 16,
                   [=](int, int64_t begin, int64_t end) { add(to + begin, from + begin, end - begin); });
 }
@@ -59,25 +61,43 @@ Step winograd(Prepare& prepare, const WinogradShape& shape, const WinogradForwar
   return [=] { winograd_forward(shape, forward, workspace, threads); };
 }
 
-// The primitive desc make(kind). In bfloat16 that is one on the tile units where oneDNN has it for this shape; its
+// The primitive desc make(whether operands are bfloat16). In bfloat16 that is one on the tile units where oneDNN has it for this shape; its
 // others are slower than float32 (one channel in: 3.1 ms against 2.3, depthwise, …), which then multiplies rounded
 // operands.
 template <typename Make>
-auto with_operands(OperandKind& kind, Make make) -> decltype(make(kind)) {
+auto with_operands(OperandKind& kind, Make make) -> decltype(make(true)) {
   if (kind == OperandKind::kTiles) {
     try {
-      auto desc = make(kind);
+      auto desc = make(true);
       if (std::strstr(desc.impl_info_str(), "amx")) return desc;
     } catch (const Error&) {
     }
     kind = OperandKind::kRounded;
   }
-  return make(kind);
+  return make(false);
+}
+
+ProductOperand operand(const Prepare& prepare, const Tensor& t, OperandKind kind) {
+  return ProductOperand(prepare.at<void>(t), t.size(), kind, t.dtype);
 }
 
 // A kernel as an operand: packing rounds it for the tile units.
-ProductOperand kernel_operand(const float* w, int64_t size, OperandKind kind) {
-  return ProductOperand(w, size, kind == OperandKind::kTiles ? OperandKind::kFloat : kind);
+ProductOperand kernel_operand(const Prepare& prepare, const Tensor& w, OperandKind kind) {
+  return operand(prepare, w, kind == OperandKind::kTiles ? OperandKind::kFloat : kind);
+}
+
+// A product on the tile units by `tiles`, of x (or dy) with w.
+Step on_tiles(Prepare& prepare, std::shared_ptr<const ConvTiles> tiles, const Tensor& x, const Tensor& w,
+              const Tensor& y, const ConvTiles::Epilogue& epilogue) {
+  const ProductOperand kernel = kernel_operand(prepare, w, OperandKind::kTiles);
+  Pieces pieces;
+  const size_t at_tiles = pieces.add(tiles->bytes()), at_kernel = pieces.add(kernel.bytes());
+  char* workspace = pieces.allocate(prepare);
+  char *place = workspace + at_kernel, *rest = workspace + at_tiles;
+  return [=, from = stored(prepare, x), to = stored(prepare, y), threads = prepare.threads()] {
+    kernel.round_to(place, threads);
+    tiles->run(from, static_cast<const float*>(kernel.at(place)), to, epilogue, rest);
+  };
 }
 
 size_t bytes_of(const memory::dims& dims) {
@@ -99,9 +119,8 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   }
   if (const auto shape = direct_shape(conv, kind)) {
     void* workspace = prepare.workspace(direct_conv_bytes(*shape, prepare.threads()));
-    return [=, shape = *shape, x = prepare.at(args.x), w = prepare.at(args.w), bias = prepare.at(args.bias),
-            y = prepare.at(args.y),
-            threads = prepare.threads()] { direct_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
+    return [=, shape = *shape, x = stored(prepare, args.x), w = stored(prepare, args.w), bias = prepare.at(args.bias),
+            y = stored(prepare, args.y), threads = prepare.threads()] { direct_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
   }
   const Dnnl& d = prepare.dnnl();
   dnnl::primitive_attr attr = attributes();
@@ -114,19 +133,16 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   if (kind == OperandKind::kTiles && conv.groups == 1 && !suits_onednn(conv)) {
     const auto tiles = std::make_shared<ConvTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], ConvTiles::kForward,
                                                    prepare.threads());
-    if (tiles->fits()) {
-      void* workspace = prepare.workspace(tiles->bytes());
-      return [=, x = prepare.at(args.x), w = prepare.at(args.w), bias = prepare.at(args.bias), y = prepare.at(args.y)] {
-        tiles->run(x, w, y, {bias, relu, false, nullptr}, workspace);
-      };
-    }
+    if (tiles->fits()) return on_tiles(prepare, tiles, args.x, args.w, args.y, {prepare.at(args.bias), relu});
   }
-  const auto desc = with_operands(kind, [&](OperandKind in) {
+  const bool narrow = args.y.dtype == DType::kBfloat16;
+  const auto desc = with_operands(kind, [&](bool in) {
     return make_primitive("convolution", [&] {
-      return conv_forward_desc(d, conv.activation(conv.x, in), conv.any_kernel(in), bias, conv.activation(conv.y),
-                               conv.g, attr);
+      return conv_forward_desc(d, conv.activation(conv.x, in), conv.any_kernel(in), bias,
+                               conv.activation(conv.y, in && narrow), conv.g, attr);
     });
   });
+  const bool aside = narrow && kind != OperandKind::kTiles;
   const memory::desc plain = conv.kernel();
   const memory::desc packed = desc.weights_desc();
   const bool pack = packed != plain;
@@ -135,8 +151,8 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   const size_t at_kernel = pieces.add(pack ? packed.get_size() : 0);
   const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
-  const ProductOperand x(prepare.at(args.x), args.x.size(), kind);
-  const ProductOperand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
+  const size_t at_y = pieces.add(aside ? bytes_of(conv.y) : 0);
+  const ProductOperand x = operand(prepare, args.x, kind), w = kernel_operand(prepare, args.w, kind);
   const size_t at_x = pieces.add(x.bytes()), at_w = pieces.add(w.bytes());
   char* workspace = pieces.allocate(prepare);
   char *place_x = workspace + at_x, *place_w = workspace + at_w;
@@ -146,17 +162,21 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   Primitive convolve(dnnl::convolution_forward(desc), d.stream);
   convolve.argument(DNNL_ARG_SRC, memory(desc.src_desc(), d.engine, spread));
   convolve.argument(DNNL_ARG_WEIGHTS, memory(packed, d.engine, kernel));
-  convolve.argument(DNNL_ARG_DST, memory(desc.dst_desc(), d.engine, prepare.at(args.y)));
+  void* y = aside ? workspace + at_y : prepare.at<void>(args.y);
+  convolve.argument(DNNL_ARG_DST, memory(desc.dst_desc(), d.engine, y));
   if (args.bias.present()) convolve.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
   if (kind == OperandKind::kFloat && !pack && conv.times == 1) return [convolve] { convolve.run(); };
   const Primitive packing = reorder(d, plain, w.at(place_w), packed, kernel);
+  MaskedRows rounding{prepare.at<void>(args.y), nullptr, nullptr, args.y.size(), 1, args.y.dtype};
+  rounding.product = static_cast<float*>(y);
   return [=, times = conv.times, n = args.x.size(), threads = prepare.threads()] {
     x.round_to(place_x, threads);
     w.round_to(place_w, threads);
     if (times > 1) spread_channels(static_cast<float*>(spread), static_cast<float*>(x.at(place_x)), n, times, threads);
     if (pack) packing.run();
     convolve.run();
+    if (aside) rounding.run(nullptr, threads);
   };
 }
 
@@ -177,62 +197,66 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
     const auto tiles = std::make_shared<ConvTiles>(axes_of(backwards(conv)), conv.y[0], conv.y[1], conv.x[1],
                                                    ConvTiles::kBackwards, prepare.threads());
     if (tiles->fits()) {
-      void* workspace = prepare.workspace(tiles->bytes());
-      return [=, dy = prepare.at(args.dy), w = prepare.at(args.w), dx = prepare.at(args.dx),
-              mask = prepare.at(args.mask)] {
-        tiles->run(dy, w, dx, {nullptr, false, accumulate, mask}, workspace);
-      };
+      return on_tiles(prepare, tiles, args.dy, args.w, args.dx,
+                      {nullptr, false, accumulate, stored(prepare, args.mask)});
     }
   }
-  const memory::desc x_desc = conv.activation(conv.x);
+  const bool narrow = args.dx.dtype == DType::kBfloat16;
+  const bool plainly = !accumulate && conv.times == 1 && !args.mask.present();  // dx is what the primitive yields
+  const auto x_desc = [&](bool in) { return conv.activation(conv.x, in && narrow && plainly); };
   memory::desc packed, scratch;
   dnnl::primitive primitive;
   if (reversed) {
     const auto desc = make_primitive("convolution's input gradient", [&] {
-      return conv_forward_desc(d, conv.activation(conv.y), conv.any_kernel(), memory::desc(), x_desc, backwards(conv).g,
-                               attributes());
+      return conv_forward_desc(d, conv.activation(conv.y), conv.any_kernel(), memory::desc(), x_desc(false),
+                               backwards(conv).g, attributes());
     });
     packed = desc.weights_desc();
     scratch = desc.scratchpad_desc();
     primitive = dnnl::convolution_forward(desc);
   } else {
-    const auto desc = with_operands(kind, [&](OperandKind in) {
+    const auto desc = with_operands(kind, [&](bool in) {
       return make_primitive("convolution's input gradient", [&] {
         const memory::desc y = conv.activation(conv.y, in), w = conv.any_kernel(in);
         const auto hint = conv_forward_desc(d, conv.activation(conv.x, in), w, memory::desc(), y, conv.g, attributes());
-        return conv_backward_data_desc(d, x_desc, w, y, conv.g, hint, attributes());
+        return conv_backward_data_desc(d, x_desc(in), w, y, conv.g, hint, attributes());
       });
     });
     packed = desc.weights_desc();
     scratch = desc.scratchpad_desc();
     primitive = dnnl::convolution_backward_data(desc);
   }
-  const bool aside = accumulate || conv.times > 1;
+  const bool tiled = kind == OperandKind::kTiles;
+  const bool rounds = narrow && !(tiled && plainly);
+  const bool aside = accumulate || conv.times > 1 || rounds;
 
   Pieces pieces;
   const size_t at_kernel = pieces.add(packed.get_size());
   const size_t at_scratch = pieces.add(scratch.get_size());
   const size_t at_sum = pieces.add(aside ? bytes_of(conv.x) : 0);
+  const size_t at_folded = pieces.add(rounds && conv.times > 1 ? args.dx.size() * sizeof(float) : 0);
   const size_t at_reversed = pieces.add(reversed ? bytes_of(conv.w) : 0);
-  const ProductOperand dy(prepare.at(args.dy), args.dy.size(), kind);
-  const ProductOperand w = kernel_operand(prepare.at(args.w), args.w.size(), kind);
+  const ProductOperand dy = operand(prepare, args.dy, kind), w = kernel_operand(prepare, args.w, kind);
   const size_t at_dy = pieces.add(dy.bytes()), at_w = pieces.add(w.bytes());
   char* workspace = pieces.allocate(prepare);
   char *place_dy = workspace + at_dy, *place_w = workspace + at_w;
-  float* dx = prepare.at(args.dx);
+  void* const dx = prepare.at<void>(args.dx);
   float* kernel = static_cast<float*>(w.at(place_w));
-  float* target = aside ? reinterpret_cast<float*>(workspace + at_sum) : dx;
+  void* const target = aside ? workspace + at_sum : dx;
   float* turned = reversed ? reinterpret_cast<float*>(workspace + at_reversed) : kernel;
 
   Primitive convolve(primitive, d.stream);
-  convolve.argument(reversed ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, memory(x_desc, d.engine, target));
+  convolve.argument(reversed ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, memory(x_desc(tiled), d.engine, target));
   convolve.argument(DNNL_ARG_WEIGHTS, memory(packed, d.engine, workspace + at_kernel));
   convolve.argument(reversed ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST,
-                    memory(conv.activation(conv.y, kind), d.engine, dy.at(place_dy)));
+                    memory(conv.activation(conv.y, tiled), d.engine, dy.at(place_dy)));
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(scratch, d.engine, workspace + at_scratch));
   const Primitive packing = reorder(d, plain, turned, packed, workspace + at_kernel);
   const int64_t filters = conv.y[1], taps = args.w.size() / filters;
-  const MaskedRows masked{dx, prepare.at(args.mask), nullptr, args.dx.size(), 1};
+  // dx in float32, and what is made of it in the end.
+  float* const sum = static_cast<float*>(!rounds ? dx : conv.times > 1 ? workspace + at_folded : target);
+  MaskedRows masked{dx, prepare.at<void>(args.mask), nullptr, args.dx.size(), 1, args.dx.dtype, args.mask.dtype};
+  masked.product = sum;
   return [=, times = conv.times, n = args.dx.size(), threads = prepare.threads()] {
     dy.round_to(place_dy, threads);
     w.round_to(place_w, threads);
@@ -240,11 +264,12 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
     packing.run();
     convolve.run();
     if (times > 1) {
-      fold_channels(dx, target, n, times, accumulate, threads);
-    } else if (accumulate) {
-      parallel_add(dx, target, n, threads);
+      fold_channels(sum, static_cast<const float*>(target), n, times, accumulate && !rounds, threads);
+    } else if (accumulate && !rounds) {
+      parallel_add(sum, static_cast<const float*>(target), n, threads);
     }
-    if (masked.mask) masked.run(nullptr, threads);
+    if (accumulate && rounds) parallel_add(sum, static_cast<const uint16_t*>(dx), n, threads);
+    if (rounds || masked.mask) masked.run(nullptr, threads);
   };
 }
 
@@ -260,13 +285,13 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   // Of many channels in bfloat16 too: the tile units take 1.4 times as long (64 to 64), of few 0.8 to 1.1 times.
   const bool round = kind != OperandKind::kFloat;
   if (const auto shape = !round || conv.x[1] * conv.y[1] >= 64 * 64 ? winograd_shape(conv) : std::nullopt) {
-    const WinogradGradient gradient{prepare.at(args.x), prepare.at(args.dy), dw, db, accumulate, round};
+    const WinogradGradient gradient{stored(prepare, args.x), stored(prepare, args.dy), dw, db, accumulate, round};
     void* workspace = prepare.workspace(winograd_bytes(*shape, threads));
     return [=, shape = *shape] { winograd_kernel_gradient(shape, gradient, workspace, threads); };
   }
   if (const auto shape = direct_shape(conv, kind)) {
     void* workspace = prepare.workspace(direct_conv_bytes(*shape, threads));
-    return [=, shape = *shape, x = prepare.at(args.x), dy = prepare.at(args.dy)] {
+    return [=, shape = *shape, x = stored(prepare, args.x), dy = stored(prepare, args.dy)] {
       direct_conv_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads);
     };
   }
@@ -274,9 +299,9 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
   if (const auto depthwise = depthwise_shape(conv)) {
     if (kind == OperandKind::kTiles) kind = OperandKind::kRounded;
-    const ProductOperand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
+    const ProductOperand x = operand(prepare, args.x, kind), dy = operand(prepare, args.dy, kind);
     const DepthwiseShape shape = *depthwise;
-    const BiasSums sums(prepare.at(args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(), conv.y[1]);
+    const BiasSums sums(stored(prepare, args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(), conv.y[1]);
     const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
     const size_t at_partial = pieces.add(depthwise_dw_bytes(shape, threads)), at_sums = pieces.add(sums.bytes(threads));
     char* workspace = pieces.allocate(prepare);
@@ -298,22 +323,23 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
     const auto tiles = std::make_shared<ConvDwTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], threads);
     if (tiles->fits()) {
       char* workspace = static_cast<char*>(prepare.workspace(tiles->bytes()));
-      return
-          [=, x = prepare.at(args.x), dy = prepare.at(args.dy)] { tiles->run(x, dy, dw, db, accumulate, workspace); };
+      return [=, x = stored(prepare, args.x), dy = stored(prepare, args.dy)] {
+        tiles->run(x, dy, dw, db, accumulate, workspace);
+      };
     }
   }
 
   const bool sums_bias = args.db.present() && kind == OperandKind::kFloat;
   const memory::desc bias = conv.bias(sums_bias);
-  const auto desc = with_operands(kind, [&](OperandKind in) {
+  const auto desc = with_operands(kind, [&](bool in) {
     return make_primitive("convolution's kernel gradient", [&] {
       const memory::desc x = conv.activation(conv.x, in), y = conv.activation(conv.y, in);
       const auto hint = conv_forward_desc(d, x, conv.any_kernel(in), bias, y, conv.g, attributes());
       return conv_backward_weights_desc(d, x, conv.any_kernel(), bias, y, conv.g, hint, attributes());
     });
   });
-  const ProductOperand x(prepare.at(args.x), n, kind), dy(prepare.at(args.dy), args.dy.size(), kind);
-  const BiasSums sums(prepare.at(args.dy), sums_bias ? nullptr : db, args.dy.size(), conv.y[1]);
+  const ProductOperand x = operand(prepare, args.x, kind), dy = operand(prepare, args.dy, kind);
+  const BiasSums sums(stored(prepare, args.dy), sums_bias ? nullptr : db, args.dy.size(), conv.y[1]);
   const memory::desc plain = conv.kernel();
   const memory::desc packed = desc.diff_weights_desc();
   const size_t at_kernel = pieces.add(packed.get_size());

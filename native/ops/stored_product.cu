@@ -1,7 +1,7 @@
 // See stored_product.cuh.
-#include "ops/stored_product.cuh"
-
 #include <vector>
+
+#include "ops/stored_product.cuh"
 
 namespace gradstep::cuda {
 namespace {
