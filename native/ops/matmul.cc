@@ -89,6 +89,7 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
       primitive.run();
     };
   }
+  // What a y in bfloat16 is added to.
   const ProductOperand before(prepare.at(args.y), args.accumulate_y ? args.y.size() : 0, OperandKind::kRounded,
                               args.y.dtype);
   return [=, all = prepare.threads()] {
