@@ -2,7 +2,7 @@
 // (and adds the residual, and applies relu).
 // Deviations are taken from a run's first row, so nothing cancels where the mean is large; runs are merged in float64
 // (Chan, Golub & LeVeque 1983). Several samples go side by side, each thread keeping its sample in the caches. What is
-// stored in bfloat16 goes through windows (cpu/stored.h), in the same order of sums.
+// stored in bfloat16 goes through windows (cpu/stored_window.h), in the same order of sums.
 #include "ops/channel_norm.h"
 
 #include "cpu/bfloat16.h"

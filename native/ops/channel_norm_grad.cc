@@ -2,7 +2,7 @@
 // that is wanted; one that makes dx of them, from dresidual where that has been made, as its mask is applied already.
 // Sums run in float32 over kRun rows, then in float64. Several samples go side by side, each thread keeping its sample
 // in the caches; the threads' parts of dgamma and dbeta are added up in order. What is stored in bfloat16 goes through
-// windows (cpu/stored.h), in the same order of sums.
+// windows (cpu/stored_window.h), in the same order of sums.
 #include "cpu/norm_split.h"
 #include "cpu/prepare.h"
 #include "cpu/stored_window.h"
