@@ -13,7 +13,7 @@ import { sum } from '../lib/ops/reduce_sum.js';
 import { EXACT } from './cases/map.js';
 import type { Numbers, OpCase } from './cases/op_case.js';
 import { bfloat16, surely } from './cases/rounded_operand.js';
-import { backends, openSession } from './helpers/backends.js';
+import { emulatedSession } from './helpers/emulation.js';
 import { expectClose } from './helpers/op_compare.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
 
@@ -94,7 +94,7 @@ function layers(
   };
 }
 
-const CASES = [layers('relu', [3, 8, 5, 2]), layers('relu', [2, 4, 12, 3]), layers('gelu', [3, 8, 8, 2])];
+const CASES = [layers('relu', [3, 8, 5, 2]), layers('relu', [2, 4, 136, 3]), layers('gelu', [3, 8, 8, 2])];
 /** Rows repeat, so that there are few numbers of which one could lie near a tie. */
 function numbersOf(test: OpCase): Numbers {
   const random = inputNumbers(test.inputs, SEED);
@@ -107,37 +107,35 @@ function numbersOf(test: OpCase): Numbers {
 }
 const WAYS = ['first', 'activation_epilogue,slope_epilogue,gradient_epilogue'];
 
-for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && order === 0)) {
-  for (const capability of ['9.0', '7.5']) {
-    describe(`dense layers stored in bfloat16 on ${backend.name}, compute capability ${capability}`, () => {
-      let session: NativeSession;
-      const ways = process.env.GRADSTEP_CUDA_WAYS;
-      before(() => {
-        process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
-        session = openSession(backend);
-      });
-      after(async () => {
-        await session.dispose();
-        delete process.env.GRADSTEP_EMULATION_CAPABILITY;
-        process.env.GRADSTEP_CUDA_WAYS = ways;
-      });
-
-      for (const test of CASES) {
-        for (const names of WAYS) {
-          it(`${test.name}, by ${names}`, async () => {
-            process.env.GRADSTEP_CUDA_WAYS = names;
-            const numbers = numbersOf(test);
-            const expected = test.reference(numbers, 'cuda');
-            const options = { guardBytes: 64, fusion: true, precision: 'bfloat16' as const };
-            const { outputs, program } = await runCase(session, 'cuda', test, numbers, options);
-            for (const [name, values] of Object.entries(expected)) expectClose(outputs[name]!, values, test, name);
-            const types = (op: string, tensor: string): (string | undefined)[] =>
-              program.instructions.filter((i) => i.op.name === op).map((i) => (i.outputs[tensor] ?? i.inputs[tensor])?.dtype);
-            expect(types('dense', 'y')).to.deep.equal(['bfloat16', 'bfloat16']);
-            expect(types('denseDx', 'dx')).to.deep.equal(['bfloat16', 'bfloat16']);
-          });
-        }
-      }
+for (const capability of ['9.0', '7.5']) {
+  describe(`dense layers stored in bfloat16, on an emulated GPU of compute capability ${capability}`, () => {
+    let session: NativeSession;
+    const ways = process.env.GRADSTEP_CUDA_WAYS;
+    before(() => {
+      process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
+      session = emulatedSession();
     });
-  }
+    after(async () => {
+      await session.dispose();
+      delete process.env.GRADSTEP_EMULATION_CAPABILITY;
+      process.env.GRADSTEP_CUDA_WAYS = ways;
+    });
+
+    for (const test of CASES) {
+      for (const names of WAYS) {
+        it(`${test.name}, by ${names}`, async () => {
+          process.env.GRADSTEP_CUDA_WAYS = names;
+          const numbers = numbersOf(test);
+          const expected = test.reference(numbers, 'cuda');
+          const options = { guardBytes: 64, fusion: true, precision: 'bfloat16' as const };
+          const { outputs, program } = await runCase(session, 'cuda', test, numbers, options);
+          for (const [name, values] of Object.entries(expected)) expectClose(outputs[name]!, values, test, name);
+          const types = (op: string, tensor: string): (string | undefined)[] =>
+            program.instructions.filter((i) => i.op.name === op).map((i) => (i.outputs[tensor] ?? i.inputs[tensor])?.dtype);
+          expect(types('dense', 'y')).to.deep.equal(['bfloat16', 'bfloat16']);
+          expect(types('denseDx', 'dx')).to.deep.equal(['bfloat16', 'bfloat16']);
+        });
+      }
+    }
+  });
 }
