@@ -13,7 +13,8 @@ import { sum } from '../lib/ops/reduce_sum.js';
 import { EXACT } from './cases/map.js';
 import type { Numbers, OpCase } from './cases/op_case.js';
 import { bfloat16, surely } from './cases/rounded_operand.js';
-import { emulatedSession } from './helpers/emulation.js';
+import { masked, rounded } from './cases/matmul.js';
+import { emulatedSession, Traced } from './helpers/emulation.js';
 import { expectClose } from './helpers/op_compare.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
 
@@ -139,3 +140,45 @@ for (const capability of ['9.0', '7.5']) {
     }
   });
 }
+
+describe('launches of a product in bfloat16', () => {
+  const plain = rounded('bfloat16', 5, 8, 4, false, false);
+  const withBias = rounded('bfloat16', 5, 8, 4, false, false, { bias: true, relu: true });
+  const behindRelu = masked(5, 8, 4, { precision: 'bfloat16' });
+  const all = ['a', 'b', 'y'];
+
+  /** Nodes of the graph of its step. */
+  async function nodesOf(test: OpCase, narrow: readonly string[], capability: string): Promise<number> {
+    process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
+    const traced = new Traced();
+    const session = emulatedSession();
+    try {
+      await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true, narrow });
+      return traced.take().find(([what]) => what === 'capture')![1];
+    } finally {
+      await session.dispose();
+      traced.end();
+      delete process.env.GRADSTEP_EMULATION_CAPABILITY;
+    }
+  }
+
+  for (const [what, test, narrow, launches] of [
+    ['one, of what is stored in it', plain, all, 1],
+    ['one, with a result in float32', plain, ['a', 'b'], 1],
+    ['one, with a bias and a result in float32', withBias, ['a', 'b'], 1],
+    ['one before it that rounds the other operand', plain, ['b', 'y'], 2],
+    ['one behind it that rounds what has a bias', withBias, all, 2],
+    ['one behind it that rounds a product of float32', plain, ['y'], 2],
+    ['one behind it that masks, sums and rounds', behindRelu, [...all, 'mask'], 2],
+  ] as const) {
+    it(what, async () => {
+      expect(await nodesOf(test, narrow, '8.0')).to.equal(launches);
+    });
+  }
+
+  it('where the device has no units for it: one before that widens, one behind that rounds', async () => {
+    expect(await nodesOf(plain, all, '7.5')).to.equal(3);
+    expect(await nodesOf(plain, ['a'], '7.5')).to.equal(2);
+    expect(await nodesOf(plain, [], '7.5')).to.equal(1);
+  });
+});
