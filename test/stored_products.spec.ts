@@ -13,7 +13,8 @@ import { sum } from '../lib/ops/reduce_sum.js';
 import { EXACT } from './cases/map.js';
 import type { Numbers, OpCase } from './cases/op_case.js';
 import { bfloat16, surely } from './cases/rounded_operand.js';
-import { backends, openSession } from './helpers/backends.js';
+import { masked, rounded } from './cases/matmul.js';
+import { emulatedSession, Traced } from './helpers/emulation.js';
 import { expectClose } from './helpers/op_compare.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
 
@@ -94,7 +95,7 @@ function layers(
   };
 }
 
-const CASES = [layers('relu', [3, 8, 5, 2]), layers('relu', [2, 4, 12, 3]), layers('gelu', [3, 8, 8, 2])];
+const CASES = [layers('relu', [3, 8, 5, 2]), layers('relu', [2, 4, 136, 3]), layers('gelu', [3, 8, 8, 2])];
 /** Rows repeat, so that there are few numbers of which one could lie near a tie. */
 function numbersOf(test: OpCase): Numbers {
   const random = inputNumbers(test.inputs, SEED);
@@ -107,37 +108,77 @@ function numbersOf(test: OpCase): Numbers {
 }
 const WAYS = ['first', 'activation_epilogue,slope_epilogue,gradient_epilogue'];
 
-for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && order === 0)) {
-  for (const capability of ['9.0', '7.5']) {
-    describe(`dense layers stored in bfloat16 on ${backend.name}, compute capability ${capability}`, () => {
-      let session: NativeSession;
-      const ways = process.env.GRADSTEP_CUDA_WAYS;
-      before(() => {
-        process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
-        session = openSession(backend);
-      });
-      after(async () => {
-        await session.dispose();
-        delete process.env.GRADSTEP_EMULATION_CAPABILITY;
-        process.env.GRADSTEP_CUDA_WAYS = ways;
-      });
+for (const capability of ['9.0', '7.5']) {
+  describe(`dense layers stored in bfloat16, on an emulated GPU of compute capability ${capability}`, () => {
+    let session: NativeSession;
+    const ways = process.env.GRADSTEP_CUDA_WAYS;
+    before(() => {
+      process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
+      session = emulatedSession();
+    });
+    after(async () => {
+      await session.dispose();
+      delete process.env.GRADSTEP_EMULATION_CAPABILITY;
+      process.env.GRADSTEP_CUDA_WAYS = ways;
+    });
 
-      for (const test of CASES) {
-        for (const names of WAYS) {
-          it(`${test.name}, by ${names}`, async () => {
-            process.env.GRADSTEP_CUDA_WAYS = names;
-            const numbers = numbersOf(test);
-            const expected = test.reference(numbers, 'cuda');
-            const options = { guardBytes: 64, fusion: true, precision: 'bfloat16' as const };
-            const { outputs, program } = await runCase(session, 'cuda', test, numbers, options);
-            for (const [name, values] of Object.entries(expected)) expectClose(outputs[name]!, values, test, name);
-            const types = (op: string, tensor: string): (string | undefined)[] =>
-              program.instructions.filter((i) => i.op.name === op).map((i) => (i.outputs[tensor] ?? i.inputs[tensor])?.dtype);
-            expect(types('dense', 'y')).to.deep.equal(['bfloat16', 'bfloat16']);
-            expect(types('denseDx', 'dx')).to.deep.equal(['bfloat16', 'bfloat16']);
-          });
-        }
+    for (const test of CASES) {
+      for (const names of WAYS) {
+        it(`${test.name}, by ${names}`, async () => {
+          process.env.GRADSTEP_CUDA_WAYS = names;
+          const numbers = numbersOf(test);
+          const expected = test.reference(numbers, 'cuda');
+          const options = { guardBytes: 64, fusion: true, precision: 'bfloat16' as const };
+          const { outputs, program } = await runCase(session, 'cuda', test, numbers, options);
+          for (const [name, values] of Object.entries(expected)) expectClose(outputs[name]!, values, test, name);
+          const types = (op: string, tensor: string): (string | undefined)[] =>
+            program.instructions.filter((i) => i.op.name === op).map((i) => (i.outputs[tensor] ?? i.inputs[tensor])?.dtype);
+          expect(types('dense', 'y')).to.deep.equal(['bfloat16', 'bfloat16']);
+          expect(types('denseDx', 'dx')).to.deep.equal(['bfloat16', 'bfloat16']);
+        });
       }
+    }
+  });
+}
+
+describe('launches of a product in bfloat16', () => {
+  const plain = rounded('bfloat16', 5, 8, 4, false, false);
+  const withBias = rounded('bfloat16', 5, 8, 4, false, false, { bias: true, relu: true });
+  const behindRelu = masked(5, 8, 4, { precision: 'bfloat16' });
+  const all = ['a', 'b', 'y'];
+
+  /** Nodes of the graph of its step. */
+  async function nodesOf(test: OpCase, narrow: readonly string[], capability: string): Promise<number> {
+    process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
+    const traced = new Traced();
+    const session = emulatedSession();
+    try {
+      await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true, narrow });
+      return traced.take().find(([what]) => what === 'capture')![1];
+    } finally {
+      await session.dispose();
+      traced.end();
+      delete process.env.GRADSTEP_EMULATION_CAPABILITY;
+    }
+  }
+
+  for (const [what, test, narrow, launches] of [
+    ['one, of what is stored in it', plain, all, 1],
+    ['one, with a result in float32', plain, ['a', 'b'], 1],
+    ['one, with a bias and a result in float32', withBias, ['a', 'b'], 1],
+    ['one before it that rounds the other operand', plain, ['b', 'y'], 2],
+    ['one behind it that rounds what has a bias', withBias, all, 2],
+    ['one behind it that rounds a product of float32', plain, ['y'], 2],
+    ['one behind it that masks, sums and rounds', behindRelu, [...all, 'mask'], 2],
+  ] as const) {
+    it(what, async () => {
+      expect(await nodesOf(test, narrow, '8.0')).to.equal(launches);
     });
   }
-}
+
+  it('where the device has no units for it: one before that widens, one behind that rounds', async () => {
+    expect(await nodesOf(plain, all, '7.5')).to.equal(3);
+    expect(await nodesOf(plain, ['a'], '7.5')).to.equal(2);
+    expect(await nodesOf(plain, [], '7.5')).to.equal(1);
+  });
+});
