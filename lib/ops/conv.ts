@@ -25,6 +25,7 @@ export interface ConvWindow extends Window {
   groups?: number;
 }
 
+const stored = { dtypes: ['float32', 'bfloat16'] } as const;
 const one = { type: 'i32', default: 1 } as const;
 const geometry = { ...windowAttrs, dilationD: one, dilationH: one, dilationW: one, groups: one } as const;
 /** What the gradients of a convolution take over from it. */
@@ -43,8 +44,8 @@ function convolved(x: Shape, w: Shape, attrs: Readonly<Record<string, unknown>>)
 
 export const convOp = defineOp({
   name: 'conv',
-  inputs: { x: { dtypes: ['float32'] }, w: { dtypes: ['float32'] }, bias: { dtypes: ['float32'], optional: true } },
-  outputs: { y: { dtypes: ['float32'] } },
+  inputs: { x: stored, w: stored, bias: { dtypes: ['float32'], optional: true } },
+  outputs: { y: stored },
   attrs: { ...geometry, activation: { type: 'enum', values: EPILOGUES, default: 'linear' }, precision },
   infer({ x, w, bias }, attrs) {
     const shape = convolved(x!.shape, w!.shape, attrs);
@@ -77,8 +78,8 @@ export const convOp = defineOp({
 
 export const convDxOp = defineOp({
   name: 'convDx',
-  inputs: { dy: { dtypes: ['float32'] }, w: { dtypes: ['float32'] }, mask: { dtypes: ['float32'], optional: true } },
-  outputs: { dx: { dtypes: ['float32'], accumulate: true } },
+  inputs: { dy: stored, w: stored, mask: { ...stored, optional: true } },
+  outputs: { dx: { ...stored, accumulate: true } },
   attrs: { ...geometry, shape: { type: 'dims' }, precision },
   infer({ dy, w, mask }, attrs) {
     const shape = attrs.shape as number[];
@@ -106,7 +107,7 @@ export const convDxOp = defineOp({
 
 export const convDwOp = defineOp({
   name: 'convDw',
-  inputs: { x: { dtypes: ['float32'] }, dy: { dtypes: ['float32'] } },
+  inputs: { x: stored, dy: stored },
   outputs: { dw: { dtypes: ['float32'], accumulate: true }, db: { dtypes: ['float32'], optional: true } },
   attrs: {
     ...geometry,

@@ -59,7 +59,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xef781b6ea59e9cbaull;
+constexpr uint64_t kOpTableHash = 0x789ba334b420341cull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
