@@ -33,6 +33,7 @@ import { cases as logSoftmax } from './log_softmax.js';
 import { cases as lstm } from './lstm.js';
 import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
+import { cases as matmulNarrow } from './matmul_narrow.js';
 import { cases as maxPool } from './max_pool.js';
 import { cases as metricSum } from './metric_sum.js';
 import { cases as mlp } from './mlp.js';
@@ -55,6 +56,7 @@ import { cases as softmax } from './softmax.js';
 import { cases as softmaxCrossEntropy } from './softmax_cross_entropy.js';
 import { cases as stepCount } from './step_count.js';
 import { cases as targetRank } from './target_rank.js';
+import { cases as toBfloat16 } from './to_bfloat16.js';
 import { cases as topMask } from './top_mask.js';
 import { cases as transpose } from './transpose.js';
 import { cases as weightDecay } from './weight_decay.js';
@@ -90,6 +92,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   lstm,
   map,
   matmul,
+  matmulNarrow,
   maxPool,
   metricSum,
   mlp,
@@ -112,6 +115,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   softmaxCrossEntropy,
   stepCount,
   targetRank,
+  toBfloat16,
   topMask,
   transpose,
   weightDecay,
