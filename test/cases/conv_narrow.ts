@@ -21,29 +21,38 @@ const SOME_OF_CONV: Stored = [['x', 'w', 'y'], ['x', 'w'], ['x', 'y'], ['w'], ['
 const ALL_OF_CONV: Stored = [['x', 'w', 'y']];
 const SOME_OF_DX: Stored = [['dy', 'w', 'dx'], ['dy', 'w'], ['dy', 'dx'], ['w'], ['dx']];
 const SOME_OF_MASKED: Stored = [['dy', 'w', 'mask', 'dx'], ['mask'], ['dy', 'w', 'dx']];
+const SOME_OF_ADDED: Stored = [['dy', 'dz', 'w', 'x', 'z', 'dx'], ['dx'], ['dy', 'dz', 'w', 'x', 'z']];
 const SOME_OF_DW: Stored = [['x', 'dy'], ['x'], ['dy']];
 
 /** Float32's rounding of a sum of so many terms, which grows more slowly than they do; no more, so that bfloat16's last bit is seen. */
 const termsOf = (count: number): number => Math.max(16, count / 4);
 
 /** y = relu(conv(x, w) + bias), the latter two where they are wanted. */
-export function forward(name: string, x: Numbers, w: Numbers, g: ConvWindow, narrow: Stored, ends = false): OpCase {
+export function forward(
+  name: string,
+  x: Numbers,
+  w: Numbers,
+  g: ConvWindow,
+  narrow: Stored,
+  ends: readonly ('bias' | 'relu')[] = [],
+): OpCase {
   const o = w.at(-1)!;
+  const [bias, relu] = [ends.includes('bias'), ends.includes('relu')];
   return {
     name: `conv: ${name}`,
-    inputs: { x: { shape: x }, w: { shape: w }, ...(ends && { bias: { shape: [o] } }) },
+    inputs: { x: { shape: x }, w: { shape: w }, ...(bias && { bias: { shape: [o] } }) },
     build: (v) => ({
       y: v.x!.graph.add(
         convOp,
         { x: v.x, w: v.w, bias: v.bias },
-        { ...g, precision, ...(ends && { activation: 'relu' as const }) },
+        { ...g, precision, ...(relu && { activation: 'relu' as const }) },
       ).outputs.y!,
     }),
     reference: (v) => {
-      const y = Array.from({ length: sizeOf(outputShape(x, w, g)) }, (_, i) => (ends ? v.bias![i % o]! : 0));
+      const y = Array.from({ length: sizeOf(outputShape(x, w, g)) }, (_, i) => (bias ? v.bias![i % o]! : 0));
       const [xs, ws] = [v.x!.map(bfloat16), v.w!.map(bfloat16)];
       products(x, w, g, (a, b, c) => (y[c]! += xs[a]! * ws[b]!));
-      return { y: ends ? y.map((s) => Math.max(0, s)) : y };
+      return { y: relu ? y.map((s) => Math.max(0, s)) : y };
     },
     gradients: [],
     terms: termsOf(sizeOf(w) / o),
@@ -101,7 +110,7 @@ export function byKernel(name: string, x: Numbers, w: Numbers, g: ConvWindow, na
  * Two gradients by x that are added up, and two by w. Those by x are whole numbers that bfloat16 holds, and their sum is one that it
  * must round: who rounds other than once, when all is added, is seen.
  */
-function added(name: string, x: Numbers, w: Numbers, g: ConvWindow): OpCase {
+export function added(name: string, x: Numbers, w: Numbers, g: ConvWindow, narrow = SOME_OF_ADDED): OpCase {
   const y = outputShape(x, w, g);
   const whole = (shape: Numbers, values: Numbers): { shape: Numbers; data: number[] } => ({
     shape,
@@ -137,26 +146,26 @@ function added(name: string, x: Numbers, w: Numbers, g: ConvWindow): OpCase {
     terms: 16,
     // Whole numbers are exact; sums of x times a dozen are as much less exact.
     rtol: 2e-5,
-    narrow: [['dy', 'dz', 'w', 'x', 'z', 'dx'], ['dx'], ['dy', 'dz', 'w', 'x', 'z']],
+    narrow,
   };
 }
 
-const in8 = [2, 3, 8, 28] as const;
+const ENDS = ['bias', 'relu'] as const;
 
 export const cases: OpCase[] = [
-  forward('bias and relu, large tiles', [1, 21, 20, 8], [2, 2, 8, 68], {}, SOME_OF_CONV, true),
+  forward('bias and relu, large tiles', [1, 21, 20, 8], [2, 2, 8, 68], {}, SOME_OF_CONV, ENDS),
   forward('16 channels', [2, 9, 9, 16], [3, 3, 16, 16], SAME, SOME_OF_CONV),
   forward('32 to 36 channels, stride 2', [1, 11, 12, 32], [3, 3, 32, 36], { ...SAME, ...STRIDED }, ALL_OF_CONV),
-  forward('12 to 20 channels', [2, 7, 6, 12], [3, 2, 12, 20], { dilationH: 2 }, SOME_OF_CONV, true),
-  forward('3 to 16 channels', [2, 9, 8, 3], [3, 3, 3, 16], SAME, SOME_OF_CONV, true),
+  forward('12 to 20 channels', [2, 7, 6, 12], [3, 2, 12, 20], { dilationH: 2 }, SOME_OF_CONV, ENDS),
+  forward('3 to 16 channels', [2, 9, 8, 3], [3, 3, 3, 16], SAME, SOME_OF_CONV, ENDS),
   forward('5 to 19 channels', [2, 7, 8, 5], [3, 2, 5, 19], {}, SOME_OF_CONV),
-  forward('8 to 35 channels', [1, 6, 8, 8], [2, 2, 8, 35], {}, ALL_OF_CONV, true),
+  forward('8 to 35 channels', [1, 6, 8, 8], [2, 2, 8, 35], {}, ALL_OF_CONV, ENDS),
   forward('two groups of 8 channels', [1, 9, 10, 16], [3, 3, 8, 32], { ...SAME, groups: 2 }, ALL_OF_CONV),
   forward('two groups of 9 channels', [1, 6, 5, 18], [3, 2, 9, 14], { groups: 2 }, ALL_OF_CONV),
-  forward('three axes, 8 to 16 channels', [1, 4, 5, 6, 8], [2, 3, 2, 8, 16], SAME_DEEP, ALL_OF_CONV, true),
+  forward('three axes, 8 to 16 channels', [1, 4, 5, 6, 8], [2, 3, 2, 8, 16], SAME_DEEP, ALL_OF_CONV, ENDS),
   forward('three axes, odd channels', [1, 4, 5, 6, 3], [2, 3, 2, 3, 7], { padFront: 1 }, ALL_OF_CONV),
   forward('one of everything', [1, 1, 1, 1], [1, 1, 1, 1], {}, SOME_OF_CONV),
-  forward('depthwise, bias and relu', [2, 7, 9, 16], [3, 3, 1, 16], { ...SAME, groups: 16 }, SOME_OF_CONV, true),
+  forward('depthwise, bias and relu', [2, 7, 9, 16], [3, 3, 1, 16], { ...SAME, groups: 16 }, SOME_OF_CONV, ENDS),
   forward('depthwise, odd channels', [2, 5, 6, 7], [3, 2, 1, 7], { groups: 7 }, SOME_OF_CONV),
   forward('depthwise, two channels from each', [1, 5, 6, 6], [3, 2, 1, 12], { ...STRIDED, groups: 6 }, ALL_OF_CONV),
   byInput('36 to 36 channels', [1, 15, 15, 36], [2, 1, 36, 36], {}, SOME_OF_DX),
@@ -166,7 +175,7 @@ export const cases: OpCase[] = [
   byInput('5 to 19 channels, masked', [2, 7, 8, 5], [3, 2, 5, 19], {}, SOME_OF_MASKED, true),
   byInput('7 to 16 channels', [1, 7, 6, 7], [3, 3, 7, 16], SAME, SOME_OF_DX),
   byInput('two groups of 9 channels', [1, 6, 5, 18], [3, 2, 9, 14], { groups: 2 }, [['dy', 'w', 'dx']]),
-  byInput('stride 3 that leaves columns over, masked', [1, 7, 20, 8], in8, { strideW: 3 }, SOME_OF_MASKED, true),
+  byInput('stride 3 that leaves columns over, masked', [1, 7, 20, 8], [2, 3, 8, 28], { strideW: 3 }, SOME_OF_MASKED, true),
   byInput('three axes', [1, 4, 5, 6, 8], [2, 3, 2, 8, 16], SAME_DEEP, [['dy', 'w', 'dx']]),
   byInput('three axes, odd channels, masked', [1, 4, 5, 6, 3], [2, 3, 2, 3, 7], { padFront: 1 }, SOME_OF_MASKED, true),
   byInput('depthwise, masked', [1, 7, 9, 16], [3, 3, 1, 16], { ...SAME, groups: 16 }, SOME_OF_MASKED, true),
