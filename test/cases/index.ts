@@ -18,6 +18,7 @@ import { cases as clipByValue } from './clip_by_value.js';
 import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
 import { cases as conv } from './conv.js';
+import { cases as convNarrow } from './conv_narrow.js';
 import { cases as crop } from './crop.js';
 import { cases as cumulativeSum } from './cumulative_sum.js';
 import { cases as dense } from './dense.js';
@@ -76,6 +77,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   columnSums,
   concat,
   conv,
+  convNarrow,
   crop,
   cumulativeSum,
   dense,
