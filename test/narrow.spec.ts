@@ -63,6 +63,22 @@ describe('what bfloat16 stores', () => {
     expect(dtypes).to.include({ 'convDw.dw': 'float32', 'conv.w': 'float32', 'channelNorm.mean': 'float32' });
   });
 
+  it('what maps between layers read and make, there and back', () => {
+    const program = lowered((read) => {
+      const [x, w, u] = [read('x', [4, 3]), read('w', [3, 8]), read('u', [8, 2])];
+      const y = matmul(elementwise('gelu', matmul(x, w)), u);
+      const loss = sum(elementwise('square', elementwise('sub', y, read('t', [4, 2]))));
+      return [loss, ...(gradients(loss, [w, u]) as Value[])];
+    });
+    const [first, second] = named(program, 'matmul');
+    expect(first!.outputs.y!.dtype).to.equal('bfloat16');
+    expect(second!.outputs.y!.dtype).to.equal('float32');
+    const slopes = named(program, 'map').filter((i) =>
+      Object.values(i.inputs).some((o) => o.buffer === first!.outputs.y!.buffer),
+    );
+    expect(slopes.map((i) => i.outputs.out0!.dtype)).to.deep.equal(['bfloat16', 'bfloat16']);
+  });
+
   const wide: [what: string, build: (read: ReadVariable) => Value[]][] = [
     ['what a variable holds', (read) => [matmul(read('x', [4, 3]), read('w', [3, 2]))]],
     ['what a loss reads', (read) => [sum(elementwise('square', matmul(read('x', [4, 3]), read('w', [3, 2]))))]],
