@@ -4,9 +4,10 @@
 // names that do the same lane by lane (test/native/cuda_emulation/tensor_core.h, copies.h, emulation.h). How a warp's
 // lanes share a matrix: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type", "… for mma.m16n8k8" and
 // "Warp-level matrix load instruction: ldmatrix". With g = lane / 4 and t = lane % 4:
-//   a [16 x 32 bytes of k]   a[0]: row g, a[1]: row g + 8; bytes 4t … 4t + 3 of k. a[2], a[3]: likewise, bytes 16 + 4t
-//   … b [32 bytes of k x 8]    b0: column g, bytes 4t … 4t + 3 of k. b1: bytes 16 + 4t … c [16 x 8] upper: row g,
-//   lower: row g + 8; columns 2t, 2t + 1
+// - a [16 x 32 bytes of k]: a[0] is row g, a[1] row g + 8, bytes 4t … 4t + 3 of k; a[2] and a[3] likewise, bytes
+//   16 + 4t … of k;
+// - b [32 bytes of k x 8]: b0 is column g, bytes 4t … 4t + 3 of k; b1 bytes 16 + 4t … of k;
+// - c [16 x 8]: upper is row g, lower row g + 8, both columns 2t and 2t + 1.
 // 32 bytes of k are 16 numbers in bfloat16, the first of two in the lower half of a register, or 8 in TF32.
 #pragma once
 

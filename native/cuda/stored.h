@@ -1,6 +1,6 @@
-// A tensor of which only the step knows whether it is float32 or bfloat16: every access asks. For mixtures of types
-// that are too rare to have kernels of their own; kernels are templates over how they reach a tensor, which is float*,
-// Bfloat16* or this.
+// A tensor of which only the step knows whether it is float32 or bfloat16: every access asks, and all threads take the
+// same branch. For what is read or written once, and for mixtures of types that are too rare to have kernels of their
+// own; not for the inside of a product. Kernels may be templates over how they reach a tensor: float*, Bfloat16*, this.
 #pragma once
 
 #include <initializer_list>
@@ -12,26 +12,31 @@
 namespace gradstep::cuda {
 
 struct Stored {
-  char* data;     // or null
-  int32_t shift;  // an element has 1 << shift bytes
+  void* data = nullptr;  // null: there is none
+  bool narrow = false;   // bfloat16
 
-  __device__ explicit operator bool() const { return data != nullptr; }
-  __device__ Stored operator+(int64_t elements) const { return {data + (elements << shift), shift}; }
-  __device__ bool narrow() const { return shift == 1; }
+  __host__ __device__ explicit operator bool() const { return data != nullptr; }
+  __host__ __device__ Stored operator+(int64_t elements) const {
+    return {static_cast<char*>(data) + (elements << (narrow ? 1 : 2)), narrow};
+  }
 };
 
+inline bool is_narrow(const Tensor& t) { return t.present() && t.dtype == DType::kBfloat16; }
+
+inline Stored stored(const Prepare& prepare, const Tensor& t) { return {prepare.at<void>(t), is_narrow(t)}; }
+
 template <int kWidth>
-__device__ inline Pack<float, kWidth> load_wide(Stored from) {
-  if (from.narrow()) return load_wide<kWidth>(reinterpret_cast<const Bfloat16*>(from.data));
-  return load_wide<kWidth>(reinterpret_cast<const float*>(from.data));
+__device__ inline Pack<float, kWidth> load_wide(const Stored& from) {
+  if (from.narrow) return load_wide<kWidth>(static_cast<const Bfloat16*>(from.data));
+  return load_wide<kWidth>(static_cast<const float*>(from.data));
 }
 
 template <int kWidth>
-__device__ inline void store_narrow(Stored to, const Pack<float, kWidth>& wide) {
-  if (to.narrow()) {
-    store_narrow(reinterpret_cast<Bfloat16*>(to.data), wide);
+__device__ inline void store_narrow(const Stored& to, const Pack<float, kWidth>& wide) {
+  if (to.narrow) {
+    store_narrow(static_cast<Bfloat16*>(to.data), wide);
   } else {
-    store_narrow(reinterpret_cast<float*>(to.data), wide);
+    store_narrow(static_cast<float*>(to.data), wide);
   }
 }
 
@@ -41,7 +46,7 @@ At address_of(const Prepare& prepare, const Tensor& tensor) {
   if constexpr (std::is_pointer_v<At>) {
     return prepare.at<std::remove_pointer_t<At>>(tensor);
   } else {
-    return {prepare.at<char>(tensor), tensor.dtype == DType::kBfloat16 ? 1 : 2};
+    return stored(prepare, tensor);
   }
 }
 
@@ -55,9 +60,8 @@ Step by_access(int64_t length, std::initializer_list<const Tensor*> tensors, Mak
   bool any = false, all = true;
   for (const Tensor* t : tensors) {
     if (!t->present()) continue;
-    const bool narrow = t->dtype == DType::kBfloat16;
-    any = any || narrow;
-    all = all && narrow;
+    any = any || is_narrow(*t);
+    all = all && is_narrow(*t);
   }
   const bool fours = length % 4 == 0;
   if (!any) return fours ? make(Access<4, float*>{}) : make(Access<1, float*>{});

@@ -23,10 +23,10 @@ __device__ inline void store_words(void* array, int64_t at, bool narrow, const P
     store_pack(static_cast<uint32_t*>(array) + at, words);
     return;
   }
-  Pack<Bfloat16, kWidth> pack;
+  Pack<float, kWidth> numbers;
 #pragma unroll
-  for (int k = 0; k < kWidth; k++) pack.v[k] = narrowed<Bfloat16>(__uint_as_float(words.v[k]));
-  store_pack(static_cast<Bfloat16*>(array) + at, pack);
+  for (int k = 0; k < kWidth; k++) numbers.v[k] = __uint_as_float(words.v[k]);
+  store_narrow(static_cast<Bfloat16*>(array) + at, numbers);
 }
 
 }  // namespace gradstep::cuda

@@ -11,8 +11,7 @@ __device__ inline int32_t length(Range r) { return r.end > r.begin ? r.end - r.b
 
 // Writes y [N, O, P, Q, C].
 template <typename From, int kWidth>
-__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
-    average_pool_kernel(PoolMap g, const From* x, NumbersOut y) {
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks) average_pool_kernel(PoolMap g, const From* x, Stored y) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
   const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
@@ -35,14 +34,14 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
     }
 #pragma unroll
     for (int k = 0; k < kWidth; k++) sum.v[k] *= share;
-    y.store(out + c, sum);
+    store_narrow(y + out + c, sum);
   }
 }
 
 // Writes every element of dx [N, D, H, W, C].
 template <typename From, int kWidth>
 __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
-    average_pool_dx_kernel(PoolMap g, const From* dy, NumbersOut dx) {
+    average_pool_dx_kernel(PoolMap g, const From* dy, Stored dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;
   const Range over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
@@ -63,7 +62,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
         }
       }
     }
-    dx.store(out + c, sum);
+    store_narrow(dx + out + c, sum);
   }
 }
 
@@ -71,7 +70,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
 
 Step average_pool(Prepare& prepare, const AveragePoolArgs& args) {
   const PoolMap g = pool_map(args, args.x, args.y, args.x, args.y);
-  const NumbersOut y{prepare.at<char>(args.y), args.y.dtype == DType::kBfloat16};
+  const Stored y = stored(prepare, args.y);
   return by_access(g, args.x, [&](auto access) -> Step {
     using Access = decltype(access);
     const auto* x = prepare.at<typename Access::From>(args.x);
@@ -84,7 +83,7 @@ Step average_pool(Prepare& prepare, const AveragePoolArgs& args) {
 
 Step average_pool_dx(Prepare& prepare, const AveragePoolDxArgs& args) {
   const PoolMap g = pool_map(args, args.dx, args.dy, args.dy, args.dx);
-  const NumbersOut dx{prepare.at<char>(args.dx), args.dx.dtype == DType::kBfloat16};
+  const Stored dx = stored(prepare, args.dx);
   return by_access(g, args.dy, [&](auto access) -> Step {
     using Access = decltype(access);
     const auto* dy = prepare.at<typename Access::From>(args.dy);

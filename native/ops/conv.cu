@@ -96,13 +96,13 @@ constexpr int kSumThreads = 256;
 
 template <int kWidth>
 __global__ void __launch_bounds__(kSumThreads)
-    add_slices_kernel(Floats slices, int64_t count, int64_t packs, Divider by_row, const float* bias, bool relu,
+    add_slices_kernel(Stored slices, int64_t count, int64_t packs, Divider by_row, const float* bias, bool relu,
                       Ending ending) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
   if (i >= packs) return;
-  Pack<float, kWidth> sum = load_floats<kWidth>(slices, i * kWidth);
+  Pack<float, kWidth> sum = load_wide<kWidth>(slices + i * kWidth);
   for (int64_t slice = 1; slice < count; slice++) {
-    const Pack<float, kWidth> more = load_floats<kWidth>(slices, (slice * packs + i) * kWidth);
+    const Pack<float, kWidth> more = load_wide<kWidth>(slices + (slice * packs + i) * kWidth);
 #pragma unroll
     for (int e = 0; e < kWidth; e++) sum.v[e] += more.v[e];
   }
@@ -119,7 +119,7 @@ __global__ void __launch_bounds__(kSumThreads)
 
 }  // namespace
 
-void add_slices(cudaStream_t stream, const Floats& slices, int64_t count, int64_t rows, int32_t channels,
+void add_slices(cudaStream_t stream, const Stored& slices, int64_t count, int64_t rows, int32_t channels,
                 const float* bias, bool relu, const Ending& ending) {
   const int32_t width = channels % 4 == 0 ? 4 : 1;
   const int64_t packs = rows * (channels / width);
@@ -146,7 +146,7 @@ ConvCall call_of(Prepare& prepare, const ConvArgs& args) {
   call.w = args.w;
   call.bias = prepare.at(args.bias);
   call.relu = args.activation == ConvArgs::kActivationRelu;
-  call.y = floats_at(prepare, args.y);
+  call.y = stored(prepare, args.y);
   return call;
 }
 
@@ -206,7 +206,7 @@ ConvDxCall call_of(Prepare& prepare, const ConvDxArgs& args) {
   call.widths = widths_of<Tiles>(forward.o, forward.o);
   call.dy = args.dy;
   call.w = args.w;
-  call.dx = {floats_at(prepare, args.dx), floats_at(prepare, args.mask), args.accumulate_dx != 0};
+  call.dx = {stored(prepare, args.dx), stored(prepare, args.mask), args.accumulate_dx != 0};
   call.elements = args.dx.size();
   return call;
 }

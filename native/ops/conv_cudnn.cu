@@ -8,8 +8,8 @@
 
 #include "cuda/cudnn_conv.h"
 #include "cuda/divide.h"
-#include "cuda/floats.cuh"
 #include "cuda/reduce.h"
+#include "cuda/stored.h"
 #include "ops/conv_cudnn.cuh"
 #include "ops/conv_ending.cuh"
 #include "ops/reduce_sum.cuh"
@@ -22,7 +22,7 @@ constexpr int kHigh = kThreads / kWarp;
 
 // to [columns, rows] (+)= from [rows, columns], in tiles of 32 x 32.
 __global__ void __launch_bounds__(kThreads)
-    turn_kernel(uint32_t rows, uint32_t columns, Divider wide, Floats from, Floats to, bool accumulate) {
+    turn_kernel(uint32_t rows, uint32_t columns, Divider wide, Stored from, Stored to, bool accumulate) {
   __shared__ float tile[kWarp][kWarp + 1];
   uint32_t across;
   const uint32_t row = wide.divide(blockIdx.x, across) * kWarp, column = across * kWarp;
@@ -30,25 +30,25 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
   for (uint32_t i = high; i < kWarp; i += kHigh) {
     if (row + i < rows && column + lane < columns)
-      tile[i][lane] = load_floats<1>(from, static_cast<int64_t>(row + i) * columns + column + lane).v[0];
+      tile[i][lane] = load_wide<1>(from + static_cast<int64_t>(row + i) * columns + column + lane).v[0];
   }
   __syncthreads();
 #pragma unroll
   for (uint32_t j = high; j < kWarp; j += kHigh) {
     if (column + j >= columns || row + lane >= rows) continue;
     const int64_t at = static_cast<int64_t>(column + j) * rows + row + lane;
-    const float old = accumulate ? load_floats<1>(to, at).v[0] : 0.f;
-    store_floats<1>(to, at, {{old + tile[lane][j]}});
+    const float old = accumulate ? load_wide<1>(to + at).v[0] : 0.f;
+    store_narrow<1>(to + at, {{old + tile[lane][j]}});
   }
 }
 
-using Turn = std::function<void(cudaStream_t, const Floats& from, const Floats& to)>;
+using Turn = std::function<void(cudaStream_t, const Stored& from, const Stored& to)>;
 
 Turn turn(int64_t rows, int64_t columns, bool accumulate) {
   const auto tiles = [](int64_t size) { return (size + kWarp - 1) / kWarp; };
   const dim3 grid = blocks_for(tiles(rows) * tiles(columns), 1);
   const Divider wide(static_cast<uint32_t>(tiles(columns)));
-  return [=](cudaStream_t stream, const Floats& from, const Floats& to) {
+  return [=](cudaStream_t stream, const Stored& from, const Stored& to) {
     launch_cooperating(stream, turn_kernel, grid, dim3(kThreads), 0, static_cast<uint32_t>(rows),
                        static_cast<uint32_t>(columns), wide, from, to, accumulate);
   };
@@ -95,7 +95,7 @@ struct Room {
   Workspace workspace;
   size_t weights_bytes;
   bool narrow;
-  Floats weights() const { return {workspace.data(), narrow}; }
+  Stored weights() const { return {workspace.data(), narrow}; }
   void* rest() const { return static_cast<char*>(workspace.data()) + weights_bytes; }
 };
 
@@ -120,7 +120,7 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
     const auto prepare_with = [=](Prepare& on, bool adds_bias) -> Step {
       const Room room = room_for(on, args.w.size(), shape->narrow, by);
       const Turn pack = turn(args.w.size() / out, out, false);
-      const Floats x = floats_at(on, args.x), w = floats_at(on, args.w), y = floats_at(on, args.y);
+      const Stored x = stored(on, args.x), w = stored(on, args.w), y = stored(on, args.y);
       const float* const bias = on.at(args.bias);
       if (adds_bias) {
         return [=](cudaStream_t stream) {
@@ -155,8 +155,8 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDxArgs& args) {
     ways.push_back({conv->name_of(by), [=](Prepare& on) -> Step {
                       const Room room = room_for(on, args.w.size(), shape->narrow, by);
                       const Turn pack = turn(args.w.size() / out, out, false);
-                      const Floats dy = floats_at(on, args.dy), w = floats_at(on, args.w);
-                      const Floats dx = floats_at(on, args.dx), mask = floats_at(on, args.mask);
+                      const Stored dy = stored(on, args.dy), w = stored(on, args.w);
+                      const Stored dx = stored(on, args.dx), mask = stored(on, args.mask);
                       return [=, rows = args.dx.size() / in](cudaStream_t stream) {
                         pack(stream, w, room.weights());
                         conv->data(stream, by, room.weights().data, dy.data, room.rest(), accumulate, dx.data);
@@ -184,7 +184,7 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDwArgs& args) {
            const Turn unpack = turn(out, args.dw.size() / out, accumulate);
            const float *const x = on.at(args.x), *const dy = on.at(args.dy);
            float* const db = on.at(args.db);
-           const Floats dw = floats_at(on, args.dw);
+           const Stored dw = stored(on, args.dw);
            const SumRun sum_bias = db != nullptr ? plan_sum(on, {1, args.dy.size() / out, out, 1.f, false}) : SumRun();
            return [=](cudaStream_t stream) {
              if (sum_bias) sum_bias(stream, dy, db);

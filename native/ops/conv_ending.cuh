@@ -6,14 +6,14 @@
 
 #include <cstdint>
 
-#include "cuda/floats.cuh"
+#include "cuda/stored.h"
 
 namespace gradstep::cuda {
 
 // What becomes of a sum on its way to memory: where `mask` is not above 0 it is 0; it is added where `accumulate` says.
 struct Ending {
-  Floats to;
-  Floats mask;
+  Stored to;
+  Stored mask;
   bool accumulate = false;
 };
 
@@ -21,16 +21,16 @@ struct Ending {
 template <int kWidth>
 __device__ inline void end_sum(const Ending& ending, uint32_t at, Pack<float, kWidth> values) {
   if (ending.mask) {
-    const Pack<float, kWidth> above = load_floats<kWidth>(ending.mask, at);
+    const Pack<float, kWidth> above = load_wide<kWidth>(ending.mask + at);
 #pragma unroll
     for (int e = 0; e < kWidth; e++) values.v[e] = above.v[e] > 0.f ? values.v[e] : 0.f;
   }
   if (ending.accumulate) {
-    const Pack<float, kWidth> old = load_floats<kWidth>(ending.to, at);
+    const Pack<float, kWidth> old = load_wide<kWidth>(ending.to + at);
 #pragma unroll
     for (int e = 0; e < kWidth; e++) values.v[e] += old.v[e];
   }
-  store_floats<kWidth>(ending.to, at, values);
+  store_narrow<kWidth>(ending.to + at, values);
 }
 
 // Four neighbours of a row of n from column `column` on, those inside it; `row`: where it begins. kWhole: n divides by
@@ -52,12 +52,12 @@ __device__ inline void end_quad(const Ending& ending, uint32_t row, int32_t colu
 }
 
 // The block's slice of results that are `elements` long, one for each slice; only those in float32 are more than one.
-__device__ inline Floats slice_of(const Floats& results, int64_t elements) {
-  return blockIdx.z == 0 ? results : Floats{static_cast<float*>(results.data) + blockIdx.z * elements, false};
+__device__ inline Stored slice_of(const Stored& results, int64_t elements) {
+  return blockIdx.z == 0 ? results : Stored{static_cast<float*>(results.data) + blockIdx.z * elements, false};
 }
 
 // act(the sum of slices of that size + bias), in order, to [rows, channels].
-void add_slices(cudaStream_t stream, const Floats& slices, int64_t count, int64_t rows, int32_t channels,
+void add_slices(cudaStream_t stream, const Stored& slices, int64_t count, int64_t rows, int32_t channels,
                 const float* bias, bool relu, const Ending& ending);
 
 }  // namespace gradstep::cuda

@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "cuda/floats.cuh"
 #include "cuda/prepare.h"
+#include "cuda/stored.h"
 #include "ops/to_bfloat16.cuh"
 
 namespace gradstep::cuda {
@@ -37,23 +37,23 @@ class ConvOperands {
  private:
   using Other = std::conditional_t<std::is_same_v<S, float>, Bfloat16, float>;
   struct Source {
-    Floats stored;
+    Stored from;
     int64_t size;
     size_t offset;  // of what it is converted to
   };
 
   Source source(const Prepare& prepare, const Tensor& t) {
-    const Source made{floats_at(prepare, t), t.size(), bytes_};
-    if (is_other(made.stored)) bytes_ += (static_cast<size_t>(made.size) * sizeof(S) + 255) / 256 * 256;
+    const Source made{stored(prepare, t), t.size(), bytes_};
+    if (is_other(made.from)) bytes_ += (static_cast<size_t>(made.size) * sizeof(S) + 255) / 256 * 256;
     return made;
   }
 
-  static bool is_other(const Floats& stored) { return stored.narrow == std::is_same_v<S, float>; }
+  static bool is_other(const Stored& from) { return from.narrow == std::is_same_v<S, float>; }
 
   const S* place(const Source& source, Conversions<Other, S>& conversions) const {
-    if (!is_other(source.stored)) return static_cast<const S*>(source.stored.data);
+    if (!is_other(source.from)) return static_cast<const S*>(source.from.data);
     S* const to = reinterpret_cast<S*>(static_cast<char*>(workspace_.data()) + source.offset);
-    conversions.add(static_cast<const Other*>(source.stored.data), to, source.size);
+    conversions.add(static_cast<const Other*>(source.from.data), to, source.size);
     return to;
   }
 

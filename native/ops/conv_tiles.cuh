@@ -61,7 +61,7 @@ struct ConvCall {
   Tensor x, w;
   const float* bias;
   bool relu;
-  Floats y;
+  Stored y;
 };
 struct ConvDxClass {  // shape: the class as a convolution whose x is dy and whose y is dx
   ConvShape shape;
@@ -91,7 +91,7 @@ struct ConvDwCall {
 template <typename T, int kWidthX, int kWidthW, bool kDeep>
 __global__ void __launch_bounds__(kTileThreads, 2)
     conv_kernel(ConvShape s, ConvProduct product, const typename T::Stored* x, const typename T::Stored* w,
-                const float* bias, bool relu, Floats y) {
+                const float* bias, bool relu, Stored y) {
   if constexpr (!T::kAvailable) {
     trap();
   } else {
@@ -330,7 +330,7 @@ Step run_conv(Prepare& prepare, const ConvCall& call, const Cut& cut) {
         const Partial partial(prepare, operands.bytes(), on.slices, static_cast<int64_t>(on.m) * call.shape.all_o);
         return [=, c = call](cudaStream_t stream) {
           const auto [x, w] = operands.ready(stream);
-          const Floats sums{partial.data(), false};
+          const Stored sums{partial.data(), false};
           launch_cooperating(stream, kernel, grid_of(on), dim3(kTileThreads), 0, c.shape, on, x, w, nullptr, false,
                              sums);
           add_slices(stream, sums, on.slices, on.m, c.shape.all_o, c.bias, c.relu, {c.y, {}, false});
@@ -363,7 +363,7 @@ Step run_conv_dx(Prepare& prepare, const ConvDxCall& call, const Cut& cut) {
           const Partial partial(prepare, operands.bytes(), cut.slices, call.elements);
           const int32_t channels = call.classes[0].shape.all_o;
           return [=, dx = call.dx, rows = call.elements / channels](cudaStream_t stream) {
-            const Floats sums{partial.data(), false};
+            const Stored sums{partial.data(), false};
             launch_classes(stream, {sums, {}, false});
             add_slices(stream, sums, cut.slices, rows, channels, nullptr, false, dx);
           };

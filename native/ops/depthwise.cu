@@ -9,8 +9,8 @@
 #include <type_traits>
 
 #include "cuda/divide.h"
-#include "cuda/floats.cuh"
 #include "cuda/operand.h"
+#include "cuda/stored.h"
 #include "ops/conv_ending.cuh"
 #include "ops/depthwise.cuh"
 #include "ops/reduce_sum.cuh"
@@ -62,7 +62,7 @@ __device__ inline void multiply_add(Pack<float, kWidth>& sum, const Pack<float, 
 // Writes y. kWidth is 4 only where times is 1.
 template <int kWidth, typename S>
 __global__ void __launch_bounds__(kThreads, 3)
-    depthwise_kernel(DepthwiseShape s, Runs runs, const S* x, Floats w, const float* bias, bool relu, Floats y) {
+    depthwise_kernel(DepthwiseShape s, Runs runs, const S* x, Stored w, const float* bias, bool relu, Stored y) {
   int32_t n, e, p, q;
   if (!runs.at(n, e, p, q)) return;
   const int64_t image = static_cast<int64_t>(n) * s.d;
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(kThreads, 3)
         const S* line = x + ((image + z) * s.h + down) * s.w * s.c + c;
         const int64_t weights = static_cast<int64_t>((a * s.kernel_h + i) * s.kernel_w) * s.o + o;
         for (int32_t j = 0; j < s.kernel_w; j++) {
-          const Pack<float, kWidth> weight = load_floats<kWidth>(w, weights + static_cast<int64_t>(j) * s.o);
+          const Pack<float, kWidth> weight = load_wide<kWidth>(w + weights + static_cast<int64_t>(j) * s.o);
           const int32_t first = q * s.stride_w - s.pad_left + j * s.dilation_w;
 #pragma unroll
           for (int t = 0; t < kPixels; t++) {
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kThreads, 3)
       if (q + t >= s.q) continue;
 #pragma unroll
       for (int k = 0; k < kWidth; k++) sums[t].v[k] = relu ? scalar::relu(sums[t].v[k]) : sums[t].v[k];
-      store_floats<kWidth>(y, (row + q + t) * s.o + o, sums[t]);
+      store_narrow<kWidth>(y + (row + q + t) * s.o + o, sums[t]);
     }
   }
 }
@@ -115,7 +115,7 @@ __device__ inline int32_t window_of(int32_t reach, const Divider& by_stride, int
 // Writes dx, or adds to it. kWidth is 4 only where times is 1.
 template <int kWidth, typename S>
 __global__ void __launch_bounds__(kThreads, 3)
-    depthwise_dx_kernel(DepthwiseShape s, Runs runs, const S* dy, Floats w, Ending dx) {
+    depthwise_dx_kernel(DepthwiseShape s, Runs runs, const S* dy, Stored w, Ending dx) {
   int32_t n, d, h, across;
   if (!runs.at(n, d, h, across)) return;
   const int64_t row = ((static_cast<int64_t>(n) * s.d + d) * s.h + h) * s.w;
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(kThreads, 3)
             q[t] = window_of(across + t + s.pad_left - j * s.dilation_w, s.by_stride_w, s.q);
           }
           for (int32_t m = 0; m < (kWidth == 1 ? s.times : 1); m++) {
-            const Pack<float, kWidth> weight = load_floats<kWidth>(w, weights + static_cast<int64_t>(j) * s.o + m);
+            const Pack<float, kWidth> weight = load_wide<kWidth>(w + weights + static_cast<int64_t>(j) * s.o + m);
 #pragma unroll
             for (int t = 0; t < kPixels; t++) {
               if (q[t] < 0) continue;
@@ -165,7 +165,7 @@ struct DwBlocks {
 // Slice by slice to its own kernel gradient [taps, o] behind `to`. kWidth is 4 only where times is 1.
 template <int kWidth, typename S>
 __global__ void __launch_bounds__(kThreads, 2)
-    depthwise_dw_kernel(DepthwiseShape s, DwBlocks blocks, const S* x, Floats dy, float* to, bool accumulate) {
+    depthwise_dw_kernel(DepthwiseShape s, DwBlocks blocks, const S* x, Stored dy, float* to, bool accumulate) {
   __shared__ Pack<float, kWidth> partial[kThreads];
   const uint32_t chunk = blockIdx.x / blocks.channel_blocks % blocks.chunks;
   const uint32_t slice = blockIdx.x / (blocks.channel_blocks * blocks.chunks);
@@ -188,7 +188,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   for (uint32_t pixel = slice * blocks.slice_length + threadIdx.y; pixel < end && inside; pixel += blockDim.y) {
     uint32_t e, p, q;
     const uint32_t n = blocks.by_e.divide(blocks.by_p.divide(blocks.by_q.divide(pixel, q), p), e);
-    const Pack<float, kWidth> slope = load_floats<kWidth>(dy, static_cast<int64_t>(pixel) * s.o + o);
+    const Pack<float, kWidth> slope = load_wide<kWidth>(dy + static_cast<int64_t>(pixel) * s.o + o);
     const int32_t front = static_cast<int32_t>(e) * s.stride_d, top = static_cast<int32_t>(p) * s.stride_h;
     const int32_t left = static_cast<int32_t>(q) * s.stride_w;
     const S* image = x + static_cast<int64_t>(n) * s.d * s.h * s.w * s.c + c;
@@ -279,7 +279,7 @@ dim3 block_of(int32_t channels, int width, uint32_t most) {
 
 // Calls run(numbers) with a pointer of their type.
 template <typename Run>
-Step with_type(const Floats& numbers, Run run) {
+Step with_type(const Stored& numbers, Run run) {
   if (numbers.narrow) return run(static_cast<const Bfloat16*>(numbers.data));
   return run(static_cast<const float*>(numbers.data));
 }
@@ -291,7 +291,7 @@ bool is_wide(const DepthwiseShape& s) { return s.times == 1 && s.c % 4 == 0; }
 Step depthwise(Prepare& prepare, const ConvArgs& args) {
   const DepthwiseShape s = depthwise_shape(args, args.x, args.w, args.y);
   const Runs runs = runs_of(args.y.dims[0], s.e, s.p, s.q);
-  const Floats x = floats_at(prepare, args.x), w = floats_at(prepare, args.w), y = floats_at(prepare, args.y);
+  const Stored x = stored(prepare, args.x), w = stored(prepare, args.w), y = stored(prepare, args.y);
   const float* bias = prepare.at(args.bias);
   const bool relu = args.activation == ConvArgs::kActivationRelu;
   const dim3 block = block_of(s.o, is_wide(s) ? 4 : 1, kThreads);
@@ -306,8 +306,8 @@ Step depthwise(Prepare& prepare, const ConvArgs& args) {
 Step depthwise_dx(Prepare& prepare, const ConvDxArgs& args) {
   const DepthwiseShape s = depthwise_shape(args, args.dx, args.w, args.dy);
   const Runs runs = runs_of(args.dx.dims[0], s.d, s.h, s.w);
-  const Floats dy = floats_at(prepare, args.dy), w = floats_at(prepare, args.w);
-  const Ending dx{floats_at(prepare, args.dx), floats_at(prepare, args.mask), args.accumulate_dx != 0};
+  const Stored dy = stored(prepare, args.dy), w = stored(prepare, args.w);
+  const Ending dx{stored(prepare, args.dx), stored(prepare, args.mask), args.accumulate_dx != 0};
   const dim3 block = block_of(s.c, is_wide(s) ? 4 : 1, kThreads);
   const dim3 grid = blocks_for(runs.count, block.y);
   return with_type(dy, [&](auto* image) -> Step {
@@ -319,7 +319,7 @@ Step depthwise_dx(Prepare& prepare, const ConvDxArgs& args) {
 
 Step depthwise_dw(Prepare& prepare, const ConvDwArgs& args) {
   const DepthwiseShape s = depthwise_shape(args, args.x, args.dw, args.dy);
-  const Floats x = floats_at(prepare, args.x), dy = floats_at(prepare, args.dy);
+  const Stored x = stored(prepare, args.x), dy = stored(prepare, args.dy);
   float* dw = prepare.at(args.dw);
   float* db = prepare.at(args.db);
   const bool accumulate = args.accumulate_dw != 0;

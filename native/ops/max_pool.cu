@@ -44,7 +44,7 @@ Positions positions_at(const Prepare& prepare, const Tensor& argmax) {
 // Writes y and argmax (position in the window, plane by plane, row by row) of [N, O, P, Q, C].
 template <typename From, int kWidth>
 __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
-    max_pool_kernel(PoolMap g, const From* x, NumbersOut y, Positions argmax) {
+    max_pool_kernel(PoolMap g, const From* x, Stored y, Positions argmax) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
   const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
         }
       }
     }
-    y.store(out + c, best);
+    store_narrow(y + out + c, best);
     argmax.store(out + c, at);
   }
 }
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
 // Writes every element of dx [N, D, H, W, C].
 template <typename From, int kWidth>
 __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
-    max_pool_dx_kernel(PoolMap g, const From* dy, Positions argmax, NumbersOut dx) {
+    max_pool_dx_kernel(PoolMap g, const From* dy, Positions argmax, Stored dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;
   const Range over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
         }
       }
     }
-    dx.store(out + c, sum);
+    store_narrow(dx + out + c, sum);
   }
 }
 
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
 
 Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
   const PoolMap g = pool_map(args, args.x, args.y, args.x, args.y);
-  const NumbersOut y{prepare.at<char>(args.y), args.y.dtype == DType::kBfloat16};
+  const Stored y = stored(prepare, args.y);
   const Positions argmax = positions_at(prepare, args.argmax);
   return by_access(g, args.x, [&](auto access) -> Step {
     using Access = decltype(access);
@@ -132,7 +132,7 @@ Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
 Step max_pool_dx(Prepare& prepare, const MaxPoolDxArgs& args) {
   const PoolMap g = pool_map(args, args.dx, args.dy, args.dy, args.dx);
   const Positions argmax = positions_at(prepare, args.argmax);
-  const NumbersOut dx{prepare.at<char>(args.dx), args.dx.dtype == DType::kBfloat16};
+  const Stored dx = stored(prepare, args.dx);
   return by_access(g, args.dy, [&](auto access) -> Step {
     using Access = decltype(access);
     const auto* dy = prepare.at<typename Access::From>(args.dy);

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "cuda/divide.h"
 #include "cuda/launch.h"
-#include "cuda/numbers.h"
+#include "cuda/stored.h"
 #include "generated/tensor.h"
 #include "ops/pool.h"
 

@@ -1,12 +1,11 @@
 // See stored_product.cuh.
 #include <vector>
 
+#include "cuda/stored.h"
 #include "ops/stored_product.cuh"
 
 namespace gradstep::cuda {
 namespace {
-
-bool is_narrow(const Tensor& t) { return t.present() && t.dtype == DType::kBfloat16; }
 
 // In what types the library may make it, the best first; the last one is there everywhere.
 std::vector<GemmShape> typed(const Prepare& prepare, const GemmShape& shape, const Product& p, bool wide) {
