@@ -152,23 +152,19 @@ export const cases: OpCase[] = [
   full('rms of 2,052', { shape: [9, 2052], rms: true }),
   full('rms of 77, several threads', { shape: [260, 77], rms: true }),
   full('[3, 6, 6, 20] over three axes', { shape: [3, 6, 6, 20], axes: 3 }),
-  stored('[130, 24], short rows', { shape: [130, 24] }, [['x', 'y', 'dy', 'dx'], ['x'], ['y', 'dy'], ['dx']]),
-  stored('[300, 65], several threads', { shape: [300, 65] }, [
+  stored('[50, 24], short rows', { shape: [50, 24] }, [['x', 'y', 'dy', 'dx'], ['x'], ['y', 'dy'], ['dx']]),
+  stored('[300, 65], several threads', { shape: [300, 65] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rms of 20', { shape: [43, 20], rms: true }, [
     ['x', 'y', 'dy', 'dx'],
     ['x', 'dx'],
   ]),
-  stored('rms of 20', { shape: [43, 20], rms: true }, [
-    ['x', 'y', 'dy', 'dx'],
-    ['y', 'dx'],
-  ]),
-  stored('[70, 200] without gamma', { shape: [70, 200], gamma: false }, [['x', 'y', 'dy', 'dx'], ['dy']]),
-  stored('[70, 200]: two packs', { shape: [70, 200] }, [['x', 'y', 'dy', 'dx']]),
-  stored('[19, 384]', { shape: [19, 384] }, [['x', 'y', 'dy', 'dx']]),
-  stored('[19, 1024]: a pack for each thread', { shape: [19, 1024] }, [['x', 'y', 'dy', 'dx']]),
-  stored('rows of 2,052', { shape: [5, 2052] }, [['x', 'y', 'dy', 'dx']]),
-  stored('rows of 2,056', { shape: [9, 2056] }, [['x', 'y', 'dy', 'dx']]),
-  stored('rows of 4,096', { shape: [3, 4096] }, [['x', 'y', 'dy', 'dx']]),
-  stored('rows of 4,104', { shape: [3, 4104] }, [['x', 'y', 'dy', 'dx']]),
+  stored('[20, 200] without gamma', { shape: [20, 200], gamma: false }, [['x', 'y', 'dy', 'dx'], ['dy']]),
+  stored('[20, 200]: two packs', { shape: [20, 200] }, [['x', 'y', 'dy', 'dx']]),
+  stored('[9, 384]', { shape: [9, 384] }, [['x', 'y', 'dy', 'dx']]),
+  stored('[3, 1024]: a pack for each thread', { shape: [3, 1024] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rows of 2,052', { shape: [2, 2052] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rows of 2,056', { shape: [2, 2056] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rows of 4,104', { shape: [1, 4104] }, [['x', 'y', 'dy', 'dx']]),
   // Each x is exact to half a unit in the last place, 3e-5 at 1,000; the same error of the mean is 2e-4 deviations.
   small(
     'a mean of thousands of deviations',
