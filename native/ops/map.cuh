@@ -182,11 +182,11 @@ template <typename T, int kWidth>
 __device__ inline void store_first(T* to, const Pack<float, kWidth>& elements, uint32_t left) {
   if (kWidth == 1 || left >= kWidth) {
     store_narrow(to, elements);
-    return;
-  }
+  } else {
 #pragma unroll
-  for (int e = 0; e < kWidth; e++) {
-    if (static_cast<uint32_t>(e) < left) to[e] = narrowed<T>(elements.v[e]);
+    for (int e = 0; e < kWidth; e++) {
+      if (static_cast<uint32_t>(e) < left) to[e] = narrowed<T>(elements.v[e]);
+    }
   }
 }
 
