@@ -30,6 +30,8 @@ const ALPHA = { rate: 0.3, factor: 1.25, offset: 0.5, dropped: -1.75, stream: 9 
 export const cases: OpCase[] = [
   simple('half of [3, 67]', [3, 67], 0.5, 12345, [0, 0, 42, 0]),
   simple('a quarter, later step, other seed', [130], 0.25, 0xdeadbeef, [1000, 0, -7, 99]),
+  // Kept, dropped, kept.
+  simple('a tail of three', [7], 0.5, 3, [3, 0, 1, 0]),
   simple('one element', [1], 0.5, 1, [3, 0, 1, 0]),
   {
     // Its gradient is fused into a mask of the result (lib/compile/fuse_dropout.ts).
