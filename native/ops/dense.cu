@@ -95,22 +95,10 @@ struct GeluSlope {
   }
 };
 
-struct Unchanged {
-  template <int kPack>
-  __device__ Pack<float, kPack> operator()(Pack<float, kPack> y, int64_t, int64_t) const {
-    return y;
-  }
-};
-
 // sums [n] of the columns of y [m, n].
 Step plan_column_sums(Prepare& prepare, int64_t m, int64_t n, const Tensor& y, const Tensor& sums) {
-  float* const to = prepare.at(sums);
-  if (y.dtype == DType::kBfloat16) {
-    const auto run = plan_slope_run<Unchanged, Bfloat16>(prepare, m, n, true);
-    return [=, from = prepare.at<Bfloat16>(y)](cudaStream_t stream) { run(stream, from, nullptr, {}, to); };
-  }
-  const SumRun run = plan_sum(prepare, {1, m, n, 1.f, false});
-  return [=, from = prepare.at(y)](cudaStream_t stream) { run(stream, from, to); };
+  const SumRun run = plan_sum(prepare, {1, m, n, 1.f, false, y.dtype, sums.dtype});
+  return [=, from = prepare.at<void>(y), to = prepare.at(sums)](cudaStream_t stream) { run(stream, from, to); };
 }
 
 Step one_after_another(Step first, Step second) {

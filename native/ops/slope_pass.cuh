@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <type_traits>
 
 #include "cuda/bfloat16.h"
 #include "cuda/prepare.h"
@@ -33,11 +34,10 @@ inline SlopePass cut_slope_pass(int64_t m, int64_t n, int64_t pack, int multipro
   return {m, n, tiles, (m + length - 1) / length, length};
 }
 
-// to [m, n] = from times the slope, where it is wanted, and may be `from`; sums [slices, n], where wanted, of what is
-// not rounded yet.
-template <int kPack, typename From, typename To, typename Slope>
+// to [m, n] = from times the slope, and may be `from`; sums [slices, n], where wanted, of what is not rounded yet.
+template <int kPack, typename To, typename Slope>
 __global__ void __launch_bounds__(kSlopeColumns* kSlopeRows)
-    slope_kernel(SlopePass p, const From* from, To* to, Slope slope, float* sums) {
+    slope_kernel(SlopePass p, const float* from, To* to, Slope slope, float* sums) {
   __shared__ Pack<float, kPack> partial[kSlopeRows][kSlopeColumns];
   const int32_t place = threadIdx.x % kSlopeColumns, row = threadIdx.x / kSlopeColumns;
   const int64_t slice = blockIdx.x / p.tiles;
@@ -47,8 +47,8 @@ __global__ void __launch_bounds__(kSlopeColumns* kSlopeRows)
   if (c < p.n) {
     for (int64_t r = slice * p.slice_length + row; r < end; r += kSlopeRows) {
       const int64_t at = r * p.n + c;
-      const Pack<float, kPack> left = slope(load_wide<kPack>(from + at), r, c);
-      if (to != nullptr) store_narrow(to + at, left);
+      const Pack<float, kPack> left = slope(load_pack<kPack>(from + at), r, c);
+      store_narrow(to + at, left);
 #pragma unroll
       for (int k = 0; k < kPack; k++) sum.v[k] += left.v[k];
     }
@@ -66,21 +66,20 @@ __global__ void __launch_bounds__(kSlopeColumns* kSlopeRows)
 }
 
 // Launches the pass; sums [n] is null exactly where that was planned.
-template <typename Slope, typename From = float, typename To = float>
-using SlopeRun = std::function<void(cudaStream_t, const From* from, To* to, const Slope& slope, float* sums)>;
+template <typename Slope, typename To = float>
+using SlopeRun = std::function<void(cudaStream_t, const float* from, To* to, const Slope& slope, float* sums)>;
 
 // It may use the step's workspace from byte `workspace_offset` on.
-template <typename Slope, typename From = float, typename To = float>
-SlopeRun<Slope, From, To> plan_slope_run(Prepare& prepare, int64_t m, int64_t n, bool sums,
-                                         size_t workspace_offset = 0) {
+template <typename Slope, typename To = float>
+SlopeRun<Slope, To> plan_slope_run(Prepare& prepare, int64_t m, int64_t n, bool sums, size_t workspace_offset = 0) {
   // In float32 alone, as it was measured.
-  constexpr bool kAllFloat = sizeof(From) + sizeof(To) == 2 * sizeof(float);
+  constexpr bool kAllFloat = std::is_same_v<To, float>;
   const int pack = !kAllFloat && n % 4 == 0 ? 4 : 1;
   const SlopePass pass = cut_slope_pass(m, n, pack, prepare.multiprocessors());
-  const auto launch_pass = [=](cudaStream_t stream, const From* from, To* to, const Slope& slope, float* total) {
-    auto* kernel = slope_kernel<1, From, To, Slope>;
+  const auto launch_pass = [=](cudaStream_t stream, const float* from, To* to, const Slope& slope, float* total) {
+    auto* kernel = slope_kernel<1, To, Slope>;
     if constexpr (!kAllFloat) {
-      if (pack == 4) kernel = slope_kernel<4, From, To, Slope>;
+      if (pack == 4) kernel = slope_kernel<4, To, Slope>;
     }
     launch_cooperating(stream, kernel, blocks_for(pass.tiles * pass.slices, 1), dim3(kSlopeColumns * kSlopeRows), 0,
                        pass, from, to, slope, total);
@@ -89,7 +88,7 @@ SlopeRun<Slope, From, To> plan_slope_run(Prepare& prepare, int64_t m, int64_t n,
   const size_t bytes = static_cast<size_t>(pass.slices * n) * sizeof(float);
   const Workspace workspace = prepare.workspace(workspace_offset + bytes);
   const SumRun add = plan_sum(prepare, {1, pass.slices, n, 1.f, false}, workspace_offset + bytes);
-  return [=](cudaStream_t stream, const From* from, To* to, const Slope& slope, float* total) {
+  return [=](cudaStream_t stream, const float* from, To* to, const Slope& slope, float* total) {
     float* partial = reinterpret_cast<float*>(static_cast<char*>(workspace.data()) + workspace_offset);
     launch_pass(stream, from, to, slope, partial);
     add(stream, partial, total);
@@ -105,7 +104,7 @@ Step plan_sloped_product(Prepare& prepare, const GemmShape& shape, const Product
   float* const sums = prepare.at(p.sums);
   const auto with = [&](auto* c) -> Step {
     using To = std::remove_pointer_t<decltype(c)>;
-    const auto run = plan_slope_run<Slope, float, To>(prepare, shape.m, shape.n, sums != nullptr, product.behind());
+    const auto run = plan_slope_run<Slope, To>(prepare, shape.m, shape.n, sums != nullptr, product.behind());
     return [=](cudaStream_t stream) {
       product(stream);
       run(stream, product.wide(), c, slope, sums);
