@@ -271,7 +271,8 @@ void ConvDwTiles::sum(Stored x, Stored dy, const Part& part, int64_t first, int6
   const int64_t row = out_blocks_ * kSumElements;
   const int64_t rows = static_cast<int64_t>(grid_.taps.size()) * in_blocks_, x_bytes = x_row_ * 2;
   const int64_t turns = blocks(steps_, kStepsTogether) * blocks(out_blocks_, 2) * blocks(rows, out_blocks_ > 1 ? 2 : 4);
-  const char *const x_next = x.bytes_at((first + images) * x_image), *const dy_next = dy.bytes_at((first + images) * y_image);
+  const char *const x_next = x.bytes_at((first + images) * x_image), *const dy_next =
+                                                                         dy.bytes_at((first + images) * y_image);
   Ahead ahead(x_next, next * x_image * x.element_bytes(), dy_next, next * y_image * dy.element_bytes(), turns);
   for (int64_t step = 0; step < steps_; step += kStepsTogether) {
     const int64_t n = std::min(kStepsTogether, steps_ - step);

@@ -1,7 +1,7 @@
 // A convolution's kernel gradient in bfloat16 on the tile units: for each position of the kernel dw [in, out] is the
 // product of x, transposed, and dy, summed over the grid (conv_grid.h). Both are rounded, where they are not
-// stored so, and rearranged a few images at a time, so that they are read once and what is made of them stays in a core's cache; the same pass sums dy for the
-// bias. Threads split the images, their parts are added in order.
+// stored so, and rearranged a few images at a time, so that they are read once and what is made of them stays in a
+// core's cache; the same pass sums dy for the bias. Threads split the images, their parts are added in order.
 #pragma once
 
 #include <memory>

@@ -140,8 +140,7 @@ GRADSTEP_TILES void write(const float* sums, const int32_t* at, int64_t position
       value = _mm512_max_ps(least, value);  // of NaN and a number it takes the second
       if (e.accumulate) value = _mm512_add_ps(value, load_wide(lanes, y + place));
       if (mask) {
-        const __mmask16 above =
-            _mm512_cmp_ps_mask(load_wide(lanes, mask + place), _mm512_setzero_ps(), _CMP_GT_OQ);
+        const __mmask16 above = _mm512_cmp_ps_mask(load_wide(lanes, mask + place), _mm512_setzero_ps(), _CMP_GT_OQ);
         value = _mm512_maskz_mov_ps(above, value);
       }
       store_narrow(y + place, lanes, value);

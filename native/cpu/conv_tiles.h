@@ -1,8 +1,8 @@
 // A convolution in bfloat16 on the tile units, and its input gradient where the strides are 1 (then that is a
-// convolution of dy with the kernel backwards). An image at a time is laid onto the grid (conv_grid.h), rounded where it
-// is not stored so, [position][channel], where it stays in a core's cache: a tile's rows are neighbouring positions, and what a window
-// holds is read in place, a whole row of the kernel at a time where its pixels are neighbours. Threads split the
-// images.
+// convolution of dy with the kernel backwards). An image at a time is laid onto the grid (conv_grid.h), rounded where
+// it is not stored so, [position][channel], where it stays in a core's cache: a tile's rows are neighbouring positions,
+// and what a window holds is read in place, a whole row of the kernel at a time where its pixels are neighbours.
+// Threads split the images.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ class ConvTiles {
   struct Epilogue {
     const float* bias = nullptr;  // [out]
     bool relu = false;
-    bool accumulate = false;      // y is added to
-    Stored mask = {};             // like y, which is 0 where it is not above 0; not together with accumulate
+    bool accumulate = false;  // y is added to
+    Stored mask = {};         // like y, which is 0 where it is not above 0; not together with accumulate
   };
   void run(Stored x, const float* w, Stored y, const Epilogue& epilogue, void* workspace) const;
 

@@ -1,6 +1,6 @@
 // See direct_conv.h. Where there is padding, x is first copied into a frame of zeros (a small part of y), so that every
-// window lies inside; where operands are rounded, x is as it is copied, the kernel beforehand, dy as it is read. What is
-// stored in bfloat16 is widened instead.
+// window lies inside; where operands are rounded, x is as it is copied, the kernel beforehand, dy as it is read. What
+// is stored in bfloat16 is widened instead.
 #include "cpu/direct_conv.h"
 
 #include <algorithm>
@@ -180,8 +180,7 @@ GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const Y*
 }
 
 template <int kVectors, typename Y>
-GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const float* const* x, const Y* dy,
-                                   float* sums) {
+GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const float* const* x, const Y* dy, float* sums) {
   const int64_t step = c.stride_w * c.channels;
   int64_t t = 0;
   for (; t + 9 <= taps; t += 9) {

@@ -1,5 +1,6 @@
-// Sixteen float32 side by side, also of what is stored in bfloat16, and the product they are made for: some rows times some vectors of columns, in
-// registers over the whole depth. For use inside functions that are compiled for each instruction set.
+// Sixteen float32 side by side, also of what is stored in bfloat16, and the product they are made for: some rows times
+// some vectors of columns, in registers over the whole depth. For use inside functions that are compiled for each
+// instruction set.
 #pragma once
 
 #include <cstdint>
