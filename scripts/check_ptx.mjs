@@ -17,14 +17,20 @@ const FIRST = 80;
 /** Kernels by words of their names, once for each type that their operands are rounded to. */
 function rounded(kernels) {
   return kernels.flatMap((name) => [
-    [`${name} Bfloat16`, 'bf16'],
+    [`${name} RoundedBfloat16`, 'bf16'],
     [`${name} Tf32`, 'tf32'],
   ]);
+}
+
+/** Kernels by words of their names whose operands are stored in bfloat16. */
+function stored(kernels) {
+  return kernels.map((name) => [`${name} StoredBfloat16`, 'bf16']);
 }
 
 /** What multiplies on tensor cores, by words of a kernel's name, and what PTX calls the type of its operands. Nothing else does. */
 const MULTIPLIES = Object.fromEntries([
   ...rounded(['conv_kernel', 'conv_dx_kernel', 'conv_dw_kernel']),
+  ...stored(['conv_kernel', 'conv_dx_kernel', 'conv_dw_kernel']),
   ...rounded(['attention_kernel', 'query_gradient_kernel', 'key_gradient_kernel']),
   ...rounded(['persistent_kernel']),
 ]);

@@ -7,6 +7,8 @@ import { expect } from 'chai';
 import { backends, openSession } from './helpers/backends.js';
 import { Computed, cudnnLibrary, setVariables } from './helpers/cudnn.js';
 import { compareCase } from './helpers/op_compare.js';
+import { SAME } from './cases/conv.js';
+import { added, byInput, byKernel, forward } from './cases/conv_narrow.js';
 import { ALL_CASES } from './cases/index.js';
 import type { OpCase } from './cases/op_case.js';
 import type { NativeSession } from '../binding.js';
@@ -57,8 +59,34 @@ const BEYOND_IT = [
   'transposed in tf32',
 ];
 
+/** Operands and result in bfloat16, as the library can have them; whatever w is in. */
+const CONV = [
+  ['x', 'w', 'y'],
+  ['x', 'y'],
+];
+const DX = [
+  ['dy', 'w', 'mask', 'dx'],
+  ['dy', 'dx'],
+];
+const NARROW = [
+  forward('3×3', [2, 6, 5, 3], [3, 3, 3, 4], SAME, CONV),
+  forward('relu, two groups', [2, 6, 6, 16], [3, 3, 8, 12], { ...SAME, groups: 2 }, CONV, ['relu']),
+  forward('three axes', [1, 4, 3, 5, 8], [2, 3, 2, 8, 16], { padTop: 1, padBottom: 1 }, CONV),
+  forward('depthwise', [1, 5, 4, 8], [3, 3, 1, 8], { ...SAME, groups: 8 }, CONV),
+  byInput('8 to 16 channels, masked', [2, 6, 5, 8], [3, 3, 8, 16], SAME, DX, true),
+  byInput('odd channels, masked', [1, 6, 5, 3], [3, 3, 3, 7], SAME, DX, true),
+  added('8 to 16 channels', [1, 6, 7, 8], [1, 1, 8, 16], {}, [['dy', 'dz', 'w', 'x', 'z', 'dx']]),
+];
+
+/** What it cannot have, or would round twice. */
+const NARROW_BEYOND_IT = [
+  forward('bias', [1, 5, 6, 8], [3, 3, 8, 16], SAME, CONV, ['bias']),
+  forward('a result in float32', [1, 5, 6, 8], [3, 3, 8, 16], SAME, [['x', 'w']]),
+  byKernel('8 to 16 channels', [1, 6, 7, 8], [3, 3, 8, 16], SAME, [['x', 'dy'], ['x'], ['dy']]),
+];
+
 /**
- * In bfloat16 the library multiplies TF32 numbers: what the reference rounds more is as far from float32. How an installed one
+ * Of float32 the library multiplies TF32 numbers in bfloat16: what the reference rounds more is as far from float32. How an installed one
  * rounds to TF32 is its affair.
  */
 function within(test: OpCase, emulated: boolean): OpCase {
@@ -99,6 +127,22 @@ for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && 
         if (emulated) expect(own).to.deep.equal(BEYOND_IT);
         else this.skip();
       });
+    });
+
+    describe('of tensors in bfloat16', () => {
+      const session = sessions(FIRST);
+      for (const test of NARROW) {
+        it(test.name, async () => {
+          await compareCase(session(), backend.kind, test, undefined, []);
+          if (emulated) expect(computed.take()).to.not.be.empty;
+        });
+      }
+      for (const test of NARROW_BEYOND_IT) {
+        it(`not by it: ${test.name}`, async () => {
+          await compareCase(session(), backend.kind, test, undefined, []);
+          if (emulated) expect(computed.take()).to.deep.equal([]);
+        });
+      }
     });
 
     for (const [name, ways] of Object.entries(OTHERS)) {

@@ -4,7 +4,9 @@
  * tested in test/native/cuda_backend/conv_cuts_test.cc.
  */
 import type { NativeSession } from '../binding.js';
+import type { ConvWindow } from '../lib/ops/conv.js';
 import { accumulated, convolution, inPrecision, larger, SAME } from './cases/conv.js';
+import { byInput, byKernel, forward } from './cases/conv_narrow.js';
 import type { OpCase } from './cases/op_case.js';
 import { backends, openSession } from './helpers/backends.js';
 import { compareCase, MODES } from './helpers/op_compare.js';
@@ -45,26 +47,76 @@ function waysOf(precision: Precision): [ways: string, tests: OpCase[]][] {
   ];
 }
 
+/** The same of tensors that are stored in bfloat16. */
+function waysOfStored(): [ways: string, tests: OpCase[]][] {
+  const all = (x: number[], w: number[], g: ConvWindow, name = `${x} by ${w}`): OpCase[] => [
+    forward(
+      name,
+      x,
+      w,
+      g,
+      [
+        ['x', 'w', 'y'],
+        ['x', 'w'],
+      ],
+      ['bias', 'relu'],
+    ),
+    byInput(
+      name,
+      x,
+      w,
+      g,
+      [
+        ['dy', 'w', 'mask', 'dx'],
+        ['dy', 'w'],
+      ],
+      true,
+    ),
+    byKernel(name, x, w, g, [['x', 'dy']]),
+  ];
+  const many = all([1, 15, 13, 32], [3, 3, 32, 40], SAME);
+  const few = all([1, 17, 16, 16], [3, 3, 16, 16], SAME);
+  const deep = all([1, 4, 6, 6, 16], [2, 2, 2, 16, 40], {});
+  const strided = all([1, 19, 17, 32], [3, 3, 32, 32], { ...SAME, strideH: 2, strideW: 2 });
+  const grouped = all([1, 11, 9, 64], [3, 3, 32, 64], { ...SAME, groups: 2 });
+  const others = [
+    ...all([1, 12, 12, 3], [3, 3, 3, 24], {}),
+    ...all([1, 12, 12, 5], [3, 2, 5, 19], {}),
+    ...all([1, 8, 12, 12], [3, 2, 12, 20], {}),
+    ...all([1, 4, 6, 6, 12], [2, 2, 2, 12, 20], {}),
+    ...all([1, 4, 6, 6, 3], [2, 2, 2, 3, 7], {}),
+  ];
+  return [
+    [tile('128x64'), [...many, ...deep, ...grouped]],
+    [tile('64x64'), many],
+    [tile('128x32'), [...many, ...deep]],
+    [tile('64x32'), [...many, ...deep, ...others]],
+    [tile('256x16'), few],
+    [sliced('128x64', 2), [...many, ...strided]],
+    [sliced('256x16', 2), few],
+  ];
+}
+
 for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
   describe(`convolutions in every way on ${backend.name}`, () => {
-    for (const precision of PRECISIONS) {
-      for (const [ways, tests] of waysOf(precision)) {
-        describe(`${precision}, ${ways.split(',')[0]}`, () => {
-          let before: string | undefined;
-          let session: NativeSession;
-          beforeEach(() => {
-            before = process.env.GRADSTEP_CUDA_WAYS;
-            process.env.GRADSTEP_CUDA_WAYS = ways;
-            session = openSession(backend);
-          });
-          afterEach(async () => {
-            await session.dispose();
-            process.env.GRADSTEP_CUDA_WAYS = before;
-          });
-
-          for (const test of tests) it(test.name, () => compareCase(session, backend.kind, test, undefined, [guarded]));
+    const stored = waysOfStored().map(([ways, tests]) => ['stored in bfloat16', ways, tests, []] as const);
+    const rounded = PRECISIONS.flatMap((p) => waysOf(p).map(([ways, tests]) => [p, ways, tests, [guarded]] as const));
+    for (const [name, ways, tests, modes] of [...rounded, ...stored]) {
+      describe(`${name}, ${ways.split(',')[0]}`, () => {
+        let before: string | undefined;
+        let session: NativeSession;
+        beforeEach(() => {
+          before = process.env.GRADSTEP_CUDA_WAYS;
+          process.env.GRADSTEP_CUDA_WAYS = ways;
+          session = openSession(backend);
         });
-      }
+        afterEach(async () => {
+          await session.dispose();
+          process.env.GRADSTEP_CUDA_WAYS = before;
+        });
+
+        for (const test of tests) it(test.name, () => compareCase(session, backend.kind, test, undefined, [...modes]));
+      });
     }
   });
 }

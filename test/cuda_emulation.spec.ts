@@ -44,6 +44,12 @@ const blocks = (transposed: boolean): number[] =>
     return at(0) + 1000 * at(1);
   });
 
+/** Each half of 64 numbers in reverse, every second block of four zeros: see `copy_in_reverse`. */
+const copied = rising.map((i) => {
+  const from = (i < 32 ? 31 : 95) - i;
+  return Math.floor(from / 4) % 2 === 0 ? from : 0;
+});
+
 /** In bfloat16 ties go to the even number, in TF32 away from zero: see `round_operands`. */
 const roundings = [128, 130, -130, null, 1025, -1027, 1024, null];
 
@@ -80,6 +86,9 @@ describe('the CUDA emulation', () => {
       'blocks of rows': blocks(false),
       'blocks of rows, transposed': blocks(true),
       rounding: [...roundings, ...rising.slice(8)],
+      'copies beside the thread': copied,
+      'copy that is read too early': [...copied.slice(0, 32), ...rising.slice(32).map(() => null)],
+      'copy over what is read': [null, 1, 1, 1, ...rising.slice(4)],
       'pass around': [11, 12, 13, 10, ...rising.slice(4)],
       'swap in groups': [2, 1, 6, 5, ...rising.slice(4)],
       'dynamic shared memory of blocks at once': [0.5, 1.5, 2.5, 3.5, ...rising.slice(4)],
@@ -114,6 +123,8 @@ describe('the CUDA emulation', () => {
       'shuffle from outside the mask': String.raw`${launched}warp collective at \S+ reads lane \d+, which is not in its mask`,
       'product in half a warp': String.raw`${launched}stopped: ${thread} waits at broken_kernels\.cu:\d+ for lane \d+, which has returned`,
       'block at an odd place': String.raw`${launched}ldmatrix of a row that does not divide by 16 at broken_kernels\.cu:\d+`,
+      'copy nobody waits for': String.raw`${launched}returned while copies of it were under way, in thread \(3, 0, 0\)`,
+      'copy from an odd place': String.raw`${launched}a copy of 16 bytes whose addresses do not divide by them at broken_kernels\.cu:\d+`,
       'barrier in a plain kernel': String.raw`${launched}__syncthreads at \S+ in a kernel that was started by launch\(\)`,
       'load from an odd place': String.raw`${launched}used address 0x\w+4, which does not divide by 16 at vec\.h:\d+, in ${thread}`,
       'past an array in shared memory': String.raw`${launched}used index 64 of an array that does not have it at broken_kernels\.cu:\d+, in thread \(63, 0, 0\)`,

@@ -26,5 +26,11 @@ for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && 
         }
       });
     }
+
+    describe('convolutions of what is stored in bfloat16', () => {
+      for (const test of ALL_CASES.convNarrow!.filter(({ name }) => !name.includes('depthwise'))) {
+        it(test.name, () => compareCase(session, backend.kind, test, undefined, []));
+      }
+    });
   });
 }

@@ -19,7 +19,7 @@ import { Uses } from './uses.js';
 const assignOp = defineOp({
   name: 'assign',
   effect: true,
-  inputs: { x: { dtypes: ['float32', 'int32'] }, variable: { dtypes: ['float32', 'int32'] } },
+  inputs: { x: { dtypes: ['float32', 'int32', 'bfloat16'] }, variable: { dtypes: ['float32', 'int32', 'bfloat16'] } },
   outputs: {},
   infer: () => ({}),
 });

@@ -18,13 +18,14 @@ export function bitWords(bits: number): number {
 }
 
 const float = { dtypes: ['float32'] } as const;
+const layered = { dtypes: ['float32', 'bfloat16'] } as const;
 const optionalFloat = { ...float, optional: true } as const;
 const attrs = { activation: { type: 'enum', values: ['relu', 'gelu'] }, precision } as const;
 
 export const denseOp = defineOp({
   name: 'dense',
-  inputs: { x: float, w: float, bias: optionalFloat },
-  outputs: { y: float, aux: { dtypes: ['int32', 'float32'], optional: true } },
+  inputs: { x: layered, w: layered, bias: optionalFloat },
+  outputs: { y: layered, aux: { dtypes: ['int32', 'float32'], optional: true } },
   attrs,
   infer: () => ({}),
   backends: ['cuda'],
@@ -32,8 +33,8 @@ export const denseOp = defineOp({
 
 export const denseDxOp = defineOp({
   name: 'denseDx',
-  inputs: { dy: float, w: float, aux: { dtypes: ['int32', 'float32'] } },
-  outputs: { dx: float, sums: optionalFloat },
+  inputs: { dy: layered, w: layered, aux: { dtypes: ['int32', 'float32'] } },
+  outputs: { dx: layered, sums: optionalFloat },
   attrs,
   infer: () => ({}),
   backends: ['cuda'],
@@ -41,7 +42,7 @@ export const denseDxOp = defineOp({
 
 export const denseDwOp = defineOp({
   name: 'denseDw',
-  inputs: { x: float, dy: float },
+  inputs: { x: layered, dy: layered },
   outputs: { dw: float, dbias: float },
   attrs: { precision },
   infer: () => ({}),

@@ -25,8 +25,10 @@ const outputNames = Array.from({ length: MAP_OUTPUTS }, (_, i) => `out${i}`);
 
 export const map = defineOp({
   name: 'map',
-  inputs: Object.fromEntries(inputNames.map((n) => [n, { dtypes: ['float32', 'int32', 'uint8'], optional: true }])),
-  outputs: Object.fromEntries(outputNames.map((n) => [n, { dtypes: ['float32'], optional: true, inPlace: inputNames }])),
+  inputs: Object.fromEntries(inputNames.map((n) => [n, { dtypes: ['float32', 'bfloat16', 'int32', 'uint8'], optional: true }])),
+  outputs: Object.fromEntries(
+    outputNames.map((n) => [n, { dtypes: ['float32', 'bfloat16'], optional: true, inPlace: inputNames }]),
+  ),
   attrs: {
     domain: { type: 'dims' },
     tape: { type: 'tape' },

@@ -19,12 +19,12 @@ export const EPILOGUES = ['linear', 'relu'] as const;
 export const matmulOp = defineOp({
   name: 'matmul',
   inputs: {
-    a: { dtypes: ['float32'] },
-    b: { dtypes: ['float32'] },
+    a: { dtypes: ['float32', 'bfloat16'] },
+    b: { dtypes: ['float32', 'bfloat16'] },
     bias: { dtypes: ['float32'], optional: true },
-    mask: { dtypes: ['float32'], optional: true },
+    mask: { dtypes: ['float32', 'bfloat16'], optional: true },
   },
-  outputs: { y: { dtypes: ['float32'], accumulate: true }, sums: { dtypes: ['float32'], optional: true } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'], accumulate: true }, sums: { dtypes: ['float32'], optional: true } },
   attrs: {
     transposeA: { type: 'enum', values: ['no', 'yes'], default: 'no' },
     transposeB: { type: 'enum', values: ['no', 'yes'], default: 'no' },

@@ -8,7 +8,7 @@ import { reshape } from './reshape.js';
 
 export const reduceSum = defineOp({
   name: 'reduceSum',
-  inputs: { x: { dtypes: ['float32'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] } },
   outputs: { y: { dtypes: ['float32'], accumulate: true } },
   attrs: {
     outer: { type: 'i32' },

@@ -53,6 +53,7 @@ import { softmaxOp } from './softmax.js';
 import { softmaxCrossEntropyOp, softmaxCrossEntropyDxOp } from './softmax_cross_entropy.js';
 import { stepCountOp } from './step_count.js';
 import { targetRankOp } from './target_rank.js';
+import { toBfloat16Op } from './to_bfloat16.js';
 import { topMaskOp } from './top_mask.js';
 import { transposeOp } from './transpose.js';
 import { weightDecayOp } from './weight_decay.js';
@@ -129,6 +130,7 @@ export const OP_TABLE: readonly OpDef[] = [
   softmaxCrossEntropyDxOp,
   stepCountOp,
   targetRankOp,
+  toBfloat16Op,
   topMaskOp,
   transposeOp,
   weightDecayOp,

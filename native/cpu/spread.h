@@ -1,4 +1,5 @@
-// An input of a map that is broadcast, transposed or of integers, spread into blocks of float32 in the domain's order.
+// An input of a map that is broadcast, transposed, of integers or in bfloat16, spread into blocks of float32 in the
+// domain's order.
 #pragma once
 
 #include "core/map_plan.h"

@@ -8,6 +8,7 @@
 namespace gradstep::cpu {
 
 double sum(const float* x, int64_t n);
+double sum(const uint16_t* x, int64_t n);               // of bfloat16
 double dot(const float* x, const float* y, int64_t n);  // products and sums in float64
 void fill(float* y, float value, int64_t n);
 void add(float* y, const float* x, int64_t n);     // y += x

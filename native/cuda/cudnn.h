@@ -16,7 +16,7 @@ enum class DnnStatus : int { kSuccess = 0, kNoMemory = 4003, kNoDeviceMemory = 4
 // Bad parameters and what is not supported: the library cannot do it, which is no failure.
 inline bool refuses(DnnStatus status) { return static_cast<int>(status) >= 2000 && static_cast<int>(status) < 4000; }
 
-enum class DnnType : int { kFloat = 0 };
+enum class DnnType : int { kFloat = 0, kBfloat16 = 9 };
 enum class DnnFormat : int { kChannelsLast = 1 };
 enum class DnnMath : int { kDefault = 0, kTensorOps = 1, kConverting = 2, kFma = 3 };
 enum class DnnNan : int { kPropagate = 1 };

@@ -57,6 +57,7 @@ std::shared_ptr<const DnnConv> DnnConv::describe(const Cudnn& cudnn, const DnnCo
 
 bool DnnConv::set() const {
   const DnnConvShape& s = shape_;
+  const DnnType stored = s.narrow ? DnnType::kBfloat16 : DnnType::kFloat;
   bool refused = false;
   const auto tell = [&](DnnStatus status, const char* call) {
     if (!refuses(status)) cudnn_.check(status, call);
@@ -74,7 +75,7 @@ bool DnnConv::set() const {
     }
     distances[1] = 1;
     distances[0] = distance;
-    GRADSTEP_TELL(SetTensorNdDescriptor, to, DnnType::kFloat, s.axes + 2, dims, distances);
+    GRADSTEP_TELL(SetTensorNdDescriptor, to, stored, s.axes + 2, dims, distances);
   };
   constexpr int kOnes[3] = {1, 1, 1};
   tensor(x_.get(), s.n, s.c, s.in);
@@ -82,12 +83,14 @@ bool DnnConv::set() const {
   tensor(bias_.get(), 1, s.k, kOnes);
   int kernel[5] = {s.k, s.c / s.groups};
   std::copy(s.kernel, s.kernel + s.axes, kernel + 2);
-  GRADSTEP_TELL(SetFilterNdDescriptor, w_.get(), DnnType::kFloat, DnnFormat::kChannelsLast, s.axes + 2, kernel);
+  GRADSTEP_TELL(SetFilterNdDescriptor, w_.get(), stored, DnnFormat::kChannelsLast, s.axes + 2, kernel);
   GRADSTEP_TELL(SetConvolutionNdDescriptor, convolution_.get(), s.axes, s.pad, s.stride, s.dilation,
                 DnnMode::kCrossCorrelation, DnnType::kFloat);
   GRADSTEP_TELL(SetConvolutionGroupCount, convolution_.get(), s.groups);
   GRADSTEP_TELL(SetConvolutionMathType, convolution_.get(),
-                s.precision == Precision::kFloat32 ? DnnMath::kFma : DnnMath::kDefault);
+                s.precision == Precision::kFloat32 ? DnnMath::kFma
+                : s.narrow                         ? DnnMath::kTensorOps
+                                                   : DnnMath::kDefault);
   GRADSTEP_TELL(SetActivationDescriptor, activation_.get(), s.relu ? DnnActivation::kRelu : DnnActivation::kIdentity,
                 DnnNan::kPropagate, 0.0);
 #undef GRADSTEP_TELL
@@ -151,15 +154,15 @@ void DnnConv::begin(cudaStream_t stream, const DnnProposal& by) const {
   GRADSTEP_DNN(SetConvolutionMathType, convolution_.get(), by.math);
 }
 
-void DnnConv::forward(cudaStream_t stream, const DnnProposal& by, const float* x, const float* w, void* workspace,
-                      float* y) const {
+void DnnConv::forward(cudaStream_t stream, const DnnProposal& by, const void* x, const void* w, void* workspace,
+                      void* y) const {
   begin(stream, by);
   GRADSTEP_DNN(ConvolutionForward, cudnn_.handle(), &kOne, x_.get(), x, w_.get(), w, convolution_.get(), by.algorithm,
                workspace, by.workspace_bytes, &kZero, y_.get(), y);
 }
 
-void DnnConv::forward_with_bias(cudaStream_t stream, const DnnProposal& by, const float* x, const float* w,
-                                const float* bias, void* workspace, float* y) const {
+void DnnConv::forward_with_bias(cudaStream_t stream, const DnnProposal& by, const void* x, const void* w,
+                                const void* bias, void* workspace, void* y) const {
   begin(stream, by);
   // y stands in for what the library could add besides, times 0.
   GRADSTEP_DNN(ConvolutionBiasActivationForward, cudnn_.handle(), &kOne, x_.get(), x, w_.get(), w, convolution_.get(),
@@ -167,15 +170,15 @@ void DnnConv::forward_with_bias(cudaStream_t stream, const DnnProposal& by, cons
                y_.get(), y);
 }
 
-void DnnConv::data(cudaStream_t stream, const DnnProposal& by, const float* w, const float* dy, void* workspace,
-                   bool accumulate, float* dx) const {
+void DnnConv::data(cudaStream_t stream, const DnnProposal& by, const void* w, const void* dy, void* workspace,
+                   bool accumulate, void* dx) const {
   begin(stream, by);
   GRADSTEP_DNN(ConvolutionBackwardData, cudnn_.handle(), &kOne, w_.get(), w, y_.get(), dy, convolution_.get(),
                by.algorithm, workspace, by.workspace_bytes, accumulate ? &kOne : &kZero, x_.get(), dx);
 }
 
-void DnnConv::filter(cudaStream_t stream, const DnnProposal& by, const float* x, const float* dy, void* workspace,
-                     float* dw) const {
+void DnnConv::filter(cudaStream_t stream, const DnnProposal& by, const void* x, const void* dy, void* workspace,
+                     void* dw) const {
   begin(stream, by);
   GRADSTEP_DNN(ConvolutionBackwardFilter, cudnn_.handle(), &kOne, x_.get(), x, y_.get(), dy, convolution_.get(),
                by.algorithm, workspace, by.workspace_bytes, &kZero, w_.get(), dw);

@@ -1,7 +1,8 @@
-// One of the three products of a convolution on cuDNN: channels last, everything stored as float32. Weights are as the
-// library wants them, [out, k…, in/groups]. Described and its algorithms asked for when it is prepared; running one
-// only launches, also while a stream is captured. These are the library's older calls, one a convolution: its graphs of
-// operations would add a second way to say the same, and the epilogue that we need is here too.
+// One of the three products of a convolution on cuDNN: channels last, everything stored as float32 or everything as
+// bfloat16, which is multiplied as such and summed in float32. Weights are as the library wants them, [out, k…,
+// in/groups]. Described and its algorithms asked for when it is prepared; running one only launches, also while a
+// stream is captured. These are the library's older calls, one a convolution: its graphs of operations would add a
+// second way to say the same, and the epilogue that we need is here too.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -26,6 +27,7 @@ struct DnnConvShape {
   int stride[3], dilation[3];
   bool relu;  // of forward_with_bias()
   Precision precision;
+  bool narrow;  // stored in bfloat16
 };
 
 enum class DnnProduct { kForward, kData, kFilter };  // y; the gradient by x; the gradient by w
@@ -41,22 +43,22 @@ class DnnConv {
   // Null: the library has no such convolutions.
   static std::shared_ptr<const DnnConv> describe(const Cudnn& cudnn, const DnnConvShape& shape, DnnProduct product);
 
-  // A few algorithms whose results repeat bit by bit, the one that the library expects to be the fastest first. In
-  // bfloat16 and in TF32 they may round operands to TF32.
+  // A few algorithms whose results repeat bit by bit, the one that the library expects to be the fastest first. Of
+  // float32, in bfloat16 and in TF32, they may round operands to TF32.
   const std::vector<DnnProposal>& proposals() const { return proposals_; }
   std::string name_of(const DnnProposal& proposal) const;
   // Whether forward_with_bias() can be asked of it.
   bool adds_bias(const DnnProposal& proposal) const;
 
-  void forward(cudaStream_t stream, const DnnProposal& by, const float* x, const float* w, void* workspace,
-               float* y) const;
+  void forward(cudaStream_t stream, const DnnProposal& by, const void* x, const void* w, void* workspace,
+               void* y) const;
   // Also relu, where the shape says so.
-  void forward_with_bias(cudaStream_t stream, const DnnProposal& by, const float* x, const float* w, const float* bias,
-                         void* workspace, float* y) const;
-  void data(cudaStream_t stream, const DnnProposal& by, const float* w, const float* dy, void* workspace,
-            bool accumulate, float* dx) const;
-  void filter(cudaStream_t stream, const DnnProposal& by, const float* x, const float* dy, void* workspace,
-              float* dw) const;
+  void forward_with_bias(cudaStream_t stream, const DnnProposal& by, const void* x, const void* w, const void* bias,
+                         void* workspace, void* y) const;
+  void data(cudaStream_t stream, const DnnProposal& by, const void* w, const void* dy, void* workspace, bool accumulate,
+            void* dx) const;
+  void filter(cudaStream_t stream, const DnnProposal& by, const void* x, const void* dy, void* workspace,
+              void* dw) const;
 
  private:
   template <typename T>

@@ -3,34 +3,50 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
+#include "core/program.h"
 #include "cuda/capture.h"
 #include "cuda/handles.h"
 
 namespace gradstep::cuda {
 namespace {
 
-constexpr int64_t kCompared = 1 << 22;  // floats of a result; of a larger one as many, in this many pieces
+constexpr int64_t kCompared = 1 << 22;  // numbers of a result; of a larger one as many, in this many pieces
 constexpr int64_t kPieces = 64;
 constexpr double kSampleSeconds = 5e-4;  // that launches in a row take, unless one alone takes longer
 constexpr double kMostLaunches = 32;
 constexpr int kSamples = 3;
 constexpr double kGain = 0.98;  // how much of the best time a later entrant may take to be taken instead
 
+// bfloat16 that fill the first half of the memory of as many float32.
+void widen(float* numbers, size_t count) {
+  const auto* const halves = reinterpret_cast<const char*>(numbers);
+  for (size_t i = count; i-- > 0;) {
+    uint16_t half;
+    memcpy(&half, halves + i * sizeof half, sizeof half);
+    const uint32_t bits = static_cast<uint32_t>(half) << 16;
+    memcpy(numbers + i, &bits, sizeof bits);
+  }
+}
+
 // The results, or pieces of them from their beginning to their end.
 std::vector<float> seen(const Contest& contest, cudaStream_t stream) {
   std::vector<float> numbers;
   for (const Contest::Result& result : contest.results) {
-    const int64_t pieces = result.floats > kCompared ? kPieces : 1;
-    const int64_t piece = std::min(result.floats, kCompared) / pieces;
+    const size_t each = dtype_bytes(result.type);
+    const int64_t pieces = result.count > kCompared ? kPieces : 1;
+    const int64_t piece = std::min(result.count, kCompared) / pieces;
     for (int64_t i = 0; i < pieces; i++) {
-      const int64_t from = pieces == 1 ? 0 : (result.floats - piece) * i / (pieces - 1);
+      const int64_t from = pieces == 1 ? 0 : (result.count - piece) * i / (pieces - 1);
       const size_t at = numbers.size();
       numbers.resize(at + static_cast<size_t>(piece));
       // From memory that is not page-locked, so it has come when the call returns.
-      GRADSTEP_CUDA(cudaMemcpyAsync(numbers.data() + at, result.data + from, static_cast<size_t>(piece) * sizeof(float),
-                                    cudaMemcpyDeviceToHost, stream));
+      GRADSTEP_CUDA(cudaMemcpyAsync(numbers.data() + at,
+                                    static_cast<const char*>(result.data) + static_cast<size_t>(from) * each,
+                                    static_cast<size_t>(piece) * each, cudaMemcpyDeviceToHost, stream));
+      if (result.type == DType::kBfloat16) widen(numbers.data() + at, static_cast<size_t>(piece));
     }
   }
   GRADSTEP_CUDA(cudaStreamSynchronize(stream));
@@ -108,21 +124,26 @@ int fastest(const Contest& contest) {
   return best;
 }
 
-void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream, float range) {
-  if (floats == 0) return;
+void fill_with_numbers(void* to, int64_t count, cudaStream_t stream, float range, DType type) {
+  if (count == 0) return;
   // An odd number of them, so that the rows of a matrix are not equal.
-  const int64_t given = std::min<int64_t>(floats, 16381);
-  std::vector<float> numbers(static_cast<size_t>(given));
+  const int64_t given = std::min<int64_t>(count, 16381);
+  const auto each = static_cast<int64_t>(dtype_bytes(type));
+  std::vector<char> numbers(static_cast<size_t>(given * each));
   uint32_t state = 1;
-  for (float& x : numbers) {
+  for (int64_t i = 0; i < given; i++) {
     state = state * 1664525u + 1013904223u;
-    x = ((static_cast<float>(state >> 9) + 0.5f) / 4194304.f - 1.f) * range;
+    const float x = ((static_cast<float>(state >> 9) + 0.5f) / 4194304.f - 1.f) * range;
+    // The last bytes of a float32 are the first bits: bfloat16, cut off instead of rounded.
+    memcpy(&numbers[static_cast<size_t>(i * each)], reinterpret_cast<const char*>(&x) + sizeof x - each,
+           static_cast<size_t>(each));
   }
-  GRADSTEP_CUDA(cudaMemcpyAsync(to, numbers.data(), numbers.size() * sizeof(float), cudaMemcpyHostToDevice, stream));
-  for (int64_t filled = given; filled < floats;) {
-    const int64_t more = std::min(filled, floats - filled);
-    GRADSTEP_CUDA(
-        cudaMemcpyAsync(to + filled, to, static_cast<size_t>(more) * sizeof(float), cudaMemcpyDeviceToDevice, stream));
+  auto* const bytes = static_cast<char*>(to);
+  GRADSTEP_CUDA(cudaMemcpyAsync(bytes, numbers.data(), numbers.size(), cudaMemcpyHostToDevice, stream));
+  for (int64_t filled = given; filled < count;) {
+    const int64_t more = std::min(filled, count - filled);
+    GRADSTEP_CUDA(cudaMemcpyAsync(bytes + filled * each, bytes, static_cast<size_t>(more * each),
+                                  cudaMemcpyDeviceToDevice, stream));
     filled += more;
   }
   GRADSTEP_CUDA(cudaStreamSynchronize(stream));

@@ -8,6 +8,8 @@
 #include <functional>
 #include <vector>
 
+#include "generated/tensor.h"
+
 namespace gradstep::cuda {
 
 struct Contest {
@@ -17,8 +19,9 @@ struct Contest {
   // Puts back what operands held before a launch.
   std::function<void(cudaStream_t stream)> reset;
   struct Result {  // on the device
-    const float* data;
-    int64_t floats;
+    const void* data;
+    int64_t count;
+    DType type = DType::kFloat32;  // or bfloat16
   };
   std::vector<Result> results;
   double tolerance;  // the largest difference that rounding makes
@@ -28,8 +31,8 @@ struct Contest {
 // of its own: not while one is captured.
 int fastest(const Contest& contest);
 
-// Fills memory of the device with numbers in (−range, range), none of them 0: a GPU multiplies zeros faster than
-// others.
-void fill_with_numbers(float* to, int64_t floats, cudaStream_t stream, float range = 1);
+// Fills memory of the device with numbers in (−range, range), in float32 or bfloat16, none of them 0: a GPU multiplies
+// zeros faster than others.
+void fill_with_numbers(void* to, int64_t count, cudaStream_t stream, float range = 1, DType type = DType::kFloat32);
 
 }  // namespace gradstep::cuda

@@ -1,4 +1,4 @@
-// The GEMM seam on cuBLASLt: strict float32, or operands rounded to TF32 or bfloat16. What a product is to the library
+// The GEMM seam on cuBLASLt: strict float32, or operands rounded to TF32 or bfloat16, or stored in bfloat16. What a product is to the library
 // stands in lt_product.cc, how algorithms are tried in gemm_trial.cc; here one is chosen and kept.
 #include "cuda/gemm.h"
 
@@ -28,6 +28,8 @@ std::string describe_shape(const GemmShape& s) {
   text += kEpilogues[static_cast<int>(s.epilogue)];
   if (s.aux) text += " aux";
   if (s.sums) text += " sums";
+  if (s.has_narrow_operands()) text += " bfloat16 operands";
+  if (s.has_narrow_result()) text += " bfloat16 result";
   return text + " " + name_of(s.precision);
 }
 
@@ -98,7 +100,7 @@ class Plan {
 
 auto fields(const GemmShape& s) {
   return std::tie(s.m, s.n, s.k, s.transpose_a, s.transpose_b, s.accumulate, s.bias, s.epilogue, s.aux, s.sums, s.batch,
-                  s.stride_a, s.stride_b, s.row_b, s.precision);
+                  s.stride_a, s.stride_b, s.row_b, s.precision, s.operands, s.result);
 }
 
 class CublasLtGemm final : public Gemm {
@@ -135,7 +137,8 @@ class CublasLtGemm final : public Gemm {
     if (plan->exists()) return plan;
     throw Error("ERR_DEVICE_UNAVAILABLE", "cuBLAS has no algorithm for a product of [" + std::to_string(s.m) + ", " +
                                               std::to_string(s.k) + "] and [" + std::to_string(s.k) + ", " +
-                                              std::to_string(s.n) + "] in float32");
+                                              std::to_string(s.n) + "] in " +
+                                              (s.has_narrow_operands() ? "bfloat16" : "float32"));
   }
 
   Choices& choices_;

@@ -16,6 +16,7 @@
 
 #include "cuda/choices.h"
 #include "cuda/precision.h"
+#include "generated/tensor.h"
 
 namespace gradstep::cuda {
 
@@ -41,18 +42,26 @@ struct GemmShape {
   // The gradient of a bias: behind a slope of c's columns; behind no epilogue, where c is a weight's gradient, of
   // op(b)'s.
   bool sums = false;
-  // Several products at once: c's matrices follow one another, a's and b's lie this many floats apart (0: one for all).
+  // Several products at once: c's matrices follow one another, a's and b's lie this many numbers apart (0: one for all).
   // Not with aux, sums or a slope.
   int64_t batch = 1, stride_a = 0, stride_b = 0;
   int64_t row_b =
-      0;  // floats from one stored row of b to the next: b is columns of a wider matrix. 0: as many as it has
+      0;  // numbers from one stored row of b to the next: b is columns of a wider matrix. 0: as many as it has
   // To what operands may be rounded, and are where the library has such an algorithm; sums stay in float32.
   Precision precision = Precision::kFloat32;
+  // How a and b are stored, and how c is: in float32 or bfloat16. Operands in bfloat16 are multiplied as they are, in
+  // that precision; only with them c may be, too, and is rounded once. bias and sums are float32 always, and so are the
+  // sums before gelu.
+  DType operands = DType::kFloat32, result = DType::kFloat32;
 
   // Whether the epilogue reads or writes aux; whether that is bits; and how many words it is from one row to the next.
   bool has_aux() const { return aux || is_slope(epilogue); }
   bool has_bits() const { return epilogue == Epilogue::kRelu || epilogue == Epilogue::kReluSlope; }
   int64_t aux_row() const { return has_bits() ? bit_words(n) : n; }
+  bool has_narrow_operands() const { return operands == DType::kBfloat16; }
+  bool has_narrow_result() const { return result == DType::kBfloat16; }
+  // Whether the epilogue reads or writes float32 beside c: where c is bfloat16, cuBLASLt would have it in c's type.
+  bool has_floats_beside() const { return bias || sums || (has_aux() && !has_bits()); }
 };
 
 // How far the results of two algorithms may be apart for operands in (−1, 1), by the rounding of products and of sums.
@@ -61,9 +70,17 @@ inline double product_tolerance(int64_t terms, Precision precision) {
   return rounding_rate(precision) * (1 + std::sqrt(k)) + 1e-7 * k;
 }
 
+// Operands that are stored in bfloat16 are not rounded, and c is in the end.
+inline double product_tolerance(const GemmShape& s) {
+  const Precision rounding =
+      s.has_narrow_operands() && !s.has_narrow_result() ? Precision::kFloat32 : s.precision;
+  return product_tolerance(s.k, rounding);
+}
+
 struct GemmOperands {
-  const float *a, *b, *bias;
-  float* c;
+  const void *a, *b;
+  const float* bias;
+  void* c;
   void* workspace;  // the step's: as many bytes as workspace_bytes asked for
   void* aux;        // written by an activation, read by a slope
   float* sums;
@@ -78,7 +95,7 @@ class Gemm {
     Run() = default;
     explicit Run(Launch launch) : launch_(std::move(launch)) {}
     explicit operator bool() const { return static_cast<bool>(launch_); }
-    void operator()(cudaStream_t stream, const float* a, const float* b, const float* bias, float* c, void* workspace,
+    void operator()(cudaStream_t stream, const void* a, const void* b, const float* bias, void* c, void* workspace,
                     void* aux = nullptr, float* sums = nullptr) const {
       launch_(stream, {a, b, bias, c, workspace, aux, sums});
     }

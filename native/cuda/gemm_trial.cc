@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/program.h"
 #include "cuda/fastest.h"
 #include "cuda/handles.h"
 #include "ops/scalar.h"
@@ -23,17 +24,17 @@ class Operands {
         row_b_(s.row_b != 0    ? s.row_b
                : s.transpose_b ? s.k
                                : s.n),
-        a_(matrix((s.batch - 1) * s.stride_a + s.m * s.k)),
-        b_(matrix((s.batch - 1) * s.stride_b + (s.transpose_b ? s.n : s.k) * row_b_)),
+        a_(matrix((s.batch - 1) * s.stride_a + s.m * s.k, s.operands)),
+        b_(matrix((s.batch - 1) * s.stride_b + (s.transpose_b ? s.n : s.k) * row_b_, s.operands)),
         bias_(matrix(s.bias ? s.n : 0)),
-        before_(matrix(s.batch * s.m * s.n)),
-        c_(matrix(s.batch * s.m * s.n)),
+        before_(matrix(s.batch * s.m * s.n, s.result)),
+        c_(matrix(s.batch * s.m * s.n, s.result)),
         aux_(matrix(s.has_aux() ? s.m * s.aux_row() : 0)),
         sums_(matrix(s.sums ? s.n : 0)),
         workspace_(workspace_bytes, kPurpose) {}
 
   GemmOperands all() const {
-    return {floats(a_), floats(b_), floats(bias_), floats(c_), workspace_.data(), aux_.data(), floats(sums_)};
+    return {a_.data(), b_.data(), floats(bias_), c_.data(), workspace_.data(), aux_.data(), floats(sums_)};
   }
   int64_t results() const { return shape_.batch * shape_.m * shape_.n; }
   void reset(cudaStream_t stream) const {
@@ -43,11 +44,13 @@ class Operands {
   // Makes row 0 of op(a) 1, 0, 0 …, so that row 0 of the product is row 0 of op(b), and its first element 0.
   void make_row_known() const {
     const GemmShape& s = shape_;
-    const size_t apart = static_cast<size_t>(s.transpose_a ? s.m : 1) * sizeof(float);
-    GRADSTEP_CUDA(cudaMemset2DAsync(a_.data(), apart, 0, sizeof(float), static_cast<size_t>(s.k), stream_));
+    const size_t each = dtype_bytes(s.operands), apart = static_cast<size_t>(s.transpose_a ? s.m : 1) * each;
+    GRADSTEP_CUDA(cudaMemset2DAsync(a_.data(), apart, 0, each, static_cast<size_t>(s.k), stream_));
+    // bfloat16 is the upper half of a float32, which comes last.
     const float one = 1.f;
-    GRADSTEP_CUDA(cudaMemcpyAsync(a_.data(), &one, sizeof one, cudaMemcpyHostToDevice, stream_));
-    GRADSTEP_CUDA(cudaMemsetAsync(b_.data(), 0, sizeof(float), stream_));
+    GRADSTEP_CUDA(cudaMemcpyAsync(a_.data(), reinterpret_cast<const char*>(&one) + sizeof one - each, each,
+                                  cudaMemcpyHostToDevice, stream_));
+    GRADSTEP_CUDA(cudaMemsetAsync(b_.data(), 0, each, stream_));
     if (s.bias) GRADSTEP_CUDA(cudaMemsetAsync(bias_.data(), 0, sizeof(float), stream_));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream_));
   }
@@ -57,17 +60,19 @@ class Operands {
   bool is_right() const {
     const GemmShape& s = shape_;
     constexpr double kExact = 4e-6;
-    const double rounding = s.precision == Precision::kBfloat16 ? 2e-2
-                            : s.precision == Precision::kTf32   ? 2e-3
-                                                                : kExact;
+    const bool is_exact = s.has_narrow_operands() && !s.has_narrow_result();
+    const double rounding = is_exact                              ? kExact
+                            : s.precision == Precision::kBfloat16 ? 2e-2
+                            : s.precision == Precision::kTf32     ? 2e-3
+                                                                  : kExact;
     const auto within = [](double rate, double got, double expected) {
       return std::abs(got - expected) <= rate * (1 + std::abs(expected));
     };
     const auto near = [&](double got, double expected) { return within(rounding, got, expected); };
-    const std::vector<float> b = strided(b_, 0, s.n, s.transpose_b ? row_b_ : 1),
+    const std::vector<float> b = strided(b_, 0, s.n, s.transpose_b ? row_b_ : 1, s.operands),
                              bias = strided(bias_, 0, s.bias ? s.n : 0);
     for (const int64_t row : {int64_t{0}, s.m - 1}) {
-      const std::vector<float> c = strided(c_, row * s.n, s.n);
+      const std::vector<float> c = strided(c_, row * s.n, s.n, 1, s.result);
       const std::vector<float> aux = strided(aux_, row * s.aux_row(), s.has_aux() ? s.aux_row() : 0);
       for (int64_t j = 0; j < s.n; j++) {
         const auto at = static_cast<size_t>(j);
@@ -101,18 +106,22 @@ class Operands {
  private:
   static constexpr const char* kPurpose = "a product that is tried";
 
-  DeviceMemory matrix(int64_t count) const {
-    DeviceMemory memory(static_cast<uint64_t>(count) * sizeof(float), kPurpose);
-    fill_with_numbers(floats(memory), count, stream_);
+  DeviceMemory matrix(int64_t count, DType type = DType::kFloat32) const {
+    DeviceMemory memory(static_cast<uint64_t>(count) * dtype_bytes(type), kPurpose);
+    fill_with_numbers(memory.data(), count, stream_, 1, type);
     return memory;
   }
 
-  std::vector<float> strided(const DeviceMemory& from, int64_t first, int64_t count, int64_t apart = 1) const {
+  std::vector<float> strided(const DeviceMemory& from, int64_t first, int64_t count, int64_t apart = 1,
+                             DType type = DType::kFloat32) const {
     std::vector<float> numbers(static_cast<size_t>(count));
     if (count == 0) return numbers;
-    GRADSTEP_CUDA(cudaMemcpy2DAsync(numbers.data(), sizeof(float), floats(from) + first,
-                                    static_cast<size_t>(apart) * sizeof(float), sizeof(float),
-                                    static_cast<size_t>(count), cudaMemcpyDeviceToHost, stream_));
+    // To the upper halves, where they are bfloat16.
+    const size_t each = dtype_bytes(type);
+    GRADSTEP_CUDA(cudaMemcpy2DAsync(reinterpret_cast<char*>(numbers.data()) + sizeof(float) - each, sizeof(float),
+                                    from.data() + static_cast<size_t>(first) * each,
+                                    static_cast<size_t>(apart) * each, each, static_cast<size_t>(count),
+                                    cudaMemcpyDeviceToHost, stream_));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream_));
     return numbers;
   }
@@ -126,9 +135,9 @@ class Operands {
   // Of c, or of what was not rounded of op(b).
   bool sums_up(int64_t column) const {
     const GemmShape& s = shape_;
-    const std::vector<float> terms = s.epilogue != Epilogue::kNone ? strided(c_, column, s.m, s.n)
-                                     : s.transpose_b               ? strided(b_, column * row_b_, s.k)
-                                                                   : strided(b_, column, s.k, row_b_);
+    const std::vector<float> terms = s.epilogue != Epilogue::kNone ? strided(c_, column, s.m, s.n, s.result)
+                                     : s.transpose_b ? strided(b_, column * row_b_, s.k, 1, s.operands)
+                                                     : strided(b_, column, s.k, row_b_, s.operands);
     double sum = 0, size = 0;
     for (const float x : terms) {
       sum += x;
@@ -168,8 +177,8 @@ std::optional<int> fastest_algorithm(const LtProduct& product, const std::vector
     return fastest({static_cast<int>(candidates.size()),
                     try_one,
                     [&](cudaStream_t on) { operands.reset(on); },
-                    {{operands.all().c, operands.results()}},
-                    product_tolerance(s.k, s.precision)});
+                    {{operands.all().c, operands.results(), s.result}},
+                    product_tolerance(s)});
   } catch (const Error& error) {
     if (strcmp(error.code(), "ERR_OOM") != 0) throw;
     return std::nullopt;

@@ -3,19 +3,23 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/program.h"
 
 namespace gradstep::cuda {
 namespace {
 
 constexpr size_t kMaxWorkspace = size_t{32} << 20;
 
-constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes; those of a batch and columns of another at any float
+constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes; those of a batch and columns of another at any number
 
-cublasComputeType_t compute_type(Precision precision) {
-  return precision == Precision::kBfloat16 ? CUBLAS_COMPUTE_32F_FAST_16BF
-         : precision == Precision::kTf32   ? CUBLAS_COMPUTE_32F_FAST_TF32
-                                           : CUBLAS_COMPUTE_32F;
+cublasComputeType_t compute_type(const GemmShape& s) {
+  return s.has_narrow_operands()             ? CUBLAS_COMPUTE_32F
+         : s.precision == Precision::kBfloat16 ? CUBLAS_COMPUTE_32F_FAST_16BF
+         : s.precision == Precision::kTf32     ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                               : CUBLAS_COMPUTE_32F;
 }
+
+cudaDataType_t type_of(DType type) { return type == DType::kBfloat16 ? CUDA_R_16BF : CUDA_R_32F; }
 
 cublasLtEpilogue_t epilogue_of(const GemmShape& s) {
   switch (s.epilogue) {
@@ -44,7 +48,10 @@ void check_shape(const GemmShape& s) {
                         : s.bias && (slope || s.sums)            ? "have a bias on the way back"
                         : s.sums && !plain && !slope             ? "have sums on the way forward"
                         : (s.has_aux() || s.sums) && s.batch > 1 ? "be one of several and have a slope or sums"
-                                                                 : nullptr;
+                        : s.has_narrow_operands() && s.precision != Precision::kBfloat16
+                            ? "multiply bfloat16 in another precision"
+                        : s.has_narrow_result() && !s.has_narrow_operands() ? "make bfloat16 of float32"
+                                                                            : nullptr;
   if (problem != nullptr) throw Error("ERR_INTERNAL", std::string("A product cannot ") + problem);
 }
 
@@ -81,7 +88,7 @@ cublasStatus_t LtProduct::launch(cudaStream_t stream, const LtAlgorithm& chosen,
 
 void LtProduct::describe() {
   const GemmShape& s = shape_;
-  GRADSTEP_LT(MatmulDescCreate, &operation_, compute_type(s.precision), CUDA_R_32F);
+  GRADSTEP_LT(MatmulDescCreate, &operation_, compute_type(s), CUDA_R_32F);
   set(CUBLASLT_MATMUL_DESC_TRANSA, s.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(CUBLASLT_MATMUL_DESC_TRANSB, s.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(s));
@@ -91,35 +98,39 @@ void LtProduct::describe() {
   const auto* somewhere = reinterpret_cast<const void*>(uintptr_t{kAlignment});
   set_pointers(somewhere, somewhere);
   // Rows and columns as stored, seen column by column; the leading dimension is the distance of stored rows.
-  const auto layout = [&](cublasLtMatrixLayout_t* out, int64_t stored_rows, int64_t stored_columns, int64_t stride,
-                          int64_t row = 0) {
-    GRADSTEP_LT(MatrixLayoutCreate, out, CUDA_R_32F, static_cast<uint64_t>(stored_columns),
+  const auto layout = [&](cublasLtMatrixLayout_t* out, DType type, int64_t stored_rows, int64_t stored_columns,
+                          int64_t stride, int64_t row = 0) {
+    GRADSTEP_LT(MatrixLayoutCreate, out, type_of(type), static_cast<uint64_t>(stored_columns),
                 static_cast<uint64_t>(stored_rows), row == 0 ? stored_columns : row);
     if (s.batch == 1) return;
     const int32_t batch = static_cast<int32_t>(s.batch);
     GRADSTEP_LT(MatrixLayoutSetAttribute, *out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batch, sizeof batch);
     GRADSTEP_LT(MatrixLayoutSetAttribute, *out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride);
   };
-  layout(&b_, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n, s.stride_b, s.row_b);
-  layout(&a_, s.transpose_a ? s.k : s.m, s.transpose_a ? s.m : s.k, s.stride_a);
-  layout(&c_, s.m, s.n, s.m * s.n);
+  layout(&b_, s.operands, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n, s.stride_b, s.row_b);
+  layout(&a_, s.operands, s.transpose_a ? s.k : s.m, s.transpose_a ? s.m : s.k, s.stride_a);
+  layout(&c_, s.result, s.m, s.n, s.m * s.n);
 }
 
 std::vector<LtAlgorithm> LtProduct::propose(int most) {
   // The sums before gelu are laid out as the library's leading dimensions allow, or not at all.
   if (shape_.has_aux() && !shape_.has_bits() && shape_.n % 8 != 0) return {};
+  // cublasLt.h: a bias, its gradient and those sums are of the result's type.
+  if (shape_.has_narrow_result() && shape_.has_floats_beside()) return {};
   GRADSTEP_LT(MatmulPreferenceCreate, &preference_);
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
     GRADSTEP_LT(MatmulPreferenceSetAttribute, preference_, attribute, &value, sizeof value);
   };
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMaxWorkspace);
+  const auto least = static_cast<uint32_t>(dtype_bytes(shape_.operands));
+  const int64_t whole = kAlignment / least;
   for (const auto attribute :
        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-    const bool even =
-        shape_.row_b % 4 == 0 &&
-        (shape_.batch == 1 || (shape_.stride_a % 4 == 0 && shape_.stride_b % 4 == 0 && shape_.m * shape_.n % 4 == 0));
-    prefer(attribute, even ? kAlignment : static_cast<uint32_t>(sizeof(float)));
+    const bool even = shape_.row_b % whole == 0 &&
+                      (shape_.batch == 1 || (shape_.stride_a % whole == 0 && shape_.stride_b % whole == 0 &&
+                                             shape_.m * shape_.n % whole == 0));
+    prefer(attribute, even ? kAlignment : least);
   }
   std::vector<cublasLtMatmulHeuristicResult_t> results(static_cast<size_t>(most));
   int found = 0;

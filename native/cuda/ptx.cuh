@@ -1,9 +1,9 @@
 // Instructions that C++ has no word for, and the only place where PTX stands: blocks count for one another; warps
-// multiply on tensor cores, read 8 x 8 blocks for them from shared memory, and round, which devices do from compute
-// capability 8.0 on. The tests' emulation brings functions of the same names that do the same lane by lane
-// (test/native/cuda_emulation/tensor_core.h, emulation.h). How a warp's lanes share a matrix: PTX ISA, "Matrix
-// Fragments for mma.m16n8k16 with floating point type", "… for mma.m16n8k8" and "Warp-level matrix load instruction:
-// ldmatrix". With g = lane / 4 and t = lane % 4:
+// multiply on tensor cores, read 8 x 8 blocks for them from shared memory, and round; threads copy to shared memory and
+// go on; all but the first devices do from compute capability 8.0 on. The tests' emulation brings functions of the same
+// names that do the same lane by lane (test/native/cuda_emulation/tensor_core.h, copies.h, emulation.h). How a warp's
+// lanes share a matrix: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type", "… for mma.m16n8k8" and
+// "Warp-level matrix load instruction: ldmatrix". With g = lane / 4 and t = lane % 4:
 //   a [16 x 32 bytes of k]   a[0]: row g, a[1]: row g + 8; bytes 4t … 4t + 3 of k. a[2], a[3]: likewise, bytes 16 + 4t
 //   … b [32 bytes of k x 8]    b0: column g, bytes 4t … 4t + 3 of k. b1: bytes 16 + 4t … c [16 x 8] upper: row g,
 //   lower: row g + 8; columns 2t, 2t + 1
@@ -20,6 +20,9 @@ namespace gradstep::cuda {
 
 constexpr bool kHasTensorCores = true;
 using emulation::await_acquire;
+using emulation::await_copies;
+using emulation::commit_copies;
+using emulation::copy_async;
 using emulation::count_release;
 using emulation::ldmatrix;
 using emulation::ldmatrix_transposed;
@@ -86,6 +89,27 @@ __device__ inline void ldmatrix_transposed(uint32_t (&block)[4], const void* row
                : "=r"(block[0]), "=r"(block[1]), "=r"(block[2]), "=r"(block[3])
                : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(row)))
                : "memory");
+}
+
+// Copies kBytes (4, 8 or 16, as both addresses divide by) to shared memory while the thread goes on; zeros, and nothing
+// is read, where they are not wanted.
+template <int kBytes>
+__device__ inline void copy_async(void* to, const void* from, bool wanted) {
+  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16, "what there is");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
+               :
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(to))), "l"(__cvta_generic_to_global(from)),
+                 "n"(kBytes), "r"(wanted ? kBytes : 0)
+               : "memory");
+}
+
+// This thread's copies since the last time are a group.
+__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" : : : "memory"); }
+
+// Until this thread's groups have come, all but the last kGroups. Other threads see them behind a barrier.
+template <int kGroups>
+__device__ inline void await_copies() {
+  asm volatile("cp.async.wait_group %0;" : : "n"(kGroups) : "memory");
 }
 
 // To nearest, ties to even; `low` in the lower half.

@@ -1,26 +1,30 @@
 // A tile of a matrix product (cuda/tile.cuh) on tensor cores: operands are rounded to bfloat16 or TF32 when they go to
-// shared memory, results are float32. Each of eight warps multiplies its part of the tile, 32 bytes of k at a time
-// (cuda/ptx.cuh). A slice lies in shared memory as its loader reads it, so that neighbours stay neighbours: [row][k]
-// where the loader reads along k, else [k][row].
+// shared memory, or stored in bfloat16 and copied; results are float32. Each of eight warps multiplies its part of the
+// tile, 32 bytes of k at a time (cuda/ptx.cuh). A slice lies in shared memory as its loader reads it, so that
+// neighbours stay neighbours: [row][k] where the loader reads along k, else [k][row].
 #pragma once
 
 #include <cstring>
 
+#include "cuda/bfloat16.h"
 #include "cuda/pack.h"
 #include "cuda/ptx.cuh"
+#include "cuda/reduce.h"
 #include "cuda/tile.cuh"
 
 namespace gradstep::cuda {
 
-struct Bfloat16 {
-  using Element = uint16_t;
+// What operands are rounded to. Stored: as what they are read; Element: as what they lie in shared memory.
+struct RoundedBfloat16 {
+  using Stored = float;
+  using Element = Bfloat16;
 
   template <int kWidth>
   static __device__ Pack<Element, kWidth> rounded(Pack<float, kWidth> x) {
     static_assert(kWidth == 1 || kWidth % 2 == 0, "one, or pairs");
     Pack<Element, kWidth> result;
     if constexpr (kWidth == 1) {
-      result.v[0] = static_cast<Element>(round_to_bfloat16s(x.v[0], 0.f));
+      result.v[0] = {static_cast<uint16_t>(round_to_bfloat16s(x.v[0], 0.f))};
     } else {
       uint32_t pairs[kWidth / 2];
 #pragma unroll
@@ -35,7 +39,23 @@ struct Bfloat16 {
   }
 };
 
+// Nothing to round any more.
+struct StoredBfloat16 {
+  using Stored = Bfloat16;
+  using Element = Bfloat16;
+
+  template <int kWidth>
+  static __device__ Pack<Element, kWidth> rounded(Pack<Bfloat16, kWidth> x) {
+    return x;
+  }
+
+  static __device__ void mma(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    mma_bfloat16(upper, lower, a, b0, b1);
+  }
+};
+
 struct Tf32 {
+  using Stored = float;
   using Element = uint32_t;
 
   template <int kWidth>
@@ -54,6 +74,7 @@ struct Tf32 {
 // Operands as Type says; kWarpsM warps along m; slices kSteps times 32 bytes deep, of which kUnrolled are in flight.
 template <typename Type, int kM_, int kN_, int kWarpsM, int kSteps = 2, int kUnrolled = kSteps>
 struct TensorTile {
+  using Stored = typename Type::Stored;
   using Element = typename Type::Element;
   static constexpr int kM = kM_, kN = kN_;
   static constexpr int kBytes = sizeof(Element);
@@ -64,8 +85,13 @@ struct TensorTile {
   static constexpr int kRows = kWarpM / 8, kRuns = kWarpN / 8, kRun = 2;
   static constexpr int kTurns = 2;
   // The way to the L1 cache and shared memory, 128 bytes a cycle, which takes longer than issuing all instructions:
-  // rows are read as float32, written, and read again by each warp that multiplies them.
-  static constexpr int kCycles = ((kM + kN) * (4 + kBytes) + (kM * kWarpsN + kN * kWarpsM) * kBytes) * kDepth / 128;
+  // rows are read as they are stored, written, and read again by each warp that multiplies them.
+  static constexpr int kRead = sizeof(Stored), kWide = 16 / kRead;
+  static constexpr int kCycles = ((kM + kN) * (kRead + kBytes) + (kM * kWarpsN + kN * kWarpsM) * kBytes) * kDepth / 128;
+  // Slices that are on their way or multiplied where they are copied: what shared memory has room for, beside what
+  // loaders keep there.
+  static constexpr int kSliceBytes = (kM + kN) * kDepth * kBytes;
+  static constexpr int kStages = kSliceBytes * 4 <= (44 << 10) ? 4 : kSliceBytes * 3 <= (44 << 10) ? 3 : 2;
   static constexpr bool kAvailable = kHasTensorCores;
   static_assert(kWarpM % 16 == 0 && kWarpN % 16 == 0, "whole blocks");
 
@@ -76,6 +102,23 @@ struct TensorTile {
   }
   static __device__ int column(int j) {
     return static_cast<int>(threadIdx.x) / 32 % kWarpsN * kWarpN + j * 8 + static_cast<int>(threadIdx.x) % 4 * 2;
+  }
+
+  // Of two runs, of which neighbouring threads hold two numbers each, one has four of the first and the other one four
+  // of the second.
+  static constexpr int kQuads = kRuns / 2;
+  static __device__ Pack<float, 4> quad(const Results& c, int i, int j) {
+    const bool odd = threadIdx.x % 2 == 1;
+    const Pack<float, kRun>&first = c[i * kRuns + 2 * j], &second = c[i * kRuns + 2 * j + 1];
+    float other[2];
+#pragma unroll
+    for (int e = 0; e < 2; e++) other[e] = __shfl_xor_sync(kAllLanes, odd ? first.v[e] : second.v[e], 1);
+    if (odd) return {{other[0], other[1], second.v[0], second.v[1]}};
+    return {{first.v[0], first.v[1], other[0], other[1]}};
+  }
+  static __device__ int quad_column(int j) {
+    const int odd = static_cast<int>(threadIdx.x) % 2;
+    return column(2 * j + odd) - 2 * odd;
   }
 
   // kSide rows of A, or columns of B, kDepth deep. The pieces of a line change places from line to line, so that those
@@ -126,12 +169,12 @@ struct TensorTile {
 
   // What is put is rounded by Type, whatever the last argument says.
   template <typename Slice, int kWidth>
-  static __device__ void put_along_k(Slice& to, int row, int k, Pack<float, kWidth> values, Precision) {
+  static __device__ void put_along_k(Slice& to, int row, int k, Pack<Stored, kWidth> values, Precision) {
     static_assert(Slice::kAlongK, "lies as it is read");
     store_pack(to.at(row, k), Type::rounded(values));
   }
   template <typename Slice, int kWidth>
-  static __device__ void put_along_rows(Slice& to, int row, int k, Pack<float, kWidth> values, Precision) {
+  static __device__ void put_along_rows(Slice& to, int row, int k, Pack<Stored, kWidth> values, Precision) {
     static_assert(!Slice::kAlongK, "lies as it is read");
     store_pack(to.at(k, row), Type::rounded(values));
   }

@@ -25,7 +25,7 @@ class Rehearsal {
     Operand& operand = operands_[place];
     // Tensors at one place are one tensor, seen in one shape or in several.
     if (operand.memory.bytes() < bytes) operand.memory = DeviceMemory(bytes, kPurpose);
-    operand.is_float = t.dtype == DType::kFloat32;
+    operand.type = t.dtype;
     return operand.memory.data();
   }
 
@@ -35,9 +35,10 @@ class Rehearsal {
   void reset(cudaStream_t stream) const {
     for (const auto& [place, operand] : operands_) {
       if (operand.memory.bytes() == 0) continue;
-      if (operand.is_float) {
-        fill_with_numbers(reinterpret_cast<float*>(operand.memory.data()),
-                          static_cast<int64_t>(operand.memory.bytes() / sizeof(float)), stream, operand.range);
+      if (operand.type == DType::kFloat32 || operand.type == DType::kBfloat16) {
+        fill_with_numbers(operand.memory.data(),
+                          static_cast<int64_t>(operand.memory.bytes() / dtype_bytes(operand.type)), stream,
+                          operand.range, operand.type);
       } else {
         GRADSTEP_CUDA(cudaMemsetAsync(operand.memory.data(), 0, operand.memory.bytes(), stream));
       }
@@ -56,7 +57,7 @@ class Rehearsal {
   static constexpr const char* kPurpose = "a step that is tried";
   struct Operand {
     DeviceMemory memory;
-    bool is_float = true;
+    DType type = DType::kFloat32;
     float range = 1;
   };
   std::map<std::pair<Region, uint64_t>, Operand> operands_;
@@ -90,7 +91,7 @@ int measured(const Prepare& prepare, const std::vector<Way>& ways, const std::ve
     };
     contest.reset = [&](cudaStream_t stream) { rehearsal.reset(stream); };
     for (const Tensor& t : results) {
-      if (t.present()) contest.results.push_back({reinterpret_cast<float*>(rehearsal.at(t)), t.size()});
+      if (t.present()) contest.results.push_back({rehearsal.at(t), t.size(), t.dtype});
     }
     contest.tolerance = tolerance;
     return fastest(contest);

@@ -81,6 +81,7 @@ Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args
 Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs& args);
 Step step_count(Prepare& prepare, const StepCountArgs& args);
 Step target_rank(Prepare& prepare, const TargetRankArgs& args);
+Step to_bfloat16(Prepare& prepare, const ToBfloat16Args& args);
 Step top_mask(Prepare& prepare, const TopMaskArgs& args);
 Step transpose(Prepare& prepare, const TransposeArgs& args);
 Step weight_decay(Prepare& prepare, const WeightDecayArgs& args);
@@ -159,9 +160,10 @@ inline Step prepare_step(Prepare& prepare, uint32_t op, const void* args) {
     case 68: return softmax_cross_entropy_dx(prepare, *static_cast<const SoftmaxCrossEntropyDxArgs*>(args));
     case 69: return step_count(prepare, *static_cast<const StepCountArgs*>(args));
     case 70: return target_rank(prepare, *static_cast<const TargetRankArgs*>(args));
-    case 71: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
-    case 72: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
-    case 73: return weight_decay(prepare, *static_cast<const WeightDecayArgs*>(args));
+    case 71: return to_bfloat16(prepare, *static_cast<const ToBfloat16Args*>(args));
+    case 72: return top_mask(prepare, *static_cast<const TopMaskArgs*>(args));
+    case 73: return transpose(prepare, *static_cast<const TransposeArgs*>(args));
+    case 74: return weight_decay(prepare, *static_cast<const WeightDecayArgs*>(args));
   }
   throw Error("ERR_PROGRAM", "The cuda backend has no op of code " + std::to_string(op));
 }

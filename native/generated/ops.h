@@ -51,6 +51,7 @@
 #include "generated/args/softmax_cross_entropy.h"
 #include "generated/args/step_count.h"
 #include "generated/args/target_rank.h"
+#include "generated/args/to_bfloat16.h"
 #include "generated/args/top_mask.h"
 #include "generated/args/transpose.h"
 #include "generated/args/weight_decay.h"
@@ -59,7 +60,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x789ba334b420341cull;
+constexpr uint64_t kOpTableHash = 0x5928a3720025afb5ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -134,10 +135,11 @@ constexpr uint64_t kOpTableHash = 0x789ba334b420341cull;
   X(68, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
   X(69, StepCountArgs, step_count) \
   X(70, TargetRankArgs, target_rank) \
-  X(71, TopMaskArgs, top_mask) \
-  X(72, TransposeArgs, transpose) \
-  X(73, WeightDecayArgs, weight_decay)
+  X(71, ToBfloat16Args, to_bfloat16) \
+  X(72, TopMaskArgs, top_mask) \
+  X(73, TransposeArgs, transpose) \
+  X(74, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 74;
+constexpr uint32_t kOpCount = 75;
 
 }  // namespace gradstep

@@ -268,7 +268,7 @@ struct Blocks {
 };
 
 // Shallow or not unrolled: the kernels have no registers left for more.
-using Bfloat16Unit = TensorTile<Bfloat16, kSide, kSide, 4, 1>;
+using Bfloat16Unit = TensorTile<RoundedBfloat16, kSide, kSide, 4, 1>;
 using Tf32Unit = TensorTile<Tf32, kSide, kSide, 2, 2, 1>;
 
 }  // namespace attend

@@ -1,11 +1,12 @@
 // conv and its two gradients on CUDA, channels last: implicit GEMMs, so nothing is unfolded into memory. In float32,
 // or, where that is asked for, on tensor cores with operands rounded to TF32 or bfloat16; where the device has none for
-// it, the rounded numbers are multiplied as float32. conv applies bias and relu as it writes; conv_dx can add to dx, or
-// mask it. conv_dw sums over every output pixel of the batch. Any sum may be cut into slices that run side by side,
-// whose results are added in order by a second launch. conv_dx is one launch for each class of elements (see conv.cuh).
-// Groups run side by side in one grid; depthwise convolutions have kernels of their own (depthwise.cuh). All three
-// write every element, in an order that depends on the shape, the device and the way that was chosen only. cuDNN's
-// kernels are further ways, where there is that library (conv_cudnn.cuh).
+// it, the rounded numbers are multiplied as float32. Operands that are stored in bfloat16 are copied to shared
+// memory as they are. conv applies bias and relu as it writes; conv_dx can add to dx, or mask it. conv_dw sums over
+// every output pixel of the batch. Any sum may be cut into slices that run side by side, whose results are added in
+// order by a second launch. conv_dx is one launch for each class of elements (see conv.cuh). Groups run side by side in
+// one grid; depthwise convolutions have kernels of their own (depthwise.cuh). All three write every element, in an
+// order that depends on the shape, the device and the way that was chosen only. cuDNN's kernels are further ways, where
+// there is that library (conv_cudnn.cuh).
 #include <algorithm>
 #include <numeric>
 #include <string>
@@ -95,13 +96,13 @@ constexpr int kSumThreads = 256;
 
 template <int kWidth>
 __global__ void __launch_bounds__(kSumThreads)
-    add_slices_kernel(const float* slices, int64_t count, int64_t packs, Divider by_row, const float* bias, bool relu,
-                      float* to) {
+    add_slices_kernel(Floats slices, int64_t count, int64_t packs, Divider by_row, const float* bias, bool relu,
+                      Ending ending) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
   if (i >= packs) return;
-  Pack<float, kWidth> sum = load_pack<kWidth>(slices + i * kWidth);
+  Pack<float, kWidth> sum = load_floats<kWidth>(slices, i * kWidth);
   for (int64_t slice = 1; slice < count; slice++) {
-    const Pack<float, kWidth> more = load_pack<kWidth>(slices + (slice * packs + i) * kWidth);
+    const Pack<float, kWidth> more = load_floats<kWidth>(slices, (slice * packs + i) * kWidth);
 #pragma unroll
     for (int e = 0; e < kWidth; e++) sum.v[e] += more.v[e];
   }
@@ -113,23 +114,24 @@ __global__ void __launch_bounds__(kSumThreads)
     const float v = sum.v[e] + offset.v[e];
     sum.v[e] = relu ? scalar::relu(v) : v;
   }
-  store_pack(to + i * kWidth, sum);
+  end_sum(ending, static_cast<uint32_t>(i * kWidth), sum);
 }
 
 }  // namespace
 
-void add_slices(cudaStream_t stream, const float* slices, int64_t count, int64_t rows, int32_t channels,
-                const float* bias, bool relu, float* to) {
+void add_slices(cudaStream_t stream, const Floats& slices, int64_t count, int64_t rows, int32_t channels,
+                const float* bias, bool relu, const Ending& ending) {
   const int32_t width = channels % 4 == 0 ? 4 : 1;
   const int64_t packs = rows * (channels / width);
   launch(stream, width == 4 ? add_slices_kernel<4> : add_slices_kernel<1>, blocks_for(packs, kSumThreads),
-         dim3(kSumThreads), slices, count, packs, by(channels / width), bias, relu, to);
+         dim3(kSumThreads), slices, count, packs, by(channels / width), bias, relu, ending);
 }
 
 namespace {
 
 // ---- what is to be computed ----
 
+template <typename Tiles>
 ConvCall call_of(Prepare& prepare, const ConvArgs& args) {
   const ConvShape s = conv_shape(args, args.x, args.w, args.y);
   ConvCall call{};
@@ -139,16 +141,16 @@ ConvCall call_of(Prepare& prepare, const ConvArgs& args) {
   call.product.k = static_cast<uint32_t>(args.w.size() / s.all_o);
   call.product.groups = static_cast<uint32_t>(args.groups);
   call.deep = is_deep(args.y);
-  call.width_w = s.o % 4 == 0 ? 4 : 1;
-  call.width_x = s.c % 4 == 0 && s.o % 4 == 0 ? 4 : 1;
-  call.x = prepare.at(args.x);
-  call.w = prepare.at(args.w);
+  call.widths = widths_of<Tiles>(s.c, s.o);
+  call.x = args.x;
+  call.w = args.w;
   call.bias = prepare.at(args.bias);
-  call.y = prepare.at(args.y);
   call.relu = args.activation == ConvArgs::kActivationRelu;
+  call.y = floats_at(prepare, args.y);
   return call;
 }
 
+template <typename Tiles>
 ConvDxCall call_of(Prepare& prepare, const ConvDxArgs& args) {
   const ConvShape forward = conv_shape(args, args.dx, args.w, args.dy);
   const int last = args.dx.rank - 1;
@@ -201,15 +203,15 @@ ConvDxCall call_of(Prepare& prepare, const ConvDxArgs& args) {
     call.classes.push_back(part);
   }
   call.deep = is_deep(args.dx);
-  call.width = forward.o % 4 == 0 ? 4 : 1;
-  call.dy = prepare.at(args.dy);
-  call.w = prepare.at(args.w);
-  call.dx = prepare.at(args.dx);
+  call.widths = widths_of<Tiles>(forward.o, forward.o);
+  call.dy = args.dy;
+  call.w = args.w;
+  call.dx = {floats_at(prepare, args.dx), floats_at(prepare, args.mask), args.accumulate_dx != 0};
   call.elements = args.dx.size();
-  call.accumulate = args.accumulate_dx != 0;
   return call;
 }
 
+template <typename Tiles>
 ConvDwCall call_of(Prepare& prepare, const ConvDwArgs& args) {
   const ConvShape s = conv_shape(args, args.x, args.dw, args.dy);
   ConvDwCall call{};
@@ -219,10 +221,9 @@ ConvDwCall call_of(Prepare& prepare, const ConvDwArgs& args) {
   call.product.k = static_cast<uint32_t>(args.dy.size() / s.all_o);
   call.product.groups = static_cast<uint32_t>(args.groups);
   call.deep = is_deep(args.dy);
-  call.width_dy = s.o % 4 == 0 ? 4 : 1;
-  call.width_x = s.c % 4 == 0 && s.o % 4 == 0 ? 4 : 1;
-  call.x = prepare.at(args.x);
-  call.dy = prepare.at(args.dy);
+  call.widths = widths_of<Tiles>(s.c, s.o);
+  call.x = args.x;
+  call.dy = args.dy;
   call.dw = prepare.at(args.dw);
   call.accumulate = args.accumulate_dw != 0;
   return call;
@@ -233,7 +234,7 @@ ConvDwCall call_of(Prepare& prepare, const ConvDwArgs& args) {
 template <typename Tiles>
 std::vector<NamedCut> cuts_of(const ConvCall& call, int multiprocessors) {
   const int64_t elements = static_cast<int64_t>(call.product.m) * call.shape.all_o;
-  return Cuts(tiles_for<Tiles>(call.width_x, call.deep), call.product, elements, multiprocessors).of_long_result();
+  return Cuts(tiles_for<Tiles>(call.widths.a, call.deep), call.product, elements, multiprocessors).of_long_result();
 }
 
 template <typename Tiles>
@@ -241,37 +242,37 @@ std::vector<NamedCut> cuts_of(const ConvDxCall& call, int multiprocessors) {
   // One cut for all classes, of which the largest decides.
   const auto largest =
       std::max_element(call.classes.begin(), call.classes.end(), [](const ConvDxClass& a, const ConvDxClass& b) {
-        const auto products = [](const Product& p) { return static_cast<int64_t>(p.m) * std::max(p.k, 1u); };
+        const auto products = [](const ConvProduct& p) { return static_cast<int64_t>(p.m) * std::max(p.k, 1u); };
         return products(a.product) < products(b.product);
       });
-  return Cuts(tiles_for<Tiles>(call.width, call.deep), largest->product, call.elements, multiprocessors)
+  return Cuts(tiles_for<Tiles>(call.widths.a, call.deep), largest->product, call.elements, multiprocessors)
       .of_long_result();
 }
 
 template <typename Tiles>
 std::vector<NamedCut> cuts_of(const ConvDwCall& call, int multiprocessors) {
   const int64_t elements = static_cast<int64_t>(call.product.m) * call.shape.all_o;
-  return Cuts(tiles_for<Tiles>(call.width_x, call.deep), call.product, elements, multiprocessors).of_long_sum();
+  return Cuts(tiles_for<Tiles>(call.widths.a, call.deep), call.product, elements, multiprocessors).of_long_sum();
 }
 
 template <typename Tiles>
 Step run(Prepare& prepare, const ConvArgs& args, const Cut& cut) {
-  return run_conv<Tiles>(prepare, call_of(prepare, args), cut);
+  return run_conv<Tiles>(prepare, call_of<Tiles>(prepare, args), cut);
 }
 
 template <typename Tiles>
 Step run(Prepare& prepare, const ConvDxArgs& args, const Cut& cut) {
-  return run_conv_dx<Tiles>(prepare, call_of(prepare, args), cut);
+  return run_conv_dx<Tiles>(prepare, call_of<Tiles>(prepare, args), cut);
 }
 
 template <typename Tiles>
 Step run(Prepare& prepare, const ConvDwArgs& args, const Cut& cut) {
-  const ConvDwCall call = call_of(prepare, args);
+  const ConvDwCall call = call_of<Tiles>(prepare, args);
   const Step step = run_conv_dw<Tiles>(prepare, call, cut);
   float* db = prepare.at(args.db);
   if (!db) return step;
-  const SumRun sum_bias = plan_sum(prepare, {1, call.product.k, call.shape.all_o, 1.f, false});
-  return [=, dy = call.dy](cudaStream_t stream) {
+  const SumRun sum_bias = plan_sum(prepare, {1, call.product.k, call.shape.all_o, 1.f, false, args.dy.dtype});
+  return [=, dy = prepare.at<void>(args.dy)](cudaStream_t stream) {
     sum_bias(stream, dy, db);
     step(stream);
   };
@@ -280,7 +281,7 @@ Step run(Prepare& prepare, const ConvDwArgs& args, const Cut& cut) {
 template <typename Tiles, typename Args>
 std::vector<Way> ways_in(Prepare& prepare, const Args& args) {
   std::vector<Way> ways;
-  for (const NamedCut& named : cuts_of<Tiles>(call_of(prepare, args), prepare.multiprocessors())) {
+  for (const NamedCut& named : cuts_of<Tiles>(call_of<Tiles>(prepare, args), prepare.multiprocessors())) {
     ways.push_back({named.name, [=](Prepare& on) { return run<Tiles>(on, args, named.cut); }});
   }
   return ways;
@@ -290,19 +291,25 @@ Step run_depthwise(Prepare& prepare, const ConvArgs& args) { return depthwise(pr
 Step run_depthwise(Prepare& prepare, const ConvDxArgs& args) { return depthwise_dx(prepare, args); }
 Step run_depthwise(Prepare& prepare, const ConvDwArgs& args) { return depthwise_dw(prepare, args); }
 
+bool multiplies_narrow(const ConvArgs& args) { return is_narrow(args.x) || is_narrow(args.w); }
+bool multiplies_narrow(const ConvDxArgs& args) { return is_narrow(args.dy) || is_narrow(args.w); }
+bool multiplies_narrow(const ConvDwArgs& args) { return is_narrow(args.x) || is_narrow(args.dy); }
+
 // The ways on kernels of our own; w as in the arguments, or its gradient.
 template <typename Args>
 std::vector<Way> own_ways(Prepare& prepare, const Args& args, const Tensor& w) {
   if (is_depthwise(args.groups, w)) return {{"depthwise", [=](Prepare& on) { return run_depthwise(on, args); }}};
   const Precision precision = precision_of(args);
   if (!prepare.tensor_cores() || precision == Precision::kFloat32) return ways_in<FmaTiles>(prepare, args);
-  if (precision == Precision::kBfloat16) return ways_in<TensorTiles<Bfloat16>>(prepare, args);
+  if (multiplies_narrow(args)) return ways_in<TensorTiles<StoredBfloat16>>(prepare, args);
+  if (precision == Precision::kBfloat16) return ways_in<TensorTiles<RoundedBfloat16>>(prepare, args);
   return ways_in<TensorTiles<Tf32>>(prepare, args);
 }
 
 // ---- which ----
 
-// All that a choice may depend on: the geometry and the precision; what else there is, `flags` say.
+// All that a choice may depend on: the geometry, how tensors are stored, and the precision; what else there is, `flags`
+// say.
 template <typename Args>
 std::string describe(const char* op, const Args& a, const Tensor& x, const Tensor& w, const Tensor& y,
                      const std::string& flags) {
@@ -314,6 +321,7 @@ std::string describe(const char* op, const Args& a, const Tensor& x, const Tenso
   for (const auto& [name, tensor] : {std::make_pair("x", &x), std::make_pair("w", &w), std::make_pair("y", &y)}) {
     add(name);
     for (int i = 0; i < tensor->rank; i++) text += " " + std::to_string(tensor->dims[i]);
+    if (is_narrow(*tensor)) text += " bfloat16";
   }
   add("stride", a.stride_d, a.stride_h, a.stride_w);
   add("pad", a.pad_front, a.pad_top, a.pad_left);
@@ -334,18 +342,6 @@ Step fastest_of(Prepare& prepare, std::string what, const Args& args, const Tens
   return fastest_way(prepare, what, ways, results, product_tolerance(terms, precision_of(args)));
 }
 
-// The relu below conv_dx, on whichever kernel it runs.
-template <int kWidth>
-__global__ void __launch_bounds__(kSumThreads) mask_kernel(int64_t packs, const float* mask, float* dx) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
-  if (i >= packs) return;
-  const Pack<float, kWidth> above = load_pack<kWidth>(mask + i * kWidth);
-  Pack<float, kWidth> left = load_pack<kWidth>(dx + i * kWidth);
-#pragma unroll
-  for (int e = 0; e < kWidth; e++) left.v[e] = above.v[e] > 0.f ? left.v[e] : 0.f;
-  store_pack(dx + i * kWidth, left);
-}
-
 }  // namespace
 
 Step conv(Prepare& prepare, const ConvArgs& args) {
@@ -358,17 +354,12 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
 
 Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   if (args.dx.size() == 0) return nothing();
-  const char* const flags = args.accumulate_dx != 0 ? " accumulate" : "";
-  const Step step = fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, args.w,
-                               {args.dx}, args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
-  if (!args.mask.present()) return step;
-  return [=, mask = prepare.at<const float>(args.mask), dx = prepare.at(args.dx),
-          n = args.dx.size()](cudaStream_t stream) {
-    step(stream);
-    const int width = n % 4 == 0 ? 4 : 1;
-    launch(stream, width == 4 ? mask_kernel<4> : mask_kernel<1>, blocks_for(n / width, kSumThreads), dim3(kSumThreads),
-           n / width, mask, dx);
-  };
+  const std::string flags =
+      std::string(args.accumulate_dx != 0 ? " accumulate" : "") + (!args.mask.present()   ? ""
+                                                                   : is_narrow(args.mask) ? " mask bfloat16"
+                                                                                          : " mask");
+  return fastest_of(prepare, describe("conv_dx", args, args.dx, args.w, args.dy, flags), args, args.w, {args.dx},
+                    args.w.size() / args.w.dims[args.w.rank - 2] / args.groups);
 }
 
 Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {

@@ -89,33 +89,41 @@ __device__ inline bool is_inside(const ConvShape& s, const Place& from, const Pl
 
 // What threads need to know of the k of a slice, which takes more instructions than all else in a fetch: one thread
 // works it out for all, a slice ahead of its use, behind the barrier that ends every slice. `What` is one for each of
-// the threads from kFirst on.
-template <typename T, typename What, int kCount, int kFirst>
+// the threads from kFirst on. Buffers take turns, as those of slices do where they are copied.
+template <typename T, typename What, int kCount, int kFirst, bool kCopies>
 class Ahead {
  public:
   template <typename Make>
   __device__ static void begin(uint32_t k_begin, Make make) {
-    note(k_begin, make);
+    note(kCopies ? 0 : buffer_of(k_begin), k_begin, make);
     __syncthreads();
   }
 
   // That of slice [k_begin, …); notes the next one's.
   template <typename Make>
-  __device__ static const What* at(uint32_t k_begin, Make make) {
-    note(k_begin + T::kDepth, make);
-    return buffers()[k_begin / T::kDepth % 2];
+  __device__ static const What* at(int buffer, uint32_t k_begin, Make make) {
+    note((buffer + 1) % kBuffers, k_begin + T::kDepth, make);
+    return buffers()[buffer];
   }
 
+  // A slice's where it is not copied.
+  __device__ static int buffer_of(uint32_t k_begin) { return k_begin / T::kDepth % 2; }
+
  private:
-  using Buffers = What[2][kCount];
+  static constexpr int count() {
+    if constexpr (kCopies) return T::kStages;
+    return 2;
+  }
+  static constexpr int kBuffers = count();
+  using Buffers = What[kBuffers][kCount];
   __device__ static Buffers& buffers() {
-    __shared__ Buffers both;
-    return both;
+    __shared__ Buffers all;
+    return all;
   }
   template <typename Make>
-  __device__ static void note(uint32_t k_begin, Make make) {
+  __device__ static void note(int buffer, uint32_t k_begin, Make make) {
     const uint32_t i = threadIdx.x - kFirst;
-    if (i < kCount) buffers()[k_begin / T::kDepth % 2][i] = make(k_begin, i);
+    if (i < kCount) buffers()[buffer][i] = make(k_begin, i);
   }
 };
 
@@ -124,9 +132,11 @@ class Ahead {
 template <typename T, int kWidth, bool kDeep>
 class WindowLoader {
  public:
+  using S = typename T::Stored;
   static constexpr bool kAlongK = true;
+  static constexpr bool kCopies = kCanCopy<T, kWidth>;
 
-  __device__ WindowLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows, uint32_t k_begin,
+  __device__ WindowLoader(const ConvShape& s, const S* x, uint32_t row_begin, uint32_t rows, uint32_t k_begin,
                           uint32_t k_end)
       : s_(s), x_(x), k_end_(k_end) {
 #pragma unroll
@@ -145,13 +155,8 @@ class WindowLoader {
   }
 
   __device__ void fetch(uint32_t k_begin, uint32_t) {
-    const Place* const ways = Ways::at(k_begin, [&](uint32_t k, uint32_t i) { return way(k + i * kWidth); });
-    const Place way = ways[threadIdx.x % kAlong];
-#pragma unroll
-    for (int pass = 0; pass < kPasses; pass++) {
-      const bool inside = is_inside<kDeep>(s_, windows_[pass], way);
-      values_[pass] = load_if<kWidth>(inside, x_, windows_[pass].offset + way.offset);
-    }
+    visit(Ways::buffer_of(k_begin), k_begin,
+          [&](int pass, bool inside, uint32_t at) { values_[pass] = load_if<kWidth>(inside, x_, at); });
   }
 
   template <typename Slice>
@@ -163,12 +168,30 @@ class WindowLoader {
     }
   }
 
+  template <typename Slice>
+  __device__ void copy(int buffer, Slice& to, uint32_t k_begin, uint32_t) const {
+    visit(buffer, k_begin, [&](int pass, bool inside, uint32_t at) {
+      copy_if<kWidth>(inside, to.at(pass * kHigh + threadIdx.x / kAlong, threadIdx.x % kAlong * kWidth), x_, at);
+    });
+  }
+
  private:
   static constexpr int kAlong = T::kDepth / kWidth;    // threads along k
   static constexpr int kHigh = kTileThreads / kAlong;  // rows a pass
   static constexpr int kPasses = T::kM / kHigh;
   static_assert(T::kM % kHigh == 0, "whole passes");
-  using Ways = Ahead<T, Place, kAlong, 0>;
+  using Ways = Ahead<T, Place, kAlong, 0, kCopies>;
+
+  // Calls use(pass, whether there is something, where) for this thread's share of a slice.
+  template <typename Use>
+  __device__ void visit(int buffer, uint32_t k_begin, Use use) const {
+    const Place* const ways = Ways::at(buffer, k_begin, [&](uint32_t k, uint32_t i) { return way(k + i * kWidth); });
+    const Place way = ways[threadIdx.x % kAlong];
+#pragma unroll
+    for (int pass = 0; pass < kPasses; pass++) {
+      use(pass, is_inside<kDeep>(s_, windows_[pass], way), windows_[pass].offset + way.offset);
+    }
+  }
 
   // From the beginning of a window to position k of it.
   __device__ Place way(uint32_t k) const {
@@ -183,20 +206,22 @@ class WindowLoader {
   }
 
   const ConvShape& s_;
-  const float* x_;
+  const S* x_;
   uint32_t k_end_;
   Place windows_[kPasses];
-  Pack<float, kWidth> values_[kPasses];
+  Pack<S, kWidth> values_[kPasses];
 };
 
 // A of conv_dw: rows (d,i,j,c), k = (n,e,p,q). kWidth neighbours along the channels at a time.
 template <typename T, int kWidth, bool kDeep>
 class KernelPositionLoader {
  public:
+  using S = typename T::Stored;
   static constexpr bool kAlongK = false;
+  static constexpr bool kCopies = kCanCopy<T, kWidth>;
 
-  __device__ KernelPositionLoader(const ConvShape& s, const float* x, uint32_t row_begin, uint32_t rows,
-                                  uint32_t k_begin, uint32_t k_end)
+  __device__ KernelPositionLoader(const ConvShape& s, const S* x, uint32_t row_begin, uint32_t rows, uint32_t k_begin,
+                                  uint32_t k_end)
       : s_(s), x_(x), k_end_(k_end) {
     const uint32_t row = row_begin + threadIdx.x % kAlong * kWidth;
     const Tap tap = tap_at<kDeep>(s, row < rows ? row : 0);
@@ -209,12 +234,8 @@ class KernelPositionLoader {
   }
 
   __device__ void fetch(uint32_t k_begin, uint32_t) {
-    const Place* const windows = Windows::at(k_begin, [&](uint32_t k, uint32_t i) { return window(k + i); });
-#pragma unroll
-    for (int pass = 0; pass < kPasses; pass++) {
-      const Place window = windows[pass * kDeepRows + threadIdx.x / kAlong];
-      values_[pass] = load_if<kWidth>(is_inside<kDeep>(s_, window, way_), x_, window.offset + way_.offset);
-    }
+    visit(Windows::buffer_of(k_begin), k_begin,
+          [&](int pass, bool inside, uint32_t at) { values_[pass] = load_if<kWidth>(inside, x_, at); });
   }
 
   template <typename Slice>
@@ -226,12 +247,29 @@ class KernelPositionLoader {
     }
   }
 
+  template <typename Slice>
+  __device__ void copy(int buffer, Slice& to, uint32_t k_begin, uint32_t) const {
+    visit(buffer, k_begin, [&](int pass, bool inside, uint32_t at) {
+      copy_if<kWidth>(inside, to.at(pass * kDeepRows + threadIdx.x / kAlong, threadIdx.x % kAlong * kWidth), x_, at);
+    });
+  }
+
  private:
   static constexpr int kAlong = T::kM / kWidth;
   static constexpr int kDeepRows = kTileThreads / kAlong;
   static constexpr int kPasses = T::kDepth / kDeepRows;
   static_assert(T::kDepth % kDeepRows == 0, "whole passes");
-  using Windows = Ahead<T, Place, T::kDepth, 0>;
+  using Windows = Ahead<T, Place, T::kDepth, 0, kCopies>;
+
+  template <typename Use>
+  __device__ void visit(int buffer, uint32_t k_begin, Use use) const {
+    const Place* const windows = Windows::at(buffer, k_begin, [&](uint32_t k, uint32_t i) { return window(k + i); });
+#pragma unroll
+    for (int pass = 0; pass < kPasses; pass++) {
+      const Place window = windows[pass * kDeepRows + threadIdx.x / kAlong];
+      use(pass, is_inside<kDeep>(s_, window, way_), window.offset + way_.offset);
+    }
+  }
 
   // Where window k would begin without padding.
   __device__ Place window(uint32_t k) const {
@@ -247,10 +285,10 @@ class KernelPositionLoader {
   }
 
   const ConvShape& s_;
-  const float* x_;
+  const S* x_;
   uint32_t k_end_;
   Place way_;  // from the beginning of a window to this thread's position in it
-  Pack<float, kWidth> values_[kPasses];
+  Pack<S, kWidth> values_[kPasses];
 };
 
 // One class of conv_dx: which elements of dx [N, d, h, w, C] it has, and which positions of the kernel touch them.
@@ -265,10 +303,12 @@ struct DxClass {
 template <typename T, int kWidth, bool kDeep>
 class TransposedKernelLoader {
  public:
+  using S = typename T::Stored;
   static constexpr bool kAlongK = true;
+  static constexpr bool kCopies = kCanCopy<T, kWidth>;
 
   // s: dy is its x, dx its y.
-  __device__ TransposedKernelLoader(const ConvShape& s, const DxClass& of, const float* w, int32_t c_begin,
+  __device__ TransposedKernelLoader(const ConvShape& s, const DxClass& of, const S* w, int32_t c_begin,
                                     uint32_t k_begin, uint32_t k_end)
       : s_(s), of_(of), w_(w), k_end_(k_end), c_(c_begin + static_cast<int32_t>(threadIdx.x / kAlong)) {
     begin_ = blockIdx.y * static_cast<uint32_t>(s.c) + static_cast<uint32_t>(c_) * static_cast<uint32_t>(s.all_c);
@@ -277,15 +317,8 @@ class TransposedKernelLoader {
   }
 
   __device__ void fetch(uint32_t k_begin, uint32_t k_end) {
-    const uint32_t* const taps =
-        Taps::at(k_begin, [&](uint32_t k, uint32_t i) { return offset_of_tap(k + i * kWidth); });
-    const uint32_t begin = begin_ + taps[threadIdx.x % kAlong];
-    const bool is_term = k_begin + threadIdx.x % kAlong * kWidth < k_end;
-#pragma unroll
-    for (int pass = 0; pass < kPasses; pass++) {
-      const bool inside = is_term & (c_ + pass * kHigh < s_.o);
-      values_[pass] = load_if<kWidth>(inside, w_, begin + pass * kHigh * static_cast<uint32_t>(s_.all_c));
-    }
+    visit(Taps::buffer_of(k_begin), k_begin, k_end,
+          [&](int pass, bool inside, uint32_t at) { values_[pass] = load_if<kWidth>(inside, w_, at); });
   }
 
   template <typename Slice>
@@ -298,12 +331,33 @@ class TransposedKernelLoader {
     }
   }
 
+  template <typename Slice>
+  __device__ void copy(int buffer, Slice& to, uint32_t k_begin, uint32_t k_end) const {
+    const int32_t column = static_cast<int32_t>(threadIdx.x / kAlong);
+    visit(buffer, k_begin, k_end, [&](int pass, bool inside, uint32_t at) {
+      if (kHigh > T::kN && column >= T::kN) return;
+      copy_if<kWidth>(inside, to.at(pass * kHigh + column, threadIdx.x % kAlong * kWidth), w_, at);
+    });
+  }
+
  private:
   static constexpr int kAlong = T::kDepth / kWidth;
   static constexpr int kHigh = kTileThreads / kAlong;
   static constexpr int kPasses = (T::kN + kHigh - 1) / kHigh;
   static_assert(kHigh >= T::kN || T::kN % kHigh == 0, "whole passes");
-  using Taps = Ahead<T, uint32_t, kAlong, kWarp>;  // by other threads than the windows' ways
+  using Taps = Ahead<T, uint32_t, kAlong, kWarp, kCopies>;  // by other threads than the windows' ways
+
+  template <typename Use>
+  __device__ void visit(int buffer, uint32_t k_begin, uint32_t k_end, Use use) const {
+    const uint32_t* const taps =
+        Taps::at(buffer, k_begin, [&](uint32_t k, uint32_t i) { return offset_of_tap(k + i * kWidth); });
+    const uint32_t begin = begin_ + taps[threadIdx.x % kAlong];
+    const bool is_term = k_begin + threadIdx.x % kAlong * kWidth < k_end;
+#pragma unroll
+    for (int pass = 0; pass < kPasses; pass++) {
+      use(pass, is_term & (c_ + pass * kHigh < s_.o), begin + pass * kHigh * static_cast<uint32_t>(s_.all_c));
+    }
+  }
 
   __device__ uint32_t offset_of_tap(uint32_t k) const {
     const Tap tap = tap_at<kDeep>(s_, k < k_end_ ? k : 0);
@@ -315,10 +369,10 @@ class TransposedKernelLoader {
 
   const ConvShape& s_;
   const DxClass& of_;
-  const float* w_;
+  const S* w_;
   uint32_t k_end_, begin_;
   int32_t c_;
-  Pack<float, kWidth> values_[kPasses];
+  Pack<S, kWidth> values_[kPasses];
 };
 
 }  // namespace gradstep::cuda

@@ -3,8 +3,8 @@
 
 namespace gradstep::cuda {
 
-template Step run_conv<TensorTiles<Bfloat16>>(Prepare&, const ConvCall&, const Cut&);
-template Step run_conv_dx<TensorTiles<Bfloat16>>(Prepare&, const ConvDxCall&, const Cut&);
-template Step run_conv_dw<TensorTiles<Bfloat16>>(Prepare&, const ConvDwCall&, const Cut&);
+template Step run_conv<TensorTiles<RoundedBfloat16>>(Prepare&, const ConvCall&, const Cut&);
+template Step run_conv_dx<TensorTiles<RoundedBfloat16>>(Prepare&, const ConvDxCall&, const Cut&);
+template Step run_conv_dw<TensorTiles<RoundedBfloat16>>(Prepare&, const ConvDwCall&, const Cut&);
 
 }  // namespace gradstep::cuda

@@ -1,6 +1,6 @@
 // Convolutions on cuDNN (see conv_cudnn.cuh). Our kernels w [k…, in/groups, out] are [out, k…, in/groups] there: one
-// transposition of a matrix, of w before and of dw after, in the step's workspace. Where the library does not add the
-// bias, and relu follows, a pass over y does.
+// transposition of a matrix, of w before and of dw after, in the step's workspace, w to the type of what it multiplies.
+// Where the library does not add the bias, and relu follows, a pass over y does; another one masks dx.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -8,9 +8,10 @@
 
 #include "cuda/cudnn_conv.h"
 #include "cuda/divide.h"
+#include "cuda/floats.cuh"
 #include "cuda/reduce.h"
 #include "ops/conv_cudnn.cuh"
-#include "ops/conv_tiles.cuh"
+#include "ops/conv_ending.cuh"
 #include "ops/reduce_sum.cuh"
 
 namespace gradstep::cuda {
@@ -19,9 +20,9 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kHigh = kThreads / kWarp;
 
-// to [columns, rows] (+)= from [rows, columns], both float, in tiles of 32 x 32.
+// to [columns, rows] (+)= from [rows, columns], in tiles of 32 x 32.
 __global__ void __launch_bounds__(kThreads)
-    turn_kernel(uint32_t rows, uint32_t columns, Divider wide, const float* from, float* to, bool accumulate) {
+    turn_kernel(uint32_t rows, uint32_t columns, Divider wide, Floats from, Floats to, bool accumulate) {
   __shared__ float tile[kWarp][kWarp + 1];
   uint32_t across;
   const uint32_t row = wide.divide(blockIdx.x, across) * kWarp, column = across * kWarp;
@@ -29,30 +30,32 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
   for (uint32_t i = high; i < kWarp; i += kHigh) {
     if (row + i < rows && column + lane < columns)
-      tile[i][lane] = from[static_cast<int64_t>(row + i) * columns + column + lane];
+      tile[i][lane] = load_floats<1>(from, static_cast<int64_t>(row + i) * columns + column + lane).v[0];
   }
   __syncthreads();
 #pragma unroll
   for (uint32_t j = high; j < kWarp; j += kHigh) {
     if (column + j >= columns || row + lane >= rows) continue;
-    float* const at = to + static_cast<int64_t>(column + j) * rows + row + lane;
-    *at = accumulate ? *at + tile[lane][j] : tile[lane][j];
+    const int64_t at = static_cast<int64_t>(column + j) * rows + row + lane;
+    const float old = accumulate ? load_floats<1>(to, at).v[0] : 0.f;
+    store_floats<1>(to, at, {{old + tile[lane][j]}});
   }
 }
 
-using Turn = std::function<void(cudaStream_t, const float* from, float* to)>;
+using Turn = std::function<void(cudaStream_t, const Floats& from, const Floats& to)>;
 
 Turn turn(int64_t rows, int64_t columns, bool accumulate) {
   const auto tiles = [](int64_t size) { return (size + kWarp - 1) / kWarp; };
   const dim3 grid = blocks_for(tiles(rows) * tiles(columns), 1);
   const Divider wide(static_cast<uint32_t>(tiles(columns)));
-  return [=](cudaStream_t stream, const float* from, float* to) {
+  return [=](cudaStream_t stream, const Floats& from, const Floats& to) {
     launch_cooperating(stream, turn_kernel, grid, dim3(kThreads), 0, static_cast<uint32_t>(rows),
                        static_cast<uint32_t>(columns), wide, from, to, accumulate);
   };
 }
 
-// The convolution from x and w to y; nothing where padding after an axis is not what it is before.
+// The convolution from x and w to y; nothing where padding after an axis is not what it is before, or where the tensor
+// that is multiplied and the result are stored as two types.
 template <typename Args>
 std::optional<DnnConvShape> shape_of(const Args& a, const Tensor& x, const Tensor& w, const Tensor& y) {
   DnnConvShape s{};
@@ -62,6 +65,8 @@ std::optional<DnnConvShape> shape_of(const Args& a, const Tensor& x, const Tenso
   s.k = y.dims[y.rank - 1];
   s.groups = a.groups;
   s.precision = precision_of(a);
+  if (is_narrow(x) != is_narrow(y)) return std::nullopt;
+  s.narrow = is_narrow(x);
   const int strides[] = {a.stride_d, a.stride_h, a.stride_w}, pads[] = {a.pad_front, a.pad_top, a.pad_left};
   const int dilations[] = {a.dilation_d, a.dilation_h, a.dilation_w};
   for (int i = 0; i < s.axes; i++) {
@@ -89,19 +94,22 @@ std::shared_ptr<const DnnConv> describe(Prepare& prepare, const std::optional<Dn
 struct Room {
   Workspace workspace;
   size_t weights_bytes;
-  float* weights() const { return static_cast<float*>(workspace.data()); }
+  bool narrow;
+  Floats weights() const { return {workspace.data(), narrow}; }
   void* rest() const { return static_cast<char*>(workspace.data()) + weights_bytes; }
 };
 
-Room room_for(Prepare& prepare, int64_t weights, const DnnProposal& by) {
-  const size_t bytes = (static_cast<size_t>(weights) * sizeof(float) + 255) / 256 * 256;
-  return {prepare.workspace(bytes + by.workspace_bytes), bytes};
+Room room_for(Prepare& prepare, int64_t weights, bool narrow, const DnnProposal& by) {
+  const size_t bytes = (static_cast<size_t>(weights) * (narrow ? sizeof(Bfloat16) : sizeof(float)) + 255) / 256 * 256;
+  return {prepare.workspace(bytes + by.workspace_bytes), bytes, narrow};
 }
 
 }  // namespace
 
 std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
   std::optional<DnnConvShape> shape = shape_of(args, args.x, args.w, args.y);
+  // The bias would be added to what is rounded already, or be rounded itself.
+  if (args.bias.present() && is_narrow(args.y)) return {};
   const bool relu = args.activation == ConvArgs::kActivationRelu;
   if (shape) shape->relu = relu;
   const auto conv = describe(prepare, shape, DnnProduct::kForward);
@@ -110,22 +118,22 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
   const int64_t out = args.y.dims[args.y.rank - 1], rows = args.y.size() / out;
   for (const DnnProposal& by : conv->proposals()) {
     const auto prepare_with = [=](Prepare& on, bool adds_bias) -> Step {
-      const Room room = room_for(on, args.w.size(), by);
+      const Room room = room_for(on, args.w.size(), shape->narrow, by);
       const Turn pack = turn(args.w.size() / out, out, false);
-      const float *const x = on.at(args.x), *const w = on.at(args.w), *const bias = on.at(args.bias);
-      float* const y = on.at(args.y);
+      const Floats x = floats_at(on, args.x), w = floats_at(on, args.w), y = floats_at(on, args.y);
+      const float* const bias = on.at(args.bias);
       if (adds_bias) {
         return [=](cudaStream_t stream) {
           pack(stream, w, room.weights());
-          conv->forward_with_bias(stream, by, x, room.weights(), bias, room.rest(), y);
+          conv->forward_with_bias(stream, by, x.data, room.weights().data, bias, room.rest(), y.data);
         };
       }
       const bool ends = bias != nullptr || relu;
       return [=](cudaStream_t stream) {
         pack(stream, w, room.weights());
-        conv->forward(stream, by, x, room.weights(), room.rest(), y);
+        conv->forward(stream, by, x.data, room.weights().data, room.rest(), y.data);
         // A sum of one slice, where it lies.
-        if (ends) add_slices(stream, y, 1, rows, static_cast<int32_t>(out), bias, relu, y);
+        if (ends) add_slices(stream, y, 1, rows, static_cast<int32_t>(out), bias, relu, {y, {}, false});
       };
     };
     if (args.bias.present() && conv->adds_bias(by)) {
@@ -137,20 +145,23 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvArgs& args) {
 }
 
 std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDxArgs& args) {
-  const auto conv = describe(prepare, shape_of(args, args.dx, args.w, args.dy), DnnProduct::kData);
+  const auto shape = shape_of(args, args.dx, args.w, args.dy);
+  const auto conv = describe(prepare, shape, DnnProduct::kData);
   std::vector<Way> ways;
   if (!conv) return ways;
-  const int64_t out = args.dy.dims[args.dy.rank - 1];
+  const int64_t out = args.dy.dims[args.dy.rank - 1], in = args.dx.dims[args.dx.rank - 1];
   const bool accumulate = args.accumulate_dx != 0;
   for (const DnnProposal& by : conv->proposals()) {
     ways.push_back({conv->name_of(by), [=](Prepare& on) -> Step {
-                      const Room room = room_for(on, args.w.size(), by);
+                      const Room room = room_for(on, args.w.size(), shape->narrow, by);
                       const Turn pack = turn(args.w.size() / out, out, false);
-                      const float *const dy = on.at(args.dy), *const w = on.at(args.w);
-                      float* const dx = on.at(args.dx);
-                      return [=](cudaStream_t stream) {
+                      const Floats dy = floats_at(on, args.dy), w = floats_at(on, args.w);
+                      const Floats dx = floats_at(on, args.dx), mask = floats_at(on, args.mask);
+                      return [=, rows = args.dx.size() / in](cudaStream_t stream) {
                         pack(stream, w, room.weights());
-                        conv->data(stream, by, room.weights(), dy, room.rest(), accumulate, dx);
+                        conv->data(stream, by, room.weights().data, dy.data, room.rest(), accumulate, dx.data);
+                        if (!mask) return;
+                        add_slices(stream, dx, 1, rows, static_cast<int32_t>(in), nullptr, false, {dx, mask, false});
                       };
                     }});
   }
@@ -158,7 +169,10 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDxArgs& args) {
 }
 
 std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDwArgs& args) {
-  const auto conv = describe(prepare, shape_of(args, args.x, args.dw, args.dy), DnnProduct::kFilter);
+  // dw is float32, and so would x and dy have to be.
+  const auto shape = shape_of(args, args.x, args.dw, args.dy);
+  if (is_narrow(args.x)) return {};
+  const auto conv = describe(prepare, shape, DnnProduct::kFilter);
   std::vector<Way> ways;
   if (!conv) return ways;
   const int64_t out = args.dy.dims[args.dy.rank - 1];
@@ -166,14 +180,15 @@ std::vector<Way> cudnn_ways(Prepare& prepare, const ConvDwArgs& args) {
   for (const DnnProposal& by : conv->proposals()) {
     ways.push_back(
         {conv->name_of(by), [=](Prepare& on) -> Step {
-           const Room room = room_for(on, args.dw.size(), by);
+           const Room room = room_for(on, args.dw.size(), false, by);
            const Turn unpack = turn(out, args.dw.size() / out, accumulate);
            const float *const x = on.at(args.x), *const dy = on.at(args.dy);
-           float *const dw = on.at(args.dw), *const db = on.at(args.db);
+           float* const db = on.at(args.db);
+           const Floats dw = floats_at(on, args.dw);
            const SumRun sum_bias = db != nullptr ? plan_sum(on, {1, args.dy.size() / out, out, 1.f, false}) : SumRun();
            return [=](cudaStream_t stream) {
              if (sum_bias) sum_bias(stream, dy, db);
-             conv->filter(stream, by, x, dy, room.rest(), room.weights());
+             conv->filter(stream, by, x, dy, room.rest(), room.weights().data);
              unpack(stream, room.weights(), dw);
            };
          }});

@@ -38,7 +38,7 @@ std::vector<TileSize> tiles_for(int width, bool deep) {
     using Offer = std::tuple_element_t<kFirst, typename Tiles::Offers>;
     using T = typename Offer::Tile;
     std::vector<TileSize> sizes = tiles_for<Tiles, kFirst + 1>(width, deep);
-    if ((width == 4 || Offer::kNarrow) && (!deep || Offer::kDeep)) {
+    if ((width == T::kWide || Offer::kNarrow) && (!deep || Offer::kDeep)) {
       sizes.insert(sizes.begin(), {static_cast<int>(kFirst), T::kM, T::kN, T::kDepth, T::kCycles});
     }
     return sizes;
@@ -48,7 +48,7 @@ std::vector<TileSize> tiles_for(int width, bool deep) {
 class Cuts {
  public:
   // `elements`: of the result, which every slice has one of.
-  Cuts(std::vector<TileSize> sizes, const Product& product, int64_t elements, int multiprocessors)
+  Cuts(std::vector<TileSize> sizes, const ConvProduct& product, int64_t elements, int multiprocessors)
       : tiles_(std::move(sizes)), p_(product), elements_(elements), multiprocessors_(multiprocessors) {
     // No chance has a tile more than half of which lies outside of the result, where another fits, nor one that reads
     // all rows four times where another reads them once.
@@ -132,7 +132,7 @@ class Cuts {
   }
 
   std::vector<TileSize> tiles_;
-  Product p_;
+  ConvProduct p_;
   int64_t elements_;
   int64_t multiprocessors_;
   std::vector<NamedCut> cuts_;

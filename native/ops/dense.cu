@@ -4,23 +4,25 @@
 #include <cmath>
 #include <string>
 
+#include "cuda/bfloat16.h"
 #include "cuda/divide.h"
-#include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "cuda/ways.h"
 #include "generated/args/dense.h"
 #include "ops/scalar.h"
 #include "ops/slope_pass.cuh"
+#include "ops/stored_product.cuh"
 
 namespace gradstep::cuda {
 namespace {
 
 constexpr int kDenseThreads = 256;
 
-// bits [m, row]: of every element of y [m, n] whether it is above 0. A warp makes a word; those behind n are 0.
+// bits [m, row]: of every element of y [m, n] whether it is above 0. A warp makes a word; those behind n are 0. stored:
+// y rounded, where it is wanted.
 __global__ void __launch_bounds__(kDenseThreads)
-    bits_kernel(int64_t words, int64_t n, Divider row, const float* y, uint32_t* bits) {
+    bits_kernel(int64_t words, int64_t n, Divider row, const float* y, Bfloat16* stored, uint32_t* bits) {
   const int64_t warps = static_cast<int64_t>(gridDim.x) * (kDenseThreads / kWarp);
   const int32_t lane = threadIdx.x % kWarp;
   for (int64_t word = (static_cast<int64_t>(blockIdx.x) * kDenseThreads + threadIdx.x) / kWarp; word < words;
@@ -28,49 +30,74 @@ __global__ void __launch_bounds__(kDenseThreads)
     uint32_t place;
     const int64_t r = row.divide(static_cast<uint32_t>(word), place);
     const int64_t c = static_cast<int64_t>(place) * kWarp + lane;
-    const uint32_t made = __ballot_sync(kAllLanes, c < n && y[r * n + c] > 0.f);
+    const float value = c < n ? y[r * n + c] : 0.f;
+    if (stored != nullptr && c < n) stored[r * n + c] = narrowed<Bfloat16>(value);
+    const uint32_t made = __ballot_sync(kAllLanes, value > 0.f);
     if (lane == 0) bits[word] = made;
   }
 }
 
 // y may be z.
-template <int kPack>
-__global__ void __launch_bounds__(kDenseThreads) gelu_kernel(int64_t packs, const float* z, float* y) {
+template <int kPack, typename To>
+__global__ void __launch_bounds__(kDenseThreads) gelu_kernel(int64_t packs, const float* z, To* y) {
   const int64_t apart = static_cast<int64_t>(gridDim.x) * kDenseThreads;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kDenseThreads + threadIdx.x; i < packs; i += apart) {
     Pack<float, kPack> pack = load_pack<kPack>(z + i * kPack);
 #pragma unroll
     for (int k = 0; k < kPack; k++) pack.v[k] = scalar::gelu(pack.v[k]);
-    store_pack(y + i * kPack, pack);
+    store_narrow(y + i * kPack, pack);
   }
+}
+
+template <typename To>
+void launch_gelu(cudaStream_t stream, int64_t size, const float* z, To* y) {
+  const bool even = size % 4 == 0;
+  const int64_t packs = even ? size / 4 : size;
+  launch(stream, even ? gelu_kernel<4, To> : gelu_kernel<1, To>, blocks_for(packs, kDenseThreads), dim3(kDenseThreads),
+         packs, z, y);
 }
 
 struct Bits {
   const uint32_t* bits;
   int64_t row;  // words
-  __device__ float operator()(float y, int64_t r, int64_t c) const {
-    return (bits[r * row + c / 32] >> (c % 32) & 1u) != 0 ? y : 0.f;
+  template <int kPack>
+  __device__ Pack<float, kPack> operator()(Pack<float, kPack> y, int64_t r, int64_t c) const {
+    static_assert(kWarp % kPack == 0, "packs lie in one word");
+    const uint32_t word = bits[r * row + c / 32] >> (c % 32);
+#pragma unroll
+    for (int k = 0; k < kPack; k++) y.v[k] = (word >> k & 1u) != 0 ? y.v[k] : 0.f;
+    return y;
   }
 };
 
 struct GeluSlope {
   const float* z;
   int64_t n;
-  __device__ float operator()(float y, int64_t r, int64_t c) const { return y * scalar::gelu_slope(z[r * n + c]); }
+  template <int kPack>
+  __device__ Pack<float, kPack> operator()(Pack<float, kPack> y, int64_t r, int64_t c) const {
+    const Pack<float, kPack> at = load_pack<kPack>(z + r * n + c);
+#pragma unroll
+    for (int k = 0; k < kPack; k++) y.v[k] *= scalar::gelu_slope(at.v[k]);
+    return y;
+  }
 };
 
-// What a product reads and writes.
-struct Product {
-  Tensor a, b, bias, c, aux, sums;
+struct Unchanged {
+  template <int kPack>
+  __device__ Pack<float, kPack> operator()(Pack<float, kPack> y, int64_t, int64_t) const {
+    return y;
+  }
 };
 
-Step plan_product(Prepare& prepare, const GemmShape& shape, const Product& p) {
-  const float *a = prepare.at(p.a), *b = prepare.at(p.b), *bias = prepare.at(p.bias);
-  float *c = prepare.at(p.c), *sums = prepare.at(p.sums);
-  void* aux = prepare.at<void>(p.aux);
-  const Workspace workspace = prepare.workspace(prepare.gemm().workspace_bytes(shape));
-  const Gemm::Run run = prepare.gemm().plan(shape);
-  return [=](cudaStream_t stream) { run(stream, a, b, bias, c, workspace.data(), aux, sums); };
+// sums [n] of the columns of y [m, n].
+Step plan_column_sums(Prepare& prepare, int64_t m, int64_t n, const Tensor& y, const Tensor& sums) {
+  float* const to = prepare.at(sums);
+  if (y.dtype == DType::kBfloat16) {
+    const auto run = plan_slope_run<Unchanged, Bfloat16>(prepare, m, n, true);
+    return [=, from = prepare.at<Bfloat16>(y)](cudaStream_t stream) { run(stream, from, nullptr, {}, to); };
+  }
+  const SumRun run = plan_sum(prepare, {1, m, n, 1.f, false});
+  return [=, from = prepare.at(y)](cudaStream_t stream) { run(stream, from, to); };
 }
 
 Step one_after_another(Step first, Step second) {
@@ -80,7 +107,7 @@ Step one_after_another(Step first, Step second) {
   };
 }
 
-std::string describe(const char* op, const GemmShape& s) {
+std::string describe(const char* op, const GemmShape& s, const Product& p) {
   std::string text = op;
   for (const int64_t number : {s.m, s.n, s.k}) text += " " + std::to_string(number);
   for (const auto& [is, name] : {std::pair{s.has_bits(), " relu"},
@@ -90,6 +117,9 @@ std::string describe(const char* op, const GemmShape& s) {
                                  {s.sums, " sums"}}) {
     if (is) text += name;
   }
+  for (const auto& [tensor, name] : {std::pair{&p.a, " a"}, {&p.b, " b"}, {&p.c, " c"}}) {
+    if (tensor->dtype == DType::kBfloat16) text += std::string(name) + " stored";
+  }
   return text + " " + name_of(s.precision);
 }
 
@@ -97,10 +127,10 @@ std::string describe(const char* op, const GemmShape& s) {
 Step either_way(Prepare& prepare, const char* op, const char* epilogue, const GemmShape& shape, const Product& product,
                 const std::function<Step(Prepare&)>& with_pass, const std::vector<Tensor>& results, double tolerance) {
   std::vector<Way> ways{{"pass", with_pass}};
-  if (prepare.gemm().supports(shape)) {
-    ways.push_back({epilogue, [&](Prepare& on) { return plan_product(on, shape, product); }});
+  if (StoredProduct::exists(prepare, shape, product)) {
+    ways.push_back({epilogue, [&](Prepare& on) { return StoredProduct(on, shape, product); }});
   }
-  return fastest_way(prepare, describe(op, shape), ways, results, tolerance);
+  return fastest_way(prepare, describe(op, shape, product), ways, results, tolerance);
 }
 
 }  // namespace
@@ -119,26 +149,30 @@ Step dense(Prepare& prepare, const DenseArgs& args) {
 
   // relu is an epilogue of every product; gelu's sums go to aux where that is wanted.
   if (!gelu) shape.epilogue = Epilogue::kRelu;
+  const bool is_narrow = args.y.dtype == DType::kBfloat16;
   const Tensor& made = gelu && args.aux.present() ? args.aux : args.y;
   const auto with_pass = [&](Prepare& on) -> Step {
-    const Step product = plan_product(on, shape, {args.x, args.w, args.bias, made, {}, {}});
-    float *const from = on.at(made), *const y = on.at(args.y);
+    const Product alone{args.x, args.w, args.bias, made, {}, {}};
     const int64_t m = shape.m, n = shape.n;
+    if (!gelu && !args.aux.present()) return StoredProduct(on, shape, alone);
+    const StoredProduct product(on, shape, alone, StoredProduct::Result::kWide);
+    void* const y = on.at<void>(args.y);
     if (gelu) {
       return one_after_another(product, [=](cudaStream_t stream) {
-        const bool even = m * n % 4 == 0;
-        const int64_t packs = even ? m * n / 4 : m * n;
-        launch(stream, even ? gelu_kernel<4> : gelu_kernel<1>, blocks_for(packs, kDenseThreads), dim3(kDenseThreads),
-               packs, from, y);
+        if (is_narrow) {
+          launch_gelu(stream, m * n, product.wide(), static_cast<Bfloat16*>(y));
+        } else {
+          launch_gelu(stream, m * n, product.wide(), static_cast<float*>(y));
+        }
       });
     }
+    auto* const stored = is_narrow ? static_cast<Bfloat16*>(y) : nullptr;
     auto* const bits = on.at<uint32_t>(args.aux);
-    if (bits == nullptr) return product;
     const int64_t words = m * bit_words(n);
     const Divider row(static_cast<uint32_t>(bit_words(n)));
     return one_after_another(product, [=](cudaStream_t stream) {
       launch_cooperating(stream, bits_kernel, blocks_for(words, kDenseThreads / kWarp), dim3(kDenseThreads), 0, words,
-                         n, row, y, bits);
+                         n, row, product.wide(), stored, bits);
     });
   };
   std::vector<Tensor> results{args.y};
@@ -161,12 +195,9 @@ Step dense_dx(Prepare& prepare, const DenseDxArgs& args) {
   fused.sums = args.sums.present();
 
   const auto with_pass = [&](Prepare& on) -> Step {
-    const Step product = plan_product(on, shape, {args.dy, args.w, {}, args.dx, {}, {}});
-    const int64_t m = shape.m, n = shape.n;
-    float *const dx = on.at(args.dx), *const sums = on.at(args.sums);
-    const Step pass = gelu ? plan_slope_pass(on, m, n, dx, GeluSlope{on.at(args.aux), n}, sums)
-                           : plan_slope_pass(on, m, n, dx, Bits{on.at<uint32_t>(args.aux), bit_words(n)}, sums);
-    return one_after_another(product, pass);
+    const Product product{args.dy, args.w, {}, args.dx, {}, args.sums};
+    return gelu ? plan_sloped_product(on, shape, product, GeluSlope{on.at(args.aux), shape.n})
+                : plan_sloped_product(on, shape, product, Bits{on.at<uint32_t>(args.aux), bit_words(shape.n)});
   };
   // A sum of a column is as far off as its terms together.
   const double terms = args.sums.present() ? 1 + std::sqrt(static_cast<double>(shape.m)) : 1;
@@ -185,11 +216,8 @@ Step dense_dw(Prepare& prepare, const DenseDwArgs& args) {
   fused.sums = true;
 
   const auto with_pass = [&](Prepare& on) -> Step {
-    const Step product = plan_product(on, shape, {args.x, args.dy, {}, args.dw, {}, {}});
-    const float* const dy = on.at(args.dy);
-    float* const dbias = on.at(args.dbias);
-    const SumRun add = plan_sum(on, {1, shape.k, shape.n, 1.f, false});
-    return one_after_another(product, [=](cudaStream_t stream) { add(stream, dy, dbias); });
+    return one_after_another(StoredProduct(on, shape, {args.x, args.dy, {}, args.dw, {}, {}}),
+                             plan_column_sums(on, shape.k, shape.n, args.dy, args.dbias));
   };
   return either_way(prepare, "denseDw", "gradient_epilogue", fused, {args.x, args.dy, {}, args.dw, {}, args.dbias},
                     with_pass, {args.dw, args.dbias}, product_tolerance(shape.k, shape.precision));

@@ -3,11 +3,15 @@
 // channels x pixels, threads along the channels (four each where C allows) read side by side. Forward and input
 // gradient take four neighbours along W at a time and read each weight once for them. The kernel gradient keeps the
 // sums of nine taps at a time, cuts the pixels into slices that run side by side, and adds their results in order.
+// Kernels are compiled for both types of the image that they read over and over, S; of all else a branch tells the
+// type.
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/divide.h"
+#include "cuda/floats.cuh"
 #include "cuda/operand.h"
-#include "cuda/pack.h"
+#include "ops/conv_ending.cuh"
 #include "ops/depthwise.cuh"
 #include "ops/reduce_sum.cuh"
 #include "ops/scalar.h"
@@ -56,10 +60,9 @@ __device__ inline void multiply_add(Pack<float, kWidth>& sum, const Pack<float, 
 }
 
 // Writes y. kWidth is 4 only where times is 1.
-template <int kWidth>
+template <int kWidth, typename S>
 __global__ void __launch_bounds__(kThreads, 3)
-    depthwise_kernel(DepthwiseShape s, Runs runs, const float* x, const float* w, const float* bias, float* y,
-                     bool relu) {
+    depthwise_kernel(DepthwiseShape s, Runs runs, const S* x, Floats w, const float* bias, bool relu, Floats y) {
   int32_t n, e, p, q;
   if (!runs.at(n, e, p, q)) return;
   const int64_t image = static_cast<int64_t>(n) * s.d;
@@ -77,16 +80,16 @@ __global__ void __launch_bounds__(kThreads, 3)
       for (int32_t i = 0; i < s.kernel_h; i++) {
         const int32_t down = p * s.stride_h - s.pad_top + i * s.dilation_h;
         if (down < 0 || down >= s.h) continue;
-        const float* line = x + ((image + z) * s.h + down) * s.w * s.c + c;
-        const float* weights = w + static_cast<int64_t>((a * s.kernel_h + i) * s.kernel_w) * s.o + o;
+        const S* line = x + ((image + z) * s.h + down) * s.w * s.c + c;
+        const int64_t weights = static_cast<int64_t>((a * s.kernel_h + i) * s.kernel_w) * s.o + o;
         for (int32_t j = 0; j < s.kernel_w; j++) {
-          const Pack<float, kWidth> weight = load_pack<kWidth>(weights + static_cast<int64_t>(j) * s.o);
+          const Pack<float, kWidth> weight = load_floats<kWidth>(w, weights + static_cast<int64_t>(j) * s.o);
           const int32_t first = q * s.stride_w - s.pad_left + j * s.dilation_w;
 #pragma unroll
           for (int t = 0; t < kPixels; t++) {
             const int32_t across = first + t * s.stride_w;
             if (across < 0 || across >= s.w) continue;
-            multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(across) * s.c), weight, s.precision);
+            multiply_add(sums[t], load_wide<kWidth>(line + static_cast<int64_t>(across) * s.c), weight, s.precision);
           }
         }
       }
@@ -96,7 +99,7 @@ __global__ void __launch_bounds__(kThreads, 3)
       if (q + t >= s.q) continue;
 #pragma unroll
       for (int k = 0; k < kWidth; k++) sums[t].v[k] = relu ? scalar::relu(sums[t].v[k]) : sums[t].v[k];
-      store_pack(y + (row + q + t) * s.o + o, sums[t]);
+      store_floats<kWidth>(y, (row + q + t) * s.o + o, sums[t]);
     }
   }
 }
@@ -110,9 +113,9 @@ __device__ inline int32_t window_of(int32_t reach, const Divider& by_stride, int
 }
 
 // Writes dx, or adds to it. kWidth is 4 only where times is 1.
-template <int kWidth>
+template <int kWidth, typename S>
 __global__ void __launch_bounds__(kThreads, 3)
-    depthwise_dx_kernel(DepthwiseShape s, Runs runs, const float* dy, const float* w, float* dx, bool accumulate) {
+    depthwise_dx_kernel(DepthwiseShape s, Runs runs, const S* dy, Floats w, Ending dx) {
   int32_t n, d, h, across;
   if (!runs.at(n, d, h, across)) return;
   const int64_t row = ((static_cast<int64_t>(n) * s.d + d) * s.h + h) * s.w;
@@ -124,8 +127,8 @@ __global__ void __launch_bounds__(kThreads, 3)
       for (int32_t i = 0; i < s.kernel_h; i++) {
         const int32_t p = window_of(h + s.pad_top - i * s.dilation_h, s.by_stride_h, s.p);
         if (p < 0) continue;
-        const float* line = dy + ((static_cast<int64_t>(n) * s.e + e) * s.p + p) * s.q * s.o + c * s.times;
-        const float* weights = w + static_cast<int64_t>((a * s.kernel_h + i) * s.kernel_w) * s.o + c * s.times;
+        const S* line = dy + ((static_cast<int64_t>(n) * s.e + e) * s.p + p) * s.q * s.o + c * s.times;
+        const int64_t weights = static_cast<int64_t>((a * s.kernel_h + i) * s.kernel_w) * s.o + c * s.times;
         for (int32_t j = 0; j < s.kernel_w; j++) {
           int32_t q[kPixels];
 #pragma unroll
@@ -133,11 +136,11 @@ __global__ void __launch_bounds__(kThreads, 3)
             q[t] = window_of(across + t + s.pad_left - j * s.dilation_w, s.by_stride_w, s.q);
           }
           for (int32_t m = 0; m < (kWidth == 1 ? s.times : 1); m++) {
-            const Pack<float, kWidth> weight = load_pack<kWidth>(weights + static_cast<int64_t>(j) * s.o + m);
+            const Pack<float, kWidth> weight = load_floats<kWidth>(w, weights + static_cast<int64_t>(j) * s.o + m);
 #pragma unroll
             for (int t = 0; t < kPixels; t++) {
               if (q[t] < 0) continue;
-              multiply_add(sums[t], load_pack<kWidth>(line + static_cast<int64_t>(q[t]) * s.o + m), weight,
+              multiply_add(sums[t], load_wide<kWidth>(line + static_cast<int64_t>(q[t]) * s.o + m), weight,
                            s.precision);
             }
           }
@@ -147,13 +150,7 @@ __global__ void __launch_bounds__(kThreads, 3)
 #pragma unroll
     for (int t = 0; t < kPixels; t++) {
       if (across + t >= s.w) continue;
-      float* to = dx + (row + across + t) * s.c + c;
-      if (accumulate) {
-        const Pack<float, kWidth> old = load_pack<kWidth>(to);
-#pragma unroll
-        for (int k = 0; k < kWidth; k++) sums[t].v[k] += old.v[k];
-      }
-      store_pack(to, sums[t]);
+      end_sum(dx, static_cast<uint32_t>((row + across + t) * s.c + c), sums[t]);
     }
   }
 }
@@ -166,9 +163,9 @@ struct DwBlocks {
 };
 
 // Slice by slice to its own kernel gradient [taps, o] behind `to`. kWidth is 4 only where times is 1.
-template <int kWidth>
-__global__ void __launch_bounds__(kThreads, 2) depthwise_dw_kernel(DepthwiseShape s, DwBlocks blocks, const float* x,
-                                                                   const float* dy, float* to, bool accumulate) {
+template <int kWidth, typename S>
+__global__ void __launch_bounds__(kThreads, 2)
+    depthwise_dw_kernel(DepthwiseShape s, DwBlocks blocks, const S* x, Floats dy, float* to, bool accumulate) {
   __shared__ Pack<float, kWidth> partial[kThreads];
   const uint32_t chunk = blockIdx.x / blocks.channel_blocks % blocks.chunks;
   const uint32_t slice = blockIdx.x / (blocks.channel_blocks * blocks.chunks);
@@ -191,15 +188,15 @@ __global__ void __launch_bounds__(kThreads, 2) depthwise_dw_kernel(DepthwiseShap
   for (uint32_t pixel = slice * blocks.slice_length + threadIdx.y; pixel < end && inside; pixel += blockDim.y) {
     uint32_t e, p, q;
     const uint32_t n = blocks.by_e.divide(blocks.by_p.divide(blocks.by_q.divide(pixel, q), p), e);
-    const Pack<float, kWidth> slope = load_pack<kWidth>(dy + static_cast<int64_t>(pixel) * s.o + o);
+    const Pack<float, kWidth> slope = load_floats<kWidth>(dy, static_cast<int64_t>(pixel) * s.o + o);
     const int32_t front = static_cast<int32_t>(e) * s.stride_d, top = static_cast<int32_t>(p) * s.stride_h;
     const int32_t left = static_cast<int32_t>(q) * s.stride_w;
-    const float* image = x + static_cast<int64_t>(n) * s.d * s.h * s.w * s.c + c;
+    const S* image = x + static_cast<int64_t>(n) * s.d * s.h * s.w * s.c + c;
 #pragma unroll
     for (int t = 0; t < kTaps; t++) {
       const int32_t dz = front + z[t], dh = top + y[t], dw = left + across[t];
       if (dz < 0 || dz >= s.d || dh < 0 || dh >= s.h || dw < 0 || dw >= s.w) continue;
-      multiply_add(sums[t], load_pack<kWidth>(image + static_cast<int64_t>((dz * s.h + dh) * s.w + dw) * s.c), slope,
+      multiply_add(sums[t], load_wide<kWidth>(image + static_cast<int64_t>((dz * s.h + dh) * s.w + dw) * s.c), slope,
                    s.precision);
     }
   }
@@ -280,6 +277,13 @@ dim3 block_of(int32_t channels, int width, uint32_t most) {
   return dim3(lanes, kThreads / lanes);
 }
 
+// Calls run(numbers) with a pointer of their type.
+template <typename Run>
+Step with_type(const Floats& numbers, Run run) {
+  if (numbers.narrow) return run(static_cast<const Bfloat16*>(numbers.data));
+  return run(static_cast<const float*>(numbers.data));
+}
+
 bool is_wide(const DepthwiseShape& s) { return s.times == 1 && s.c % 4 == 0; }
 
 }  // namespace
@@ -287,34 +291,35 @@ bool is_wide(const DepthwiseShape& s) { return s.times == 1 && s.c % 4 == 0; }
 Step depthwise(Prepare& prepare, const ConvArgs& args) {
   const DepthwiseShape s = depthwise_shape(args, args.x, args.w, args.y);
   const Runs runs = runs_of(args.y.dims[0], s.e, s.p, s.q);
-  const float* x = prepare.at(args.x);
-  const float* w = prepare.at(args.w);
+  const Floats x = floats_at(prepare, args.x), w = floats_at(prepare, args.w), y = floats_at(prepare, args.y);
   const float* bias = prepare.at(args.bias);
-  float* y = prepare.at(args.y);
   const bool relu = args.activation == ConvArgs::kActivationRelu;
-  const auto kernel = is_wide(s) ? depthwise_kernel<4> : depthwise_kernel<1>;
   const dim3 block = block_of(s.o, is_wide(s) ? 4 : 1, kThreads);
   const dim3 grid = blocks_for(runs.count, block.y);
-  return [=](cudaStream_t stream) { launch(stream, kernel, grid, block, s, runs, x, w, bias, y, relu); };
+  return with_type(x, [&](auto* image) -> Step {
+    using S = std::remove_const_t<std::remove_pointer_t<decltype(image)>>;
+    const auto kernel = is_wide(s) ? depthwise_kernel<4, S> : depthwise_kernel<1, S>;
+    return [=](cudaStream_t stream) { launch(stream, kernel, grid, block, s, runs, image, w, bias, relu, y); };
+  });
 }
 
 Step depthwise_dx(Prepare& prepare, const ConvDxArgs& args) {
   const DepthwiseShape s = depthwise_shape(args, args.dx, args.w, args.dy);
   const Runs runs = runs_of(args.dx.dims[0], s.d, s.h, s.w);
-  const float* dy = prepare.at(args.dy);
-  const float* w = prepare.at(args.w);
-  float* dx = prepare.at(args.dx);
-  const bool accumulate = args.accumulate_dx != 0;
-  const auto kernel = is_wide(s) ? depthwise_dx_kernel<4> : depthwise_dx_kernel<1>;
+  const Floats dy = floats_at(prepare, args.dy), w = floats_at(prepare, args.w);
+  const Ending dx{floats_at(prepare, args.dx), floats_at(prepare, args.mask), args.accumulate_dx != 0};
   const dim3 block = block_of(s.c, is_wide(s) ? 4 : 1, kThreads);
   const dim3 grid = blocks_for(runs.count, block.y);
-  return [=](cudaStream_t stream) { launch(stream, kernel, grid, block, s, runs, dy, w, dx, accumulate); };
+  return with_type(dy, [&](auto* image) -> Step {
+    using S = std::remove_const_t<std::remove_pointer_t<decltype(image)>>;
+    const auto kernel = is_wide(s) ? depthwise_dx_kernel<4, S> : depthwise_dx_kernel<1, S>;
+    return [=](cudaStream_t stream) { launch(stream, kernel, grid, block, s, runs, image, w, dx); };
+  });
 }
 
 Step depthwise_dw(Prepare& prepare, const ConvDwArgs& args) {
   const DepthwiseShape s = depthwise_shape(args, args.x, args.dw, args.dy);
-  const float* x = prepare.at(args.x);
-  const float* dy = prepare.at(args.dy);
+  const Floats x = floats_at(prepare, args.x), dy = floats_at(prepare, args.dy);
   float* dw = prepare.at(args.dw);
   float* db = prepare.at(args.db);
   const bool accumulate = args.accumulate_dw != 0;
@@ -339,24 +344,22 @@ Step depthwise_dw(Prepare& prepare, const ConvDwArgs& args) {
   blocks.by_p = by(s.p);
   blocks.by_q = by(s.q);
   SumRun sum_bias;
-  if (db) sum_bias = plan_sum(prepare, {1, pixels, s.o, 1.f, false});
-  const auto kernel = width == 4 ? depthwise_dw_kernel<4> : depthwise_dw_kernel<1>;
+  if (db) sum_bias = plan_sum(prepare, {1, pixels, s.o, 1.f, false, args.dy.dtype});
   const dim3 grid = blocks_for(channel_blocks * chunks * slices, 1);
-  if (slices == 1) {
-    return [=](cudaStream_t stream) {
-      if (sum_bias) sum_bias(stream, dy, db);
-      launch_cooperating(stream, kernel, grid, block, 0, s, blocks, x, dy, dw, accumulate);
-    };
-  }
-  const size_t bytes = static_cast<size_t>(slices * elements) * sizeof(float);
+  const size_t bytes = slices == 1 ? 0 : static_cast<size_t>(slices * elements) * sizeof(float);
   const Workspace workspace = prepare.workspace(bytes);
-  const SumRun sum_slices = plan_sum(prepare, {1, slices, elements, 1.f, accumulate}, bytes);
-  return [=](cudaStream_t stream) {
-    if (sum_bias) sum_bias(stream, dy, db);
-    float* partial = static_cast<float*>(workspace.data());
-    launch_cooperating(stream, kernel, grid, block, 0, s, blocks, x, dy, partial, false);
-    sum_slices(stream, partial, dw);
-  };
+  SumRun sum_slices;
+  if (slices > 1) sum_slices = plan_sum(prepare, {1, slices, elements, 1.f, accumulate}, bytes);
+  return with_type(x, [&](auto* image) -> Step {
+    using S = std::remove_const_t<std::remove_pointer_t<decltype(image)>>;
+    const auto kernel = width == 4 ? depthwise_dw_kernel<4, S> : depthwise_dw_kernel<1, S>;
+    return [=](cudaStream_t stream) {
+      if (sum_bias) sum_bias(stream, dy.data, db);
+      float* const to = sum_slices ? static_cast<float*>(workspace.data()) : dw;
+      launch_cooperating(stream, kernel, grid, block, 0, s, blocks, image, dy, to, !sum_slices && accumulate);
+      if (sum_slices) sum_slices(stream, to, dw);
+    };
+  });
 }
 
 }  // namespace gradstep::cuda

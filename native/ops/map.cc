@@ -1,7 +1,7 @@
 // map on the CPU: the tape is evaluated over blocks of kBlock elements that stay in the first-level cache, one
-// vectorised loop an instruction. Inputs that hold the domain in order are read in place, results are written in place;
-// broadcast and integer inputs are first spread into a block of floats, those that soon repeat once for all blocks. A
-// row reduction sums each row as its blocks are made.
+// vectorised loop an instruction. Inputs in float32 that hold the domain in order are read in place, results in float32
+// are written in place; other inputs are first spread into a block of floats, those that soon repeat once for all
+// blocks, and results in bfloat16 are rounded block by block. A row reduction sums each row as its blocks are made.
 #include "generated/args/map.h"
 
 #include <cstring>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/map_plan.h"
+#include "cpu/bfloat16.h"
 #include "cpu/prepare.h"
 #include "cpu/spread.h"
 #include "cpu/vector.h"
@@ -46,14 +47,17 @@ struct Map {
   Spread spreads[kMapInputs];
   bool direct_input[kMapInputs];    // read in place
   bool repeated_input[kMapInputs];  // its period is at most a block: it is spread once
-  float* outputs[kMapOutputs];
-  bool write_through[kTapeCode];  // instruction i's result goes straight to an output
+  void* outputs[kMapOutputs];
+  bool narrow_output[kMapOutputs];  // stored in bfloat16
+  bool write_through[kTapeCode];    // instruction i's result goes straight to an output
   int through_output[kTapeCode];
   float scale;
   float* buffers;  // per thread: inputs, immediates, registers
   int64_t buffers_per_thread;
   int threads;
 };
+
+float* float_output(const Map& map, int k) { return static_cast<float*>(map.outputs[k]); }
 
 // Where the blocks of one thread lie.
 class Blocks {
@@ -94,14 +98,17 @@ const float* evaluate(const Map& map, const Blocks& blocks, int64_t begin, int64
   for (int i = 0; i < map.tape.immediate_count; i++) operands[kTapeImmediate + i] = blocks.immediate(i);
   for (int i = 0; i < map.tape.instructions; i++) {
     const uint8_t* code = map.tape.code[i];
-    float* y = map.write_through[i] ? map.outputs[map.through_output[i]] + begin : blocks.result(i);
+    float* y = map.write_through[i] ? float_output(map, map.through_output[i]) + begin : blocks.result(i);
     kLoops[code[0]](n, operands[code[1]], operands[code[2]], operands[code[3]], y);
     operands[kTapeRegister + i] = y;
   }
   for (int k = map.plan.reduce ? 1 : 0; k < map.plan.outputs; k++) {
     const float* from = operands[map.tape.results[k]];
-    float* to = map.outputs[k] + begin;
-    if (from != to) std::memmove(to, from, n * sizeof(float));
+    if (map.narrow_output[k]) {
+      to_bfloat16(static_cast<uint16_t*>(map.outputs[k]) + begin, from, n);
+    } else if (float* to = float_output(map, k) + begin; from != to) {
+      std::memmove(to, from, n * sizeof(float));
+    }
   }
   return operands[map.tape.results[0]];
 }
@@ -124,6 +131,15 @@ double sum_range(const Map& map, const Blocks& blocks, int64_t begin, int64_t en
   return total;
 }
 
+void store_sum(const Map& map, int64_t row, double sum) {
+  const float result = map.scale * static_cast<float>(sum);
+  if (map.narrow_output[0]) {
+    static_cast<uint16_t*>(map.outputs[0])[row] = bfloat16_bits(result);
+  } else {
+    float_output(map, 0)[row] = result;
+  }
+}
+
 // Rows shared out among the threads; several short rows to a block.
 void run_rows(const Map& map, int64_t rows) {
   const int64_t length = map.plan.length;
@@ -134,14 +150,12 @@ void run_rows(const Map& map, int64_t rows) {
     prepare_blocks(map, blocks, (end - begin) * length);
     for (int64_t row = begin; row < end; row += rows_per_block) {
       if (length > kBlock) {
-        map.outputs[0][row] = map.scale * static_cast<float>(sum_range(map, blocks, row * length, (row + 1) * length));
+        store_sum(map, row, sum_range(map, blocks, row * length, (row + 1) * length));
         continue;
       }
       const int64_t n = std::min(rows_per_block, end - row);
       const float* y = evaluate(map, blocks, row * length, n * length);
-      for (int64_t r = 0; r < n; r++) {
-        map.outputs[0][row + r] = map.scale * static_cast<float>(sum(y + r * length, length));
-      }
+      for (int64_t r = 0; r < n; r++) store_sum(map, row + r, sum(y + r * length, length));
     }
   });
 }
@@ -160,7 +174,7 @@ void run_long_rows(const Map& map, int64_t rows) {
     });
     double total = 0;
     for (int part = 0; part < parts; part++) total += sums[part];
-    map.outputs[0][row] = map.scale * static_cast<float>(total);
+    store_sum(map, row, total);
   }
 }
 
@@ -173,7 +187,7 @@ void choose_outputs(Map& map) {
   }
   for (int k = map.plan.reduce ? 1 : 0; k < map.plan.outputs; k++) {
     const int i = map.tape.results[k] - kTapeRegister;
-    if (i < 0 || i >= map.tape.instructions || map.write_through[i]) continue;
+    if (map.narrow_output[k] || i < 0 || i >= map.tape.instructions || map.write_through[i]) continue;
     if (in_place && i != map.tape.instructions - 1) continue;
     map.write_through[i] = true;
     map.through_output[i] = k;
@@ -195,7 +209,11 @@ Step map(Prepare& prepare, const MapArgs& args) {
     map->repeated_input[k] = map->spreads[k].period <= kBlock;
     map->direct_input[k] = t.dtype == DType::kFloat32 && map->plan.contiguous(k);
   }
-  for (int k = 0; k < map->plan.outputs; k++) map->outputs[k] = prepare.at((&args.out0)[k]);
+  for (int k = 0; k < map->plan.outputs; k++) {
+    const Tensor& t = (&args.out0)[k];
+    map->outputs[k] = prepare.at<char>(t);
+    map->narrow_output[k] = t.dtype == DType::kBfloat16;
+  }
   map->buffers_per_thread = kMapInputs * kTile + (kTapeImmediates + map->tape.instructions) * kBuffer;
   map->buffers = static_cast<float*>(prepare.workspace(prepare.threads() * map->buffers_per_thread * sizeof(float)));
   choose_outputs(*map);

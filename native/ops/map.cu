@@ -93,7 +93,11 @@ MapLaunch launch_of(Prepare& prepare, const MapArgs& args, const MapPlan& plan) 
     if (plan.strides[k][plan.rank - 1] == 0) m.still |= 1u << k;
     for (int d = 0; d < plan.rank; d++) m.strides[k][d] = static_cast<uint32_t>(plan.strides[k][d]);
   }
-  for (int k = plan.reduce ? 1 : 0; k < plan.outputs; k++) m.outputs[k] = prepare.at((&args.out0)[k]);
+  for (int k = 0; k < plan.outputs; k++) {
+    const Tensor& t = (&args.out0)[k];
+    if (t.dtype == DType::kBfloat16) m.narrow |= 1u << k;
+    if (k > 0 || !plan.reduce) m.outputs[k] = prepare.at<char>(t);
+  }
   m.input_count = plan.inputs;
   m.rank = plan.rank;
   for (int d = 0; d < plan.rank; d++) m.by[d] = Divider(static_cast<uint32_t>(plan.dims[d]));
@@ -126,10 +130,10 @@ void deal_rows(MapLaunch& m, int multiprocessors) {
 
 Step map(Prepare& prepare, const MapArgs& args) {
   const MapPlan plan = plan_map(args);
-  float* sums = plan.reduce ? prepare.at(args.out0) : nullptr;
+  void* sums = plan.reduce ? prepare.at<char>(args.out0) : nullptr;
   if (plan.size == 0) {
     // Sums over nothing are 0.
-    const size_t bytes = plan.reduce ? static_cast<size_t>(args.out0.size()) * sizeof(float) : 0;
+    const size_t bytes = plan.reduce ? static_cast<size_t>(args.out0.size()) * dtype_bytes(args.out0.dtype) : 0;
     return [=](cudaStream_t stream) {
       if (bytes > 0) GRADSTEP_CUDA(cudaMemsetAsync(sums, 0, bytes, stream));
     };
@@ -163,12 +167,14 @@ Step map(Prepare& prepare, const MapArgs& args) {
     return [=](cudaStream_t stream) { run(stream, m); };
   }
   m.scale = 1.f;
+  m.narrow &= ~1u;
   const size_t bytes = size_t{m.rows} * m.slices * sizeof(float);
   const Workspace workspace = prepare.workspace(bytes);
-  const SumRun finish = plan_sum(prepare, {m.rows, m.slices, 1, args.scale, false}, bytes);
+  const SumRun finish =
+      plan_sum(prepare, {m.rows, m.slices, 1, args.scale, false, DType::kFloat32, args.out0.dtype}, bytes);
   return [=](cudaStream_t stream) {
     MapLaunch cut = m;
-    cut.sums = static_cast<float*>(workspace.data());
+    cut.sums = workspace.data();
     run(stream, cut);
     finish(stream, cut.sums, sums);
   };

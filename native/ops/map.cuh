@@ -2,15 +2,16 @@
 // out[] from in[], packs of neighbouring elements. Chains that occur often are compiled (generated/map_chains.cuh), the
 // others are interpreted (map_interpreter.cuh). Along the last dimension every input either goes along with the domain
 // or stands still (core/map_plan.h), so where that divides by four a thread takes four neighbours at a time: 16 bytes,
-// or one number for all four.
+// 8 where they are stored in bfloat16, or one number for all four. A type is the same for all threads of a launch, so
+// kernels branch on it around loads and stores.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include "core/map_plan.h"
+#include "cuda/bfloat16.h"
 #include "cuda/divide.h"
 #include "cuda/launch.h"
-#include "cuda/pack.h"
 #include "cuda/reduce.h"
 
 namespace gradstep::cuda {
@@ -21,18 +22,19 @@ constexpr int kMapThreads = 128;
 // sums of the first result over `slice_length` elements each go to `sums` [rows, slices].
 struct MapLaunch {
   const void* inputs[kMapInputs];
-  float* outputs[kMapOutputs];  // null: not wanted as a whole
+  void* outputs[kMapOutputs];  // null: not wanted as a whole
   uint32_t strides[kMapInputs][kMaxRank];
   Divider by[kMaxRank];  // the domain's dimensions
   int32_t input_count, rank;
   DType dtypes[kMapInputs];
-  uint32_t still;  // bit k is set where input k is one number along the last dimension
-  bool wide;       // four neighbours at a time
+  uint32_t still;   // bit k is set where input k is one number along the last dimension
+  uint32_t narrow;  // bit k is set where output k is stored in bfloat16; bit 0 holds for the sums
+  bool wide;        // four neighbours at a time
   uint32_t size, rows, length, slices, slice_length;
   Divider by_slices;
   int32_t team_bits;  // 2 to the power of this many threads share a slice of a row: up to 32, or the block
   float scale;
-  float* sums;
+  void* sums;
 };
 
 // Immediates of the tape: what a compiled chain leaves open.
@@ -64,6 +66,7 @@ struct Compiled {
 __device__ inline float load_as_float(const void* data, DType dtype, uint32_t at) {
   if (dtype == DType::kInt32) return static_cast<float>(static_cast<const int32_t*>(data)[at]);
   if (dtype == DType::kUint8) return static_cast<float>(static_cast<const uint8_t*>(data)[at]);
+  if (dtype == DType::kBfloat16) return widened(static_cast<const Bfloat16*>(data)[at]);
   return static_cast<const float*>(data)[at];
 }
 
@@ -89,27 +92,45 @@ __device__ inline void find_inputs(const MapLaunch& m, uint32_t i, uint32_t (&of
 
 // Four neighbours as they lie in memory: first all inputs are asked for, then the numbers are made of what came.
 struct RawFour {
-  Pack<int32_t, 4> words;  // bytes: in the first word; a number that stands still: likewise
+  // Bytes: in the first word; bfloat16: in the first two. A number that stands still: in the first.
+  Pack<uint32_t, 4> words;
 
   __device__ void load(const void* data, DType dtype, bool still, uint32_t at) {
     if (dtype == DType::kUint8) {
       const uint8_t* from = static_cast<const uint8_t*>(data) + at;
-      words.v[0] = still ? *from : *reinterpret_cast<const int32_t*>(from);
+      words.v[0] = still ? *from : *reinterpret_cast<const uint32_t*>(from);
+    } else if (dtype == DType::kBfloat16) {
+      const uint16_t* from = static_cast<const uint16_t*>(data) + at;
+      if (still) {
+        words.v[0] = *from;
+      } else {
+        const Pack<uint32_t, 2> pairs = load_pack<2>(reinterpret_cast<const uint32_t*>(from));
+        words.v[0] = pairs.v[0];
+        words.v[1] = pairs.v[1];
+      }
     } else if (still) {
-      words.v[0] = static_cast<const int32_t*>(data)[at];
+      words.v[0] = static_cast<const uint32_t*>(data)[at];
     } else {
-      words = load_pack<4>(static_cast<const int32_t*>(data) + at);
+      words = load_pack<4>(static_cast<const uint32_t*>(data) + at);
     }
   }
 
   __device__ Pack<float, 4> floats(DType dtype, bool still) const {
     Pack<float, 4> result;
+    if (dtype == DType::kFloat32) {
 #pragma unroll
-    for (int e = 0; e < 4; e++) {
-      const int32_t word = still ? words.v[0] : words.v[e];
-      result.v[e] = dtype == DType::kInt32 ? static_cast<float>(word) : __int_as_float(word);
-    }
-    if (dtype == DType::kUint8) {
+      for (int e = 0; e < 4; e++) result.v[e] = __uint_as_float(still ? words.v[0] : words.v[e]);
+    } else if (dtype == DType::kBfloat16) {
+      const uint32_t first = words.v[0], second = still ? first : words.v[1];
+      result.v[0] = __uint_as_float(first << 16);
+      result.v[1] = __uint_as_float(still ? first << 16 : first & 0xffff0000u);
+      result.v[2] = __uint_as_float(second << 16);
+      result.v[3] = __uint_as_float(still ? first << 16 : second & 0xffff0000u);
+    } else if (dtype == DType::kInt32) {
+#pragma unroll
+      for (int e = 0; e < 4; e++)
+        result.v[e] = static_cast<float>(static_cast<int32_t>(still ? words.v[0] : words.v[e]));
+    } else {
 #pragma unroll
       for (int e = 0; e < 4; e++) result.v[e] = static_cast<float>(words.v[0] >> (still ? 0 : 8 * e) & 0xff);
     }
@@ -156,20 +177,29 @@ __device__ inline void load_inputs(const MapLaunch& m, uint32_t i, uint32_t left
   }
 }
 
+// The first `left` of the elements.
+template <typename T, int kWidth>
+__device__ inline void store_first(T* to, const Pack<float, kWidth>& elements, uint32_t left) {
+  if (kWidth == 1 || left >= kWidth) {
+    store_narrow(to, elements);
+    return;
+  }
+#pragma unroll
+  for (int e = 0; e < kWidth; e++) {
+    if (static_cast<uint32_t>(e) < left) to[e] = narrowed<T>(elements.v[e]);
+  }
+}
+
 template <int kFirst, int kOutputs, int kWidth>
 __device__ inline void store_outputs(const MapLaunch& m, uint32_t i, uint32_t left,
                                      const Pack<float, kWidth> (&out)[kMapOutputs]) {
 #pragma unroll
   for (int k = kFirst; k < kOutputs; k++) {
     if (!m.outputs[k]) continue;
-    float* to = m.outputs[k] + i;
-    if (kWidth == 1 || left >= kWidth) {
-      store_pack(to, out[k]);
+    if (m.narrow >> k & 1u) {
+      store_first(static_cast<Bfloat16*>(m.outputs[k]) + i, out[k], left);
     } else {
-#pragma unroll
-      for (int e = 0; e < kWidth; e++) {
-        if (static_cast<uint32_t>(e) < left) to[e] = out[k].v[e];
-      }
+      store_first(static_cast<float*>(m.outputs[k]) + i, out[k], left);
     }
   }
 }
@@ -216,7 +246,12 @@ __global__ void __launch_bounds__(kMapThreads, 4) map_rows(const MapLaunch m, co
       sum += __shfl_xor_sync(kAllLanes, sum, distance);
     }
   }
-  if (inside && mate == 0) m.sums[part] = m.scale * sum;
+  if (!inside || mate != 0) return;
+  if (m.narrow & 1u) {
+    static_cast<Bfloat16*>(m.sums)[part] = narrowed<Bfloat16>(m.scale * sum);
+  } else {
+    static_cast<float*>(m.sums)[part] = m.scale * sum;
+  }
 }
 
 }  // namespace gradstep::cuda

@@ -3,15 +3,24 @@
 #include "cuda/prepare.h"
 #include "generated/args/matmul.h"
 #include "ops/slope_pass.cuh"
+#include "ops/stored_product.cuh"
 
 namespace gradstep::cuda {
 namespace {
 
+// Of what a relu has yielded, [m, n], stored in either type.
 struct Mask {
-  const float* mask;  // [m, n]
+  const void* mask;
+  bool is_narrow;
   int64_t n;
-  __device__ float operator()(float y, int64_t row, int64_t column) const {
-    return mask[row * n + column] > 0.f ? y : 0.f;
+  template <int kPack>
+  __device__ Pack<float, kPack> operator()(Pack<float, kPack> y, int64_t row, int64_t column) const {
+    const int64_t at = row * n + column;
+    const Pack<float, kPack> by = is_narrow ? load_wide<kPack>(static_cast<const Bfloat16*>(mask) + at)
+                                            : load_wide<kPack>(static_cast<const float*>(mask) + at);
+#pragma unroll
+    for (int k = 0; k < kPack; k++) y.v[k] = by.v[k] > 0.f ? y.v[k] : 0.f;
+    return y;
   }
 };
 
@@ -31,19 +40,12 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   shape.precision = precision_of(args);
   if (shape.m == 0 || shape.n == 0) return [](cudaStream_t) {};
 
-  const float* a = prepare.at(args.a);
-  const float* b = prepare.at(args.b);
-  const float* bias = prepare.at(args.bias);
-  const float* mask = prepare.at(args.mask);
-  float* y = prepare.at(args.y);
-  const Workspace workspace = prepare.workspace(prepare.gemm().workspace_bytes(shape));
-  const Gemm::Run run = prepare.gemm().plan(shape);
-  if (mask == nullptr) return [=](cudaStream_t stream) { run(stream, a, b, bias, y, workspace.data()); };
-  const Step pass = plan_slope_pass(prepare, shape.m, shape.n, y, Mask{mask, shape.n}, prepare.at(args.sums));
-  return [=](cudaStream_t stream) {
-    run(stream, a, b, bias, y, workspace.data());
-    pass(stream);
-  };
+  const Product product{args.a, args.b, args.bias, args.y, {}, args.sums};
+  if (args.mask.present()) {
+    const Mask mask{prepare.at<void>(args.mask), args.mask.dtype == DType::kBfloat16, shape.n};
+    return plan_sloped_product(prepare, shape, product, mask);
+  }
+  return StoredProduct(prepare, shape, product);
 }
 
 }  // namespace gradstep::cuda

@@ -23,10 +23,14 @@ struct Slope {
   Activation kind;
   const float* y;
   int64_t n;
-  __device__ float operator()(float d, int64_t row, int64_t column) const {
-    const float v = y[row * n + column];
-    if (kind == Activation::kRelu) return v > 0.f ? d : 0.f;
-    return d * slope(kind, v);
+  template <int kPack>
+  __device__ Pack<float, kPack> operator()(Pack<float, kPack> d, int64_t row, int64_t column) const {
+    const Pack<float, kPack> v = load_pack<kPack>(y + row * n + column);
+#pragma unroll
+    for (int k = 0; k < kPack; k++) {
+      d.v[k] = kind == Activation::kRelu ? (v.v[k] > 0.f ? d.v[k] : 0.f) : d.v[k] * slope(kind, v.v[k]);
+    }
+    return d;
   }
 };
 
@@ -161,7 +165,7 @@ Step mlp_grad_by_layers(Prepare& prepare, const MlpGradArgs& args) {
       const LayerGrad* const next = l > lowest ? &layers[static_cast<size_t>(l - 1)] : nullptr;
       float* const to = next != nullptr ? next->dz.in(scratch) : dx;
       layer.input(stream, dz, layer.w, nullptr, to, scratch.for_products());
-      if (layer.slope) layer.slope(stream, to, layer.below, next->dbias);
+      if (layer.slope) layer.slope(stream, to, to, layer.below, next->dbias);
     }
   };
 }

@@ -179,7 +179,7 @@ PersistentPlan<Run> persistent_plan(const Prepare& prepare, const Sequence& s, P
     return plan_with<Run, FmaProduct>(prepare, s, precision);
   }
   if (precision == Precision::kTf32) return plan_with<Run, TensorProduct<Tf32>>(prepare, s, precision);
-  return plan_with<Run, TensorProduct<Bfloat16>>(prepare, s, precision);
+  return plan_with<Run, TensorProduct<RoundedBfloat16>>(prepare, s, precision);
 }
 
 enum class TurnForm { kSteps, kPersistent };

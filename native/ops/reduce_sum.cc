@@ -1,8 +1,9 @@
 // reduceSum on the CPU: rows of adjacent elements (inner 1) in fixed lanes; otherwise whole rows of `inner` elements
 // are added up, a run of kRun at a time so that float32 sums stay short. Work is split over outer and inner, or over
-// the length where those are small, and parts are added in order.
+// the length where those are small, and parts are added in order. x is widened where it is read.
 #include "generated/args/reduce_sum.h"
 
+#include "cpu/bfloat16.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 
@@ -13,8 +14,9 @@ constexpr int64_t kRun = 64;       // rows added in one go
 constexpr int64_t kColumns = 256;  // columns a thread works on at a time
 constexpr int kMaxParts = 64;
 
+template <typename T>
 struct Reduction {
-  const float* x;  // [outer, length, inner]
+  const T* x;      // [outer, length, inner], float32 or the bits of bfloat16
   float* y;        // [outer, inner]
   float* partial;  // [parts, inner], where the length is split
   int64_t outer, length, inner;
@@ -30,8 +32,16 @@ GRADSTEP_VECTORISED void add_rows(float* __restrict y, const float* __restrict x
   }
 }
 
+GRADSTEP_VECTORISED void add_rows(float* __restrict y, const uint16_t* __restrict x, int64_t rows, int64_t stride,
+                                  int64_t n) {
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t i = 0; i < n; i++) y[i] += from_bfloat16(x[r * stride + i]);
+  }
+}
+
 // y[0..n) = Σ of `rows` rows that lie `stride` apart, n <= kColumns.
-void sum_columns(float* y, const float* x, int64_t rows, int64_t stride, int64_t n) {
+template <typename T>
+void sum_columns(float* y, const T* x, int64_t rows, int64_t stride, int64_t n) {
   float run[kColumns];
   fill(y, 0.f, n);
   for (int64_t r = 0; r < rows; r += kRun) {
@@ -41,11 +51,13 @@ void sum_columns(float* y, const float* x, int64_t rows, int64_t stride, int64_t
   }
 }
 
-void store(const Reduction& r, float* y, const float* sums, int64_t n) {
+template <typename T>
+void store(const Reduction<T>& r, float* y, const float* sums, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = (r.accumulate ? y[i] : 0.f) + r.scale * sums[i];
 }
 
-void rows(const Reduction& r) {
+template <typename T>
+void rows(const Reduction<T>& r) {
   parallel_ranges(r.outer, parts_of(r.outer * r.length, r.threads), 16, [&](int, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const float total = static_cast<float>(sum(r.x + i * r.length, r.length));
@@ -54,7 +66,8 @@ void rows(const Reduction& r) {
   });
 }
 
-void columns(const Reduction& r) {
+template <typename T>
+void columns(const Reduction<T>& r) {
   const int64_t blocks = (r.inner + kColumns - 1) / kColumns;
   // Narrower blocks where there would be fewer than threads.
   const int64_t width = blocks * r.outer >= r.threads ? kColumns : std::max<int64_t>(16, r.inner / r.threads / 16 * 16);
@@ -72,9 +85,10 @@ void columns(const Reduction& r) {
 }
 
 // Few columns and a long way down: the length is split, each part sums its own.
-void split_columns(const Reduction& r, int parts) {
+template <typename T>
+void split_columns(const Reduction<T>& r, int parts) {
   for (int64_t o = 0; o < r.outer; o++) {
-    const float* x = r.x + o * r.length * r.inner;
+    const T* x = r.x + o * r.length * r.inner;
     parallel_ranges(r.length, parts, kRun, [&](int part, int64_t begin, int64_t end) {
       sum_columns(r.partial + part * r.inner, x + begin * r.inner, end - begin, r.inner, r.inner);
     });
@@ -84,7 +98,8 @@ void split_columns(const Reduction& r, int parts) {
 }
 
 // One long row: likewise.
-void split_row(const Reduction& r, int parts) {
+template <typename T>
+void split_row(const Reduction<T>& r, int parts) {
   for (int64_t o = 0; o < r.outer; o++) {
     double sums[kMaxParts] = {};
     parallel_ranges(r.length, parts, 4096, [&](int part, int64_t begin, int64_t end) {
@@ -97,11 +112,10 @@ void split_row(const Reduction& r, int parts) {
   }
 }
 
-}  // namespace
-
-Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args) {
-  Reduction r{prepare.at(args.x), prepare.at(args.y),     nullptr,          args.outer, args.length, args.inner,
-              args.scale,         args.accumulate_y != 0, prepare.threads()};
+template <typename T>
+Step reduce(Prepare& prepare, const ReduceSumArgs& args) {
+  Reduction<T> r{prepare.at<T>(args.x),  prepare.at(args.y), nullptr, args.outer, args.length, args.inner, args.scale,
+                 args.accumulate_y != 0, prepare.threads()};
   const int parts = std::min(kMaxParts, parts_of(r.length * r.inner, r.threads));
   const bool few = r.outer < r.threads && parts > 1;
   if (r.inner == 1) {
@@ -113,6 +127,12 @@ Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args) {
     return [r, parts] { split_columns(r, parts); };
   }
   return [r] { columns(r); };
+}
+
+}  // namespace
+
+Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args) {
+  return args.x.dtype == DType::kBfloat16 ? reduce<uint16_t>(prepare, args) : reduce<float>(prepare, args);
 }
 
 }  // namespace gradstep::cpu

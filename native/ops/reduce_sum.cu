@@ -2,10 +2,11 @@
 // along `length`, depth along `outer`, each a power of two; so rows, columns and everything between use one kernel and
 // read side by side. Threads read four neighbours at a time where inner divides by four, or where inner is 1 and length
 // divides by four: then the four are added up in the end. Where that gives too few blocks, `length` is cut into slices
-// whose sums are added by a second launch. The order of additions depends on the shape and the device only.
+// whose sums are added by a second launch, in float32 as long as they are no results. The order of additions depends on
+// the shape and the device only.
 #include <algorithm>
 
-#include "cuda/pack.h"
+#include "cuda/bfloat16.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "generated/args/reduce_sum.h"
@@ -26,6 +27,7 @@ struct SumPass {
   int32_t width, height;
   float scale;
   bool accumulate;
+  bool from_narrow, to_narrow;  // x and y are stored in bfloat16
 
   int32_t depth() const { return kThreads / (width * height); }
   int64_t blocks() const { return tiles * slices * ((outer + depth() - 1) / depth()); }
@@ -37,8 +39,8 @@ __device__ inline void add_to(Pack<float, kWidth>& sum, const Pack<float, kWidth
   for (int k = 0; k < kWidth; k++) sum.v[k] += x.v[k];
 }
 
-template <int kWidth, bool kAlongLength>
-__global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const float* x, float* y) {
+template <typename T, int kWidth, bool kAlongLength>
+__global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const T* x, void* y) {
   __shared__ Pack<float, kWidth> partial[kThreads];
   const int32_t thread = threadIdx.x;
   const int32_t plane = s.width * s.height;
@@ -53,13 +55,13 @@ __global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const float* x
   if (inside) {
     const int64_t end = min((slice + 1) * s.slice_length, s.length);
     int64_t l = slice * s.slice_length + row;
-    const float* at = x + ((o * s.length + l) * s.inner + i) * kWidth;
+    const T* at = x + ((o * s.length + l) * s.inner + i) * kWidth;
     const int64_t step = s.height * s.inner * kWidth;
     for (; l + (kUnroll - 1) * s.height < end; l += kUnroll * s.height, at += kUnroll * step) {
 #pragma unroll
-      for (int k = 0; k < kUnroll; k++) add_to(sums[k], load_pack<kWidth>(at + k * step));
+      for (int k = 0; k < kUnroll; k++) add_to(sums[k], load_wide<kWidth>(at + k * step));
     }
-    for (; l < end; l += s.height, at += step) add_to(sums[0], load_pack<kWidth>(at));
+    for (; l < end; l += s.height, at += step) add_to(sums[0], load_wide<kWidth>(at));
   }
   add_to(sums[0], sums[1]);
   add_to(sums[2], sums[3]);
@@ -78,9 +80,14 @@ __global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const float* x
   } else {
     sum = partial[thread];
   }
-  float* to = y + ((o * s.slices + slice) * s.inner + i) * kResults;
+  const int64_t result = ((o * s.slices + slice) * s.inner + i) * kResults;
 #pragma unroll
   for (int k = 0; k < kResults; k++) sum.v[k] *= s.scale;
+  if (s.to_narrow) {
+    store_narrow(static_cast<Bfloat16*>(y) + result, sum);
+    return;
+  }
+  float* to = static_cast<float*>(y) + result;
   if (s.accumulate) add_to(sum, load_pack<kResults>(to));
   store_pack(to, sum);
 }
@@ -105,6 +112,8 @@ SumPass plan_pass(const SumShape& shape, int multiprocessors) {
   pass.slice_length = pass.length;
   pass.scale = shape.scale;
   pass.accumulate = shape.accumulate;
+  pass.from_narrow = shape.x == DType::kBfloat16;
+  pass.to_narrow = shape.y == DType::kBfloat16;
   // A second launch takes as long as some rounds of loads.
   if (pass.length <= kRounds * kUnroll * pass.height) return pass;
   const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
@@ -114,41 +123,48 @@ SumPass plan_pass(const SumShape& shape, int multiprocessors) {
     pass.slice_length = (pass.length + slices - 1) / slices;
     pass.slices = (pass.length + pass.slice_length - 1) / pass.slice_length;
     pass.scale = 1.f;
-    pass.accumulate = false;
+    pass.accumulate = pass.to_narrow = false;
   }
   return pass;
 }
 
-void launch_pass(cudaStream_t stream, const SumPass& pass, const float* x, float* y) {
+template <typename T>
+void launch_pass_of(cudaStream_t stream, const SumPass& pass, const void* x, void* y) {
   const auto kernel =
-      pass.along_length ? sum_kernel<4, true> : (pass.wide ? sum_kernel<4, false> : sum_kernel<1, false>);
-  launch_cooperating(stream, kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, x, y);
+      pass.along_length ? sum_kernel<T, 4, true> : (pass.wide ? sum_kernel<T, 4, false> : sum_kernel<T, 1, false>);
+  launch_cooperating(stream, kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, static_cast<const T*>(x),
+                     y);
+}
+
+void launch_pass(cudaStream_t stream, const SumPass& pass, const void* x, void* y) {
+  (pass.from_narrow ? launch_pass_of<Bfloat16> : launch_pass_of<float>)(stream, pass, x, y);
 }
 
 }  // namespace
 
 SumRun plan_sum(Prepare& prepare, const SumShape& shape, size_t workspace_offset) {
-  if (shape.outer == 0 || shape.inner == 0) return [](cudaStream_t, const float*, float*) {};
+  if (shape.outer == 0 || shape.inner == 0) return [](cudaStream_t, const void*, void*) {};
   const SumPass first = plan_pass(shape, prepare.multiprocessors());
-  if (first.slices == 1)
-    return [=](cudaStream_t stream, const float* x, float* y) { launch_pass(stream, first, x, y); };
+  if (first.slices == 1) return [=](cudaStream_t stream, const void* x, void* y) { launch_pass(stream, first, x, y); };
 
   const size_t bytes = static_cast<size_t>(shape.outer * first.slices * shape.inner) * sizeof(float);
   const size_t offset = (workspace_offset + 15) / 16 * 16;
   const Workspace workspace = prepare.workspace(offset + bytes);
   // Told that there are no multiprocessors to fill, the second pass is not cut again.
-  const SumPass second = plan_pass({shape.outer, first.slices, shape.inner, shape.scale, shape.accumulate}, 0);
-  return [=](cudaStream_t stream, const float* x, float* y) {
-    float* partial = reinterpret_cast<float*>(static_cast<char*>(workspace.data()) + offset);
+  const SumPass second =
+      plan_pass({shape.outer, first.slices, shape.inner, shape.scale, shape.accumulate, DType::kFloat32, shape.y}, 0);
+  return [=](cudaStream_t stream, const void* x, void* y) {
+    void* partial = static_cast<char*>(workspace.data()) + offset;
     launch_pass(stream, first, x, partial);
     launch_pass(stream, second, partial, y);
   };
 }
 
 Step reduce_sum(Prepare& prepare, const ReduceSumArgs& args) {
-  const float* x = prepare.at(args.x);
+  const void* x = prepare.at<char>(args.x);
   float* y = prepare.at(args.y);
-  const SumRun run = plan_sum(prepare, {args.outer, args.length, args.inner, args.scale, args.accumulate_y != 0});
+  const SumRun run =
+      plan_sum(prepare, {args.outer, args.length, args.inner, args.scale, args.accumulate_y != 0, args.x.dtype});
   return [=](cudaStream_t stream) { run(stream, x, y); };
 }
 

@@ -12,12 +12,13 @@ namespace gradstep::cuda {
 struct SumShape {
   int64_t outer, length, inner;
   float scale;
-  bool accumulate;  // y += …
+  bool accumulate;                                 // y += …; only in float32
+  DType x = DType::kFloat32, y = DType::kFloat32;  // or bfloat16
 };
 
 // Launches y = scale * sum of x over the middle; both begin at multiples of 16 bytes. It may use the step's workspace,
 // from byte `workspace_offset` on.
-using SumRun = std::function<void(cudaStream_t, const float* x, float* y)>;
+using SumRun = std::function<void(cudaStream_t, const void* x, void* y)>;
 SumRun plan_sum(Prepare& prepare, const SumShape& shape, size_t workspace_offset = 0);
 
 }  // namespace gradstep::cuda

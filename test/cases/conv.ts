@@ -29,14 +29,14 @@ function axesOf(g: ConvWindow, count: number): Axis[] {
   ].slice(3 - count);
 }
 
-function outputShape(x: Numbers, w: Numbers, g: ConvWindow): number[] {
+export function outputShape(x: Numbers, w: Numbers, g: ConvWindow): number[] {
   const axes = axesOf(g, x.length - 2);
   const along = axes.map((a, i) => windowOutput(x[i + 1]!, w[i]!, a.stride, a.dilation, a.before + a.after));
   return [x[0]!, ...along, w.at(-1)!];
 }
 
 /** Calls visit(position in x, in w, in y) for every product of the convolution. */
-function products(x: Numbers, w: Numbers, g: ConvWindow, visit: (x: number, w: number, y: number) => void): void {
+export function products(x: Numbers, w: Numbers, g: ConvWindow, visit: (x: number, w: number, y: number) => void): void {
   const axes = axesOf(g, x.length - 2);
   const y = outputShape(x, w, g);
   const taps = [...indices(w.slice(0, -2))];

@@ -18,6 +18,8 @@ import { cases as clipByValue } from './clip_by_value.js';
 import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
 import { cases as conv } from './conv.js';
+import { cases as convNarrow } from './conv_narrow.js';
+import { cases as convNarrowWays } from './conv_narrow_ways.js';
 import { cases as crop } from './crop.js';
 import { cases as cumulativeSum } from './cumulative_sum.js';
 import { cases as dense } from './dense.js';
@@ -32,6 +34,7 @@ import { cases as logSoftmax } from './log_softmax.js';
 import { cases as lstm } from './lstm.js';
 import { cases as map } from './map.js';
 import { cases as matmul } from './matmul.js';
+import { cases as matmulNarrow } from './matmul_narrow.js';
 import { cases as maxPool } from './max_pool.js';
 import { cases as metricSum } from './metric_sum.js';
 import { cases as mlp } from './mlp.js';
@@ -54,6 +57,7 @@ import { cases as softmax } from './softmax.js';
 import { cases as softmaxCrossEntropy } from './softmax_cross_entropy.js';
 import { cases as stepCount } from './step_count.js';
 import { cases as targetRank } from './target_rank.js';
+import { cases as toBfloat16 } from './to_bfloat16.js';
 import { cases as topMask } from './top_mask.js';
 import { cases as transpose } from './transpose.js';
 import { cases as weightDecay } from './weight_decay.js';
@@ -74,6 +78,8 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   columnSums,
   concat,
   conv,
+  convNarrow,
+  convNarrowWays,
   crop,
   cumulativeSum,
   dense,
@@ -88,6 +94,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   lstm,
   map,
   matmul,
+  matmulNarrow,
   maxPool,
   metricSum,
   mlp,
@@ -110,6 +117,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   softmaxCrossEntropy,
   stepCount,
   targetRank,
+  toBfloat16,
   topMask,
   transpose,
   weightDecay,

@@ -33,7 +33,7 @@ function simple(m: number, k: number, n: number, ta: boolean, tb: boolean): OpCa
 }
 
 /** op(a)·op(b) of rounded operands. They are given, so they round the same everywhere; sums are in float32. */
-function rounded(
+export function rounded(
   precision: Rounded,
   m: number,
   k: number,
@@ -63,7 +63,7 @@ function rounded(
 }
 
 /** Masked by what holds numbers above and below 0, zeros of both signs and a NaN; and the sums of what is left. */
-function masked(
+export function masked(
   m: number,
   k: number,
   n: number,

@@ -117,6 +117,18 @@ TEST(deterministic_never_measures) {
   EXPECT_EQUAL(plan(kShape, true).algorithm, 0);
 }
 
+TEST(products_of_other_types_are_others) {
+  fresh();
+  propose({{3e-6, kRight}, {1e-6, kRight}});
+  GemmShape shapes[3] = {{3, 5, 7, false, true, false, false}, {}, {}};
+  shapes[0].precision = Precision::kBfloat16;
+  shapes[1] = shapes[2] = shapes[0];
+  shapes[1].operands = shapes[2].operands = shapes[2].result = DType::kBfloat16;
+  for (const bool again : {false, true}) {
+    for (const GemmShape& s : shapes) EXPECT_EQUAL(see(s).launches == 0, again);
+  }
+}
+
 TEST(a_choice_is_remembered) {
   const std::string folder = fresh();
   propose({{3e-6, kRight}, {1e-6, kRight}});

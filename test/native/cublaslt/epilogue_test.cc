@@ -36,6 +36,44 @@ TEST(one_whose_transposed_operands_are_strided_is_seen_as_well) {
   }
 }
 
+// What the library does not round has no excuse.
+TEST(one_of_operands_in_bfloat16_is_seen_as_in_float32) {
+  for (const Epilogue epilogue : kEpilogues) {
+    fresh();
+    propose({{4e-6, kRight}, {1e-6, kRough}, {2e-6, kRight}});
+    GemmShape s = layer(epilogue);
+    s.precision = Precision::kBfloat16;
+    EXPECT_EQUAL(see(s).algorithm, 1);
+    s.operands = DType::kBfloat16;
+    EXPECT_EQUAL(see(s).algorithm, 2);
+    s.transpose_a = s.transpose_b = true;
+    EXPECT_EQUAL(see(s).algorithm, 2);
+    const std::pair<Epilogue, FakeResult> wrong[] = {{Epilogue::kNone, kOtherSums},
+                                                     {Epilogue::kRelu, kBitsOfZeros},
+                                                     {Epilogue::kGelu, kRough},
+                                                     {Epilogue::kReluSlope, kOtherSums},
+                                                     {Epilogue::kGeluSlope, kOtherSums}};
+    for (const auto& [of, result] : wrong) {
+      if (of != epilogue) continue;
+      fresh();
+      propose({{4e-6, kRight}, {1e-6, result}, {2e-6, kRight}});
+      EXPECT_EQUAL(see(s).algorithm, 2);
+    }
+  }
+}
+
+TEST(one_whose_result_is_bfloat16_is_seen_up_to_its_rounding) {
+  for (const FakeResult result : {kRight, kBitsOfZeros, kOtherBits, kWrong}) {
+    fresh();
+    propose({{4e-6, kRight}, {1e-6, result}, {2e-6, kRight}});
+    GemmShape s = layer(Epilogue::kRelu);
+    s.bias = false;
+    s.precision = Precision::kBfloat16;
+    s.operands = s.result = DType::kBfloat16;
+    EXPECT_EQUAL(see(s).algorithm, result == kRight ? 1 : 2);
+  }
+}
+
 TEST(an_epilogue_is_seen_even_if_there_is_one_algorithm) {
   for (const Epilogue epilogue : kEpilogues) {
     for (const FakeResult result : {kRight, kRough, kRefused}) {

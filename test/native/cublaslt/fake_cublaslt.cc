@@ -65,6 +65,7 @@ cublasStatus_t let_go(const char* call, Handle handle) {
 
 // cuBLASLt's objects are opaque: ours are keyed by the handles that are given out.
 struct Matrix {
+  cudaDataType type;  // float32 or bfloat16
   uint64_t rows, columns;
   int64_t ld;
   int32_t batch = 1;
@@ -88,9 +89,25 @@ const Operation& operation(cublasLtMatmulDesc_t handle) { return *reinterpret_ca
 
 uint64_t rows_of(const Matrix& m, bool transposed) { return transposed ? m.columns : m.rows; }
 uint64_t columns_of(const Matrix& m, bool transposed) { return transposed ? m.rows : m.columns; }
-float at(const float* data, const Matrix& m, bool transposed, uint64_t row, uint64_t column) {
+// Number of a matrix, counted in memory; and of one of several.
+float number(const void* data, const Matrix& m, uint64_t place) {
+  if (m.type == CUDA_R_32F) return static_cast<const float*>(data)[place];
+  float x = 0;
+  memcpy(reinterpret_cast<char*>(&x) + 2, static_cast<const char*>(data) + 2 * place, 2);
+  return x;
+}
+void put(void* data, const Matrix& m, uint64_t place, double value) {
+  float x = static_cast<float>(value);
+  if (m.type == CUDA_R_32F) {
+    static_cast<float*>(data)[place] = x;
+  } else {
+    x = rounded(x, CUBLAS_COMPUTE_32F_FAST_16BF);
+    memcpy(static_cast<char*>(data) + 2 * place, reinterpret_cast<const char*>(&x) + 2, 2);
+  }
+}
+float at(const void* data, const Matrix& m, bool transposed, int64_t batch, uint64_t row, uint64_t column) {
   const uint64_t r = transposed ? column : row, c = transposed ? row : column;
-  return data[c * static_cast<uint64_t>(m.ld) + r];
+  return number(data, m, static_cast<uint64_t>(batch * m.stride) + c * static_cast<uint64_t>(m.ld) + r);
 }
 
 bool transposed(const Operation& op, cublasLtMatmulDescAttributes_t which) {
@@ -102,6 +119,9 @@ bool fits(const Operation& op, const Matrix& a, const Matrix& b, const Matrix& d
   for (const Matrix& m : {a, b, d}) {
     if (m.ld < static_cast<int64_t>(m.rows) || m.batch != d.batch) return false;
   }
+  // As the table of types under cublasLtMatmul has it.
+  if (a.type != b.type || (a.type == CUDA_R_32F && d.type != CUDA_R_32F)) return false;
+  if (a.type == CUDA_R_16BF && op.compute != CUBLAS_COMPUTE_32F) return false;
   return columns_of(a, ta) == rows_of(b, tb) && rows_of(a, ta) == d.rows && columns_of(b, tb) == d.columns;
 }
 
@@ -148,6 +168,8 @@ struct Finish {
     const auto aligned = [](const void* p) { return p != nullptr && reinterpret_cast<uintptr_t>(p) % 16 == 0; };
     if (!known || ((bias || sums) && vector == nullptr)) return false;
     if (sums && d.batch != 1) return false;
+    // They would be of its type, which nobody here means.
+    if (d.type != CUDA_R_32F && (bias || sums || gelu_slope || (aux && gelu))) return false;
     if (!aux) return address == nullptr && ld == 0;
     const int64_t multiple = relu || relu_slope ? 128 : 8;
     return aligned(address) && ld % multiple == 0 && ld >= static_cast<int64_t>(d.rows) && d.batch == 1;
@@ -239,8 +261,8 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, uint64_t rows,
                                           uint64_t columns, int64_t ld) {
   GRADSTEP_MAY_FAIL;
-  if (type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
-  give(layout, new Matrix{rows, columns, ld, 1, 0});
+  if (type != CUDA_R_32F && type != CUDA_R_16BF) return CUBLAS_STATUS_NOT_SUPPORTED;
+  give(layout, new Matrix{type, rows, columns, ld, 1, 0});
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -283,13 +305,13 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
 
 // No algorithm for products of 13 terms, so that this can be tried.
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
-                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
                                               cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference,
                                               int wanted, cublasLtMatmulHeuristicResult_t results[], int* found) {
   GRADSTEP_MAY_FAIL;
   *found = 0;
   const Operation& op = operation(desc);
-  if (!fits(op, matrix(a), matrix(b), matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!fits(op, matrix(a), matrix(b), matrix(d)) || matrix(c).type != matrix(d).type) return CUBLAS_STATUS_INVALID_VALUE;
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA);
   const Finish finish(op);
   if (!finish.is_described(matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
@@ -338,33 +360,31 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   if (!finish.is_described(md)) return CUBLAS_STATUS_INVALID_VALUE;
   std::vector<double> sums(md.rows);
   for (int64_t batch = 0; batch < md.batch; batch++) {
-    const float* from_a = static_cast<const float*>(a) + batch * ma.stride;
-    const float* from_b = static_cast<const float*>(b) + batch * mb.stride;
-    const float* from_c = static_cast<const float*>(c) + batch * md.stride;
-    float* to = static_cast<float*>(d) + batch * md.stride;
     for (uint64_t j = 0; j < md.columns; j++) {
       for (uint64_t i = 0; i < md.rows; i++) {
         double sum = 0;
         for (uint64_t p = 0; p < columns_of(ma, ta); p++) {
-          const float x = rounded(at(from_a, ma, ta, i, p), op.compute);
-          sum += static_cast<double>(x) * rounded(at(from_b, mb, tb, p, j), op.compute);
+          const float x = rounded(at(a, ma, ta, batch, i, p), op.compute);
+          sum += static_cast<double>(x) * rounded(at(b, mb, tb, batch, p, j), op.compute);
         }
         double y = *static_cast<const float*>(alpha) * sum;
-        const uint64_t place = j * static_cast<uint64_t>(md.ld) + i;
-        if (*static_cast<const float*>(beta) != 0.f) y += *static_cast<const float*>(beta) * from_c[place];
+        const uint64_t place = static_cast<uint64_t>(batch * md.stride) + j * static_cast<uint64_t>(md.ld) + i;
+        if (*static_cast<const float*>(beta) != 0.f) y += *static_cast<const float*>(beta) * number(c, md, place);
         y = finish.of(y, i, j, algorithm.result);
-        to[place] = static_cast<float>(y);
+        put(d, md, place, y);
         if (!finish.of_a) sums[i] += y;
       }
     }
   }
   for (uint64_t i = 0; finish.of_a && i < md.rows; i++) {
-    for (uint64_t p = 0; p < columns_of(ma, ta); p++) sums[i] += at(static_cast<const float*>(a), ma, ta, i, p);
+    for (uint64_t p = 0; p < columns_of(ma, ta); p++) sums[i] += at(a, ma, ta, 0, i, p);
   }
   if (algorithm.result == kOtherSums) std::reverse(sums.begin(), sums.end());
   if (finish.sums) std::copy(sums.begin(), sums.end(), finish.vector);
-  if (algorithm.result == kWrong)
-    static_cast<float*>(d)[(md.columns - 1) * static_cast<uint64_t>(md.ld) + md.rows - 1] += 1;
+  if (algorithm.result == kWrong) {
+    const uint64_t place = (md.columns - 1) * static_cast<uint64_t>(md.ld) + md.rows - 1;
+    put(d, md, place, number(d, md, place) + 1);
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 

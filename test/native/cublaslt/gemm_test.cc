@@ -50,11 +50,38 @@ double gelu_slope(double z) { return (gelu(z + 1e-5) - gelu(z - 1e-5)) / 2e-5; }
 
 bool near(double got, double expected) { return std::abs(got - expected) <= 1e-6 * (1 + std::abs(expected)); }
 
+// As it is stored, in float32 or bfloat16.
+class Matrix {
+ public:
+  Matrix(const std::vector<float>& numbers, DType type) : is_narrow_(type == DType::kBfloat16), wide_(numbers) {
+    for (const float x : numbers) {
+      const float short_x = rounded(x, Precision::kBfloat16);
+      uint16_t half;
+      memcpy(&half, reinterpret_cast<const char*>(&short_x) + 2, 2);
+      narrow_.push_back(half);
+    }
+  }
+  void* data() { return is_narrow_ ? static_cast<void*>(narrow_.data()) : wide_.data(); }
+  float operator[](int64_t i) const {
+    const auto at = static_cast<size_t>(i);
+    if (!is_narrow_) return wide_[at];
+    float x = 0;
+    memcpy(reinterpret_cast<char*>(&x) + 2, &narrow_[at], 2);
+    return x;
+  }
+
+ private:
+  bool is_narrow_;
+  std::vector<float> wide_;
+  std::vector<uint16_t> narrow_;
+};
+
 void fail(const GemmShape& s, const char* what, int64_t row, int64_t column, double got, double expected) {
   failures++;
   printf("[%d, %d, %d] transposed %d %d, bias %d, epilogue %d, aux %d, sums %d, accumulate %d, batch %d: ",
          static_cast<int>(s.m), static_cast<int>(s.n), static_cast<int>(s.k), s.transpose_a, s.transpose_b, s.bias,
          static_cast<int>(s.epilogue), s.aux, s.sums, s.accumulate, static_cast<int>(s.batch));
+  if (s.has_narrow_operands()) printf("stored in bfloat16%s: ", s.has_narrow_result() ? ", and c" : "");
   printf("%s[%d, %d] is %g, must be %g\n", what, static_cast<int>(row), static_cast<int>(column), got, expected);
 }
 
@@ -64,15 +91,21 @@ void compare(Gemm& gemm, const GemmShape& s) {
   const int64_t others = s.batch - 1;
   const int64_t rows_b = s.transpose_b ? s.n : s.k, row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
   const auto operand = [&](float x) { return rounded(x, s.precision); };
-  const std::vector<float> a = numbers(static_cast<size_t>(others * s.stride_a + s.m * s.k), 1),
-                           b = numbers(static_cast<size_t>(others * s.stride_b + rows_b * row_b), 2);
+  Matrix a(numbers(static_cast<size_t>(others * s.stride_a + s.m * s.k), 1), s.operands),
+      b(numbers(static_cast<size_t>(others * s.stride_b + rows_b * row_b), 2), s.operands),
+      c(numbers(static_cast<size_t>(s.batch * s.m * s.n), 4), s.result);
   const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
-  const std::vector<float> before = numbers(static_cast<size_t>(s.batch * s.m * s.n), 4);
+  const Matrix before = c;
+  // Half of its last bit is what storing in bfloat16 may make of a result.
+  const auto stored = [&](double got, double expected) {
+    const double last = s.has_narrow_result() ? std::ldexp(std::abs(expected), -8) : 0;
+    return std::abs(got - expected) <= last + 1e-6 * (1 + std::abs(expected));
+  };
   const bool of_relu = s.epilogue == Epilogue::kRelu || s.epilogue == Epilogue::kReluSlope;
   const int64_t aux_bytes = of_relu ? (s.n + 127) / 128 * 16 : s.n * 4;
   constexpr size_t kGuard = 16;
   const std::vector<float> in_aux = numbers(static_cast<size_t>(s.m * aux_bytes / 4) + 2 * kGuard, 5);
-  std::vector<float> c = before, aux = in_aux, sums(static_cast<size_t>(s.n));
+  std::vector<float> aux = in_aux, sums(static_cast<size_t>(s.n));
   std::vector<char> workspace(gemm.workspace_bytes(s));
   float* const from_aux = aux.data() + kGuard;
   gemm.plan(s)(nullptr, a.data(), b.data(), s.bias ? bias.data() : nullptr, c.data(), workspace.data(),
@@ -92,9 +125,9 @@ void compare(Gemm& gemm, const GemmShape& s) {
       for (int64_t p = 0; p < s.k; p++) {
         const int64_t in_a = one * s.stride_a + (s.transpose_a ? p * s.m + i : i * s.k + p);
         const int64_t in_b = one * s.stride_b + (s.transpose_b ? j * row_b + p : p * row_b + j);
-        y += static_cast<double>(operand(a[static_cast<size_t>(in_a)])) * operand(b[static_cast<size_t>(in_b)]);
+        y += static_cast<double>(operand(a[in_a])) * operand(b[in_b]);
       }
-      if (s.accumulate) y += before[static_cast<size_t>(row * s.n + j)];
+      if (s.accumulate) y += before[row * s.n + j];
       if (s.aux && of_relu && bit(i, j) != (y > 0)) return fail(s, "bit", row, j, bit(i, j), y > 0);
       if (s.aux && !of_relu && !near(before_gelu(i, j), y)) return fail(s, "aux", row, j, before_gelu(i, j), y);
       if (s.epilogue == Epilogue::kRelu) y = std::max(y, 0.0);
@@ -102,14 +135,14 @@ void compare(Gemm& gemm, const GemmShape& s) {
       if (s.epilogue == Epilogue::kReluSlope) y = bit(i, j) ? y : 0;
       if (s.epilogue == Epilogue::kGeluSlope) y *= gelu_slope(before_gelu(i, j));
       if (s.epilogue != Epilogue::kNone) totals[static_cast<size_t>(j)] += y;
-      const float got = c[static_cast<size_t>(row * s.n + j)];
-      if (!near(got, y)) return fail(s, "c", row, j, got, y);
+      const float got = c[row * s.n + j];
+      if (!stored(got, y)) return fail(s, "c", row, j, got, y);
     }
   }
   // Behind no epilogue they are op(b)'s, of what was not rounded.
   for (int64_t j = 0; j < (s.epilogue == Epilogue::kNone ? s.n : 0); j++) {
     for (int64_t p = 0; p < s.k; p++) {
-      totals[static_cast<size_t>(j)] += b[static_cast<size_t>(s.transpose_b ? j * row_b + p : p * row_b + j)];
+      totals[static_cast<size_t>(j)] += b[s.transpose_b ? j * row_b + p : p * row_b + j];
     }
   }
   for (int64_t j = 0; j < (s.sums ? s.n : 0); j++) {
@@ -235,6 +268,39 @@ int run() {
       }
     }
   }
+  for (const auto& [m, n, k] : shapes) {
+    for (int bits = 0; bits < 64; bits++) {
+      GemmShape s{m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, false};
+      if ((bits & 8) != 0) s.row_b = (s.transpose_b ? k : n) + 3;
+      if ((bits & 16) != 0) {
+        s.batch = 2;
+        s.stride_a = m * k;
+      }
+      s.precision = Precision::kBfloat16;
+      s.operands = DType::kBfloat16;
+      if ((bits & 32) != 0) s.result = DType::kBfloat16;
+      compare(*gemm, s);
+      products++;
+    }
+    for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kRelu, Epilogue::kGelu, Epilogue::kReluSlope,
+                                    Epilogue::kGeluSlope}) {
+      for (int bits = 0; bits < 16; bits++) {
+        GemmShape s{m, 8 * n, k, (bits & 1) != 0, (bits & 2) != 0, false, false, epilogue};
+        const bool forward = epilogue == Epilogue::kRelu || epilogue == Epilogue::kGelu, with = (bits & 4) != 0;
+        s.bias = s.aux = forward && with;
+        s.sums = !forward && with;
+        s.precision = Precision::kBfloat16;
+        s.operands = DType::kBfloat16;
+        if ((bits & 8) != 0) s.result = DType::kBfloat16;
+        // The library has these beside float32 only.
+        const bool is_there = !s.has_narrow_result() || !(s.bias || s.sums || epilogue == Epilogue::kGeluSlope);
+        if (gemm->supports(s) != is_there) fail(s, "supported", 0, 0, !is_there, is_there);
+        if (!is_there) continue;
+        compare(*gemm, s);
+        products++;
+      }
+    }
+  }
   const GemmShape unknown{2, 3, 13, false, false, false, false};
   expect_error(*gemm, unknown, "ERR_DEVICE_UNAVAILABLE", "no algorithm for a product of [2, 13] and [13, 3]");
   const auto expect_refused = [&](const char* message, const auto& change) {
@@ -265,6 +331,8 @@ int run() {
     s.sums = true;
     s.epilogue = Epilogue::kGelu;
   });
+  expect_refused("multiply bfloat16 in another precision", [](GemmShape& s) { s.operands = DType::kBfloat16; });
+  expect_refused("make bfloat16 of float32", [](GemmShape& s) { s.result = DType::kBfloat16; });
   for (const bool sums : {false, true}) {
     expect_refused("one of several", [&](GemmShape& s) {
       s.batch = 2;

@@ -19,7 +19,7 @@ struct Size {
 };
 
 Cuts cuts(const std::vector<TileSize>& tiles, Size size, int multiprocessors) {
-  Product product{};
+  ConvProduct product{};
   product.m = size.m;
   product.n = size.n;
   product.k = size.k;
@@ -34,11 +34,11 @@ Names names(const std::vector<NamedCut>& list) {
 }
 
 Names of_result(Size size, int multiprocessors = 132, int width = 4, bool deep = false) {
-  return names(cuts(tiles_for<TensorTiles<Bfloat16>>(width, deep), size, multiprocessors).of_long_result());
+  return names(cuts(tiles_for<TensorTiles<RoundedBfloat16>>(width, deep), size, multiprocessors).of_long_result());
 }
 
 Names of_sum(Size size, int multiprocessors = 132) {
-  return names(cuts(tiles_for<TensorTiles<Bfloat16>>(4, false), size, multiprocessors).of_long_sum());
+  return names(cuts(tiles_for<TensorTiles<RoundedBfloat16>>(4, false), size, multiprocessors).of_long_sum());
 }
 
 bool has(const Names& list, const std::string& name) { return std::find(list.begin(), list.end(), name) != list.end(); }
@@ -94,6 +94,24 @@ TEST(conv_cuts_a_long_sum_fills_the_device_once_or_twice) {
   EXPECT(has(of_sum({4096, 2048, 1 << 20}, 1 << 20), "tile 128x64 in 2 slices"));
 }
 
+TEST(conv_cuts_channels_are_read_as_many_at_a_time_as_both_operands_let) {
+  const auto widths = [](const Widths& w) { return std::to_string(w.a) + " " + std::to_string(w.b); };
+  using Rounded = TensorTiles<RoundedBfloat16>;
+  using Stored = TensorTiles<StoredBfloat16>;
+  EXPECT_EQUAL(widths(widths_of<Rounded>(16, 20)), "4 4");
+  EXPECT_EQUAL(widths(widths_of<Rounded>(3, 20)), "1 4");
+  EXPECT_EQUAL(widths(widths_of<Rounded>(16, 35)), "1 1");
+  EXPECT_EQUAL(widths(widths_of<Stored>(16, 32)), "8 8");
+  EXPECT_EQUAL(widths(widths_of<Stored>(16, 20)), "4 4");
+  EXPECT_EQUAL(widths(widths_of<Stored>(3, 32)), "1 8");
+  EXPECT_EQUAL(widths(widths_of<Stored>(3, 20)), "1 1");
+  // Channels of bfloat16 that do not divide by eight have one tile.
+  const auto count = [](int width, bool deep) { return tiles_for<Stored>(width, deep).size(); };
+  EXPECT_EQUAL(count(8, false), size_t{5});
+  EXPECT_EQUAL(count(4, true), size_t{1});
+  EXPECT_EQUAL(count(1, false), size_t{1});
+}
+
 // What test/conv_ways.spec.ts asks for on the emulated device is there to be taken.
 TEST(conv_cuts_of_the_cases_that_take_every_way) {
   constexpr int kEmulated = 4;
@@ -109,6 +127,19 @@ TEST(conv_cuts_of_the_cases_that_take_every_way) {
   EXPECT(has(of_result({81, 33, 288}, kEmulated, 1), "tile 64x32 in 2 slices"));
   EXPECT(has(of_result({272, 16, 144}, kEmulated), "tile 256x16"));
   EXPECT(has(of_sum({144, 16, 272}, kEmulated), "tile 256x16 in 2 slices"));
+
+  const auto stored = tiles_for<TensorTiles<StoredBfloat16>>(8, false);
+  const auto result = [&](Size size) { return names(cuts(stored, size, kEmulated).of_long_result()); };
+  const auto sum = [&](Size size) { return names(cuts(stored, size, kEmulated).of_long_sum()); };
+  for (const char* tile : {"tile 128x64", "tile 64x64", "tile 128x32", "tile 64x32"}) {
+    EXPECT(has(result({195, 40, 288}), tile));
+    EXPECT(has(result({195, 32, 360}), tile));
+    EXPECT(has(sum({288, 40, 195}), tile));
+  }
+  EXPECT(has(result({195, 40, 288}), "tile 128x64 in 2 slices"));
+  EXPECT(has(result({195, 32, 360}), "tile 128x64 in 2 slices"));
+  EXPECT(has(result({272, 16, 144}), "tile 256x16"));
+  EXPECT(has(sum({144, 16, 272}), "tile 256x16 in 2 slices"));
 }
 
 }  // namespace gradstep::test

@@ -152,6 +152,48 @@ __global__ void block_at_an_odd_place(float* x) {
   x[threadIdx.x] = static_cast<float>(block[0]);
 }
 
+// Blocks of four numbers in reverse, every second one zeros, in two groups of copies.
+template <bool kWaits>
+__global__ void copy_in_reverse(float* x) {
+  __shared__ __align__(16) float tile[kThreads];
+  for (int half = 0; half < 2; half++) {
+    const int at = half * kThreads / 2 + 4 * static_cast<int>(threadIdx.x);
+    if (threadIdx.x < kThreads / 8) copy_async<16>(&tile[at], &x[at], threadIdx.x % 2 == 0);
+    commit_copies();
+  }
+  await_copies<1>();
+  __syncthreads();
+  if (threadIdx.x < kThreads / 2) x[kThreads / 2 - 1 - threadIdx.x] = tile[threadIdx.x];
+  if (kWaits) await_copies<0>();
+  __syncthreads();
+  if (threadIdx.x >= kThreads / 2) x[kThreads + kThreads / 2 - 1 - threadIdx.x] = tile[threadIdx.x];
+  __syncthreads();
+  await_copies<0>();
+}
+
+// What a copy will overwrite is gone when it begins.
+__global__ void copy_over_what_is_read(float* x) {
+  __shared__ __align__(16) float tile[4];
+  if (threadIdx.x < 4) tile[threadIdx.x] = 1.f;
+  __syncthreads();
+  if (threadIdx.x == 0) copy_async<4>(&tile[0], &x[8], true);
+  __syncthreads();
+  if (threadIdx.x < 4) x[threadIdx.x] = tile[threadIdx.x];
+  await_copies<0>();
+  commit_copies();
+  await_copies<0>();
+}
+
+__global__ void copy_nobody_waits_for(float* x) {
+  __shared__ __align__(16) float tile[4];
+  if (threadIdx.x == 3) copy_async<16>(tile, x, true);
+}
+
+__global__ void copy_from_an_odd_place(float* x) {
+  __shared__ __align__(16) float tile[4];
+  copy_async<16>(tile, x + 1, true);
+}
+
 __global__ void store_after_end(float* x) { x[kThreads + (threadIdx.x == 5 ? 0 : -1)] = 1.f; }
 __global__ void store_before_begin(float* x) { x[static_cast<int>(threadIdx.x) - 1] = 1.f; }
 __global__ void read_far_away(float* x) { x[threadIdx.x] = x[threadIdx.x + 5000]; }
@@ -315,6 +357,11 @@ int main_of_test() {
   print("blocks of rows", cooperating(blocks_of_rows<false>, 0, 32), ",");
   print("blocks of rows, transposed", cooperating(blocks_of_rows<true>, 0, 32), ",");
   print("rounding", plain(round_operands), ",");
+  print("copies beside the thread", cooperating(copy_in_reverse<true>), ",");
+  print("copy that is read too early", cooperating(copy_in_reverse<false>), ",");
+  print("copy over what is read", cooperating(copy_over_what_is_read), ",");
+  print("copy nobody waits for", cooperating(copy_nobody_waits_for), ",");
+  print("copy from an odd place", cooperating(copy_from_an_odd_place), ",");
   print("product in half a warp", cooperating(product_in_half_a_warp, 0, 32), ",");
   print("block at an odd place", cooperating(block_at_an_odd_place, 0, 32), ",");
   print("store after the end", plain(store_after_end), ",");

@@ -12,6 +12,7 @@
 #include <functional>
 #include <vector>
 
+#include "copies.h"
 #include "emulation.h"
 #include "races.h"
 #include "tensor_core.h"

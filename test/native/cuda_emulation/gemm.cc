@@ -5,9 +5,11 @@
 #include "cuda/gemm.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "calls.h"
+#include "core/program.h"
 #include "cuda/check.h"
 #include "device_memory.h"
 #include "machine.h"
@@ -53,8 +55,35 @@ float finished(const GemmShape& s, float z, void* aux, int64_t j) {
   return z;
 }
 
+// Numbers as float32: where they are, or in `copy`.
+const float* wide(const void* from, int64_t count, DType type, std::vector<float>& copy) {
+  if (type == DType::kFloat32) return static_cast<const float*>(from);
+  copy.resize(static_cast<size_t>(count));
+  for (size_t i = 0; i < copy.size(); i++) {
+    const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t*>(from)[i]) << 16;
+    memcpy(&copy[i], &bits, sizeof bits);
+  }
+  return copy.data();
+}
+
+int64_t span_a(const GemmShape& s) { return s.m * s.k; }
+int64_t span_b(const GemmShape& s) {
+  const int64_t rows = s.transpose_b ? s.n : s.k, columns = s.transpose_b ? s.k : s.n;
+  return s.row_b != 0 ? (rows - 1) * s.row_b + columns : rows * columns;
+}
+
 void multiply(const GemmShape& s, bool backward, const GemmOperands& o) {
-  std::vector<float> row(static_cast<size_t>(s.n));
+  std::vector<float> copy_a, copy_b, copy_c, row(static_cast<size_t>(s.n));
+  const float *const a = wide(o.a, span_a(s), s.operands, copy_a), *const b = wide(o.b, span_b(s), s.operands, copy_b);
+  const float* const before = wide(o.c, s.m * s.n, s.result, copy_c);
+  const auto store = [&](int64_t at, float y) {
+    if (s.has_narrow_result()) {
+      y = rounded(y, Precision::kBfloat16);
+      memcpy(static_cast<uint16_t*>(o.c) + at, reinterpret_cast<const char*>(&y) + 2, 2);
+    } else {
+      static_cast<float*>(o.c)[at] = y;
+    }
+  };
   const auto operand = [&](float x) { return rounded(x, s.precision); };
   const int64_t row_b = s.row_b != 0 ? s.row_b : s.transpose_b ? s.k : s.n;
   if (s.sums) std::fill(o.sums, o.sums + s.n, 0.f);
@@ -62,22 +91,22 @@ void multiply(const GemmShape& s, bool backward, const GemmOperands& o) {
     for (int64_t j = 0; j < s.n; j++) row[static_cast<size_t>(j)] = 0.f;
     for (int64_t term = 0; term < s.k; term++) {
       const int64_t p = backward ? s.k - 1 - term : term;
-      const float x = operand(s.transpose_a ? o.a[p * s.m + i] : o.a[i * s.k + p]);
+      const float x = operand(s.transpose_a ? a[p * s.m + i] : a[i * s.k + p]);
       for (int64_t j = 0; j < s.n; j++)
-        row[static_cast<size_t>(j)] += x * operand(s.transpose_b ? o.b[j * row_b + p] : o.b[p * row_b + j]);
+        row[static_cast<size_t>(j)] += x * operand(s.transpose_b ? b[j * row_b + p] : b[p * row_b + j]);
     }
     for (int64_t j = 0; j < s.n; j++) {
       float y = row[static_cast<size_t>(j)];
       if (s.bias) y += o.bias[j];
-      if (s.accumulate) y += o.c[i * s.n + j];
+      if (s.accumulate) y += before[i * s.n + j];
       y = finished(s, y, o.aux == nullptr ? nullptr : static_cast<uint32_t*>(o.aux) + i * s.aux_row(), j);
-      o.c[i * s.n + j] = y;
+      store(i * s.n + j, y);
       if (s.sums && is_slope(s.epilogue)) o.sums[j] += y;
     }
   }
   if (!s.sums || is_slope(s.epilogue)) return;
   for (int64_t p = 0; p < s.k; p++) {
-    for (int64_t j = 0; j < s.n; j++) o.sums[j] += s.transpose_b ? o.b[j * row_b + p] : o.b[p * row_b + j];
+    for (int64_t j = 0; j < s.n; j++) o.sums[j] += s.transpose_b ? b[j * row_b + p] : b[p * row_b + j];
   }
 }
 
@@ -93,24 +122,28 @@ class EmulatedGemm final : public Gemm {
   }
   ~EmulatedGemm() override { emulation::remove_object(emulation::Kind::kGemm, this); }
 
-  bool supports(const GemmShape& s) override { return !s.has_aux() || s.has_bits() || s.n % 8 == 0; }
+  bool supports(const GemmShape& s) override {
+    if (s.has_narrow_operands() && emulation::capability(emulation::this_thread().device).major < 8) return false;
+    if (s.has_narrow_result() && s.has_floats_beside()) return false;
+    return !s.has_aux() || s.has_bits() || s.n % 8 == 0;
+  }
 
   size_t workspace_bytes(const GemmShape&) override { return kWorkspace; }
 
   Run plan(const GemmShape& shape) override {
     need("plan_gemm");
+    if (!supports(shape)) throw Error("ERR_DEVICE_UNAVAILABLE", "There is no such product");
     GemmShape s = shape;
     if (!emulation::cublas_rounds()) s.precision = Precision::kFloat32;
     return Run([s, backward = choose(s) == "backward"](cudaStream_t stream, const GemmOperands& o) {
-      const auto on_device = [](const void* address, int64_t floats) {
-        return emulation::device_of(address, static_cast<size_t>(floats) * sizeof(float)) ==
+      const auto on_device = [](const void* address, int64_t count, DType type = DType::kFloat32) {
+        return emulation::device_of(address, static_cast<size_t>(count) * dtype_bytes(type)) ==
                emulation::this_thread().device;
       };
       const int64_t others = s.batch - 1;
-      const int64_t rows = s.transpose_b ? s.n : s.k, columns = s.transpose_b ? s.k : s.n;
-      const int64_t floats_b = s.row_b != 0 ? (rows - 1) * s.row_b + columns : rows * columns;
-      if (!on_device(o.a, others * s.stride_a + s.m * s.k) || !on_device(o.b, others * s.stride_b + floats_b) ||
-          !on_device(o.c, s.batch * s.m * s.n) || (s.bias && !on_device(o.bias, s.n)) ||
+      if (!on_device(o.a, others * s.stride_a + span_a(s), s.operands) ||
+          !on_device(o.b, others * s.stride_b + span_b(s), s.operands) ||
+          !on_device(o.c, s.batch * s.m * s.n, s.result) || (s.bias && !on_device(o.bias, s.n)) ||
           (s.has_aux() && !on_device(o.aux, s.m * s.aux_row())) || (s.sums && !on_device(o.sums, s.n)) ||
           emulation::device_of(o.workspace, kWorkspace) != emulation::this_thread().device) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
@@ -121,13 +154,16 @@ class EmulatedGemm final : public Gemm {
                                [=] {
                                  memset(o.workspace, 0xFF, kWorkspace);
                                  for (int64_t i = 0; i < s.batch; i++) {
+                                   const auto behind = [](const void* from, int64_t count, DType type) {
+                                     return static_cast<const char*>(from) + count * static_cast<int64_t>(dtype_bytes(type));
+                                   };
                                    GemmOperands one = o;
-                                   one.a += i * s.stride_a;
-                                   one.b += i * s.stride_b;
-                                   one.c += i * s.m * s.n;
+                                   one.a = behind(o.a, i * s.stride_a, s.operands);
+                                   one.b = behind(o.b, i * s.stride_b, s.operands);
+                                   one.c = const_cast<char*>(behind(o.c, i * s.m * s.n, s.result));
                                    multiply(s, backward, one);
                                  }
-                                 emulation::was_written(o.c, static_cast<size_t>(s.batch * s.m * s.n) * sizeof(float));
+                                 emulation::was_written(o.c, static_cast<size_t>(s.batch * s.m * s.n) * dtype_bytes(s.result));
                                  if (s.sums) emulation::was_written(o.sums, static_cast<size_t>(s.n) * sizeof(float));
                                  if (s.aux) {
                                    emulation::was_written(o.aux,

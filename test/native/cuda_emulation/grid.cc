@@ -65,6 +65,7 @@ const Grid* grid;
 const std::function<void()>* work;
 auto& fibers = *new std::vector<std::unique_ptr<Fiber>>;
 auto& threads = *new std::vector<Thread>;
+auto& copies_of = *new std::vector<Copies>;  // each thread
 auto& waiting = *new std::vector<unsigned>;  // of each warp: the lanes that wait in a collective
 auto& ready = *new std::vector<int>;
 int current;
@@ -130,6 +131,7 @@ void run_plain(void*) {
 
 void run_thread(void*) {
   (*work)();
+  if (copies().under_way()) fail("returned while copies of it were under way");
   threads[static_cast<size_t>(current)].state = State::kDone;
   for (;;) fibers[static_cast<size_t>(current)]->yield();
 }
@@ -183,6 +185,7 @@ bool all_in(State state, int first, int end) {
 }
 
 void start_threads() {
+  copies_of.assign(threads.size(), Copies());
   waiting.assign((threads.size() + kWarp - 1) / kWarp, 0);
   for (size_t t = 0; t < threads.size(); t++) {
     threads[t].state = State::kReady;
@@ -393,6 +396,11 @@ unsigned ballot(unsigned mask, bool predicate, Site site) {
 
 uint64_t exchange(unsigned mask, uint64_t value, int source, Site site) {
   return collective(Collective::kExchange, mask, value, source, site);
+}
+
+Copies& copies() {
+  if (!grid->cooperating) fail("copies to shared memory in a kernel that was started by launch()");
+  return copies_of[static_cast<size_t>(current)];
 }
 
 void together(WarpWork work, void* brought, Site site) {

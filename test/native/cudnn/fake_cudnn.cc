@@ -41,9 +41,10 @@ DnnStatus destroy(const char* call, T* object) {
 }
 
 // to = factor * to + sums, where factor 0 reads nothing.
-void store(const std::vector<double>& sums, float factor, float* to) {
+void store(const std::vector<double>& sums, float factor, DnnType type, void* to) {
   for (size_t i = 0; i < sums.size(); i++) {
-    to[i] = static_cast<float>(factor == 0 ? sums[i] : sums[i] + static_cast<double>(factor) * to[i]);
+    const double old = factor == 0 ? 0 : static_cast<double>(factor) * static_cast<double>(number(type, to, i));
+    set_number(type, to, i, static_cast<float>(sums[i] + old));
   }
 }
 
@@ -122,7 +123,10 @@ DnnStatus workspace(const char* call, Product product, const Convolution& c, int
 
 struct Operand {
   const void* address;
-  size_t floats;
+  size_t bytes;
+
+  template <typename Descriptor>
+  Operand(const void* at, const Descriptor& of) : address(at), bytes(of.size() * bytes_of(of.type)) {}
 };
 
 void log(const char* call, int algorithm) {
@@ -143,7 +147,7 @@ DnnStatus run(const char* call, Product product, DnnHandle handle, const Convolu
     return kBadParameter;
   }
   for (const Operand& operand : operands) {
-    if (!machine->on_device(operand.address, operand.floats * sizeof(float))) return kBadParameter;
+    if (!machine->on_device(operand.address, operand.bytes)) return kBadParameter;
   }
   if (!machine->on_device(scratch, offer->memory)) return kBadParameter;
   const char* const refused = getenv("GRADSTEP_FAKE_CUDNN_REFUSES");
@@ -155,7 +159,7 @@ DnnStatus run(const char* call, Product product, DnnHandle handle, const Convolu
   return machine->enqueue(handle->stream, call, reads, writes, [=, bytes = offer->memory] {
     memset(scratch, 0xFF, bytes);
     work();
-    machine->was_written(result.address, result.floats * sizeof(float));
+    machine->was_written(result.address, result.bytes);
   });
 }
 
@@ -203,7 +207,8 @@ DESCRIPTOR(Activation, DnnActivationOf)
 
 CALL cudnnSetTensorNdDescriptor(DnnTensor tensor, DnnType type, int rank, const int* dims, const int* strides) {
   PLANNED("cudnnSetTensorNdDescriptor");
-  if (type != DnnType::kFloat || rank < 4 || rank > 5) return kBadParameter;
+  if ((type != DnnType::kFloat && type != DnnType::kBfloat16) || rank < 4 || rank > 5) return kBadParameter;
+  tensor->type = type;
   tensor->dims.assign(dims, dims + rank);
   tensor->strides.assign(strides, strides + rank);
   return DnnStatus::kSuccess;
@@ -211,7 +216,10 @@ CALL cudnnSetTensorNdDescriptor(DnnTensor tensor, DnnType type, int rank, const 
 
 CALL cudnnSetFilterNdDescriptor(DnnFilter filter, DnnType type, DnnFormat format, int rank, const int* dims) {
   PLANNED("cudnnSetFilterNdDescriptor");
-  if (type != DnnType::kFloat || format != DnnFormat::kChannelsLast || rank < 4 || rank > 5) return kBadParameter;
+  if ((type != DnnType::kFloat && type != DnnType::kBfloat16) || format != DnnFormat::kChannelsLast)
+    return kBadParameter;
+  if (rank < 4 || rank > 5) return kBadParameter;
+  filter->type = type;
   filter->dims.assign(dims, dims + rank);
   return DnnStatus::kSuccess;
 }
@@ -278,21 +286,21 @@ float value(const void* scalar) { return *static_cast<const float*>(scalar); }
 // y = act(conv(x, w) + bias), bias and activation where there are some.
 DnnStatus forward(const char* call, DnnHandle handle, const Convolution& c, const void* x, const void* w, int algorithm,
                   void* scratch, size_t bytes, const void* bias, bool relu, void* y) {
-  std::vector<Operand> operands = {{x, c.x.floats()}, {w, c.w.floats()}, {y, c.y.floats()}};
-  if (bias != nullptr) operands.push_back({bias, static_cast<size_t>(c.y.dims[1])});
+  std::vector<Operand> operands = {{x, c.x}, {w, c.w}, {y, c.y}};
+  if (bias != nullptr) {
+    cudnnTensorStruct of = c.y;
+    of.dims = {1, c.y.dims[1]};
+    operands.push_back({bias, of});
+  }
   return run(call, kForward, handle, c, algorithm, scratch, bytes, operands, [=] {
-    std::vector<double> sums(c.y.floats());
-    const auto *from = static_cast<const float*>(x), *by = static_cast<const float*>(w);
-    const auto* offsets = static_cast<const float*>(bias);
-    c.products([&](size_t i, size_t j, size_t k) {
-      sums[k] += static_cast<double>(c.operand(from[i])) * static_cast<double>(c.operand(by[j]));
-    });
+    std::vector<double> sums(c.y.size());
+    c.products([&](size_t i, size_t j, size_t k) { sums[k] += c.operand(x, i) * c.operand(w, j); });
     const size_t channels = static_cast<size_t>(c.y.dims[1]);
     for (size_t k = 0; k < sums.size(); k++) {
-      if (offsets != nullptr) sums[k] += static_cast<double>(offsets[k % channels]);
+      if (bias != nullptr) sums[k] += static_cast<double>(number(c.y.type, bias, k % channels));
       if (relu && sums[k] < 0) sums[k] = 0;
     }
-    store(sums, 0.f, static_cast<float*>(y));
+    store(sums, 0.f, c.y.type, y);
   });
 }
 
@@ -314,7 +322,7 @@ CALL cudnnConvolutionBiasActivationForward(DnnHandle handle, const void* alpha, 
   std::vector<int> dims(y_of->dims.size(), 1);
   dims[1] = y_of->dims[1];
   if (value(alpha) != 1.f || value(beta) != 0.f || z != y || z_of->dims != y_of->dims || bias == nullptr ||
-      bias_of->dims != dims || !activation->propagates_nan) {
+      bias_of->dims != dims || bias_of->type != y_of->type || !activation->propagates_nan) {
     return kBadParameter;
   }
   if (algorithm != 1) return kNotSupported;  // as far as there is no relu
@@ -327,15 +335,12 @@ CALL cudnnConvolutionBackwardData(DnnHandle handle, const void* alpha, DnnFilter
                                   const void* beta, DnnTensor dx_of, void* dx) {
   if (value(alpha) != 1.f) return kBadParameter;
   const Convolution c{*dx_of, *dy_of, *w_of, *by};
-  const std::vector<Operand> operands = {{dx, c.x.floats()}, {w, c.w.floats()}, {dy, c.y.floats()}};
+  const std::vector<Operand> operands = {{dx, c.x}, {w, c.w}, {dy, c.y}};
   const float factor = value(beta);
   return run("cudnnConvolutionBackwardData", kData, handle, c, algorithm, scratch, bytes, operands, [=] {
-    std::vector<double> sums(c.x.floats());
-    const auto *from = static_cast<const float*>(dy), *weights = static_cast<const float*>(w);
-    c.products([&](size_t i, size_t j, size_t k) {
-      sums[i] += static_cast<double>(c.operand(from[k])) * static_cast<double>(c.operand(weights[j]));
-    });
-    store(sums, factor, static_cast<float*>(dx));
+    std::vector<double> sums(c.x.size());
+    c.products([&](size_t i, size_t j, size_t k) { sums[i] += c.operand(dy, k) * c.operand(w, j); });
+    store(sums, factor, c.x.type, dx);
   });
 }
 
@@ -344,13 +349,10 @@ CALL cudnnConvolutionBackwardFilter(DnnHandle handle, const void* alpha, DnnTens
                                     const void* beta, DnnFilter dw_of, void* dw) {
   if (value(alpha) != 1.f || value(beta) != 0.f) return kBadParameter;
   const Convolution c{*x_of, *dy_of, *dw_of, *by};
-  const std::vector<Operand> operands = {{x, c.x.floats()}, {dw, c.w.floats()}, {dy, c.y.floats()}};
+  const std::vector<Operand> operands = {{x, c.x}, {dw, c.w}, {dy, c.y}};
   return run("cudnnConvolutionBackwardFilter", kFilter, handle, c, algorithm, scratch, bytes, operands, [=] {
-    std::vector<double> sums(c.w.floats());
-    const auto *from = static_cast<const float*>(x), *slopes = static_cast<const float*>(dy);
-    c.products([&](size_t i, size_t j, size_t k) {
-      sums[j] += static_cast<double>(c.operand(from[i])) * static_cast<double>(c.operand(slopes[k]));
-    });
-    store(sums, 0.f, static_cast<float*>(dw));
+    std::vector<double> sums(c.w.size());
+    c.products([&](size_t i, size_t j, size_t k) { sums[j] += c.operand(x, i) * c.operand(dy, k); });
+    store(sums, 0.f, c.w.type, dw);
   });
 }

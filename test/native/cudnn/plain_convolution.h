@@ -15,8 +15,9 @@ struct cudnnContext {
   cudaStream_t stream = nullptr;
 };
 struct cudnnTensorStruct {
+  DnnType type = DnnType::kFloat;
   std::vector<int> dims, strides;  // images, channels, axes
-  size_t floats() const {
+  size_t size() const {
     size_t n = 1;
     for (const int size : dims) n *= static_cast<size_t>(size);
     return n;
@@ -31,8 +32,9 @@ struct cudnnTensorStruct {
   }
 };
 struct cudnnFilterStruct {
+  DnnType type = DnnType::kFloat;
   std::vector<int> dims;  // out, in of a group, axes; stored channels last
-  size_t floats() const {
+  size_t size() const {
     size_t n = 1;
     for (const int size : dims) n *= static_cast<size_t>(size);
     return n;
@@ -56,6 +58,32 @@ inline float tf32(float x) {
   return x;
 }
 
+inline size_t bytes_of(DnnType type) { return type == DnnType::kBfloat16 ? 2 : 4; }
+
+// Number i of so many that are stored as that.
+inline float number(DnnType type, const void* numbers, size_t i) {
+  uint32_t bits = 0;
+  if (type == DnnType::kFloat) {
+    memcpy(&bits, static_cast<const char*>(numbers) + 4 * i, 4);
+  } else {
+    memcpy(reinterpret_cast<char*>(&bits) + 2, static_cast<const char*>(numbers) + 2 * i, 2);
+  }
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+inline void set_number(DnnType type, void* numbers, size_t i, float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if (type == DnnType::kFloat) {
+    memcpy(static_cast<char*>(numbers) + 4 * i, &bits, 4);
+  } else {
+    bits += 0x7fff + (bits >> 16 & 1);
+    memcpy(static_cast<char*>(numbers) + 2 * i, reinterpret_cast<const char*>(&bits) + 2, 2);
+  }
+}
+
 // A convolution, described by values: what is captured outlives its descriptors.
 struct Convolution {
   cudnnTensorStruct x, y;
@@ -66,6 +94,7 @@ struct Convolution {
     const size_t axes = by.pad.size(), rank = axes + 2;
     if (x.dims.size() != rank || y.dims.size() != rank || w.dims.size() != rank) return false;
     if (!x.channels_last() || !y.channels_last() || x.dims[0] != y.dims[0]) return false;
+    if (x.type != y.type || x.type != w.type) return false;
     if (by.groups < 1 || w.dims[0] % by.groups != 0) return false;
     if (w.dims[0] != y.dims[1] || w.dims[1] * by.groups != x.dims[1]) return false;
     for (size_t i = 0; i < axes; i++) {
@@ -120,7 +149,11 @@ struct Convolution {
     }
   }
 
-  float operand(float x) const { return by.math == DnnMath::kFma ? x : tf32(x); }
+  // An operand that is multiplied.
+  double operand(const void* numbers, size_t i) const {
+    const float number = cuda::number(x.type, numbers, i);
+    return static_cast<double>(by.math == DnnMath::kFma ? number : tf32(number));
+  }
 };
 
 }  // namespace gradstep::cuda

@@ -1,0 +1,56 @@
+// A product on CUDA whose matrices are stored in float32 or bfloat16, any of them. On the GEMM seam operands are alike:
+// where one is bfloat16 the other one is rounded into the workspace, which is what precision bfloat16 does to it anyway;
+// where the device cannot multiply bfloat16 (compute capability below 8.0) that one is widened. What the library cannot
+// store in bfloat16 it makes in float32 in the workspace, and a pass behind it rounds: the step's own, where it has one.
+#pragma once
+
+#include <optional>
+
+#include "cuda/prepare.h"
+#include "cuda/scratch.h"
+#include "ops/to_bfloat16.cuh"
+
+namespace gradstep::cuda {
+
+// What a product reads and writes; bias, aux and sums may be absent.
+struct Product {
+  Tensor a, b, bias, c, aux, sums;
+};
+
+class StoredProduct {
+ public:
+  enum class Result {
+    kStored,  // in c
+    kWide,    // float32, for a pass behind: in c where that is float32, else in the workspace
+  };
+
+  // Of a shape that says nothing of types.
+  StoredProduct(Prepare& prepare, const GemmShape& shape, const Product& product, Result result = Result::kStored);
+
+  void operator()(cudaStream_t stream) const;
+
+  // Where a wide result is.
+  float* wide() const { return c_wide_ ? scratch_.at(*c_wide_) : static_cast<float*>(c_); }
+  // From this byte of the workspace on passes may use it.
+  size_t behind() const { return scratch_.behind(); }
+
+  // Whether the library has the product.
+  static bool exists(Prepare& prepare, const GemmShape& shape, const Product& product);
+
+ private:
+  using Place = std::optional<size_t>;  // in the workspace
+
+  int multiprocessors_;
+  Scratch scratch_;
+  GemmShape shape_;
+  Gemm::Run run_;
+  const void *a_, *b_;
+  const float* bias_;
+  void *c_, *aux_;
+  float* sums_;
+  // Copies in the other type; absent where there is none.
+  Place a_copy_, b_copy_, c_wide_;
+  bool rounds_;  // the wide result, into c
+};
+
+}  // namespace gradstep::cuda
