@@ -46,6 +46,7 @@ import { softmax } from '../lib/ops/softmax.js';
 import { softmaxCrossEntropy } from '../lib/ops/softmax_cross_entropy.js';
 import { stepCount } from '../lib/ops/step_count.js';
 import { targetRank } from '../lib/ops/target_rank.js';
+import { toBfloat16Op } from '../lib/ops/to_bfloat16.js';
 import { topMask } from '../lib/ops/top_mask.js';
 import { transpose } from '../lib/ops/transpose.js';
 import { weightDecay } from '../lib/ops/weight_decay.js';
@@ -127,6 +128,11 @@ export const SIZED_CASES: readonly SizedCase[] = [
     name: 'matmul 1024³',
     inputs: { a: floats(1024, 1024), b: floats(1024, 1024), bias: floats(1024) },
     build: ({ a, b, bias }) => [matmul(a!, b!, false, false, bias)],
+  },
+  {
+    name: 'weights rounded to bfloat16',
+    inputs: { x1: floats(PARAMETERS), x2: floats(1024, 1024), x3: floats(128, 10) },
+    build: (weights) => Object.values(weights.x1!.graph.add(toBfloat16Op, weights).outputs),
   },
   {
     name: 'matmul of a small layer',

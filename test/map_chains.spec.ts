@@ -1,11 +1,13 @@
 /**
  * The compiled chains of map on CUDA, each against a float64 evaluation of its tape: every element four at a time and
- * with a tail, broadcast, from integers, summed along short and long rows. The interpreter runs the same cases.
+ * with a tail, broadcast, from integers, from bfloat16 and into it, summed along short and long rows. The interpreter runs
+ * the same cases.
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { EXACT } from './cases/map.js';
 import { indices, type CaseInput, type OpCase } from './cases/op_case.js';
+import { bfloat16 } from './cases/rounded_operand.js';
 import { backends, openSession } from './helpers/backends.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
 import type { Tape } from '../lib/graph/define_op.js';
@@ -52,6 +54,8 @@ interface Shape {
   /** Of each input, repeated as needed. */
   inputs: CaseInput[];
   reduceRank: number;
+  /** What is stored in bfloat16. */
+  narrow?: string[];
 }
 
 const SHAPES: Shape[] = [
@@ -82,6 +86,48 @@ const SHAPES: Shape[] = [
   { name: 'short rows of packs', domain: [9, 3, 8], inputs: [{ shape: [9, 3, 8] }, { shape: [3, 1] }], reduceRank: 2 },
   { name: 'long odd rows', domain: [2, 2101], inputs: [{ shape: [2, 2101] }, { shape: [2101] }], reduceRank: 1 },
   { name: 'long rows', domain: [2, 2100], inputs: [{ shape: [2, 2100] }, { shape: [2100] }], reduceRank: 1 },
+  {
+    name: 'bfloat16 in order, with a tail',
+    domain: [5, 27],
+    inputs: [{ shape: [5, 27] }],
+    reduceRank: 0,
+    narrow: ['in0', 'in1', 'in2', 'out0', 'out1'],
+  },
+  {
+    name: 'bfloat16 broadcast, odd rows',
+    domain: [3, 4, 5],
+    inputs: [{ shape: [3, 1, 5] }, { shape: [4, 1] }],
+    reduceRank: 0,
+    narrow: ['in0', 'in1', 'out0'],
+  },
+  {
+    name: 'bfloat16 beside float32, rows of eight',
+    domain: [3, 5, 8],
+    inputs: [{ shape: [3, 5, 8] }, { shape: [5, 1] }],
+    reduceRank: 0,
+    narrow: ['in1', 'in2', 'out0'],
+  },
+  {
+    name: 'bfloat16 and bytes',
+    domain: [7, 20],
+    inputs: [{ shape: [7, 20] }, { shape: [20], dtype: 'uint8', range: [1, 6] }],
+    reduceRank: 0,
+    narrow: ['in0', 'in2', 'out1'],
+  },
+  {
+    name: 'short rows of packs in bfloat16',
+    domain: [9, 3, 8],
+    inputs: [{ shape: [9, 3, 8] }, { shape: [3, 1] }],
+    reduceRank: 2,
+    narrow: ['in0', 'in1', 'out0', 'out1'],
+  },
+  {
+    name: 'long rows in bfloat16',
+    domain: [2, 2100],
+    inputs: [{ shape: [2, 2100] }, { shape: [2100] }],
+    reduceRank: 1,
+    narrow: ['in0', 'in2', 'out0'],
+  },
 ];
 
 function caseOf(chain: Chain, { name, domain, inputs, reduceRank }: Shape): OpCase {
@@ -142,15 +188,18 @@ describe('compiled chains of map', () => {
         it(`${chain.name}, ${shape.name}, ${way}`, async () => {
           if (way === 'interpreted') process.env.GRADSTEP_MAP_INTERPRETER = '1';
           const test = caseOf(chain, shape);
-          const numbers = inputNumbers(test.inputs);
-          const { outputs } = await runCase(session, 'cuda', test, numbers, { guardBytes: 64, fusion: false });
+          const narrow = (shape.narrow ?? []).filter((name) => name in test.inputs || chain.results[number(name)] !== undefined);
+          const numbers = Object.fromEntries(
+            Object.entries(inputNumbers(test.inputs)).map(([k, n]) => [k, narrow.includes(k) ? n.map(bfloat16) : n]),
+          );
+          const { outputs } = await runCase(session, 'cuda', test, numbers, { guardBytes: 64, fusion: false, narrow });
           const scale = Math.max(1, test.terms! / 16);
           for (const [name, wanted] of Object.entries(test.reference(numbers, 'cuda'))) {
             expect(outputs[name]).to.have.length(wanted.length);
             wanted.forEach((w, i) => {
               const difference = Math.abs(outputs[name]![i]! - w);
               expect(difference, `${name}[${i}] is ${outputs[name]![i]}, not ${w}`).to.be.at.most(
-                scale * (1e-5 + 1.3e-6 * Math.abs(w)),
+                scale * (1e-5 + 1.3e-6 * Math.abs(w)) + (narrow.includes(name) ? 2 ** -8 * Math.abs(w) : 0),
               );
             });
           }

@@ -1,6 +1,6 @@
 /**
- * Convolutions and attention with rounded operands on a GPU without tensor cores for them (compute capability 7.5): the
- * kernels that multiply in float32. The op-table walk runs the same cases on tensor cores.
+ * Convolutions and attention with rounded operands, and products of what is stored in bfloat16, on a GPU without tensor cores for
+ * them (compute capability 7.5): what multiplies in float32. The op-table walk runs the same cases on tensor cores.
  */
 import { backends, openSession } from './helpers/backends.js';
 import { compareCase } from './helpers/op_compare.js';
@@ -19,7 +19,7 @@ for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && 
       delete process.env.GRADSTEP_EMULATION_CAPABILITY;
     });
 
-    for (const op of ['conv', 'attention']) {
+    for (const op of ['conv', 'attention', 'matmulNarrow']) {
       describe(op, () => {
         for (const test of ALL_CASES[op]!.filter(({ name }) => /in (bfloat16|tf32)/.test(name))) {
           it(test.name, () => compareCase(session, backend.kind, test));

@@ -13,6 +13,7 @@ import { planArena } from './arena.js';
 import { fuse } from './fuse.js';
 import { narrow } from './narrow.js';
 import { bytesOf, type Buffer, type Instruction, type Operand, type Program } from './program.js';
+import { roundWeights } from './round_weights.js';
 import { Uses } from './uses.js';
 
 /** assign: the variable takes the value. No kernel: the value is computed in the variable's memory where that is possible. */
@@ -99,7 +100,8 @@ export function lower(graph: Graph, options: LowerOptions): Program {
 
   dropUnread(instructions);
   const fused = options.fusion === false ? instructions : fuse(instructions, options.backend);
-  const stored = options.precision === 'bfloat16' ? narrow(fused) : fused;
+  const narrowed = options.precision === 'bfloat16' ? narrow(fused) : fused;
+  const stored = options.precision === 'bfloat16' && options.backend === 'cuda' ? roundWeights(narrowed) : narrowed;
   const scratchBytes = planArena(stored, options.backend, options.guardBytes ?? 0);
   return { name: options.name, instructions: stored, persistentBytes: options.persistentBytes(), scratchBytes };
 }

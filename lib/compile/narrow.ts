@@ -9,7 +9,7 @@ import type { InputSpec } from '../graph/define_op.js';
 import type { Buffer, Instruction, Operand } from './program.js';
 
 /** Ops that read bfloat16 for the sake of others: no reason to store it. */
-const ELEMENTWISE: readonly string[] = ['map', 'dropout', 'reduceSum'];
+const FOR_OTHERS: readonly string[] = ['map', 'dropout', 'reduceSum', 'concat', 'pad', 'crop', 'cropDx'];
 
 export function narrow(instructions: readonly Instruction[]): Instruction[] {
   const kept = new Set<Buffer>();
@@ -17,7 +17,7 @@ export function narrow(instructions: readonly Instruction[]): Instruction[] {
   for (const { op, inputs, outputs } of instructions) {
     for (const [name, operand] of Object.entries(inputs)) {
       if (!canBeNarrow(op.inputs[name]!, operand)) kept.add(operand.buffer);
-      else if (!ELEMENTWISE.includes(op.name)) wanted.add(operand.buffer);
+      else if (!FOR_OTHERS.includes(op.name)) wanted.add(operand.buffer);
     }
     for (const [name, operand] of Object.entries(outputs)) {
       if (!canBeNarrow(op.outputs[name]!, operand)) kept.add(operand.buffer);

@@ -75,7 +75,15 @@ export class Uses {
 
   /** Whether an instruction between two others changes what any of these buffers holds. */
   areWrittenBetween(buffers: Iterable<Buffer>, first: Instruction, last: Instruction): boolean {
-    const [from, to] = [this.positionOf(first), this.positionOf(last)];
+    return this.areWrittenWithin(buffers, this.positionOf(first), this.positionOf(last));
+  }
+
+  /** Whether an instruction before this one changes what any of these buffers holds. */
+  areWrittenBefore(buffers: Iterable<Buffer>, last: Instruction): boolean {
+    return this.areWrittenWithin(buffers, -1, this.positionOf(last));
+  }
+
+  private areWrittenWithin(buffers: Iterable<Buffer>, from: number, to: number): boolean {
     const isBetween = (writer: Instruction): boolean => {
       const at = this.positionOf(writer);
       return from < at && at < to;

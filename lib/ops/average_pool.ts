@@ -8,8 +8,8 @@ import { poolAttrs, pooledShape, type PoolWindow } from './max_pool.js';
 
 export const averagePoolOp = defineOp({
   name: 'averagePool',
-  inputs: { x: { dtypes: ['float32'] } },
-  outputs: { y: { dtypes: ['float32'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'] } },
   attrs: poolAttrs,
   infer: ({ x }, attrs) => ({ y: { dtype: 'float32', shape: pooledShape(x!, attrs) } }),
   backward: ({ node, grads }) => ({
@@ -19,8 +19,8 @@ export const averagePoolOp = defineOp({
 
 export const averagePoolDxOp = defineOp({
   name: 'averagePoolDx',
-  inputs: { dy: { dtypes: ['float32'] } },
-  outputs: { dx: { dtypes: ['float32'] } },
+  inputs: { dy: { dtypes: ['float32', 'bfloat16'] } },
+  outputs: { dx: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { ...poolAttrs, shape: { type: 'dims' } },
   infer: (_inputs, attrs) => ({ dx: { dtype: 'float32', shape: attrs.shape as number[] } }),
   backward({ node, grads }) {

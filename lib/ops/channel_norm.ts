@@ -21,11 +21,13 @@ const layout = {
 
 const float = { dtypes: ['float32'] } as const;
 const optionalFloat = { ...float, optional: true } as const;
+const stored = { dtypes: ['float32', 'bfloat16'] } as const;
+const optionalStored = { ...stored, optional: true } as const;
 
 export const channelNormOp = defineOp({
   name: 'channelNorm',
-  inputs: { x: float, gamma: optionalFloat, beta: optionalFloat, residual: optionalFloat },
-  outputs: { y: { ...float, inPlace: ['x', 'residual'] }, mean: float, variance: float },
+  inputs: { x: stored, gamma: optionalFloat, beta: optionalFloat, residual: optionalStored },
+  outputs: { y: { ...stored, inPlace: ['x', 'residual'] }, mean: float, variance: float },
   attrs: layout,
   infer({ x, gamma, beta, residual }, attrs) {
     const { samples, groups } = attrs as Record<string, number>;
@@ -64,10 +66,10 @@ export const channelNormOp = defineOp({
  */
 export const channelNormGradOp = defineOp({
   name: 'channelNormGrad',
-  inputs: { x: float, dy: float, y: optionalFloat, gamma: optionalFloat, beta: optionalFloat, mean: float, variance: float },
+  inputs: { x: stored, dy: stored, y: optionalStored, gamma: optionalFloat, beta: optionalFloat, mean: float, variance: float },
   outputs: {
-    dx: { ...optionalFloat, inPlace: ['dy', 'x', 'y'] },
-    dresidual: { ...optionalFloat, inPlace: ['dy', 'y'] },
+    dx: { ...optionalStored, inPlace: ['dy', 'x', 'y'] },
+    dresidual: { ...optionalStored, inPlace: ['dy', 'y'] },
     dgamma: float,
     dbeta: float,
   },

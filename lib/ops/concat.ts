@@ -16,9 +16,9 @@ const names = Array.from({ length: CONCAT_INPUTS }, (_, i) => `in${i}`);
 export const concatOp = defineOp({
   name: 'concat',
   inputs: Object.fromEntries(
-    names.map((n, i) => [n, { dtypes: ['float32', 'int32'] as const, ...(i < 2 ? {} : { optional: true }) }]),
+    names.map((n, i) => [n, { dtypes: ['float32', 'bfloat16', 'int32'] as const, ...(i < 2 ? {} : { optional: true }) }]),
   ),
-  outputs: { y: { dtypes: ['float32', 'int32'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16', 'int32'] } },
   infer(inputs) {
     const given = Object.values(inputs);
     const [first] = given;

@@ -40,8 +40,8 @@ const attrs = {
 
 export const cropOp = defineOp({
   name: 'crop',
-  inputs: { x: { dtypes: ['float32'] }, state: { dtypes: ['int32'], optional: true } },
-  outputs: { y: { dtypes: ['float32'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] }, state: { dtypes: ['int32'], optional: true } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'] } },
   attrs,
   infer({ x, state }, given) {
     const { height, width, top, left, rows, columns, flip } = given as unknown as CropWindow;
@@ -67,8 +67,8 @@ export const cropOp = defineOp({
 
 export const cropDxOp = defineOp({
   name: 'cropDx',
-  inputs: { dy: { dtypes: ['float32'] }, state: { dtypes: ['int32'], optional: true } },
-  outputs: { dx: { dtypes: ['float32'] } },
+  inputs: { dy: { dtypes: ['float32', 'bfloat16'] }, state: { dtypes: ['int32'], optional: true } },
+  outputs: { dx: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { ...attrs, shape: { type: 'dims' } },
   infer: (_inputs, given) => ({ dx: { dtype: 'float32', shape: given.shape as number[] } }),
 });

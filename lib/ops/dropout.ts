@@ -8,8 +8,8 @@ import type { Value } from '../graph/graph.js';
 
 export const dropoutOp = defineOp({
   name: 'dropout',
-  inputs: { x: { dtypes: ['float32'] }, state: { dtypes: ['int32'] } },
-  outputs: { y: { dtypes: ['float32'], inPlace: ['x'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] }, state: { dtypes: ['int32'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'], inPlace: ['x'] } },
   attrs: {
     rate: { type: 'f32' },
     factor: { type: 'f32' },

@@ -11,7 +11,7 @@ export const gatherOp = defineOp({
   name: 'gather',
   effect: true,
   inputs: { state: { dtypes: ['int32'] }, flag: { dtypes: ['int32'], mutated: true } },
-  outputs: { y: { dtypes: ['float32', 'int32'] } },
+  outputs: { y: { dtypes: ['float32', 'int32', 'bfloat16'] } },
   attrs: {
     slot: { type: 'i32' },
     indexSlot: { type: 'i32', default: -1 },

@@ -11,12 +11,13 @@ import { reshape } from './reshape.js';
 
 const float = { dtypes: ['float32'] } as const;
 const optionalFloat = { ...float, optional: true } as const;
+const stored = { dtypes: ['float32', 'bfloat16'] } as const;
 const attributes = { length: { type: 'i32' }, kind: { type: 'enum', values: ['standard', 'rms'] } } as const;
 
 export const layerNormOp = defineOp({
   name: 'layerNorm',
-  inputs: { x: float, gamma: optionalFloat, beta: optionalFloat },
-  outputs: { y: { ...float, inPlace: ['x'] }, mean: optionalFloat, rstd: float },
+  inputs: { x: stored, gamma: optionalFloat, beta: optionalFloat },
+  outputs: { y: { ...stored, inPlace: ['x'] }, mean: optionalFloat, rstd: float },
   attrs: { ...attributes, epsilon: { type: 'f32' } },
   infer({ x, gamma, beta }, attrs): Record<string, TensorType> {
     const length = attrs.length as number;
@@ -49,8 +50,8 @@ export const layerNormOp = defineOp({
 
 export const layerNormGradOp = defineOp({
   name: 'layerNormGrad',
-  inputs: { x: float, dy: float, gamma: optionalFloat, mean: optionalFloat, rstd: float },
-  outputs: { dx: { ...float, inPlace: ['dy', 'x'] }, dgamma: optionalFloat, dbeta: optionalFloat },
+  inputs: { x: stored, dy: stored, gamma: optionalFloat, mean: optionalFloat, rstd: float },
+  outputs: { dx: { ...stored, inPlace: ['dy', 'x'] }, dgamma: optionalFloat, dbeta: optionalFloat },
   attrs: { ...attributes, withParameters: { type: 'enum', values: ['no', 'yes'] } },
   infer({ x }, attrs): Record<string, TensorType> {
     const dx: TensorType = { dtype: 'float32', shape: x!.shape };

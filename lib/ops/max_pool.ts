@@ -26,8 +26,8 @@ export function pooledShape(x: Value, attrs: Readonly<Record<string, unknown>>):
 
 export const maxPoolOp = defineOp({
   name: 'maxPool',
-  inputs: { x: { dtypes: ['float32'] } },
-  outputs: { y: { dtypes: ['float32'] }, argmax: { dtypes: ['uint8', 'int32'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'] }, argmax: { dtypes: ['uint8', 'int32'] } },
   attrs: poolAttrs,
   infer({ x }, attrs) {
     const shape = pooledShape(x!, attrs);
@@ -42,8 +42,8 @@ export const maxPoolOp = defineOp({
 
 export const maxPoolDxOp = defineOp({
   name: 'maxPoolDx',
-  inputs: { dy: { dtypes: ['float32'] }, argmax: { dtypes: ['uint8', 'int32'] } },
-  outputs: { dx: { dtypes: ['float32'] } },
+  inputs: { dy: { dtypes: ['float32', 'bfloat16'] }, argmax: { dtypes: ['uint8', 'int32'] } },
+  outputs: { dx: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { ...poolAttrs, shape: { type: 'dims' } },
   infer: (_inputs, attrs) => ({ dx: { dtype: 'float32', shape: attrs.shape as number[] } }),
 });

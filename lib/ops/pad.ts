@@ -14,8 +14,8 @@ const beforeNames = Array.from({ length: MAX_RANK }, (_, i) => `before${i}`);
 
 export const padOp = defineOp({
   name: 'pad',
-  inputs: { x: { dtypes: ['float32', 'int32'] } },
-  outputs: { y: { dtypes: ['float32', 'int32'], accumulate: true } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16', 'int32'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16', 'int32'], accumulate: true } },
   attrs: { shape: { type: 'dims' }, ...Object.fromEntries(beforeNames.map((n) => [n, { type: 'i32' as const, default: 0 }])) },
   infer: ({ x }, attrs) => ({ y: { dtype: x!.dtype, shape: attrs.shape as number[] } }),
   backward({ node, grads }) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/program.h"
 #include "cpu/parallel.h"
 
 namespace gradstep::cpu {
@@ -21,6 +22,25 @@ inline float from_bfloat16(uint16_t bits) {
   float x;
   memcpy(&x, &wide, sizeof x);
   return x;
+}
+
+// Elements of a kernel that is a template over how they are stored.
+GRADSTEP_INLINE float widened(float x) { return x; }
+GRADSTEP_INLINE float widened(uint16_t x) { return from_bfloat16(x); }
+
+template <typename T>
+GRADSTEP_INLINE T narrowed(float x) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return x;
+  } else {
+    return bfloat16_bits(x);
+  }
+}
+
+// make(T{}), T being what elements of the type are stored in.
+template <typename Make>
+auto as_stored(DType dtype, const Make& make) {
+  return dtype == DType::kBfloat16 ? make(uint16_t{}) : make(float{});
 }
 
 inline float round_to_bfloat16(float x) { return from_bfloat16(bfloat16_bits(x)); }

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "cpu/parallel.h"
+#include "cpu/stored_window.h"
 
 namespace gradstep::cpu {
 
@@ -79,5 +80,10 @@ struct NormSplit {
     for (int64_t i = channels; i < wide(); i++) coefficients[i] = coefficients[i - channels];
   }
 };
+
+// Rows of a block that its sums take at a time where they go through windows: as many as their loops are unrolled by,
+// so that sums are taken in the same order.
+constexpr int64_t kWindowRows = 4;
+static_assert(kWindowRows * NormSplit::kColumns <= Window::kSize, "a window holds them");
 
 }  // namespace gradstep::cpu

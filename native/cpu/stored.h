@@ -16,6 +16,8 @@ struct Stored {
   bool narrow() const { return dtype == DType::kBfloat16; }
   int64_t element_bytes() const { return narrow() ? sizeof(uint16_t) : sizeof(float); }
   const char* bytes_at(int64_t element) const { return static_cast<const char*>(at) + element * element_bytes(); }
+  float* as_float32(int64_t element) const { return at ? static_cast<float*>(at) + element : nullptr; }
+  uint16_t* as_bfloat16(int64_t element) const { return static_cast<uint16_t*>(at) + element; }
   explicit operator bool() const { return at != nullptr; }
 };
 

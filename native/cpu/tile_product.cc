@@ -1,6 +1,6 @@
 // See tile_product.h. Each thread has a range of the longer side of y, whose operand it packs in chunks, each used
-// while it is in the caches; the other operand it packs whole, for itself: cheaper than waiting for one another. Tiles
-// are those of tile_pack.h.
+// while it is in the caches; the other operand it packs whole, for itself: cheaper than waiting for one another. An a
+// in bfloat16 of whole tiles is read where it lies. Tiles are those of tile_pack.h.
 #include "cpu/tile_product.h"
 
 #include <algorithm>
@@ -27,17 +27,18 @@ int64_t depth_tiles(const TileProduct& p) { return (p.k + kDepth - 1) / kDepth; 
 // depth side by side, `stride` apart; otherwise a step of the depth has them side by side, and the next lies `stride`
 // on: then all of a step are read together, as those of others lie in other pages.
 struct Side {
-  const float* from;
+  Stored from;
   int64_t stride, depth;
   bool along, turned;
 };
 
-GRADSTEP_TILES void pack(const Side& s, uint16_t* to, int64_t begin, int64_t end) {
+template <typename Element>
+GRADSTEP_TILES void pack_elements(const Side& s, const Element* from, uint16_t* to, int64_t begin, int64_t end) {
   const int64_t tiles = (s.depth + kDepth - 1) / kDepth;
   if (s.along) {
     for (int64_t i = begin; i < end; i += kSide) {
       for (int64_t k = 0; k < s.depth; k += kDepth, to += kTile) {
-        pack_along(to, s.from + i * s.stride + k, s.stride, end - i, s.depth - k, s.turned);
+        pack_along(to, from + i * s.stride + k, s.stride, end - i, s.depth - k, s.turned);
       }
     }
     return;
@@ -45,9 +46,13 @@ GRADSTEP_TILES void pack(const Side& s, uint16_t* to, int64_t begin, int64_t end
   for (int64_t k = 0; k < s.depth; k += kDepth, to += kTile) {
     uint16_t* tile = to;
     for (int64_t i = begin; i < end; i += kSide, tile += tiles * kTile) {
-      pack_across(tile, s.from + k * s.stride + i, s.stride, end - i, s.depth - k, s.turned);
+      pack_across(tile, from + k * s.stride + i, s.stride, end - i, s.depth - k, s.turned);
     }
   }
+}
+
+void pack(const Side& s, uint16_t* to, int64_t begin, int64_t end) {
+  typed(s.from, [&](const auto* from) { pack_elements(s, from, to, begin, end); });
 }
 
 // A tile of a has its rows one after the other, one of b its pairs.
@@ -59,12 +64,18 @@ void pack_b(const TileProduct& p, uint16_t* to, int64_t begin, int64_t end) {
   pack({p.b, p.transpose_b ? p.k : p.n, p.k, p.transpose_b, p.transpose_b}, to, begin, end);
 }
 
+// Tiles of a as they are multiplied: packed, or where its rows lie.
+struct RowTiles {
+  const uint16_t* at;
+  int64_t row_bytes, step, block;  // to the next row; elements to the next tile of the depth, and to the next 16 rows
+};
+
 // Up to 32 rows times up to 32 columns: accumulators 0 to 3, row by row.
 template <int kRows, int kColumns>
-GRADSTEP_TILE_INLINE void multiply_block(const uint16_t* a, const uint16_t* b, int64_t tiles) {
+GRADSTEP_TILE_INLINE void multiply_block(RowTiles a, const uint16_t* b, int64_t tiles) {
   const int64_t block = tiles * kTile;
-  for (int64_t k = 0; k < tiles; k++, a += kTile, b += kTile) {
-    _tile_loadd(4, a, 64);
+  for (int64_t k = 0; k < tiles; k++, a.at += a.step, b += kTile) {
+    _tile_loadd(4, a.at, a.row_bytes);
     _tile_loadd(6, b, 64);
     _tile_dpbf16ps(0, 4, 6);
     if constexpr (kColumns > 1) {
@@ -72,52 +83,82 @@ GRADSTEP_TILE_INLINE void multiply_block(const uint16_t* a, const uint16_t* b, i
       _tile_dpbf16ps(1, 4, 7);
     }
     if constexpr (kRows > 1) {
-      _tile_loadd(5, a + block, 64);
+      _tile_loadd(5, a.at + a.block, a.row_bytes);
       _tile_dpbf16ps(2, 5, 6);
       if constexpr (kColumns > 1) _tile_dpbf16ps(3, 5, 7);
     }
   }
 }
 
+// Up to 32 elements side by side, in float32.
+struct Pair {
+  __m512 low, high;
+};
+struct PairMask {
+  __mmask16 low, high;
+};
+
+template <typename Element>
+GRADSTEP_TILE_INLINE Pair load_pair(const Element* from, PairMask there) {
+  return {load_wide(there.low, from), load_wide(there.high, from + kSide)};
+}
+
+GRADSTEP_TILE_INLINE void store_pair(float* to, PairMask there, Pair v) {
+  store_narrow(to, there.low, v.low);
+  store_narrow(to + kSide, there.high, v.high);
+}
+
+GRADSTEP_TILE_INLINE void store_pair(uint16_t* to, PairMask there, Pair v) {
+  _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(there.high) << kSide | there.low, rounded(v.low, v.high));
+}
+
+GRADSTEP_TILE_INLINE Pair sum_of(Pair a, Pair b) {
+  return {_mm512_add_ps(a.low, b.low), _mm512_add_ps(a.high, b.high)};
+}
+
+GRADSTEP_TILE_INLINE Pair masked(Pair v, Pair mask) {
+  const __m512 zero = _mm512_setzero_ps();
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(mask.low, zero, _CMP_GT_OQ), v.low),
+          _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(mask.high, zero, _CMP_GT_OQ), v.high)};
+}
+
+// Where a block of results lies in y.
+struct Place {
+  int64_t row, column, rows, columns;
+};
+
 // Results of one block, [kStep][kStep], to y; those of its columns are added to sums [n].
-GRADSTEP_TILE_INLINE void finish(const TileProduct& p, const float* block, float* sums, int64_t row, int64_t column,
-                                 int64_t rows, int64_t columns) {
-  for (int64_t c = 0; c < columns; c += kSide) {
-    const __mmask16 there = first(columns - c);
-    const __m512 bias = p.bias ? _mm512_maskz_loadu_ps(there, p.bias + column + c) : _mm512_setzero_ps();
-    __m512 sum = _mm512_setzero_ps();
-    for (int64_t r = 0; r < rows; r++) {
-      float* to = p.y + (row + r) * p.n + column + c;
-      __m512 v = _mm512_maskz_loadu_ps(there, block + r * kStep + c);
-      if (p.accumulate) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(there, to));
-      v = _mm512_add_ps(v, bias);
-      if (p.relu) v = _mm512_max_ps(_mm512_setzero_ps(), v);  // in this order NaN stays, as in scalar::relu
-      if (p.mask) {
-        const __m512 mask = _mm512_maskz_loadu_ps(there, p.mask + (to - p.y));
-        v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(mask, _mm512_setzero_ps(), _CMP_GT_OQ), v);
-      }
-      _mm512_mask_storeu_ps(to, there, v);
-      sum = _mm512_add_ps(sum, v);
-    }
-    if (sums) {
-      float* const total = sums + column + c;
-      _mm512_mask_storeu_ps(total, there, _mm512_add_ps(_mm512_maskz_loadu_ps(there, total), sum));
-    }
+template <typename Element, typename Mask>
+GRADSTEP_TILES void finish(const TileProduct& p, const float* block, float* sums, const Place& at, Element* y,
+                           const Mask* mask) {
+  const PairMask there{first(at.columns), first(at.columns - kSide)};
+  const __m512 zero = _mm512_setzero_ps();
+  const Pair bias = p.bias ? load_pair(p.bias + at.column, there) : Pair{zero, zero};
+  Pair sum{zero, zero};
+  int64_t place = at.row * p.n + at.column;
+  for (int64_t r = 0; r < at.rows; r++, place += p.n, block += kStep) {
+    Pair v{_mm512_load_ps(block), _mm512_load_ps(block + kSide)};
+    if (p.accumulate) v = sum_of(v, load_pair(y + place, there));
+    v = sum_of(v, bias);
+    if (p.relu) v = {_mm512_max_ps(zero, v.low), _mm512_max_ps(zero, v.high)};  // in this order NaN stays
+    if (mask) v = masked(v, load_pair(mask + place, there));
+    store_pair(y + place, there, v);
+    sum = sum_of(sum, v);
   }
+  if (sums) store_pair(sums + at.column, there, sum_of(load_pair(sums + at.column, there), sum));
 }
 
 template <int kRows, int kColumns>
-GRADSTEP_TILE_INLINE void one_block(const TileProduct& p, const uint16_t* a, const uint16_t* b, float* sums,
-                                    int64_t row, int64_t column, int64_t rows, int64_t columns) {
+GRADSTEP_TILE_INLINE void one_block(const TileProduct& p, RowTiles a, const uint16_t* b, float* sums, const Place& at) {
   _tile_zero(0);
   if constexpr (kColumns > 1) _tile_zero(1);
   if constexpr (kRows > 1) _tile_zero(2);
   if constexpr (kRows > 1 && kColumns > 1) _tile_zero(3);
   multiply_block<kRows, kColumns>(a, b, depth_tiles(p));
-  const bool whole = rows == kRows * kSide && columns == kColumns * kSide;
-  const bool plain = whole && !p.accumulate && !p.bias && !p.relu && !p.mask && !sums;
+  const bool whole = at.rows == kRows * kSide && at.columns == kColumns * kSide;
+  const bool plain = whole && !p.y.narrow() && !p.accumulate && !p.bias && !p.relu && !p.mask && !sums;
   alignas(64) float block[kStep * kStep];
-  float* to = plain ? p.y + row * p.n + column : block;
+  float* to = plain ? static_cast<float*>(p.y.at) + at.row * p.n + at.column : block;
   const int64_t stride = plain ? p.n : kStep;
   _tile_stored(0, to, stride * sizeof(float));
   if constexpr (kColumns > 1) _tile_stored(1, to + kSide, stride * sizeof(float));
@@ -125,46 +166,49 @@ GRADSTEP_TILE_INLINE void one_block(const TileProduct& p, const uint16_t* a, con
     _tile_stored(2, to + kSide * stride, stride * sizeof(float));
     if constexpr (kColumns > 1) _tile_stored(3, to + kSide * stride + kSide, stride * sizeof(float));
   }
-  if (!plain) finish(p, block, sums, row, column, rows, columns);
+  if (plain) return;
+  typed(p.y, [&](auto* y) { typed(p.mask, [&](const auto* mask) { finish(p, block, sums, at, y, mask); }); });
 }
 
-// The packed rows begin … end - 1 of a times the packed columns first … last - 1 of b.
-GRADSTEP_TILES void multiply_blocks(const TileProduct& p, const uint16_t* a, int64_t begin, int64_t end,
-                                    const uint16_t* b, int64_t first_column, int64_t last_column, float* sums) {
+// Rows begin … end - 1 of a times the packed columns first … last - 1 of b.
+GRADSTEP_TILES void multiply_blocks(const TileProduct& p, RowTiles a, int64_t begin, int64_t end, const uint16_t* b,
+                                    int64_t first_column, int64_t last_column, float* sums) {
   const TileScope scope;
-  const int64_t side = depth_tiles(p) * kTile;  // elements of sixteen rows or columns
+  const int64_t side = depth_tiles(p) * kTile;  // elements of sixteen columns
   for (int64_t c = first_column; c < last_column; c += kStep) {
     const uint16_t* at_b = b + (c - first_column) / kSide * side;
     const int64_t columns = std::min(kStep, last_column - c);
     for (int64_t r = begin; r < end; r += kStep) {
-      const uint16_t* at_a = a + (r - begin) / kSide * side;
-      const int64_t rows = std::min(kStep, end - r);
-      if (rows > kSide) {
-        columns > kSide ? one_block<2, 2>(p, at_a, at_b, sums, r, c, rows, columns)
-                        : one_block<2, 1>(p, at_a, at_b, sums, r, c, rows, columns);
+      const RowTiles at_a{a.at + (r - begin) / kSide * a.block, a.row_bytes, a.step, a.block};
+      const Place at{r, c, std::min(kStep, end - r), columns};
+      if (at.rows > kSide) {
+        columns > kSide ? one_block<2, 2>(p, at_a, at_b, sums, at) : one_block<2, 1>(p, at_a, at_b, sums, at);
       } else {
-        columns > kSide ? one_block<1, 2>(p, at_a, at_b, sums, r, c, rows, columns)
-                        : one_block<1, 1>(p, at_a, at_b, sums, r, c, rows, columns);
+        columns > kSide ? one_block<1, 2>(p, at_a, at_b, sums, at) : one_block<1, 1>(p, at_a, at_b, sums, at);
       }
     }
   }
 }
 
-// How the work is divided: the longer side among threads, in multiples of what is multiplied at a time.
+// How the work is divided: the longer side among threads, in multiples of what is multiplied at a time. Of an a that is
+// read where it lies it takes twice the rows: the columns of b are then packed by one thread each, and a by nobody.
 struct Division {
   Division(const TileProduct& p, int threads)
-      : by_rows(p.m >= p.n),
+      : in_place(p.a.narrow() && !p.transpose_a && p.k % kDepth == 0 && p.m % kSide == 0),
+        by_rows(p.m >= (in_place ? 2 : 1) * p.n),
         length(by_rows ? p.m : p.n),
         parts(static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / kProducts, length / kStep), 1, threads))),
         depth(depth_tiles(p) * kDepth) {}
-  bool by_rows;
+  bool in_place, by_rows;
   int64_t length;
   int parts;
   int64_t depth;  // padded
 
   // Elements of the operand that is packed whole, and of a chunk of the other.
-  int64_t whole(const TileProduct& p) const { return rounded_up(by_rows ? p.n : p.m, kSide) * depth; }
-  int64_t chunk() const { return std::min(kChunk, rounded_up(length, kSide)) * depth; }
+  int64_t whole(const TileProduct& p) const {
+    return !by_rows && in_place ? 0 : rounded_up(by_rows ? p.n : p.m, kSide) * depth;
+  }
+  int64_t chunk() const { return by_rows && in_place ? 0 : std::min(kChunk, rounded_up(length, kSide)) * depth; }
 
   // Threads that divide the rows each have sums of their own.
   int sums(const TileProduct& p) const { return p.sums && by_rows && parts > 1 ? parts : 0; }
@@ -188,15 +232,23 @@ void multiply_in_tiles(const TileProduct& p, void* workspace, int threads) {
     uint16_t* other = packed + part * each;
     uint16_t* chunk = other + whole;
     float* const sums = d.sums(p) > 0 ? own_sums + part * p.n : p.sums;
-    d.by_rows ? pack_b(p, other, 0, p.n) : pack_a(p, other, 0, p.m);
+    if (d.by_rows) {
+      pack_b(p, other, 0, p.n);
+    } else if (!d.in_place) {
+      pack_a(p, other, 0, p.m);
+    }
+    const auto rows = [&](const uint16_t* packed, int64_t row) {
+      if (d.in_place) return RowTiles{static_cast<const uint16_t*>(p.a.at) + row * p.k, p.k * 2, kDepth, kSide * p.k};
+      return RowTiles{packed, kDepth * 2, kTile, kSide * d.depth};
+    };
     for (int64_t at = begin; at < end; at += kChunk) {
       const int64_t to = std::min(end, at + kChunk);
       if (d.by_rows) {
-        pack_a(p, chunk, at, to);
-        multiply_blocks(p, chunk, at, to, other, 0, p.n, sums);
+        if (!d.in_place) pack_a(p, chunk, at, to);
+        multiply_blocks(p, rows(chunk, at), at, to, other, 0, p.n, sums);
       } else {
         pack_b(p, chunk, at, to);
-        multiply_blocks(p, other, 0, p.m, chunk, at, to, sums);
+        multiply_blocks(p, rows(other, 0), 0, p.m, chunk, at, to, sums);
       }
     }
   });

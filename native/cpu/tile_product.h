@@ -1,10 +1,12 @@
-// Matrix products in bfloat16 on the tile units of x86 (AMX), from float32 operands to float32 results: operands are
-// rounded (to nearest, ties to even) as they are packed into tiles, once a call. Only for processors with has_tiles()
-// (tiles.h).
+// Matrix products in bfloat16 on the tile units of x86 (AMX). What is stored in float32 of the operands is rounded (to
+// nearest, ties to even) as it is packed into tiles, once a call; results are float32 until they are stored, in either
+// type. Only for processors with has_tiles() (tiles.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "cpu/stored.h"
 
 namespace gradstep::cpu {
 
@@ -13,12 +15,9 @@ namespace gradstep::cpu {
 struct TileProduct {
   int64_t m, n, k;
   bool transpose_a, transpose_b, accumulate, relu;
-  const float* a;
-  const float* b;
-  const float* bias;  // null: none, as of mask and sums
-  const float* mask;
-  float* y;
-  float* sums;
+  Stored a, b, mask, y;
+  const float* bias;  // null: none, as of sums
+  float* sums;        // of what is not rounded
 };
 
 size_t tile_product_bytes(const TileProduct& p, int threads);

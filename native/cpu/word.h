@@ -17,8 +17,4 @@ inline void copy_words(Word* __restrict y, const Word* __restrict x, int64_t n) 
   }
 }
 
-inline void zero_words(Word* y, int64_t n) {
-  if (n > 0) std::memset(y, 0, static_cast<size_t>(n) * sizeof(Word));
-}
-
 }  // namespace gradstep::cpu

@@ -81,25 +81,43 @@ class Stopwatch {
   OwnedEvent begin_, end_;
 };
 
+// Whether an entrant could do that. What fails and leaves the device as it was is the entrant's own affair; what harms
+// the device, every later call would tell as well.
+template <typename Work>
+bool could(cudaStream_t stream, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (strcmp(error.code(), "ERR_DEVICE_FAILED") != 0 || cudaStreamSynchronize(stream) != cudaSuccess) throw;
+    return false;
+  }
+}
+
 // Seconds of one launch among others, in a graph as training steps are: so that it is not the host's time that is
-// compared where kernels are short. Infinite where it refuses after all.
+// compared where kernels are short. Infinite where it cannot after all.
 double seconds_of(const Contest& contest, int entrant, cudaStream_t stream, const Stopwatch& watch) {
-  bool runs = true;
-  const auto launch = [&] { runs = contest.launch(entrant, stream) && runs; };
-  const double alone = watch.seconds(launch);
-  const int launches = static_cast<int>(std::clamp(kSampleSeconds / std::max(alone, 1e-9), 1.0, kMostLaunches));
-  Capture capture(stream);
-  for (int i = 0; i < launches; i++) launch();
-  const OwnedGraph graph = capture.end();
-  cudaGraphExec_t instance = nullptr;
-  GRADSTEP_CUDA(cudaGraphInstantiate(&instance, graph.get(), 0));
-  const OwnedGraphExec owned(instance);
+  int launches = 0;
+  OwnedGraphExec instance;
+  const auto launch = [&] { return contest.launch(entrant, stream); };
+  const bool runs = could(stream, [&] {
+    bool launched = true;
+    const double alone = watch.seconds([&] { launched = launch(); });
+    launches = static_cast<int>(std::clamp(kSampleSeconds / std::max(alone, 1e-9), 1.0, kMostLaunches));
+    Capture capture(stream);
+    for (int i = 0; i < launches; i++) launched = launch() && launched;
+    const OwnedGraph graph = capture.end();
+    cudaGraphExec_t made = nullptr;
+    GRADSTEP_CUDA(cudaGraphInstantiate(&made, graph.get(), 0));
+    instance = OwnedGraphExec(made);
+    return launched;
+  });
+  if (!runs) return INFINITY;
   double least = INFINITY;
   for (int sample = 0; sample <= kSamples; sample++) {
-    const double taken = watch.seconds([&] { GRADSTEP_CUDA(cudaGraphLaunch(instance, stream)); });
+    const double taken = watch.seconds([&] { GRADSTEP_CUDA(cudaGraphLaunch(instance.get(), stream)); });
     if (sample > 0) least = std::min(least, taken);  // the first one is for warming up
   }
-  return runs ? least / launches : INFINITY;
+  return least / launches;
 }
 
 }  // namespace
@@ -112,8 +130,13 @@ int fastest(const Contest& contest) {
   double best_seconds = INFINITY;
   for (int entrant = 0; entrant < contest.entrants; entrant++) {
     contest.reset(stream.get());
-    if (!contest.launch(entrant, stream.get())) continue;
-    const std::vector<float> got = seen(contest, stream.get());
+    std::vector<float> got;
+    const bool runs = could(stream.get(), [&] {
+      if (!contest.launch(entrant, stream.get())) return false;
+      got = seen(contest, stream.get());
+      return true;
+    });
+    if (!runs) continue;
     if (expected.empty()) expected = got;
     if (!alike(expected, got, contest.tolerance)) continue;
     const double seconds = seconds_of(contest, entrant, stream.get(), watch);

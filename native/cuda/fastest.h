@@ -1,5 +1,6 @@
 // Of several ways to compute the same numbers, the fastest on this device, found by trying them. A way whose numbers
-// differ from the first one's by more than rounding is never taken.
+// differ from the first one's by more than rounding is never taken, nor is one that fails: on the device, or at being
+// captured.
 #pragma once
 
 #include <cuda_runtime.h>

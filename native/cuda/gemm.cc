@@ -1,5 +1,6 @@
-// The GEMM seam on cuBLASLt: strict float32, or operands rounded to TF32 or bfloat16, or stored in bfloat16. What a product is to the library
-// stands in lt_product.cc, how algorithms are tried in gemm_trial.cc; here one is chosen and kept.
+// The GEMM seam on cuBLASLt: strict float32, or operands rounded to TF32 or bfloat16, or stored in bfloat16. What a
+// product is to the library stands in lt_product.cc, how algorithms are tried in gemm_trial.cc; here one is chosen and
+// kept.
 #include "cuda/gemm.h"
 
 #include <cstring>

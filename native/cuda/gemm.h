@@ -42,8 +42,8 @@ struct GemmShape {
   // The gradient of a bias: behind a slope of c's columns; behind no epilogue, where c is a weight's gradient, of
   // op(b)'s.
   bool sums = false;
-  // Several products at once: c's matrices follow one another, a's and b's lie this many numbers apart (0: one for all).
-  // Not with aux, sums or a slope.
+  // Several products at once: c's matrices follow one another, a's and b's lie this many numbers apart (0: one for
+  // all). Not with aux, sums or a slope.
   int64_t batch = 1, stride_a = 0, stride_b = 0;
   int64_t row_b =
       0;  // numbers from one stored row of b to the next: b is columns of a wider matrix. 0: as many as it has
@@ -72,8 +72,7 @@ inline double product_tolerance(int64_t terms, Precision precision) {
 
 // Operands that are stored in bfloat16 are not rounded, and c is in the end.
 inline double product_tolerance(const GemmShape& s) {
-  const Precision rounding =
-      s.has_narrow_operands() && !s.has_narrow_result() ? Precision::kFloat32 : s.precision;
+  const Precision rounding = s.has_narrow_operands() && !s.has_narrow_result() ? Precision::kFloat32 : s.precision;
   return product_tolerance(s.k, rounding);
 }
 

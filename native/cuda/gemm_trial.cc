@@ -119,9 +119,8 @@ class Operands {
     // To the upper halves, where they are bfloat16.
     const size_t each = dtype_bytes(type);
     GRADSTEP_CUDA(cudaMemcpy2DAsync(reinterpret_cast<char*>(numbers.data()) + sizeof(float) - each, sizeof(float),
-                                    from.data() + static_cast<size_t>(first) * each,
-                                    static_cast<size_t>(apart) * each, each, static_cast<size_t>(count),
-                                    cudaMemcpyDeviceToHost, stream_));
+                                    from.data() + static_cast<size_t>(first) * each, static_cast<size_t>(apart) * each,
+                                    each, static_cast<size_t>(count), cudaMemcpyDeviceToHost, stream_));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream_));
     return numbers;
   }
@@ -136,8 +135,8 @@ class Operands {
   bool sums_up(int64_t column) const {
     const GemmShape& s = shape_;
     const std::vector<float> terms = s.epilogue != Epilogue::kNone ? strided(c_, column, s.m, s.n, s.result)
-                                     : s.transpose_b ? strided(b_, column * row_b_, s.k, 1, s.operands)
-                                                     : strided(b_, column, s.k, row_b_, s.operands);
+                                     : s.transpose_b               ? strided(b_, column * row_b_, s.k, 1, s.operands)
+                                                                   : strided(b_, column, s.k, row_b_, s.operands);
     double sum = 0, size = 0;
     for (const float x : terms) {
       sum += x;

@@ -13,7 +13,7 @@ constexpr size_t kMaxWorkspace = size_t{32} << 20;
 constexpr uint32_t kAlignment = 16;  // of every matrix, in bytes; those of a batch and columns of another at any number
 
 cublasComputeType_t compute_type(const GemmShape& s) {
-  return s.has_narrow_operands()             ? CUBLAS_COMPUTE_32F
+  return s.has_narrow_operands()               ? CUBLAS_COMPUTE_32F
          : s.precision == Precision::kBfloat16 ? CUBLAS_COMPUTE_32F_FAST_16BF
          : s.precision == Precision::kTf32     ? CUBLAS_COMPUTE_32F_FAST_TF32
                                                : CUBLAS_COMPUTE_32F;

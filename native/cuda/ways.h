@@ -29,9 +29,9 @@ struct Range {
 // is set, a way that it names is taken, else the first.
 //   what       all that the choice may depend on but the device and cuBLASLt: op, shapes, precision, what is present;
 //              last, as in ", cuDNN 92801", the version of a library that some of the ways are of
-//   results    what is compared with the first way's results, of operands in (−1, 1); numbers in float32 and bfloat16 only
-//   tolerance  the largest difference that rounding makes there
-//   ranges     operands whose numbers are in (−range, range) instead
+//   results    what is compared with the first way's results, of operands in (−1, 1); numbers in float32 and bfloat16
+//   only tolerance  the largest difference that rounding makes there ranges     operands whose numbers are in (−range,
+//   range) instead
 Step fastest_way(Prepare& prepare, const std::string& what, const std::vector<Way>& ways,
                  const std::vector<Tensor>& results, double tolerance, const std::vector<Range>& ranges = {});
 

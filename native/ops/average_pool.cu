@@ -10,23 +10,24 @@ namespace {
 __device__ inline int32_t length(Range r) { return r.end > r.begin ? r.end - r.begin : 0; }
 
 // Writes y [N, O, P, Q, C].
-template <int kWidth>
-__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks) average_pool_kernel(PoolMap g, const float* x, float* y) {
+template <typename From, int kWidth>
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
+    average_pool_kernel(PoolMap g, const From* x, NumbersOut y) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
   const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
   const int32_t count = length(over_d) * length(over_h) * length(over_w);
   const float share = count > 0 ? 1.f / static_cast<float>(count) : 0.f;
-  const float* image = x + static_cast<int64_t>(n) * g.planes.size * g.rows.size * g.cols.size * g.channels;
+  const From* image = x + static_cast<int64_t>(n) * g.planes.size * g.rows.size * g.cols.size * g.channels;
   const int64_t out = g.flat_pixel() * g.channels;
   for (int32_t c = threadIdx.x * kWidth; c < g.channels; c += blockDim.x * kWidth) {
     Pack<float, kWidth> sum{};
     for (int32_t d = over_d.begin; d < over_d.end; d++) {
       for (int32_t h = over_h.begin; h < over_h.end; h++) {
-        const float* row = image + (static_cast<int64_t>(d) * g.rows.size + h) * g.cols.size * g.channels + c;
+        const From* row = image + (static_cast<int64_t>(d) * g.rows.size + h) * g.cols.size * g.channels + c;
 #pragma unroll 1  // windows are small, and what more unrolling needs is spilled on sm_80
         for (int32_t w = over_w.begin; w < over_w.end; w++) {
-          const Pack<float, kWidth> v = load_pack<kWidth>(row + static_cast<int64_t>(w) * g.channels);
+          const Pack<float, kWidth> v = load_wide<kWidth>(row + static_cast<int64_t>(w) * g.channels);
 #pragma unroll
           for (int k = 0; k < kWidth; k++) sum.v[k] += v.v[k];
         }
@@ -34,14 +35,14 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks) average_pool_kernel
     }
 #pragma unroll
     for (int k = 0; k < kWidth; k++) sum.v[k] *= share;
-    store_pack(y + out + c, sum);
+    y.store(out + c, sum);
   }
 }
 
 // Writes every element of dx [N, D, H, W, C].
-template <int kWidth>
+template <typename From, int kWidth>
 __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
-    average_pool_dx_kernel(PoolMap g, const float* dy, float* dx) {
+    average_pool_dx_kernel(PoolMap g, const From* dy, NumbersOut dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;
   const Range over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
@@ -56,36 +57,42 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
         const int64_t row = ((image + o) * g.rows.windows + p) * g.cols.windows;
         for (int32_t q = over_q.begin; q < over_q.end; q++) {
           const float share = 1.f / static_cast<float>(high * length(g.cols.inside(q)));
-          const Pack<float, kWidth> v = load_pack<kWidth>(dy + (row + q) * g.channels + c);
+          const Pack<float, kWidth> v = load_wide<kWidth>(dy + (row + q) * g.channels + c);
 #pragma unroll
           for (int k = 0; k < kWidth; k++) sum.v[k] += v.v[k] * share;
         }
       }
     }
-    store_pack(dx + out + c, sum);
+    dx.store(out + c, sum);
   }
 }
 
 }  // namespace
 
 Step average_pool(Prepare& prepare, const AveragePoolArgs& args) {
-  const PoolMap g = pool_map(args, args.x, args.y, args.y);
-  const float* x = prepare.at(args.x);
-  float* y = prepare.at(args.y);
-  const auto kernel = g.wide ? average_pool_kernel<4> : average_pool_kernel<1>;
-  return [=](cudaStream_t stream) {
-    if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, x, y);
-  };
+  const PoolMap g = pool_map(args, args.x, args.y, args.x, args.y);
+  const NumbersOut y{prepare.at<char>(args.y), args.y.dtype == DType::kBfloat16};
+  return by_access(g, args.x, [&](auto access) -> Step {
+    using Access = decltype(access);
+    const auto* x = prepare.at<typename Access::From>(args.x);
+    return [=](cudaStream_t stream) {
+      const auto kernel = average_pool_kernel<typename Access::From, Access::kWidth>;
+      if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, x, y);
+    };
+  });
 }
 
 Step average_pool_dx(Prepare& prepare, const AveragePoolDxArgs& args) {
-  const PoolMap g = pool_map(args, args.dx, args.dy, args.dx);
-  const float* dy = prepare.at(args.dy);
-  float* dx = prepare.at(args.dx);
-  const auto kernel = g.wide ? average_pool_dx_kernel<4> : average_pool_dx_kernel<1>;
-  return [=](cudaStream_t stream) {
-    if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, dy, dx);
-  };
+  const PoolMap g = pool_map(args, args.dx, args.dy, args.dy, args.dx);
+  const NumbersOut dx{prepare.at<char>(args.dx), args.dx.dtype == DType::kBfloat16};
+  return by_access(g, args.dy, [&](auto access) -> Step {
+    using Access = decltype(access);
+    const auto* dy = prepare.at<typename Access::From>(args.dy);
+    return [=](cudaStream_t stream) {
+      const auto kernel = average_pool_dx_kernel<typename Access::From, Access::kWidth>;
+      if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, dy, dx);
+    };
+  });
 }
 
 }  // namespace gradstep::cuda

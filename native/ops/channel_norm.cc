@@ -1,11 +1,14 @@
 // channel_norm on the CPU: one pass that gathers each channel's mean and squared deviation, one that normalises
 // (and adds the residual, and applies relu).
 // Deviations are taken from a run's first row, so nothing cancels where the mean is large; runs are merged in float64
-// (Chan, Golub & LeVeque 1983). Several samples go side by side, each thread keeping its sample in the caches.
+// (Chan, Golub & LeVeque 1983). Several samples go side by side, each thread keeping its sample in the caches. What is
+// stored in bfloat16 goes through windows (cpu/stored_window.h), in the same order of sums.
 #include "ops/channel_norm.h"
 
+#include "cpu/bfloat16.h"
 #include "cpu/norm_split.h"
 #include "cpu/prepare.h"
+#include "cpu/stored_window.h"
 #include "generated/args/channel_norm.h"
 #include "ops/scalar.h"
 
@@ -63,35 +66,44 @@ GRADSTEP_VECTORISED void merge(double* __restrict mean, double* __restrict m2, d
   }
 }
 
-// The moments of n <= kColumns columns.
-void moments(double* mean, double* m2, const float* x, int64_t rows, int64_t stride, int64_t n) {
-  float s1[NormSplit::kColumns], s2[NormSplit::kColumns];
+// The moments of n <= kColumns columns, of rows from `at` on.
+void moments(double* mean, double* m2, const Stored& x, int64_t at, int64_t rows, int64_t stride, int64_t n) {
+  alignas(64) float s1[NormSplit::kColumns], s2[NormSplit::kColumns], first[NormSplit::kColumns];
   std::fill_n(mean, n, 0.);
   std::fill_n(m2, n, 0.);
   for (int64_t r = 0; r < rows; r += kRun) {
-    const int64_t run = std::min(kRun, rows - r);
-    const float* first = x + r * stride;
+    const int64_t run = std::min(kRun, rows - r), begin = at + r * stride;
+    const float* pivot = x.narrow() ? first : x.as_float32(begin);
     std::fill_n(s1, n, 0.f);
     std::fill_n(s2, n, 0.f);
-    add_deviations(s1, s2, first, first, run, stride, n);
-    merge_run(mean, m2, static_cast<double>(r), static_cast<double>(run), first, s1, s2, n);
+    if (x.narrow()) {
+      Window window;
+      from_bfloat16(first, x.as_bfloat16(begin), n);
+      for (int64_t k = 0; k < run; k += kWindowRows) {
+        const Piece piece{begin + k * stride, std::min(kWindowRows, run - k), n, stride};
+        add_deviations(s1, s2, pivot, window.load(x, piece), piece.rows, n, n);
+      }
+    } else {
+      add_deviations(s1, s2, pivot, pivot, run, stride, n);
+    }
+    merge_run(mean, m2, static_cast<double>(r), static_cast<double>(run), pivot, s1, s2, n);
   }
 }
 
-// The moments of a block's channels, over its rows.
-void block_moments(double* mean, double* m2, const float* x, const NormBlock& b) {
+// The moments of a block's channels, over its rows, in a sample that begins at `base`.
+void block_moments(double* mean, double* m2, const Stored& x, int64_t base, const NormBlock& b) {
   double wide_mean[NormSplit::kColumns], wide_m2[NormSplit::kColumns];
   int64_t rows = 0;
   std::fill_n(mean, b.channels, 0.);
   std::fill_n(m2, b.channels, 0.);
   if (b.rows > 0) {
-    moments(wide_mean, wide_m2, x + b.offset, b.rows, b.stride, b.columns);
+    moments(wide_mean, wide_m2, x, base + b.offset, b.rows, b.stride, b.columns);
     for (int64_t i = 0; i < b.columns; i += b.channels, rows += b.rows) {
       merge(mean, m2, static_cast<double>(rows), static_cast<double>(b.rows), wide_mean + i, wide_m2 + i, b.channels);
     }
   }
   if (b.tail > 0) {
-    moments(wide_mean, wide_m2, x + b.tail_offset, b.tail, b.channels, b.channels);
+    moments(wide_mean, wide_m2, x, base + b.tail_offset, b.tail, b.channels, b.channels);
     merge(mean, m2, static_cast<double>(rows), static_cast<double>(b.tail), wide_mean, wide_m2, b.channels);
   }
 }
@@ -113,8 +125,9 @@ struct Forward {
   NormShape shape;
   float epsilon;
   bool relu;
-  const float *x, *gamma, *beta, *residual;  // but x, each may be null
-  float *y, *mean, *variance;
+  Stored x, residual, y;
+  const float *gamma, *beta;  // or null
+  float *mean, *variance;
 
   // Bytes of scratch for one sample: moments of each part, and three coefficients a column.
   static size_t scratch(const NormSplit& split) {
@@ -125,10 +138,10 @@ struct Forward {
     const int64_t channels = shape.channels;
     double* parts = static_cast<double*>(memory);
     float* coefficients = reinterpret_cast<float*>(parts + split.row_parts * 2 * channels);
-    const float* from = x + s * shape.rows * channels;
+    const int64_t base = s * shape.rows * channels;
     split.tasks([&](const NormBlock& b) {
       double* to = parts + b.part * 2 * channels + b.column;
-      block_moments(to, to + channels, from, b);
+      block_moments(to, to + channels, x, base, b);
     });
     int64_t rows = shape.rows / split.row_parts;
     for (int64_t part = 1; part < split.row_parts; part++) {
@@ -140,13 +153,18 @@ struct Forward {
     }
     statistics(s, parts, parts + channels);
     fill(s, split, coefficients);
-    const int64_t base = s * shape.rows * channels;
     const auto run = residual ? (relu ? normalise<true, true> : normalise<false, true>)
                               : (relu ? normalise<true, false> : normalise<false, false>);
-    split.wide_rows([&](int64_t offset, int64_t wide_rows, int64_t n) {
-      const float* added = residual ? residual + base + offset : nullptr;
-      run(y + base + offset, from + offset, added, coefficients, coefficients + split.wide(),
-          coefficients + 2 * split.wide(), wide_rows, n);
+    const bool windows = x.narrow() || residual.narrow() || y.narrow();
+    split.wide_rows([&](int64_t offset, int64_t wide_rows, int64_t wide) {
+      Window read, added, made;
+      in_windows(windows, wide_rows, wide, [&](int64_t at, int64_t rows, int64_t n, int64_t column) {
+        const Piece piece{base + offset + at, rows, n, n};
+        const float* own = coefficients + column;
+        run(made.place(y, piece), read.load(x, piece), added.load(residual, piece), own, own + split.wide(),
+            own + 2 * split.wide(), rows, n);
+        made.store(y, piece);
+      });
     });
   }
 
@@ -181,9 +199,15 @@ struct Forward {
 
 Step channel_norm(Prepare& prepare, const ChannelNormArgs& args) {
   const bool relu = args.activation == ChannelNormArgs::kActivationRelu;
-  const Forward f{NormShape::of(args),       args.epsilon,           relu,
-                  prepare.at(args.x),        prepare.at(args.gamma), prepare.at(args.beta),
-                  prepare.at(args.residual), prepare.at(args.y),     prepare.at(args.mean),
+  const Forward f{NormShape::of(args),
+                  args.epsilon,
+                  relu,
+                  stored(prepare, args.x),
+                  stored(prepare, args.residual),
+                  stored(prepare, args.y),
+                  prepare.at(args.gamma),
+                  prepare.at(args.beta),
+                  prepare.at(args.mean),
                   prepare.at(args.variance)};
   const int64_t samples = f.shape.samples;
   const int parts = parts_of(args.x.size(), prepare.threads());

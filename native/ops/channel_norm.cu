@@ -9,18 +9,19 @@
 namespace gradstep::cuda {
 namespace {
 
+template <typename At>
 struct Deviations {
-  const float* x;
+  At x;
   int64_t channels;
 
   template <int kPack>
   __device__ Pack<float, kPack> column(int64_t, int64_t first_row, int64_t column) const {
-    return load_pack<kPack>(x + first_row * channels + column);
+    return load_wide<kPack>(x + first_row * channels + column);
   }
   template <int kPack>
   __device__ void add(const Pack<float, kPack>& pivot, int64_t row, int64_t column, Pack<float, kPack>& s1,
                       Pack<float, kPack>& s2) const {
-    const Pack<float, kPack> v = load_pack<kPack>(x + row * channels + column);
+    const Pack<float, kPack> v = load_wide<kPack>(x + row * channels + column);
 #pragma unroll
     for (int k = 0; k < kPack; k++) {
       const float d = v.v[k] - pivot.v[k];
@@ -34,20 +35,22 @@ struct Deviations {
 struct SliceMoments {
   double rows, mean, m2;
 
-  __device__ SliceMoments(const ColumnGrid& g, const float* x, const float* partial, int64_t sample, int64_t slice,
+  template <typename At>
+  __device__ SliceMoments(const ColumnGrid& g, At x, const float* partial, int64_t sample, int64_t slice,
                           int64_t channel) {
     const float* sums = partial + (sample * g.slices + slice) * 2 * g.channels + channel;
     const double s1 = sums[0], s2 = sums[g.channels];
     rows = static_cast<double>(g.rows_of(slice));
     const double deviation = s1 / rows;
-    mean = x[(sample * g.rows + slice * g.slice_rows) * g.channels + channel] + deviation;
+    const int64_t first_row = sample * g.rows + slice * g.slice_rows;
+    mean = load_wide<1>(x + first_row * g.channels + channel).v[0] + deviation;
     m2 = s2 - deviation * s1;
   }
 };
 
+template <typename At>
 __global__ void __launch_bounds__(kColumnThreads)
-    statistics_kernel(ColumnGrid g, NormShape shape, const float* x, const float* partial, float* mean,
-                      float* variance) {
+    statistics_kernel(ColumnGrid g, NormShape shape, At x, const float* partial, float* mean, float* variance) {
   const int64_t item = warp_item();
   if (item >= shape.samples * shape.groups) return;
   const int64_t sample = item / shape.groups, each = shape.per_group();
@@ -71,56 +74,68 @@ __global__ void __launch_bounds__(kColumnThreads)
   variance[item] = static_cast<float>(m2 < 0 ? 0 : m2);
 }
 
-template <int kPack, bool kRelu, bool kResidual>
+// Relu and Residual: constants, or bool.
+template <int kPack, typename At, typename Relu, typename Residual>
 __global__ void __launch_bounds__(kColumnThreads)
-    normalise_kernel(ColumnGrid g, NormParameters parameters, const float* x, const float* residual, float* y) {
+    normalise_kernel(ColumnGrid g, NormParameters parameters, At x, At residual, At y, Relu relu,
+                     Residual has_residual) {
   const ColumnPlace<kPack> place(g);
   if (!place.inside) return;
   const NormColumns<kPack> columns(parameters, place.sample, place.column);
 #pragma unroll 4
   for (int64_t r = place.begin + place.row; r < place.end; r += g.height) {
     const int64_t at = pack_at<kPack>(r, g.channels, place.column);
-    Pack<float, kPack> v = load_pack<kPack>(x + at), added{};
-    if constexpr (kResidual) added = load_pack<kPack>(residual + at);
+    Pack<float, kPack> v = load_wide<kPack>(x + at), added{};
+    if (has_residual) added = load_wide<kPack>(residual + at);
 #pragma unroll
     for (int k = 0; k < kPack; k++) {
       v.v[k] = columns.channel[k](v.v[k]);
-      if constexpr (kResidual) v.v[k] += added.v[k];
-      if constexpr (kRelu) v.v[k] = scalar::relu(v.v[k]);
+      if (has_residual) v.v[k] += added.v[k];
+      if (relu) v.v[k] = scalar::relu(v.v[k]);
     }
-    store_pack(y + at, v);
+    store_narrow(y + at, v);
   }
 }
 
-template <int kPack>
-auto normalise_kernel_of(bool relu, bool residual) {
-  if (residual) return relu ? normalise_kernel<kPack, true, true> : normalise_kernel<kPack, false, true>;
-  return relu ? normalise_kernel<kPack, true, false> : normalise_kernel<kPack, false, false>;
+template <int kPack, typename At>
+Step make_channel_norm(Prepare& prepare, const ChannelNormArgs& args, Access<kPack, At>) {
+  const NormShape shape = NormShape::of(args);
+  const At x = address_of<At>(prepare, args.x), residual = address_of<At>(prepare, args.residual);
+  const At y = address_of<At>(prepare, args.y);
+  float *mean = prepare.at(args.mean), *variance = prepare.at(args.variance);
+  const NormParameters parameters{shape, mean, variance, prepare.at(args.gamma), prepare.at(args.beta), args.epsilon};
+  const auto plan = [&](int rows_each) {
+    return plan_columns(shape.samples, shape.rows, shape.channels, prepare.multiprocessors(), rows_each,
+                        std::max(kPack, 4));
+  };
+  const ColumnGrid summing = plan(kRowsSummed), writing = plan(kRowsWritten);
+  const Workspace workspace = prepare.workspace(summing.sums() * sizeof(float));
+  const bool relu = args.activation == ChannelNormArgs::kActivationRelu, has_residual = args.residual.present();
+  const dim3 warps = blocks_for(shape.samples * shape.groups, kColumnThreads / kWarp);
+  const auto step = [&](auto known_relu, auto known_residual) -> Step {
+    return [=](cudaStream_t stream) {
+      float* partial = static_cast<float*>(workspace.data());
+      launch_column_sums<kPack>(stream, summing, Deviations<At>{x, shape.channels}, partial);
+      launch_cooperating(stream, statistics_kernel<At>, warps, dim3(kColumnThreads), 0, summing, shape, x, partial,
+                         mean, variance);
+      launch(stream, normalise_kernel<kPack, At, decltype(known_relu), decltype(known_residual)>, writing.grid(),
+             dim3(kColumnThreads), writing, parameters, x, residual, y, known_relu, known_residual);
+    };
+  };
+  if constexpr (kIsCommon<At>) {
+    if (has_residual)
+      return relu ? step(std::true_type{}, std::true_type{}) : step(std::false_type{}, std::true_type{});
+    return relu ? step(std::true_type{}, std::false_type{}) : step(std::false_type{}, std::false_type{});
+  } else {
+    return step(relu, has_residual);
+  }
 }
 
 }  // namespace
 
 Step channel_norm(Prepare& prepare, const ChannelNormArgs& args) {
-  const NormShape shape = NormShape::of(args);
-  const float *x = prepare.at(args.x), *residual = prepare.at(args.residual);
-  float *y = prepare.at(args.y), *mean = prepare.at(args.mean), *variance = prepare.at(args.variance);
-  const NormParameters parameters{shape, mean, variance, prepare.at(args.gamma), prepare.at(args.beta), args.epsilon};
-  const auto plan = [&](int rows_each) {
-    return plan_columns(shape.samples, shape.rows, shape.channels, prepare.multiprocessors(), rows_each);
-  };
-  const ColumnGrid summing = plan(kRowsSummed), writing = plan(kRowsWritten);
-  const Workspace workspace = prepare.workspace(summing.sums() * sizeof(float));
-  const bool relu = args.activation == ChannelNormArgs::kActivationRelu;
-  const auto normalise = summing.pack == 4 ? normalise_kernel_of<4>(relu, residual != nullptr)
-                                           : normalise_kernel_of<1>(relu, residual != nullptr);
-  const dim3 warps = blocks_for(shape.samples * shape.groups, kColumnThreads / kWarp);
-  return [=](cudaStream_t stream) {
-    float* partial = static_cast<float*>(workspace.data());
-    launch_column_sums(stream, summing, Deviations{x, shape.channels}, partial);
-    launch_cooperating(stream, statistics_kernel, warps, dim3(kColumnThreads), 0, summing, shape, x, partial, mean,
-                       variance);
-    launch(stream, normalise, writing.grid(), dim3(kColumnThreads), writing, parameters, x, residual, y);
-  };
+  return by_access(NormShape::of(args).channels, {&args.x, &args.residual, &args.y},
+                   [&](auto access) { return make_channel_norm(prepare, args, access); });
 }
 
 }  // namespace gradstep::cuda

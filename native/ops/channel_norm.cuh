@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/pack.h"
+#include "cuda/stored.h"
 #include "ops/channel_norm.h"
 #include "ops/column_sums.cuh"
 

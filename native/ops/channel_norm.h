@@ -35,8 +35,8 @@ struct NormForward {
 };
 
 // Whether the activation let an element through: it lets all, relu of the normalised x decides, or relu of more than
-// that did, whose result y is at hand.
-enum class NormMask { kNone, kFromX, kFromY };
+// that did, whose result y is at hand, or what was left of dy by that, rounded.
+enum class NormMask { kNone, kFromX, kFromY, kFromKept };
 
 template <typename Args>
 NormMask norm_mask(const Args& args) {
@@ -48,6 +48,7 @@ template <NormMask kMask>
 GRADSTEP_HD inline float norm_masked(float dy, float x, float y, const NormForward& forward) {
   if constexpr (kMask == NormMask::kFromX) return forward(x) > 0.f ? dy : 0.f;
   if constexpr (kMask == NormMask::kFromY) return y > 0.f ? dy : 0.f;
+  if constexpr (kMask == NormMask::kFromKept) return y != 0.f ? dy : 0.f;
   return dy;
 }
 

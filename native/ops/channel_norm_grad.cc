@@ -1,9 +1,11 @@
 // channel_norm_grad on the CPU: one pass that sums dy and dy (x - mean) of each channel, and writes dresidual where
 // that is wanted; one that makes dx of them, from dresidual where that has been made, as its mask is applied already.
 // Sums run in float32 over kRun rows, then in float64. Several samples go side by side, each thread keeping its sample
-// in the caches; the threads' parts of dgamma and dbeta are added up in order.
+// in the caches; the threads' parts of dgamma and dbeta are added up in order. What is stored in bfloat16 goes through
+// windows (cpu/stored_window.h), in the same order of sums.
 #include "cpu/norm_split.h"
 #include "cpu/prepare.h"
+#include "cpu/stored_window.h"
 #include "generated/args/channel_norm.h"
 #include "ops/channel_norm.h"
 
@@ -19,14 +21,13 @@ enum Coefficient { kMean, kScale, kShift, kSlope, kOffset, kCoefficients };
 struct Upstream {
   const float *dy, *y;
   float* kept;
-
-  Upstream at(int64_t i) const { return {dy + i, y ? y + i : nullptr, kept ? kept + i : nullptr}; }
 };
 
 // dy at `at`, masked.
 template <NormMask kMask>
 inline float given(const float* dy, const float* y, int64_t at, float x, float mean, float scale, float shift) {
-  return norm_masked<kMask>(dy[at], x, kMask == NormMask::kFromY ? y[at] : 0.f, NormForward{mean, scale, shift});
+  constexpr bool kReads = kMask == NormMask::kFromY || kMask == NormMask::kFromKept;
+  return norm_masked<kMask>(dy[at], x, kReads ? y[at] : 0.f, NormForward{mean, scale, shift});
 }
 
 // s1 += sum of dy, s2 += sum of dy (x - mean), over rows.
@@ -92,9 +93,8 @@ struct Backward {
   NormShape shape;
   float epsilon;
   NormMask mask;
-  Upstream upstream;
-  const float *x, *gamma, *beta, *mean, *variance;
-  float* dx;  // or null
+  Stored x, dy, y, dx, dresidual;               // the last three may be absent
+  const float *gamma, *beta, *mean, *variance;  // the first two may be null
 
   // Bytes of scratch for one sample: the sums of each part, and the coefficients.
   size_t scratch(const NormSplit& split) const {
@@ -104,18 +104,31 @@ struct Backward {
   // The sums of a block's channels over `rows` rows of n columns, a multiple of the block's channels.
   void sums(double* s1, double* s2, int64_t at, const NormBlock& b, int64_t rows, int64_t stride, int64_t n,
             const NormSplit& split, const float* coefficients) const {
-    const bool keep = upstream.kept != nullptr;
     const auto run = mask == NormMask::kNone    ? add_products<NormMask::kNone, false>
                      : mask == NormMask::kFromX ? add_products<NormMask::kFromX, false>
-                     : keep                     ? add_products<NormMask::kFromY, true>
+                     : dresidual                ? add_products<NormMask::kFromY, true>
                                                 : add_products<NormMask::kFromY, false>;
     const float* own = coefficients + b.column;
-    float run1[NormSplit::kColumns], run2[NormSplit::kColumns];
+    const float *means = own + kMean * split.wide(), *scales = own + kScale * split.wide();
+    const float* shifts = own + kShift * split.wide();
+    const bool windows = x.narrow() || dy.narrow() || y.narrow() || dresidual.narrow();
+    alignas(64) float run1[NormSplit::kColumns], run2[NormSplit::kColumns];
     for (int64_t r = 0; r < rows; r += kRun) {
+      const int64_t end = std::min(rows, r + kRun), from = at + r * stride;
       std::fill_n(run1, n, 0.f);
       std::fill_n(run2, n, 0.f);
-      run(run1, run2, x + at + r * stride, upstream.at(at + r * stride), own + kMean * split.wide(),
-          own + kScale * split.wide(), own + kShift * split.wide(), std::min(kRun, rows - r), stride, n);
+      if (windows) {
+        Window read, given, masks, kept;
+        for (int64_t k = r; k < end; k += kWindowRows) {
+          const Piece piece{at + k * stride, std::min(kWindowRows, end - k), n, stride};
+          const Upstream upstream{given.load(dy, piece), masks.load(y, piece), kept.place(dresidual, piece)};
+          run(run1, run2, read.load(x, piece), upstream, means, scales, shifts, piece.rows, n, n);
+          kept.store(dresidual, piece);
+        }
+      } else {
+        const Upstream upstream{dy.as_float32(from), y.as_float32(from), dresidual.as_float32(from)};
+        run(run1, run2, x.as_float32(from), upstream, means, scales, shifts, end - r, stride, n);
+      }
       for (int64_t i = 0; i < n; i += b.channels) {
         add_wide(s1, run1 + i, b.channels);
         add_wide(s2, run2 + i, b.channels);
@@ -141,16 +154,29 @@ struct Backward {
       for (int64_t i = 0; i < 2 * channels; i++) parts[i] += parts[part * 2 * channels + i];
     }
     fill_backward(s, split, parts, totals, coefficients);
-    if (!dx) return;
-    split.wide_rows([&](int64_t offset, int64_t rows, int64_t n) {
-      const bool done = upstream.kept != nullptr;
-      const auto run = mask == NormMask::kNone || done ? spread<NormMask::kNone>
-                       : mask == NormMask::kFromX      ? spread<NormMask::kFromX>
-                                                       : spread<NormMask::kFromY>;
-      const Upstream given = done ? Upstream{upstream.kept, nullptr, nullptr} : upstream;
-      const auto at = [&](Coefficient c) { return coefficients + c * split.wide(); };
-      run(dx + base + offset, x + base + offset, given.at(base + offset), at(kMean), at(kScale), at(kShift), at(kSlope),
-          at(kOffset), rows, n);
+    if (dx) spread_sample(base, split, coefficients);
+  }
+
+  void spread_sample(int64_t base, const NormSplit& split, const float* coefficients) const {
+    // dresidual is dy masked, unless that was rounded: then it tells the mask, as y may be overwritten by it.
+    const bool done = dresidual && (dy.narrow() || !dresidual.narrow());
+    const bool tells = dresidual && !done;
+    const Stored upstream = done ? dresidual : dy, masking = tells ? dresidual : done ? Stored() : y;
+    const auto run = mask == NormMask::kNone || done ? spread<NormMask::kNone>
+                     : mask == NormMask::kFromX      ? spread<NormMask::kFromX>
+                     : tells                         ? spread<NormMask::kFromKept>
+                                                     : spread<NormMask::kFromY>;
+    const bool windows = x.narrow() || upstream.narrow() || masking.narrow() || dx.narrow();
+    split.wide_rows([&](int64_t offset, int64_t wide_rows, int64_t wide) {
+      Window read, given, masks, made;
+      in_windows(windows, wide_rows, wide, [&](int64_t at, int64_t rows, int64_t n, int64_t column) {
+        const Piece piece{base + offset + at, rows, n, n};
+        const auto own = [&](Coefficient c) { return coefficients + c * split.wide() + column; };
+        const Upstream from{given.load(upstream, piece), masks.load(masking, piece), nullptr};
+        run(made.place(dx, piece), read.load(x, piece), from, own(kMean), own(kScale), own(kShift), own(kSlope),
+            own(kOffset), rows, n);
+        made.store(dx, piece);
+      });
     });
   }
 
@@ -191,10 +217,12 @@ struct Backward {
 }  // namespace
 
 Step channel_norm_grad(Prepare& prepare, const ChannelNormGradArgs& args) {
-  const Upstream upstream{prepare.at(args.dy), prepare.at(args.y), prepare.at(args.dresidual)};
-  const Backward f{NormShape::of(args),       args.epsilon,           norm_mask(args),       upstream,
-                   prepare.at(args.x),        prepare.at(args.gamma), prepare.at(args.beta), prepare.at(args.mean),
-                   prepare.at(args.variance), prepare.at(args.dx)};
+  const Backward f{NormShape::of(args),      args.epsilon,
+                   norm_mask(args),          stored(prepare, args.x),
+                   stored(prepare, args.dy), stored(prepare, args.y),
+                   stored(prepare, args.dx), stored(prepare, args.dresidual),
+                   prepare.at(args.gamma),   prepare.at(args.beta),
+                   prepare.at(args.mean),    prepare.at(args.variance)};
   const int64_t samples = f.shape.samples, sums = 2 * f.shape.channels;
   const int most = parts_of(args.x.size(), prepare.threads());
   const bool abreast = samples >= most && samples > 1;

@@ -49,13 +49,14 @@ struct ColumnPlace {
   }
 };
 
-// `rows_each`: at most so many rows a thread.
-inline ColumnGrid plan_columns(int64_t samples, int64_t rows, int64_t channels, int multiprocessors, int rows_each) {
+// `rows_each`: at most so many rows a thread. `widest`: columns of a pack, 4 or 8, where they divide by that.
+inline ColumnGrid plan_columns(int64_t samples, int64_t rows, int64_t channels, int multiprocessors, int rows_each,
+                               int widest = 4) {
   ColumnGrid g{};
   g.samples = samples;
   g.rows = rows;
   g.channels = channels;
-  g.pack = channels % 4 == 0 ? 4 : 1;
+  g.pack = channels % widest == 0 ? widest : channels % 4 == 0 ? 4 : 1;
   const int64_t packs = channels / g.pack;
   // The widest block that leaves less than a quarter of its columns idle.
   g.width = 1;
@@ -101,10 +102,9 @@ __global__ void __launch_bounds__(kColumnThreads) column_sums_kernel(ColumnGrid 
   store_pack(to + g.channels, shared2[thread]);
 }
 
-template <typename Term>
-void launch_column_sums(cudaStream_t stream, const ColumnGrid& g, const Term& term, float* partial) {
-  const auto kernel = g.pack == 4 ? column_sums_kernel<4, Term> : column_sums_kernel<1, Term>;
-  launch_cooperating(stream, kernel, g.grid(), dim3(kColumnThreads), 0, g, term, partial);
+template <int kPack, typename Term>
+void launch_column_sums(LaunchOn on, const ColumnGrid& g, const Term& term, float* partial) {
+  launch_cooperating(on, column_sums_kernel<kPack, Term>, g.grid(), dim3(kColumnThreads), 0, g, term, partial);
 }
 
 // The warp of a kernel with one item a warp, counted through the grid.

@@ -1,9 +1,9 @@
 // crop and its gradient on CUDA, NHWC: each block belongs to one image, whose window its threads draw once for the four
-// elements (or groups of four channels) that each of them copies.
+// elements (or groups of four channels) that each of them copies, converted where they are stored differently.
 #include "core/error.h"
 #include "cuda/divide.h"
-#include "cuda/pack.h"
 #include "cuda/prepare.h"
+#include "cuda/word.h"
 #include "generated/args/crop.h"
 #include "ops/crop.h"
 
@@ -16,8 +16,9 @@ constexpr int kEach = 4;
 struct Crop {
   CropRule rule;
   const int32_t* state;
-  const float* from;  // [N, rows, columns, C]
-  float* to;          // [N, to_rows, to_columns, C]
+  const void* from;  // [N, rows, columns, C]
+  void* to;          // [N, to_rows, to_columns, C]
+  bool narrow_from, narrow_to;
   int32_t rows, columns;
   uint32_t units;     // groups of kWidth channels
   uint32_t elements;  // of an image that is written, in units
@@ -39,12 +40,12 @@ __global__ void __launch_bounds__(kThreads) crop_kernel(Crop k) {
     uint32_t in_row, unit;
     const int32_t row = maps.rows.source(static_cast<int32_t>(k.by_row.divide(i, in_row)));
     const int32_t column = maps.columns.source(static_cast<int32_t>(k.by_pixel.divide(in_row, unit)));
-    Pack<float, kWidth> pack{};
+    Pack<uint32_t, kWidth> words{};
     if (row >= 0 && row < k.rows && column >= 0 && column < k.columns) {
       const int64_t pixel = in_image + static_cast<int64_t>(row) * k.columns + column;
-      pack = load_pack<kWidth>(k.from + (pixel * k.units + unit) * kWidth);
+      words = load_words<kWidth>(k.from, (pixel * k.units + unit) * kWidth, k.narrow_from);
     }
-    store_pack(k.to + (n * k.elements + i) * kWidth, pack);
+    store_words(k.to, (n * k.elements + i) * kWidth, k.narrow_to, words);
   }
 }
 
@@ -59,8 +60,10 @@ Step crop_step(Prepare& prepare, const Args& args, const Tensor& from, const Ten
   Crop k{};
   k.rule = crop_rule(args);
   k.state = prepare.template at<int32_t>(args.state);
-  k.from = prepare.at(from);
-  k.to = prepare.at(to);
+  k.from = prepare.template at<char>(from);
+  k.to = prepare.template at<char>(to);
+  k.narrow_from = from.dtype == DType::kBfloat16;
+  k.narrow_to = to.dtype == DType::kBfloat16;
   k.rows = from.dims[1];
   k.columns = from.dims[2];
   k.units = static_cast<uint32_t>(units);

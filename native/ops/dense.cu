@@ -19,21 +19,34 @@ namespace {
 
 constexpr int kDenseThreads = 256;
 
-// bits [m, row]: of every element of y [m, n] whether it is above 0. A warp makes a word; those behind n are 0. stored:
-// y rounded, where it is wanted.
+// bits [m, ·]: of every element of y [m, n] whether it is above 0. A warp makes kPack words, `row` times a row; bits
+// behind n are 0. stored: y rounded, where it is wanted.
+template <int kPack>
 __global__ void __launch_bounds__(kDenseThreads)
-    bits_kernel(int64_t words, int64_t n, Divider row, const float* y, Bfloat16* stored, uint32_t* bits) {
+    bits_kernel(int64_t items, int64_t n, Divider row, const float* y, Bfloat16* stored, uint32_t* bits) {
+  constexpr int kLanes = kWarp / kPack;  // of a word
   const int64_t warps = static_cast<int64_t>(gridDim.x) * (kDenseThreads / kWarp);
   const int32_t lane = threadIdx.x % kWarp;
-  for (int64_t word = (static_cast<int64_t>(blockIdx.x) * kDenseThreads + threadIdx.x) / kWarp; word < words;
-       word += warps) {
+  for (int64_t item = (static_cast<int64_t>(blockIdx.x) * kDenseThreads + threadIdx.x) / kWarp; item < items;
+       item += warps) {
     uint32_t place;
-    const int64_t r = row.divide(static_cast<uint32_t>(word), place);
-    const int64_t c = static_cast<int64_t>(place) * kWarp + lane;
-    const float value = c < n ? y[r * n + c] : 0.f;
-    if (stored != nullptr && c < n) stored[r * n + c] = narrowed<Bfloat16>(value);
-    const uint32_t made = __ballot_sync(kAllLanes, value > 0.f);
-    if (lane == 0) bits[word] = made;
+    const int64_t r = row.divide(static_cast<uint32_t>(item), place);
+    const int64_t c = (static_cast<int64_t>(place) * kWarp + lane) * kPack;
+    Pack<float, kPack> pack{};
+    if (c < n) {
+      pack = load_pack<kPack>(y + r * n + c);
+      if (stored != nullptr) store_narrow(stored + r * n + c, pack);
+    }
+    uint32_t made = 0;
+    if constexpr (kPack == 1) {
+      made = __ballot_sync(kAllLanes, pack.v[0] > 0.f);
+    } else {
+#pragma unroll
+      for (int k = 0; k < kPack; k++) made |= (pack.v[k] > 0.f ? 1u : 0u) << (lane % kLanes * kPack + k);
+#pragma unroll
+      for (int half = kLanes / 2; half > 0; half /= 2) made |= __shfl_xor_sync(kAllLanes, made, half);
+    }
+    if (lane % kLanes == 0) bits[item * kPack + lane / kLanes] = made;
   }
 }
 
@@ -168,11 +181,13 @@ Step dense(Prepare& prepare, const DenseArgs& args) {
     }
     auto* const stored = is_narrow ? static_cast<Bfloat16*>(y) : nullptr;
     auto* const bits = on.at<uint32_t>(args.aux);
-    const int64_t words = m * bit_words(n);
-    const Divider row(static_cast<uint32_t>(bit_words(n)));
+    // Where y is stored as well, by packs.
+    const int pack = is_narrow && n % 4 == 0 ? 4 : 1;
+    const int64_t items = m * bit_words(n) / pack;
+    const Divider row(static_cast<uint32_t>(bit_words(n) / pack));
     return one_after_another(product, [=](cudaStream_t stream) {
-      launch_cooperating(stream, bits_kernel, blocks_for(words, kDenseThreads / kWarp), dim3(kDenseThreads), 0, words,
-                         n, row, product.wide(), stored, bits);
+      launch_cooperating(stream, pack == 4 ? bits_kernel<4> : bits_kernel<1>, blocks_for(items, kDenseThreads / kWarp),
+                         dim3(kDenseThreads), 0, items, n, row, product.wide(), stored, bits);
     });
   };
   std::vector<Tensor> results{args.y};

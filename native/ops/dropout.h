@@ -9,9 +9,11 @@ struct DropRule {
   float rate, factor, offset, dropped;
 };
 
-// x · factor + offset where the word, as a number in [0, 1), reaches the rate; else `dropped`.
-GRADSTEP_HD inline float dropout_element(float x, uint32_t word, const DropRule& rule) {
-  return unit_number(word) >= rule.rate ? x * rule.factor + rule.offset : rule.dropped;
+// Whether the word, as a number in [0, 1), reaches the rate.
+GRADSTEP_HD inline bool keeps(uint32_t word, const DropRule& rule) { return unit_number(word) >= rule.rate; }
+
+GRADSTEP_HD inline float dropout_element(float x, bool kept, const DropRule& rule) {
+  return kept ? x * rule.factor + rule.offset : rule.dropped;
 }
 
 }  // namespace gradstep

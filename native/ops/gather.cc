@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/state.h"
+#include "cpu/bfloat16.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 
@@ -27,12 +28,23 @@ GRADSTEP_VECTORISED void widen(int32_t* y, const uint8_t* x, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = x[i];
 }
 
+template <typename From>
+GRADSTEP_VECTORISED void round(uint16_t* y, const From* x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] = bfloat16_bits(static_cast<float>(x[i]));
+}
+
 void load_row(float* y, const Slot& slot, int64_t offset, int64_t n) { load(y, slot.data, slot.dtype, offset, 1, n); }
 
 void load_row(int32_t* y, const Slot& slot, int64_t offset, int64_t n) {
   if (slot.dtype == DType::kInt32) std::memcpy(y, static_cast<const int32_t*>(slot.data) + offset, n * sizeof(int32_t));
   if (slot.dtype == DType::kFloat32) truncate(y, static_cast<const float*>(slot.data) + offset, n);
   if (slot.dtype == DType::kUint8) widen(y, static_cast<const uint8_t*>(slot.data) + offset, n);
+}
+
+void load_row(uint16_t* y, const Slot& slot, int64_t offset, int64_t n) {
+  if (slot.dtype == DType::kFloat32) to_bfloat16(y, static_cast<const float*>(slot.data) + offset, n);
+  if (slot.dtype == DType::kInt32) round(y, static_cast<const int32_t*>(slot.data) + offset, n);
+  if (slot.dtype == DType::kUint8) round(y, static_cast<const uint8_t*>(slot.data) + offset, n);
 }
 
 // Row number of element i of the batch, or −1 when there is none.
@@ -70,7 +82,8 @@ Step gather_step(Prepare& prepare, const GatherArgs& args) {
 }  // namespace
 
 Step gather(Prepare& prepare, const GatherArgs& args) {
-  return args.y.dtype == DType::kInt32 ? gather_step<int32_t>(prepare, args) : gather_step<float>(prepare, args);
+  if (args.y.dtype == DType::kInt32) return gather_step<int32_t>(prepare, args);
+  return as_stored(args.y.dtype, [&](auto y) { return gather_step<decltype(y)>(prepare, args); });
 }
 
 Step scatter(Prepare& prepare, const ScatterArgs& args) {

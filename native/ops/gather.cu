@@ -2,7 +2,7 @@
 // order and the cursor are read from device memory, so that a captured step serves the whole run. A row that does not
 // exist becomes zeros (gather) or is left out (scatter); of several, the first in the batch is the one that is told.
 #include "core/state.h"
-#include "cuda/pack.h"
+#include "cuda/bfloat16.h"
 #include "cuda/prepare.h"
 #include "generated/args/gather.h"
 
@@ -32,7 +32,7 @@ struct Gather {
   int32_t* flag;
   void* y;  // [rows, elements]
   int64_t elements;
-  DType source;
+  DType source, result;
 };
 
 // The row of the data set that becomes row `place` of the batch, or -1.
@@ -45,8 +45,28 @@ __device__ inline int64_t source_row(const Gather& g, int32_t place) {
   return row >= 0 && row < usable_rows(*g.data, g.source, g.elements) ? row : -1;
 }
 
+template <typename To, typename From, int kWidth>
+__device__ inline Pack<To, kWidth> cast(const Pack<From, kWidth>& in) {
+  Pack<To, kWidth> out;
+#pragma unroll
+  for (int k = 0; k < kWidth; k++) out.v[k] = static_cast<To>(in.v[k]);
+  return out;
+}
+
+// Element `at`… of y, in its type.
+template <typename From, int kWidth>
+__device__ inline void store_cast(const Gather& g, int64_t at, const Pack<From, kWidth>& in) {
+  if (g.result == DType::kInt32) {
+    store_pack(static_cast<int32_t*>(g.y) + at, cast<int32_t>(in));
+  } else if (g.result == DType::kBfloat16) {
+    store_narrow(static_cast<Bfloat16*>(g.y) + at, cast<float>(in));
+  } else {
+    store_pack(static_cast<float*>(g.y) + at, cast<float>(in));
+  }
+}
+
 // Grid: x rows of the batch, y pieces of a row. kWidth elements a thread at a time.
-template <typename From, typename To, int kWidth>
+template <typename From, int kWidth>
 __global__ void __launch_bounds__(kThreads) gather_kernel(Gather g) {
   const int32_t place = static_cast<int32_t>(blockIdx.x);
   const int64_t row = source_row(g, place);
@@ -56,36 +76,26 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(Gather g) {
     if (first) flag_row(g.flag, g.state, place);
   }
   const From* from = static_cast<const From*>(g.data->data);
-  To* to = static_cast<To*>(g.y);
   const int64_t packs = g.elements / kWidth, first = (row < 0 ? 0 : row) * packs;
   const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads;
   for (int64_t pack = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x; pack < packs; pack += stride) {
-    Pack<To, kWidth> out{};
-    if (row >= 0) {
-      const Pack<From, kWidth> in = load_pack<kWidth>(from + (first + pack) * kWidth);
-#pragma unroll
-      for (int k = 0; k < kWidth; k++) out.v[k] = static_cast<To>(in.v[k]);
-    }
-    store_pack(to + (place * packs + pack) * kWidth, out);
+    Pack<From, kWidth> in{};
+    if (row >= 0) in = load_pack<kWidth>(from + (first + pack) * kWidth);
+    store_cast(g, (place * packs + pack) * kWidth, in);
   }
 }
 
 using GatherKernel = void (*)(Gather);
 
-template <typename From, typename To>
-GatherKernel by_width(bool wide) {
-  return wide ? gather_kernel<From, To, 4> : gather_kernel<From, To, 1>;
-}
-
 template <typename From>
-GatherKernel by_result(int32_t dtype, bool wide) {
-  return dtype == GatherArgs::kDtypeInt32 ? by_width<From, int32_t>(wide) : by_width<From, float>(wide);
+GatherKernel by_width(bool wide) {
+  return wide ? gather_kernel<From, 4> : gather_kernel<From, 1>;
 }
 
-GatherKernel by_source(int32_t source, int32_t dtype, bool wide) {
-  if (source == GatherArgs::kSourceInt32) return by_result<int32_t>(dtype, wide);
-  if (source == GatherArgs::kSourceUint8) return by_result<uint8_t>(dtype, wide);
-  return by_result<float>(dtype, wide);
+GatherKernel by_source(int32_t source, bool wide) {
+  if (source == GatherArgs::kSourceInt32) return by_width<int32_t>(wide);
+  if (source == GatherArgs::kSourceUint8) return by_width<uint8_t>(wide);
+  return by_width<float>(wide);
 }
 
 struct Scatter {
@@ -146,8 +156,9 @@ Step gather(Prepare& prepare, const GatherArgs& args) {
   g.y = prepare.at<char>(args.y);
   g.elements = args.y.size() / rows;
   g.source = kSources[args.source];
+  g.result = args.y.dtype;
   const RowGrid on(rows, g.elements);
-  const GatherKernel kernel = by_source(args.source, args.dtype, on.wide);
+  const GatherKernel kernel = by_source(args.source, on.wide);
   return [=](cudaStream_t stream) { launch(stream, kernel, on.grid, dim3(kThreads), g); };
 }
 

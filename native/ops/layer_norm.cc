@@ -1,6 +1,7 @@
 // layer_norm and its gradient on the CPU, a row at a time while it lies in the cache. Sums run in fixed lanes; the
 // variance is taken around a first mean and corrected by what that was off, so nothing cancels. Each thread adds up
-// dgamma and dbeta over its rows, in float32 for kRun rows, then in float64; threads are added in order.
+// dgamma and dbeta over its rows, in float32 for kRun rows, then in float64; threads are added in order. Rows that are
+// stored in bfloat16 are widened into a thread's buffer and rounded from one, a few at a time.
 #include "generated/args/layer_norm.h"
 
 #include <cmath>
@@ -8,6 +9,7 @@
 
 #include "cpu/octet.h"
 #include "cpu/prepare.h"
+#include "cpu/stored_window.h"
 #include "cpu/vector.h"
 
 namespace gradstep::cpu {
@@ -150,6 +152,29 @@ void normalise(const Forward& f, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; r += block) normalise_block(f, r, std::min(block, end - r));
 }
 
+// How many rows of n elements are widened at once.
+constexpr int64_t rows_at_once(int64_t n) {
+  return n <= kShortRow ? rows_of_block(n) : std::max<int64_t>(1, Window::kSize / n);
+}
+
+// Room for so many rows in one thread's buffer of one tensor, not a power of two apart.
+constexpr int64_t buffer_size(int64_t n) { return (rows_at_once(n) * n + 31) / 32 * 32 + 16; }
+
+// The same for rows as they are stored; buffers has room for two tensors, where any is in bfloat16.
+void normalise_stored(const Forward& f, const Stored& x, const Stored& y, int64_t begin, int64_t end, float* buffers) {
+  const int64_t n = f.length, each = x.narrow() || y.narrow() ? rows_at_once(n) : end - begin;
+  for (int64_t r = begin; r < end; r += each) {
+    const Piece piece{r * n, std::min(each, end - r), n, n};
+    Forward some = f;
+    some.x = load_piece(buffers, x, piece);
+    some.y = place_piece(buffers + buffer_size(n), y, piece);
+    if (f.mean) some.mean += r;
+    some.rstd += r;
+    normalise(some, 0, piece.rows);
+    store_piece(some.y, y, piece);
+  }
+}
+
 struct Backward {
   const float *x, *dy, *gamma, *mean, *rstd;  // gamma: [length]; mean: null makes it rms
   float* dx;
@@ -190,13 +215,38 @@ GRADSTEP_VECTORISED void flush(double* to, float* from, int64_t n) {
   }
 }
 
+// What of a layer's gradients is stored in either type.
+struct StoredRows {
+  Stored x, dy, dx;
+  bool narrow() const { return x.narrow() || dy.narrow() || dx.narrow(); }
+};
+
+// The same for rows as they are stored; buffers has room for three tensors, where any is in bfloat16.
+template <bool kSums>
+void gradient_stored(const Backward& f, const StoredRows& tensors, int64_t begin, int64_t end, float* dgamma,
+                     float* dbeta, float* buffers) {
+  const int64_t n = f.length, each = tensors.narrow() ? rows_at_once(n) : end - begin, size = buffer_size(n);
+  for (int64_t r = begin; r < end; r += each) {
+    const Piece piece{r * n, std::min(each, end - r), n, n};
+    Backward some = f;
+    some.x = load_piece(buffers, tensors.x, piece);
+    some.dy = load_piece(buffers + size, tensors.dy, piece);
+    some.dx = place_piece(buffers + 2 * size, tensors.dx, piece);
+    if (f.mean) some.mean += r;
+    some.rstd += r;
+    gradient_rows<kSums>(some, 0, piece.rows, dgamma, dbeta);
+    store_piece(some.dx, tensors.dx, piece);
+  }
+}
+
 // A part's rows; dgamma and dbeta go to totals [2, length] by way of runs [2, length].
-void gradient_part(const Backward& f, int64_t begin, int64_t end, double* totals, float* runs) {
+void gradient_part(const Backward& f, const StoredRows& tensors, int64_t begin, int64_t end, double* totals,
+                   float* runs, float* buffers) {
   const int64_t n = f.length;
   std::fill_n(totals, 2 * n, 0.);
   std::fill_n(runs, 2 * n, 0.f);
   for (int64_t r = begin; r < end; r += kRun) {
-    gradient_rows<true>(f, r, std::min(end, r + kRun), runs, runs + n);
+    gradient_stored<true>(f, tensors, r, std::min(end, r + kRun), runs, runs + n, buffers);
     flush(totals, runs, 2 * n);
   }
 }
@@ -206,12 +256,15 @@ void gradient_part(const Backward& f, int64_t begin, int64_t end, double* totals
 Step layer_norm(Prepare& prepare, const LayerNormArgs& args) {
   const int64_t n = args.length, rows = args.x.size() / n;
   const int parts = parts_of(args.x.size(), prepare.threads());
-  float* defaults = static_cast<float*>(prepare.workspace(2 * n * sizeof(float)));
+  const Stored x = stored(prepare, args.x), y = stored(prepare, args.y);
+  const int64_t own = x.narrow() || y.narrow() ? 2 * buffer_size(n) : 0;  // of a part
+  float* buffers = static_cast<float*>(prepare.workspace((parts * own + 2 * n) * sizeof(float)));
+  float* defaults = buffers + parts * own;
   const float *gamma = prepare.at(args.gamma), *beta = prepare.at(args.beta);
-  const Forward f{prepare.at(args.x),
+  const Forward f{nullptr,
                   gamma ? gamma : defaults,
                   beta ? beta : defaults + n,
-                  prepare.at(args.y),
+                  nullptr,
                   prepare.at(args.mean),
                   prepare.at(args.rstd),
                   args.kind == LayerNormArgs::kKindStandard,
@@ -220,7 +273,9 @@ Step layer_norm(Prepare& prepare, const LayerNormArgs& args) {
   return [=] {
     if (!gamma) fill(defaults, 1.f, n);
     if (!beta) fill(defaults + n, 0.f, n);
-    parallel_ranges(rows, parts, 1, [&](int, int64_t begin, int64_t end) { normalise(f, begin, end); });
+    parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
+      normalise_stored(f, x, y, begin, end, buffers + part * own);
+    });
   };
 }
 
@@ -229,25 +284,23 @@ Step layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args) {
   const int parts = static_cast<int>(std::min<int64_t>(rows, parts_of(args.x.size(), prepare.threads())));
   float *dgamma = prepare.at(args.dgamma), *dbeta = prepare.at(args.dbeta);
   const bool has_sums = dgamma || dbeta;
-  const int64_t sums = has_sums ? parts * 2 * n : 0;
-  double* totals = static_cast<double*>(prepare.workspace(sums * (sizeof(double) + sizeof(float)) + n * sizeof(float)));
+  const StoredRows tensors{stored(prepare, args.x), stored(prepare, args.dy), stored(prepare, args.dx)};
+  const int64_t sums = has_sums ? parts * 2 * n : 0, own = tensors.narrow() ? 3 * buffer_size(n) : 0;
+  const size_t sums_bytes = sums * (sizeof(double) + sizeof(float));
+  float* buffers = static_cast<float*>(prepare.workspace((parts * own + n) * sizeof(float) + sums_bytes));
+  double* totals = reinterpret_cast<double*>(buffers + parts * own);
   float* runs = reinterpret_cast<float*>(totals + sums);
   float* ones = runs + sums;
   const float* gamma = prepare.at(args.gamma);
-  const Backward f{prepare.at(args.x),
-                   prepare.at(args.dy),
-                   gamma ? gamma : ones,
-                   prepare.at(args.mean),
-                   prepare.at(args.rstd),
-                   prepare.at(args.dx),
-                   n};
+  const Backward f{nullptr, nullptr, gamma ? gamma : ones, prepare.at(args.mean), prepare.at(args.rstd), nullptr, n};
   return [=] {
     if (!gamma) fill(ones, 1.f, n);
     parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
+      float* room = buffers + part * own;
       if (has_sums) {
-        gradient_part(f, begin, end, totals + part * 2 * n, runs + part * 2 * n);
+        gradient_part(f, tensors, begin, end, totals + part * 2 * n, runs + part * 2 * n, room);
       } else {
-        gradient_rows<false>(f, begin, end, nullptr, nullptr);
+        gradient_stored<false>(f, tensors, begin, end, nullptr, nullptr, room);
       }
     });
     if (!has_sums) return;

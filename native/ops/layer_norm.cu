@@ -3,6 +3,7 @@
 // hold a row, one pass makes dx and the team's shares of dgamma and dbeta; elsewhere these are sums down the columns.
 // A last launch adds up the shares, in order.
 #include "cuda/prepare.h"
+#include "cuda/stored.h"
 #include "generated/args/layer_norm.h"
 #include "ops/column_sums.cuh"
 #include "ops/softmax.cuh"
@@ -20,10 +21,10 @@ __device__ inline float2 row_sums(int32_t length, Term term) {
   return make_float2(first, second);
 }
 
-template <int kTeam, int kWidth>
-__device__ inline float2 row_deviations(const float* x, float from, int32_t length) {
+template <int kTeam, int kWidth, typename At>
+__device__ inline float2 row_deviations(At x, float from, int32_t length) {
   return row_sums<kTeam, kWidth>(length, [&](int32_t i, float& first, float& second) {
-    const Pack<float, kWidth> v = load_pack<kWidth>(x + i);
+    const Pack<float, kWidth> v = load_wide<kWidth>(x + i);
 #pragma unroll
     for (int k = 0; k < kWidth; k++) {
       const float d = v.v[k] - from;
@@ -33,23 +34,28 @@ __device__ inline float2 row_deviations(const float* x, float from, int32_t leng
   });
 }
 
+template <typename At>
 struct RowNorm {
-  const float *x, *gamma, *beta;  // gamma, beta: [length], or null
-  float *y, *mean, *rstd;         // mean: or null, where nobody reads it
-  bool centred;                   // not rms
+  At x, y;
+  const float *gamma, *beta;  // [length], or null
+  float *mean, *rstd;         // mean: or null, where nobody reads it
+  bool centred;               // not rms
   int64_t rows;
   int32_t length;
   float epsilon;
 };
 
-template <int kTeam, int kWidth>
-__global__ void __launch_bounds__(kRowThreads) layer_norm_kernel(RowNorm n) {
+template <int kTeam, int kWidth, typename At>
+__global__ void __launch_bounds__(kRowThreads) layer_norm_kernel(RowNorm<At> n) {
   const int64_t row = Team<kTeam>::row();
   if (row >= n.rows) return;
-  const float* x = n.x + row * n.length;
+  const At x = n.x + row * n.length;
   const float share = 1.f / static_cast<float>(n.length);
   float mean = 0.f;
-  if (n.centred) mean = row_deviations<kTeam, kWidth>(x, x[0], n.length).x * share + x[0];
+  if (n.centred) {
+    const float first = load_wide<1>(x).v[0];
+    mean = row_deviations<kTeam, kWidth>(x, first, n.length).x * share + first;
+  }
   const float2 d = row_deviations<kTeam, kWidth>(x, mean, n.length);
   const float off = n.centred ? d.x * share : 0.f;
   mean += off;
@@ -60,29 +66,30 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_kernel(RowNorm n) {
     n.rstd[row] = rstd;
   }
   for (int32_t i = Team<kTeam>::member() * kWidth; i < n.length; i += kTeam * kWidth) {
-    Pack<float, kWidth> v = load_pack<kWidth>(x + i);
+    Pack<float, kWidth> v = load_wide<kWidth>(x + i);
     const Pack<float, kWidth> weight = load_or<kWidth>(n.gamma, i, 1.f), shift = load_or<kWidth>(n.beta, i, 0.f);
 #pragma unroll
     for (int k = 0; k < kWidth; k++) v.v[k] = (v.v[k] - mean) * rstd * weight.v[k] + shift.v[k];
-    store_pack(n.y + row * n.length + i, v);
+    store_narrow(n.y + row * n.length + i, v);
   }
 }
 
+template <typename At>
 struct RowNormGrad {
-  const float *x, *dy, *gamma, *mean, *rstd;  // gamma: or null; mean: null makes it rms
-  float* dx;
+  At x, dy, dx;
+  const float *gamma, *mean, *rstd;  // gamma: or null; mean: null makes it rms
   int64_t rows;
   int32_t length;
 };
 
-template <int kTeam, int kWidth>
-__global__ void __launch_bounds__(kRowThreads) layer_norm_dx_kernel(RowNormGrad n) {
+template <int kTeam, int kWidth, typename At>
+__global__ void __launch_bounds__(kRowThreads) layer_norm_dx_kernel(RowNormGrad<At> n) {
   const int64_t row = Team<kTeam>::row();
   if (row >= n.rows) return;
   const int64_t at = row * n.length;
   const float mean = n.mean ? n.mean[row] : 0.f, rstd = n.rstd[row];
   const float2 sums = row_sums<kTeam, kWidth>(n.length, [&](int32_t i, float& first, float& second) {
-    const Pack<float, kWidth> v = load_pack<kWidth>(n.x + at + i), d = load_pack<kWidth>(n.dy + at + i);
+    const Pack<float, kWidth> v = load_wide<kWidth>(n.x + at + i), d = load_wide<kWidth>(n.dy + at + i);
     const Pack<float, kWidth> weight = load_or<kWidth>(n.gamma, i, 1.f);
 #pragma unroll
     for (int k = 0; k < kWidth; k++) {
@@ -94,20 +101,20 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_dx_kernel(RowNormGrad 
   const float count = static_cast<float>(n.length);
   const float slope = -rstd * rstd * rstd * sums.y / count, offset = n.mean ? -rstd * sums.x / count : 0.f;
   for (int32_t i = Team<kTeam>::member() * kWidth; i < n.length; i += kTeam * kWidth) {
-    const Pack<float, kWidth> v = load_pack<kWidth>(n.x + at + i);
-    Pack<float, kWidth> d = load_pack<kWidth>(n.dy + at + i);
+    const Pack<float, kWidth> v = load_wide<kWidth>(n.x + at + i);
+    Pack<float, kWidth> d = load_wide<kWidth>(n.dy + at + i);
     const Pack<float, kWidth> weight = load_or<kWidth>(n.gamma, i, 1.f);
 #pragma unroll
     for (int k = 0; k < kWidth; k++) d.v[k] = rstd * weight.v[k] * d.v[k] + (slope * (v.v[k] - mean) + offset);
-    store_pack(n.dx + at + i, d);
+    store_narrow(n.dx + at + i, d);
   }
 }
 
 constexpr int kMostPacks = 4;  // packs of a row that a thread of the fused kernel holds
 
 // dx, and partial[block] = {dgamma, dbeta}[length] of the block's rows, kTeam threads a row. length divides by 4.
-template <int kTeam, int kPacks>
-__global__ void __launch_bounds__(kRowThreads) layer_norm_grad_kernel(RowNormGrad n, float* partial) {
+template <int kTeam, int kPacks, typename At>
+__global__ void __launch_bounds__(kRowThreads) layer_norm_grad_kernel(RowNormGrad<At> n, float* partial) {
   constexpr int kTeams = kRowThreads / kTeam;
   const int32_t member = Team<kTeam>::member();
   const float share = 1.f / static_cast<float>(n.length);
@@ -127,8 +134,8 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_grad_kernel(RowNormGra
     for (int p = 0; p < kPacks; p++) {
       const int32_t column = (p * kTeam + member) * 4;
       const bool inside = column < n.length;
-      centred[p] = inside ? load_pack<4>(n.x + at + column) : Pack<float, 4>{};
-      d[p] = inside ? load_pack<4>(n.dy + at + column) : Pack<float, 4>{};
+      centred[p] = inside ? load_wide<4>(n.x + at + column) : Pack<float, 4>{};
+      d[p] = inside ? load_wide<4>(n.dy + at + column) : Pack<float, 4>{};
 #pragma unroll
       for (int k = 0; k < 4; k++) {
         centred[p].v[k] -= mean;
@@ -150,7 +157,7 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_grad_kernel(RowNormGra
         shift[p].v[k] += dy;
         d[p].v[k] = rstd * weight[p].v[k] * dy + (slope * centred[p].v[k] + offset);
       }
-      if (column < n.length) store_pack(n.dx + at + column, d[p]);
+      if (column < n.length) store_narrow(n.dx + at + column, d[p]);
     }
   }
   // Teams take turns at the block's share.
@@ -188,16 +195,19 @@ __global__ void __launch_bounds__(kRowThreads) layer_norm_grad_kernel(RowNormGra
   }
 }
 
-template <int kTeam>
+template <int kTeam, typename At>
 auto fused_kernel(int32_t length) {
   const int packs = (length + 4 * kTeam - 1) / (4 * kTeam);
-  return packs == 1 ? layer_norm_grad_kernel<kTeam, 1>
-                    : (packs == 2 ? layer_norm_grad_kernel<kTeam, 2> : layer_norm_grad_kernel<kTeam, kMostPacks>);
+  return packs == 1   ? layer_norm_grad_kernel<kTeam, 1, At>
+         : packs == 2 ? layer_norm_grad_kernel<kTeam, 2, At>
+                      : layer_norm_grad_kernel<kTeam, kMostPacks, At>;
 }
 
 // dgamma's and dbeta's terms.
+template <typename At>
 struct RowProducts {
-  const float *x, *dy, *mean, *rstd;
+  At x, dy;
+  const float *mean, *rstd;
   int64_t length;
 
   template <int kPack>
@@ -206,8 +216,8 @@ struct RowProducts {
   }
   template <int kPack>
   __device__ void add(int, int64_t row, int64_t column, Pack<float, kPack>& s1, Pack<float, kPack>& s2) const {
-    const Pack<float, kPack> v = load_pack<kPack>(x + row * length + column);
-    const Pack<float, kPack> d = load_pack<kPack>(dy + row * length + column);
+    const Pack<float, kPack> v = load_wide<kPack>(x + row * length + column);
+    const Pack<float, kPack> d = load_wide<kPack>(dy + row * length + column);
     const float m = mean ? mean[row] : 0.f, r = rstd[row];
 #pragma unroll
     for (int k = 0; k < kPack; k++) {
@@ -235,69 +245,83 @@ __global__ void __launch_bounds__(kColumnThreads)
   if (second) second[column] = static_cast<float>(s2);
 }
 
-}  // namespace
-
-Step layer_norm(Prepare& prepare, const LayerNormArgs& args) {
+template <int kPack, typename At>
+Step make_layer_norm(Prepare& prepare, const LayerNormArgs& args, Access<kPack, At>) {
   const int64_t rows = args.x.size() / args.length;
-  const RowNorm n{prepare.at(args.x),
-                  prepare.at(args.gamma),
-                  prepare.at(args.beta),
-                  prepare.at(args.y),
-                  prepare.at(args.mean),
-                  prepare.at(args.rstd),
-                  args.kind == LayerNormArgs::kKindStandard,
-                  rows,
-                  args.length,
-                  args.epsilon};
+  const RowNorm<At> n{address_of<At>(prepare, args.x),
+                      address_of<At>(prepare, args.y),
+                      prepare.at(args.gamma),
+                      prepare.at(args.beta),
+                      prepare.at(args.mean),
+                      prepare.at(args.rstd),
+                      args.kind == LayerNormArgs::kKindStandard,
+                      rows,
+                      args.length,
+                      args.epsilon};
   const RowLayout layout(rows, args.length);
-  const auto kernel = choose(layout, layer_norm_kernel<kWarp, 1>, layer_norm_kernel<kWarp, 4>,
-                             layer_norm_kernel<kRowThreads, 1>, layer_norm_kernel<kRowThreads, 4>);
+  const auto kernel =
+      layout.block_per_row ? layer_norm_kernel<kRowThreads, kPack, At> : layer_norm_kernel<kWarp, kPack, At>;
   return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, n); };
 }
 
-Step layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args) {
+template <int kPack, typename At>
+Step make_layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args, Access<kPack, At>) {
   const int64_t rows = args.x.size() / args.length;
-  const RowNormGrad n{prepare.at(args.x),
-                      prepare.at(args.dy),
-                      prepare.at(args.gamma),
-                      prepare.at(args.mean),
-                      prepare.at(args.rstd),
-                      prepare.at(args.dx),
-                      rows,
-                      args.length};
+  const RowNormGrad<At> n{address_of<At>(prepare, args.x),
+                          address_of<At>(prepare, args.dy),
+                          address_of<At>(prepare, args.dx),
+                          prepare.at(args.gamma),
+                          prepare.at(args.mean),
+                          prepare.at(args.rstd),
+                          rows,
+                          args.length};
   float *dgamma = prepare.at(args.dgamma), *dbeta = prepare.at(args.dbeta);
   const RowLayout layout(rows, args.length);
-  const auto dx_kernel = choose(layout, layer_norm_dx_kernel<kWarp, 1>, layer_norm_dx_kernel<kWarp, 4>,
-                                layer_norm_dx_kernel<kRowThreads, 1>, layer_norm_dx_kernel<kRowThreads, 4>);
+  const auto dx_kernel =
+      layout.block_per_row ? layer_norm_dx_kernel<kRowThreads, kPack, At> : layer_norm_dx_kernel<kWarp, kPack, At>;
   if (!dgamma && !dbeta) {
     return [=](cudaStream_t stream) { launch_cooperating(stream, dx_kernel, layout.grid, dim3(kRowThreads), 0, n); };
   }
   const int64_t length = args.length;
   const dim3 warps = blocks_for(length, kColumnThreads / kWarp);
-  if (length % 4 == 0 && length <= 4 * kRowThreads * kMostPacks) {
-    const bool warp = length <= 4 * kWarp * kMostPacks;
-    const auto kernel = warp ? fused_kernel<kWarp>(args.length) : fused_kernel<kRowThreads>(args.length);
-    // At least eight rows a team, so that the shares stay small beside x.
-    const int64_t wanted = rows / (warp ? 8 * kRowThreads / kWarp : 8);
-    const int64_t blocks = std::clamp<int64_t>(wanted, 1, int64_t{prepare.multiprocessors()} * 4);
-    const Workspace workspace = prepare.workspace(blocks * 2 * length * sizeof(float));
-    return [=](cudaStream_t stream) {
-      float* partial = static_cast<float*>(workspace.data());
-      launch_cooperating(stream, kernel, blocks_for(blocks, 1), dim3(kRowThreads), 0, n, partial);
-      launch_cooperating(stream, add_slices_kernel, warps, dim3(kColumnThreads), 0, blocks, length, partial, dgamma,
-                         dbeta);
-    };
+  if constexpr (kIsCommon<At>) {
+    if (length % 4 == 0 && length <= 4 * kRowThreads * kMostPacks) {
+      const bool warp = length <= 4 * kWarp * kMostPacks;
+      const auto kernel = warp ? fused_kernel<kWarp, At>(args.length) : fused_kernel<kRowThreads, At>(args.length);
+      // At least eight rows a team, so that the shares stay small beside x.
+      const int64_t wanted = rows / (warp ? 8 * kRowThreads / kWarp : 8);
+      const int64_t blocks = std::clamp<int64_t>(wanted, 1, int64_t{prepare.multiprocessors()} * 4);
+      const Workspace workspace = prepare.workspace(blocks * 2 * length * sizeof(float));
+      return [=](cudaStream_t stream) {
+        float* partial = static_cast<float*>(workspace.data());
+        launch_cooperating(stream, kernel, blocks_for(blocks, 1), dim3(kRowThreads), 0, n, partial);
+        launch_cooperating(stream, add_slices_kernel, warps, dim3(kColumnThreads), 0, blocks, length, partial, dgamma,
+                           dbeta);
+      };
+    }
   }
-  const ColumnGrid columns = plan_columns(1, rows, length, prepare.multiprocessors(), 64);
+  const ColumnGrid columns = plan_columns(1, rows, length, prepare.multiprocessors(), 64, std::max(kPack, 4));
   const Workspace workspace = prepare.workspace(columns.sums() * sizeof(float));
   return [=](cudaStream_t stream) {
     float* partial = static_cast<float*>(workspace.data());
     // First of all: dx may take over x or dy.
-    launch_column_sums(stream, columns, RowProducts{n.x, n.dy, n.mean, n.rstd, n.length}, partial);
+    launch_column_sums<kPack>(stream, columns, RowProducts<At>{n.x, n.dy, n.mean, n.rstd, n.length}, partial);
     launch_cooperating(stream, add_slices_kernel, warps, dim3(kColumnThreads), 0, columns.slices, length, partial,
                        dgamma, dbeta);
     launch_cooperating(stream, dx_kernel, layout.grid, dim3(kRowThreads), 0, n);
   };
+}
+
+}  // namespace
+
+Step layer_norm(Prepare& prepare, const LayerNormArgs& args) {
+  return by_access(args.length, {&args.x, &args.y},
+                   [&](auto access) { return make_layer_norm(prepare, args, access); });
+}
+
+Step layer_norm_grad(Prepare& prepare, const LayerNormGradArgs& args) {
+  return by_access(args.length, {&args.x, &args.dy, &args.dx},
+                   [&](auto access) { return make_layer_norm_grad(prepare, args, access); });
 }
 
 }  // namespace gradstep::cuda

@@ -1,7 +1,7 @@
 // matmul on oneDNN: plain row-major operands, transposes as strides, bias and relu as epilogues, accumulation as a sum
-// post-op. One primitive call a step, and a pass behind it where there is a mask (cpu/masked_rows.h). In bfloat16 the
-// product is our own on the tile units (cpu/tile_product.h); elsewhere the operands are rounded into the workspace
-// first (cpu/operand.h).
+// post-op. One primitive call a step, and a pass behind it where there is a mask or y is stored in bfloat16
+// (cpu/masked_rows.h). In bfloat16 the product is our own on the tile units (cpu/tile_product.h); elsewhere the
+// operands are rounded or widened into the workspace first (cpu/operand.h).
 #include "generated/args/matmul.h"
 
 #include <algorithm>
@@ -35,11 +35,11 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
                               tb,
                               args.accumulate_y != 0,
                               args.activation == MatmulArgs::kActivationRelu,
-                              prepare.at(args.a),
-                              prepare.at(args.b),
+                              stored(prepare, args.a),
+                              stored(prepare, args.b),
+                              stored(prepare, args.mask),
+                              stored(prepare, args.y),
                               prepare.at(args.bias),
-                              prepare.at(args.mask),
-                              prepare.at(args.y),
                               prepare.at(args.sums)};
     void* workspace = prepare.workspace(tile_product_bytes(product, prepare.threads()));
     return [=, threads = prepare.threads()] { multiply_in_tiles(product, workspace, threads); };
@@ -61,17 +61,26 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   const Dnnl& d = prepare.dnnl();
   const auto desc = make_primitive("matrix product", [&] { return matmul_desc(d, a, b, bias, y, attr); });
   const memory::desc scratchpad = desc.scratchpad_desc();
-  const ProductOperand left(prepare.at(args.a), args.a.size(), kind), right(prepare.at(args.b), args.b.size(), kind);
-  const MaskedRows masked{prepare.at(args.y), prepare.at(args.mask), prepare.at(args.sums), m, n};
-  // What the product works with is free by the time that its result is masked.
-  const size_t bytes = std::max(left.bytes() + right.bytes() + scratchpad.get_size(), masked.bytes(prepare.threads()));
-  char* const place_a = static_cast<char*>(prepare.workspace(bytes));
-  char *const place_b = place_a + left.bytes(), *const rest = place_b + right.bytes();
+  const ProductOperand left(prepare.at(args.a), args.a.size(), kind, args.a.dtype);
+  const ProductOperand right(prepare.at(args.b), args.b.size(), kind, args.b.dtype);
+  // A y in bfloat16 is rounded from a product in the workspace. What else the product works with is free by the time
+  // that its result is masked.
+  const bool narrow = args.y.dtype == DType::kBfloat16;
+  const size_t product_bytes = narrow ? (args.y.size() * sizeof(float) + 63) / 64 * 64 : 0;
+  const size_t operand_bytes = left.bytes() + right.bytes() + scratchpad.get_size();
+  MaskedRows masked{prepare.at<void>(args.y), prepare.at<void>(args.mask), prepare.at(args.sums), m, n, args.y.dtype,
+                    args.mask.dtype};
+  char* const place_y =
+      static_cast<char*>(prepare.workspace(product_bytes + std::max(operand_bytes, masked.bytes(prepare.threads()))));
+  char *const place_a = place_y + product_bytes, *const place_b = place_a + left.bytes();
+  char* const rest = place_b + right.bytes();
+  masked.product = reinterpret_cast<float*>(place_y);
+  void* const product = narrow ? place_y : prepare.at<void>(args.y);
 
   Primitive primitive(dnnl::matmul(desc), d.stream);
   primitive.argument(DNNL_ARG_SRC, memory(a, d.engine, left.at(place_a)));
   primitive.argument(DNNL_ARG_WEIGHTS, memory(b, d.engine, right.at(place_b)));
-  primitive.argument(DNNL_ARG_DST, memory(y, d.engine, prepare.at(args.y)));
+  primitive.argument(DNNL_ARG_DST, memory(y, d.engine, product));
   if (args.bias.present()) primitive.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   primitive.argument(DNNL_ARG_SCRATCHPAD, memory(scratchpad, d.engine, rest));
   if (kind == OperandKind::kFloat && !masked.mask) {
@@ -80,16 +89,18 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
       primitive.run();
     };
   }
+  // What a y in bfloat16 is added to.
+  const ProductOperand before(prepare.at(args.y), args.accumulate_y ? args.y.size() : 0, OperandKind::kRounded,
+                              args.y.dtype);
   return [=, all = prepare.threads()] {
     {
       const ThreadBound bound(threads);
-      if (kind != OperandKind::kFloat) {
-        left.round_to(place_a, threads);
-        right.round_to(place_b, threads);
-      }
+      left.round_to(place_a, threads);
+      right.round_to(place_b, threads);
+      if (narrow) before.round_to(place_y, threads);
       primitive.run();
     }
-    if (masked.mask) masked.run(place_a, all);
+    if (masked.mask || narrow) masked.run(place_a, all);
   };
 }
 

@@ -1,7 +1,8 @@
 // maxPool on the CPU, channels last: one output position at a time, vectorised over channels. The gradient gathers:
 // each input position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
 // Where windows tile an image without gaps (as they mostly do) it spreads whole rows of windows instead: with few
-// channels, finding a position's windows takes longer than the arithmetic.
+// channels, finding a position's windows takes longer than the arithmetic. Numbers in bfloat16 are compared and added
+// up as float32.
 #include "generated/args/max_pool.h"
 
 #if defined(__x86_64__)
@@ -30,20 +31,22 @@ struct Window {
   int32_t place, place_plane, place_row;
 };
 
-GRADSTEP_VECTORISED void contend(float* __restrict y, int32_t* __restrict winner, const float* __restrict x,
+template <typename From>
+GRADSTEP_VECTORISED void contend(float* __restrict y, int32_t* __restrict winner, const From* __restrict x,
                                  const Window& window, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
-    y[i] = x[i];
+    y[i] = widened(x[i]);
     winner[i] = window.place;
   }
   for (int32_t d = 0; d < window.planes; d++) {
     for (int32_t r = 0; r < window.rows; r++) {
       for (int32_t c = d == 0 && r == 0 ? 1 : 0; c < window.columns; c++) {
-        const float* __restrict from = x + d * window.plane_stride + r * window.row_stride + c * window.column_stride;
+        const From* __restrict from = x + d * window.plane_stride + r * window.row_stride + c * window.column_stride;
         const int32_t place = window.place + d * window.place_plane + r * window.place_row + c;
         for (int64_t i = 0; i < n; i++) {
-          const bool wins = takes_lead(from[i], y[i]);
-          y[i] = wins ? from[i] : y[i];
+          const float here = widened(from[i]);
+          const bool wins = takes_lead(here, y[i]);
+          y[i] = wins ? here : y[i];
           winner[i] = wins ? place : winner[i];
         }
       }
@@ -57,10 +60,10 @@ GRADSTEP_VECTORISED void narrow(uint8_t* __restrict to, const int32_t* __restric
 
 void narrow(int32_t* to, const int32_t* from, int64_t n) { std::copy(from, from + n, to); }
 
-template <typename Index>
-void pool(const PoolGeometry& g, const float* x, float* y, Index* argmax, int64_t begin, int64_t end) {
+template <typename Index, typename From, typename To>
+void pool(const PoolGeometry& g, const From* x, To* y, Index* argmax, int64_t begin, int64_t end) {
   int32_t winner[kChannels];
-  for (int64_t at = begin; at < end; at++) {
+  each_position(y, g.c, begin, end, [&](float* to, int64_t at, int64_t first, int64_t n) {
     const PoolIndex of = window_at(g, at);
     const Range planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
     const int32_t place = ((planes.begin - g.d.begin(of.d)) * g.h.pool + rows.begin - g.h.begin(of.h)) * g.w.pool +
@@ -75,53 +78,56 @@ void pool(const PoolGeometry& g, const float* x, float* y, Index* argmax, int64_
                         g.h.pool * g.w.pool,
                         g.w.pool};
     const int64_t row = (of.n * g.d.size + planes.begin) * g.h.size + rows.begin;
-    const float* from = x + (row * g.w.size + columns.begin) * g.c;
-    for (int64_t c = 0; c < g.c; c += kChannels) {
-      const int64_t count = std::min(kChannels, g.c - c);
-      contend(y + at * g.c + c, winner, from + c, window, count);
-      narrow(argmax + at * g.c + c, winner, count);
+    const From* from = x + (row * g.w.size + columns.begin) * g.c;
+    for (int64_t c = 0; c < n; c += kChannels) {
+      const int64_t count = std::min(kChannels, n - c);
+      contend(to + c, winner, from + first + c, window, count);
+      narrow(argmax + at * g.c + first + c, winner, count);
     }
-  }
+  });
 }
 
-GRADSTEP_VECTORISED void collect_bytes(float* __restrict dx, const float* __restrict dy,
+template <typename From>
+GRADSTEP_VECTORISED void collect_bytes(float* __restrict dx, const From* __restrict dy,
                                        const uint8_t* __restrict argmax, uint8_t position, int64_t n) {
-  for (int64_t i = 0; i < n; i++) dx[i] += argmax[i] == position ? dy[i] : 0.f;
+  for (int64_t i = 0; i < n; i++) dx[i] += argmax[i] == position ? widened(dy[i]) : 0.f;
 }
 
-GRADSTEP_VECTORISED void collect_bytes_first(float* __restrict dx, const float* __restrict dy,
+template <typename From>
+GRADSTEP_VECTORISED void collect_bytes_first(float* __restrict dx, const From* __restrict dy,
                                              const uint8_t* __restrict argmax, uint8_t position, int64_t n) {
-  for (int64_t i = 0; i < n; i++) dx[i] = argmax[i] == position ? dy[i] : 0.f;
+  for (int64_t i = 0; i < n; i++) dx[i] = argmax[i] == position ? widened(dy[i]) : 0.f;
 }
 
-void collect(float* dx, const float* dy, const uint8_t* argmax, int32_t position, int64_t n, bool first) {
-  (first ? collect_bytes_first : collect_bytes)(dx, dy, argmax, static_cast<uint8_t>(position), n);
+template <typename From>
+void collect(float* dx, const From* dy, const uint8_t* argmax, int32_t position, int64_t n, bool first) {
+  (first ? collect_bytes_first<From> : collect_bytes<From>)(dx, dy, argmax, static_cast<uint8_t>(position), n);
 }
 
-void collect(float* dx, const float* dy, const int32_t* argmax, int32_t position, int64_t n, bool first) {
-  for (int64_t i = 0; i < n; i++) dx[i] = (first ? 0.f : dx[i]) + (argmax[i] == position ? dy[i] : 0.f);
+template <typename From>
+void collect(float* dx, const From* dy, const int32_t* argmax, int32_t position, int64_t n, bool first) {
+  for (int64_t i = 0; i < n; i++) dx[i] = (first ? 0.f : dx[i]) + (argmax[i] == position ? widened(dy[i]) : 0.f);
 }
 
-template <typename Index>
-void spread(const PoolGeometry& g, const float* dy, const Index* argmax, float* dx, int64_t begin, int64_t end) {
-  for (int64_t at = begin; at < end; at++) {
+template <typename Index, typename From, typename To>
+void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, int64_t begin, int64_t end) {
+  each_position(dx, g.c, begin, end, [&](float* to, int64_t at, int64_t c, int64_t n) {
     const PoolIndex of = position_at(g, at);
     const Range planes = g.d.covering(of.d), rows = g.h.covering(of.h), columns = g.w.covering(of.w);
-    float* to = dx + at * g.c;
     bool first = true;
     for (int32_t o = planes.begin; o < planes.end; o++) {
       for (int32_t p = rows.begin; p < rows.end; p++) {
         const int32_t row = (of.d - g.d.begin(o)) * g.h.pool + of.h - g.h.begin(p);
         for (int32_t q = columns.begin; q < columns.end; q++) {
           const int32_t position = row * g.w.pool + of.w - g.w.begin(q);
-          const int64_t from = (((of.n * g.d.windows + o) * g.h.windows + p) * g.w.windows + q) * g.c;
-          collect(to, dy + from, argmax + from, position, g.c, first);
+          const int64_t from = (((of.n * g.d.windows + o) * g.h.windows + p) * g.w.windows + q) * g.c + c;
+          collect(to, dy + from, argmax + from, position, n, first);
           first = false;
         }
       }
     }
-    if (first) fill(to, 0.f, g.c);  // no window covers this position
-  }
+    if (first) fill(to, 0.f, n);  // no window covers this position
+  });
 }
 
 // Windows of rows x columns that lie side by side and cover the image exactly, with whole vectors of channels.
@@ -140,20 +146,48 @@ bool tiles(const PoolGeometry& g) {
 
 Tiling tiling_of(const PoolGeometry& g) { return {g.w.windows, g.c, g.h.pool, g.w.pool}; }
 
-typedef float Floats __attribute__((vector_size(kGroup * sizeof(float))));
-typedef int32_t Places __attribute__((vector_size(kGroup * sizeof(int32_t))));
+typedef uint32_t Words __attribute__((vector_size(kGroup * 4)));
+typedef uint16_t Halves __attribute__((vector_size(kGroup * 2)));
 
-GRADSTEP_VECTORISED void spread_row(const Tiling& t, const float* dy, const uint8_t* argmax, float* dx) {
+// Sixteen numbers as vectors; loops over them would be compiled for one number at a time.
+GRADSTEP_INLINE void convert_group(float* to, const uint16_t* from) {
+  Halves halves;
+  memcpy(&halves, from, sizeof halves);
+  const Words bits = __builtin_convertvector(halves, Words) << 16;
+  memcpy(to, &bits, sizeof bits);
+}
+
+// As bfloat16_bits().
+GRADSTEP_INLINE void convert_group(uint16_t* to, const float* from) {
+  Words bits;
+  memcpy(&bits, from, sizeof bits);
+  const Words rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  const Words stored = (bits & 0x7fffffff) > 0x7f800000 + Words{} ? bits >> 16 | 0x40 : rounded;
+  const Halves halves = __builtin_convertvector(stored, Halves);
+  memcpy(to, &halves, sizeof halves);
+}
+
+// A slope is converted once and then moved, to one place of its window; places in numbers as wide as it.
+template <typename From, typename To>
+GRADSTEP_VECTORISED void spread_row(const Tiling& t, const From* dy, const uint8_t* argmax, To* dx) {
+  using Place = std::conditional_t<std::is_same_v<To, float>, int32_t, int16_t>;
+  typedef To Slopes __attribute__((vector_size(kGroup * sizeof(To))));
+  typedef Place Places __attribute__((vector_size(kGroup * sizeof(Place))));
   for (int64_t q = 0; q < t.windows; q++) {
     for (int64_t c = 0; c < t.channels; c += kGroup) {
-      Floats slope;
+      Slopes slope;
       Places winner;
-      memcpy(&slope, dy + q * t.channels + c, sizeof slope);
+      const From* from = dy + q * t.channels + c;
+      if constexpr (std::is_same_v<From, To>) {
+        memcpy(&slope, from, sizeof slope);
+      } else {
+        convert_group(reinterpret_cast<To*>(&slope), from);
+      }
       for (int64_t i = 0; i < kGroup; i++) winner[i] = argmax[q * t.channels + c + i];
-      float* to = dx + q * t.columns * t.channels + c;
+      To* to = dx + q * t.columns * t.channels + c;
       for (int32_t r = 0; r < t.rows; r++) {
         for (int32_t k = 0; k < t.columns; k++) {
-          const Floats here = winner == r * t.columns + k + Places{} ? slope : Floats{};
+          const Slopes here = winner == static_cast<Place>(r * t.columns + k) + Places{} ? slope : Slopes{};
           memcpy(to + r * t.image_row() + k * t.channels, &here, sizeof here);
         }
       }
@@ -162,62 +196,108 @@ GRADSTEP_VECTORISED void spread_row(const Tiling& t, const float* dy, const uint
 }
 
 #if defined(__x86_64__)
-// A row of windows, sixteen channels of one at a time: compilers do not find the masks for it.
-__attribute__((target("avx512f"))) void pool_row(const Tiling& t, const float* x, float* y, uint8_t* argmax) {
+#define GRADSTEP_AVX512 __attribute__((target("avx512f")))
+
+// Sixteen numbers as float32, and back.
+GRADSTEP_AVX512 GRADSTEP_INLINE __m512 load_group(const float* from) { return _mm512_loadu_ps(from); }
+
+GRADSTEP_AVX512 GRADSTEP_INLINE __m512 load_group(const uint16_t* from) {
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+GRADSTEP_AVX512 GRADSTEP_INLINE void store_group(float* to, __m512 v) { _mm512_storeu_ps(to, v); }
+
+GRADSTEP_AVX512 GRADSTEP_INLINE void store_halves(uint16_t* to, __m512i halves) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(halves));
+}
+
+// As bfloat16_bits().
+GRADSTEP_AVX512 GRADSTEP_INLINE void store_group(uint16_t* to, __m512 v) {
+  const __m512i bits = _mm512_castps_si512(v), upper = _mm512_srli_epi32(bits, 16);
+  const __m512i tie = _mm512_and_si512(upper, _mm512_set1_epi32(1));
+  const __m512i rounded =
+      _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), tie), 16);
+  const __m512i halves =
+      _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), upper, _mm512_set1_epi32(0x40));
+  store_halves(to, halves);
+}
+
+// A row of windows, sixteen channels of one at a time: compilers do not find the masks for it. kSide: rows and columns
+// of a window that are known, which halves the time where memory does not take it; 0 where they are not.
+template <int kSide, typename From, typename To>
+GRADSTEP_AVX512 void pool_row(const Tiling& t, const From* x, To* y, uint8_t* argmax) {
+  const int32_t rows = kSide > 0 ? kSide : t.rows, columns = kSide > 0 ? kSide : t.columns;
+  const int64_t image_row = t.image_row();
   for (int64_t q = 0; q < t.windows; q++) {
     for (int64_t c = 0; c < t.channels; c += kGroup) {
-      const float* from = x + q * t.columns * t.channels + c;
-      __m512 lead = _mm512_loadu_ps(from);
+      const From* from = x + q * columns * t.channels + c;
+      __m512 lead = load_group(from);
       __m512i winner = _mm512_setzero_si512();
-      for (int32_t r = 0; r < t.rows; r++) {
-        for (int32_t k = r == 0 ? 1 : 0; k < t.columns; k++) {
-          const __m512 here = _mm512_loadu_ps(from + r * t.image_row() + k * t.channels);
+#pragma GCC unroll 2
+      for (int32_t r = 0; r < rows; r++) {
+#pragma GCC unroll 2
+        for (int32_t k = r == 0 ? 1 : 0; k < columns; k++) {
+          const __m512 here = load_group(from + r * image_row + k * t.channels);
           // As takes_lead: larger, or the first NaN.
           const __mmask16 wins =
               _mm512_cmp_ps_mask(here, lead, _CMP_NLE_UQ) & _mm512_cmp_ps_mask(lead, lead, _CMP_ORD_Q);
           lead = _mm512_mask_mov_ps(lead, wins, here);
-          winner = _mm512_mask_mov_epi32(winner, wins, _mm512_set1_epi32(r * t.columns + k));
+          winner = _mm512_mask_mov_epi32(winner, wins, _mm512_set1_epi32(r * columns + k));
         }
       }
-      _mm512_storeu_ps(y + q * t.channels + c, lead);
+      if constexpr (sizeof(From) == 2 && sizeof(To) == 2) {
+        store_halves(y + q * t.channels + c, _mm512_srli_epi32(_mm512_castps_si512(lead), 16));
+      } else {
+        store_group(y + q * t.channels + c, lead);
+      }
       _mm_storeu_si128(reinterpret_cast<__m128i*>(argmax + q * t.channels + c), _mm512_cvtepi32_epi8(winner));
     }
   }
 }
 
 #else
-void pool_row(const Tiling&, const float*, float*, uint8_t*) {}
+template <int kSide, typename From, typename To>
+void pool_row(const Tiling&, const From*, To*, uint8_t*) {}
 #endif
 
-template <typename Index>
+template <typename Index, typename From, typename To>
 Step pool_step(Prepare& prepare, const MaxPoolArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.x, args.y);
   const int parts = parts_of(args.x.size(), prepare.threads());
+  const From* x = prepare.at<From>(args.x);
+  To* y = prepare.at<To>(args.y);
+  Index* argmax = prepare.at<Index>(args.argmax);
   if constexpr (sizeof(Index) == 1) {
     if (tiles(g) && has_avx512()) {
-      return [g, parts, x = prepare.at(args.x), y = prepare.at(args.y), argmax = prepare.at<Index>(args.argmax)] {
+      return [=] {
         const Tiling t = tiling_of(g);
+        const auto pool_row_of =
+            sizeof(From) == 2 && t.rows == 2 && t.columns == 2 ? pool_row<2, From, To> : pool_row<0, From, To>;
         parallel_ranges(g.n * g.h.windows, parts, 1, [&](int, int64_t begin, int64_t end) {
           for (int64_t row = begin; row < end; row++) {
             const int64_t to = row * t.windows * t.channels;
-            pool_row(t, x + to * t.rows * t.columns, y + to, argmax + to);
+            pool_row_of(t, x + to * t.rows * t.columns, y + to, argmax + to);
           }
         });
       };
     }
   }
-  return [g, parts, x = prepare.at(args.x), y = prepare.at(args.y), argmax = prepare.at<Index>(args.argmax)] {
+  return [=] {
     parallel_ranges(g.windows(), parts, 1, [&](int, int64_t begin, int64_t end) { pool(g, x, y, argmax, begin, end); });
   };
 }
 
-template <typename Index>
+template <typename Index, typename From, typename To>
 Step spread_step(Prepare& prepare, const MaxPoolDxArgs& args) {
   const PoolGeometry g = pool_geometry(args, args.dx, args.dy);
   const int parts = parts_of(args.dx.size(), prepare.threads());
+  const From* dy = prepare.at<From>(args.dy);
+  const Index* argmax = prepare.at<Index>(args.argmax);
+  To* dx = prepare.at<To>(args.dx);
   if constexpr (sizeof(Index) == 1) {
     if (tiles(g)) {
-      return [g, parts, dy = prepare.at(args.dy), argmax = prepare.at<Index>(args.argmax), dx = prepare.at(args.dx)] {
+      return [=] {
         const Tiling t = tiling_of(g);
         parallel_ranges(g.n * g.h.windows, parts, 1, [&](int, int64_t begin, int64_t end) {
           for (int64_t row = begin; row < end; row++) {
@@ -228,7 +308,7 @@ Step spread_step(Prepare& prepare, const MaxPoolDxArgs& args) {
       };
     }
   }
-  return [g, parts, dy = prepare.at(args.dy), argmax = prepare.at<Index>(args.argmax), dx = prepare.at(args.dx)] {
+  return [=] {
     parallel_ranges(g.positions(), parts, 1,
                     [&](int, int64_t begin, int64_t end) { spread(g, dy, argmax, dx, begin, end); });
   };
@@ -237,11 +317,21 @@ Step spread_step(Prepare& prepare, const MaxPoolDxArgs& args) {
 }  // namespace
 
 Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
-  return args.argmax.dtype == DType::kUint8 ? pool_step<uint8_t>(prepare, args) : pool_step<int32_t>(prepare, args);
+  return as_stored(args.x.dtype, [&](auto x) {
+    return as_stored(args.y.dtype, [&](auto y) {
+      return args.argmax.dtype == DType::kUint8 ? pool_step<uint8_t, decltype(x), decltype(y)>(prepare, args)
+                                                : pool_step<int32_t, decltype(x), decltype(y)>(prepare, args);
+    });
+  });
 }
 
 Step max_pool_dx(Prepare& prepare, const MaxPoolDxArgs& args) {
-  return args.argmax.dtype == DType::kUint8 ? spread_step<uint8_t>(prepare, args) : spread_step<int32_t>(prepare, args);
+  return as_stored(args.dy.dtype, [&](auto dy) {
+    return as_stored(args.dx.dtype, [&](auto dx) {
+      return args.argmax.dtype == DType::kUint8 ? spread_step<uint8_t, decltype(dy), decltype(dx)>(prepare, args)
+                                                : spread_step<int32_t, decltype(dy), decltype(dx)>(prepare, args);
+    });
+  });
 }
 
 }  // namespace gradstep::cpu

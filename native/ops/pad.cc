@@ -1,12 +1,11 @@
 // pad on the CPU: y's rows (its last axis) are zeros, a piece of x's row, zeros; or zeros alone. Accumulating adds the
-// piece and leaves the rest as it is.
+// piece and leaves the rest as it is. What is stored differently in y is converted on the way.
 #include "generated/args/pad.h"
 
 #include <iterator>
 
+#include "cpu/element.h"
 #include "cpu/prepare.h"
-#include "cpu/vector.h"
-#include "cpu/word.h"
 
 namespace gradstep::cpu {
 namespace {
@@ -34,18 +33,18 @@ struct Window {
 };
 
 // Elements [begin, end) of a row of y, `from` being x's row.
-void write_row(const Window& w, Word* y, const Word* x, int64_t begin, int64_t end) {
+template <typename To, typename From>
+void write_row(const Window& w, To* y, const From* x, int64_t begin, int64_t end) {
   const int64_t first = w.before[w.last];
   const int64_t inside = x == nullptr ? end : std::clamp(first, begin, end);
   const int64_t outside = x == nullptr ? end : std::clamp(first + w.x_dims[w.last], inside, end);
   if (w.accumulate) {
-    if (inside < outside)
-      add(reinterpret_cast<float*>(y + inside), reinterpret_cast<const float*>(x + inside - first), outside - inside);
+    if (inside < outside) add_elements(y + inside, x + inside - first, outside - inside);
     return;
   }
-  zero_words(y + begin, inside - begin);
-  copy_words(y + inside, x + (inside < outside ? inside - first : 0), outside - inside);
-  zero_words(y + outside, end - outside);
+  zero_elements(y + begin, inside - begin);
+  copy_elements(y + inside, x + (inside < outside ? inside - first : 0), outside - inside);
+  zero_elements(y + outside, end - outside);
 }
 
 }  // namespace
@@ -66,20 +65,22 @@ Step pad(Prepare& prepare, const PadArgs& args) {
   const int64_t run = runs ? w.y_dims[w.last - 1] : 1, x_run = runs ? w.x_dims[w.last - 1] : 1;
   const int64_t shift = runs ? w.before[w.last - 1] : 0;
   const int parts = parts_of(size, prepare.threads());
-  return [=, x = prepare.at<Word>(args.x), y = prepare.at<Word>(args.y)] {
-    // Ranges of elements, not of rows: there may be one row only.
-    parallel_ranges(size, parts, 16, [&](int, int64_t begin, int64_t end) {
-      for (int64_t row = begin / n; row * n < end;) {
-        const int64_t source = w.source(row / run);
-        for (int64_t place = row % run; place < run && row * n < end; place++, row++) {
-          const int64_t at = place - shift;
-          const bool inside = source >= 0 && at >= 0 && at < x_run;
-          write_row(w, y + row * n, inside ? x + (source * x_run + at) * x_n : nullptr,
-                    std::max<int64_t>(0, begin - row * n), std::min(n, end - row * n));
+  return with_elements(args.y, args.x, [&](auto to, auto from) -> Step {
+    return [=, x = prepare.at<decltype(from)>(args.x), y = prepare.at<decltype(to)>(args.y)] {
+      // Ranges of elements, not of rows: there may be one row only.
+      parallel_ranges(size, parts, 16, [&](int, int64_t begin, int64_t end) {
+        for (int64_t row = begin / n; row * n < end;) {
+          const int64_t source = w.source(row / run);
+          for (int64_t place = row % run; place < run && row * n < end; place++, row++) {
+            const int64_t at = place - shift;
+            const bool inside = source >= 0 && at >= 0 && at < x_run;
+            write_row(w, y + row * n, inside ? x + (source * x_run + at) * x_n : nullptr,
+                      std::max<int64_t>(0, begin - row * n), std::min(n, end - row * n));
+          }
         }
-      }
-    });
-  };
+      });
+    };
+  });
 }
 
 }  // namespace gradstep::cpu

@@ -1,11 +1,11 @@
 // pad on CUDA: a thread writes up to four neighbours of y, from x or zeros. Four at a time where rows and the padding
 // of the last axis divide by four. Accumulating, the threads walk over the part of x that is kept instead, so what lies
-// outside costs nothing.
+// outside costs nothing. What is stored differently in y is converted on the way.
 #include <algorithm>
 
 #include "cuda/divide.h"
-#include "cuda/pack.h"
 #include "cuda/prepare.h"
+#include "cuda/word.h"
 #include "generated/args/pad.h"
 
 namespace gradstep::cuda {
@@ -22,17 +22,17 @@ struct Axis {
   int32_t in_x, in_y;  // strides
 };
 
-template <typename T>
 struct Window {
-  const T* x;
-  T* y;
+  const void* x;
+  void* y;
+  bool narrow_x, narrow_y;  // stored in bfloat16
   uint32_t packs;
   int32_t rank;
   Axis axes[kMaxRank];
 };
 
-template <typename T, int kWidth, bool kAdd>
-__global__ void __launch_bounds__(kThreads) window_kernel(Window<T> w) {
+template <int kWidth, bool kAdd>
+__global__ void __launch_bounds__(kThreads) window_kernel(Window w) {
   const uint32_t pack = blockIdx.x * kThreads + threadIdx.x;
   if (pack >= w.packs) return;
   uint32_t rest = pack;
@@ -50,24 +50,28 @@ __global__ void __launch_bounds__(kThreads) window_kernel(Window<T> w) {
     from += static_cast<int64_t>(in_x) * axis.in_x;
     to += static_cast<int64_t>(at) * axis.in_y;
   }
-  Pack<T, kWidth> value{};
-  if (inside) value = load_pack<kWidth>(w.x + from);
+  Pack<uint32_t, kWidth> words{};
+  if (inside) words = load_words<kWidth>(w.x, from, w.narrow_x);
   if constexpr (kAdd) {
-    const Pack<T, kWidth> there = load_pack<kWidth>(w.y + to);
+    const auto there = load_words<kWidth>(w.y, to, w.narrow_y);
 #pragma unroll
-    for (int k = 0; k < kWidth; k++) value.v[k] += there.v[k];
+    for (int k = 0; k < kWidth; k++) {
+      words.v[k] = __float_as_uint(__uint_as_float(words.v[k]) + __uint_as_float(there.v[k]));
+    }
   }
-  store_pack(w.y + to, value);
+  store_words(w.y, to, w.narrow_y, words);
 }
 
-template <typename T, bool kAdd>
-Step window_step(const PadArgs& args, const T* x, T* y) {
+template <bool kAdd>
+Step window_step(Prepare& prepare, const PadArgs& args) {
   const int32_t before[] = {args.before0, args.before1, args.before2, args.before3, args.before4, args.before5};
   const int last = args.y.rank - 1;
   const bool wide = args.x.dims[last] % 4 == 0 && args.y.dims[last] % 4 == 0 && before[last] % 4 == 0;
-  Window<T> w{};
-  w.x = x;
-  w.y = y;
+  Window w{};
+  w.x = prepare.at<char>(args.x);
+  w.y = prepare.at<char>(args.y);
+  w.narrow_x = args.x.dtype == DType::kBfloat16;
+  w.narrow_y = args.y.dtype == DType::kBfloat16;
   w.rank = args.y.rank;
   int64_t packs = 1, in_x = 1, in_y = 1;
   for (int i = 0; i <= last; i++) {
@@ -84,15 +88,14 @@ Step window_step(const PadArgs& args, const T* x, T* y) {
     in_y *= args.y.dims[at];
   }
   w.packs = static_cast<uint32_t>(packs);
-  const auto kernel = wide ? window_kernel<T, 4, kAdd> : window_kernel<T, 1, kAdd>;
+  const auto kernel = wide ? window_kernel<4, kAdd> : window_kernel<1, kAdd>;
   return [=](cudaStream_t stream) { launch(stream, kernel, blocks_for(w.packs, kThreads), dim3(kThreads), w); };
 }
 
 }  // namespace
 
 Step pad(Prepare& prepare, const PadArgs& args) {
-  if (args.accumulate_y) return window_step<float, true>(args, prepare.at(args.x), prepare.at(args.y));
-  return window_step<uint32_t, false>(args, prepare.at<uint32_t>(args.x), prepare.at<uint32_t>(args.y));
+  return args.accumulate_y ? window_step<true>(prepare, args) : window_step<false>(prepare, args);
 }
 
 }  // namespace gradstep::cuda

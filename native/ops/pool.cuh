@@ -1,12 +1,12 @@
 // How the pooling kernels lay out their work: blocks of channels x pixels over a tensor [N, planes, rows, columns, C],
-// a thread for each group of kWidth channels (or several) of a pixel: four where C divides by four. Small channel
-// counts put more pixels into a block.
+// a thread for each group of kWidth channels (or several) of a pixel: four where C divides by four, eight of bfloat16
+// where it divides by eight. Small channel counts put more pixels into a block.
 #pragma once
 
 #include "core/error.h"
 #include "cuda/divide.h"
 #include "cuda/launch.h"
-#include "cuda/pack.h"
+#include "cuda/numbers.h"
 #include "generated/tensor.h"
 #include "ops/pool.h"
 
@@ -20,7 +20,7 @@ struct PoolMap {
   PoolAxis planes, rows, cols;
   int32_t channels;
   uint32_t pixels;                      // N * planes * rows * columns of the tensor that is written
-  bool wide;                            // four channels a thread at a time
+  int width;                            // channels a thread takes at a time
   uint32_t lanes;                       // threads along the channels
   Divider by_column, by_row, by_plane;  // of the tensor that is written
 
@@ -44,10 +44,10 @@ struct PoolMap {
   }
 };
 
-// `large` is the pooled-over tensor, `small` the one with an element a window, `written` the one of the two that is
+// `large` is the pooled-over tensor, `small` the one with an element a window; of the two, `read` is read and `written`
 // written; all [N, (planes,) rows, columns, C].
 template <typename Args>
-PoolMap pool_map(const Args& a, const Tensor& large, const Tensor& small, const Tensor& written) {
+PoolMap pool_map(const Args& a, const Tensor& large, const Tensor& small, const Tensor& read, const Tensor& written) {
   const int c = written.rank - 1;
   const int64_t pixels = written.dims[c] > 0 ? written.size() / written.dims[c] : 0;
   if (pixels >= int64_t{1} << 31) throw Error("ERR_SHAPE", "Pooling handles fewer than 2^31 pixels at a time");
@@ -59,8 +59,9 @@ PoolMap pool_map(const Args& a, const Tensor& large, const Tensor& small, const 
   map.cols = {large.dims[c - 1], small.dims[c - 1], a.pool_w, a.stride_w, a.pad_left};
   map.channels = written.dims[c];
   map.pixels = static_cast<uint32_t>(pixels);
-  map.wide = map.channels % 4 == 0;
-  const uint32_t units = static_cast<uint32_t>(map.wide ? map.channels / 4 : map.channels);
+  const bool by_eight = read.dtype == DType::kBfloat16 && map.channels % 8 == 0;
+  map.width = by_eight ? 8 : (map.channels % 4 == 0 ? 4 : 1);
+  const uint32_t units = static_cast<uint32_t>(map.channels / map.width);
   map.lanes = 1;
   while (map.lanes < kPoolThreads && map.lanes < units) map.lanes *= 2;
   if (map.pixels > 0) {
@@ -69,6 +70,23 @@ PoolMap pool_map(const Args& a, const Tensor& large, const Tensor& small, const 
     map.by_column = Divider(static_cast<uint32_t>(written.dims[c - 1]));
   }
   return map;
+}
+
+// How a kernel reads: kWidth numbers at a time, stored as T.
+template <typename T, int kNumbers>
+struct PoolAccess {
+  using From = T;
+  static constexpr int kWidth = kNumbers;
+};
+
+// kernel(PoolAccess<…>{}) of what `read` holds.
+template <typename Kernel>
+auto by_access(const PoolMap& map, const Tensor& read, const Kernel& kernel) {
+  if (read.dtype != DType::kBfloat16) {
+    return map.width == 4 ? kernel(PoolAccess<float, 4>{}) : kernel(PoolAccess<float, 1>{});
+  }
+  if (map.width == 8) return kernel(PoolAccess<Bfloat16, 8>{});
+  return map.width == 4 ? kernel(PoolAccess<Bfloat16, 4>{}) : kernel(PoolAccess<Bfloat16, 1>{});
 }
 
 }  // namespace gradstep::cuda

@@ -105,8 +105,7 @@ Step plan_sloped_product(Prepare& prepare, const GemmShape& shape, const Product
   float* const sums = prepare.at(p.sums);
   const auto with = [&](auto* c) -> Step {
     using To = std::remove_pointer_t<decltype(c)>;
-    const auto run =
-        plan_slope_run<Slope, float, To>(prepare, shape.m, shape.n, sums != nullptr, product.behind());
+    const auto run = plan_slope_run<Slope, float, To>(prepare, shape.m, shape.n, sums != nullptr, product.behind());
     return [=](cudaStream_t stream) {
       product(stream);
       run(stream, product.wide(), c, slope, sums);

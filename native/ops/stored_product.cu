@@ -1,7 +1,7 @@
 // See stored_product.cuh.
-#include "ops/stored_product.cuh"
-
 #include <vector>
+
+#include "ops/stored_product.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -12,7 +12,9 @@ bool is_narrow(const Tensor& t) { return t.present() && t.dtype == DType::kBfloa
 std::vector<GemmShape> typed(const Prepare& prepare, const GemmShape& shape, const Product& p, bool wide) {
   std::vector<GemmShape> all;
   GemmShape s = shape;
-  if (prepare.tensor_cores() && (is_narrow(p.a) || is_narrow(p.b))) {
+  // Sums of b's columns are of what is not rounded.
+  const bool b_is_summed = shape.sums && shape.epilogue == Epilogue::kNone;
+  if (prepare.tensor_cores() && (is_narrow(p.b) || (is_narrow(p.a) && !b_is_summed))) {
     s.operands = DType::kBfloat16;
     if (is_narrow(p.c) && !wide) {
       s.result = DType::kBfloat16;

@@ -17,8 +17,7 @@ Step to_bfloat16(Prepare& prepare, const ToBfloat16Args& args) {
   std::vector<Pair> pairs;
   for (const RoundedPair& pair : rounded_pairs(args)) {
     const int64_t size = pair.x.size();
-    pairs.push_back(
-        {prepare.at(pair.x), prepare.at<uint16_t>(pair.y), size, parts_of(size, prepare.threads())});
+    pairs.push_back({prepare.at(pair.x), prepare.at<uint16_t>(pair.y), size, parts_of(size, prepare.threads())});
   }
   return [=] {
     for (const Pair& pair : pairs) {

@@ -1,11 +1,10 @@
 // to_bfloat16 on CUDA, and the way back: one pass over all tensors, a row of blocks each, eight elements a thread at a
 // time.
-#include "ops/to_bfloat16.cuh"
-
 #include <algorithm>
 
 #include "cuda/launch.h"
 #include "cuda/prepare.h"
+#include "ops/to_bfloat16.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -65,7 +64,8 @@ Step to_bfloat16(Prepare& prepare, const ToBfloat16Args& args) {
   for (const RoundedPair& pair : rounded_pairs(args)) {
     all.add(prepare.at(pair.x), prepare.at<Bfloat16>(pair.y), pair.x.size());
   }
-  return [=, multiprocessors = prepare.multiprocessors()](cudaStream_t stream) { convert(stream, all, multiprocessors); };
+  return
+      [=, multiprocessors = prepare.multiprocessors()](cudaStream_t stream) { convert(stream, all, multiprocessors); };
 }
 
 }  // namespace gradstep::cuda

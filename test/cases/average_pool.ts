@@ -1,7 +1,10 @@
-/** averagePool over two and three axes: padding is not counted; windows that overlap or leave gaps. */
-import { averagePool } from '../../lib/ops/average_pool.js';
+/**
+ * averagePool over two and three axes: padding is not counted; windows that overlap or leave gaps. averagePoolDx by itself, as
+ * numbers in bfloat16 reach it.
+ */
+import { averagePool, averagePoolDxOp } from '../../lib/ops/average_pool.js';
 import type { PoolWindow } from '../../lib/ops/max_pool.js';
-import { POOL, pool } from './max_pool.js';
+import { POOL, pool, pooledShape, windowsOf } from './max_pool.js';
 import type { OpCase } from './op_case.js';
 
 function simple(name: string, shape: readonly number[], g: PoolWindow = POOL): OpCase {
@@ -11,8 +14,26 @@ function simple(name: string, shape: readonly number[], g: PoolWindow = POOL): O
     build: ({ x }) => ({ y: averagePool(x!, g) }),
     reference: ({ x }) => ({ y: pool(x!, shape, g, (window) => window.reduce((s, v) => s + v, 0) / window.length) }),
     terms: 9,
+    narrow: [['x', 'y'], ['x'], ['y']],
   };
 }
+
+function slope(name: string, shape: readonly number[], g: PoolWindow = POOL): OpCase {
+  return {
+    name: `the gradient by itself: ${name}`,
+    inputs: { dy: { shape: pooledShape(shape, g) } },
+    build: ({ dy }) => ({ dx: dy!.graph.add(averagePoolDxOp, { dy: dy! }, { ...g, shape: [...shape] }).outputs.dx! }),
+    reference: ({ dy }) => {
+      const dx = new Array<number>(shape.reduce((n, d) => n * d, 1)).fill(0);
+      windowsOf(shape, g).forEach((window, i) => window.forEach(([, at]) => (dx[at]! += dy![i]! / window.length)));
+      return { dx };
+    },
+    gradients: [],
+    narrow: [['dy', 'dx'], ['dy'], ['dx']],
+  };
+}
+
+const overlapping = { poolH: 3, poolW: 3, padTop: 1, padRight: 1 };
 
 export const cases: OpCase[] = [
   simple('2×2', [2, 4, 6, 3]),
@@ -42,4 +63,9 @@ export const cases: OpCase[] = [
     ...{ poolD: 3, poolH: 2, poolW: 3, strideD: 2, strideW: 2 },
     ...{ padFront: 1, padBack: 1, padTop: 1, padLeft: 1, padRight: 1 },
   }),
+  slope('three channels', [2, 4, 6, 3]),
+  slope('vectors of four channels', [1, 6, 5, 12], overlapping),
+  slope('vectors of eight channels', [1, 6, 5, 40], overlapping),
+  slope('gaps between windows', [1, 7, 7, 8], { ...POOL, strideH: 3, strideW: 3 }),
+  slope('more channels than a block', [1, 2, 3, 1030], { poolW: 2 }),
 ];

@@ -1,11 +1,11 @@
 /**
  * channelNorm as batch and group normalisation, with and without gamma, beta, relu and a residual: few channels and many,
  * one row, several threads; a mean that is large beside the deviation. Its gradients also at sizes where central differences
- * would take too long, against the formula.
+ * would take too long, against the formula. Both ops alone, with mixtures of tensors in bfloat16.
  */
 import type { Value } from '../../lib/graph/graph.js';
 import { gradients } from '../../lib/ops/autodiff.js';
-import { batchNorm, channelNormOp, groupNorm, type Normalised } from '../../lib/ops/channel_norm.js';
+import { batchNorm, channelNormGradOp, channelNormOp, groupNorm, type Normalised } from '../../lib/ops/channel_norm.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { CaseInput, Numbers, OpCase } from './op_case.js';
@@ -33,9 +33,9 @@ interface Reference {
   dresidual: number[];
 }
 
-/** Everything in float64; `dy` may be left out where gradients are not asked for. */
+/** Everything in float64; `dy` may be left out where gradients are not asked for. Statistics and y may be given. */
 function reference({ shape, groups, epsilon = 1e-3, relu = false }: Situation, n: Numbers): Reference {
-  const { x, gamma, beta, dy, residual } = n as Partial<Numbers> & { x: readonly number[] };
+  const { x, gamma, beta, dy, residual, y: result } = n as Partial<Numbers> & { x: readonly number[] };
   const channels = shape.at(-1)!;
   const samples = groups === undefined ? 1 : shape[0]!;
   const each = channels / (groups ?? channels);
@@ -47,14 +47,14 @@ function reference({ shape, groups, epsilon = 1e-3, relu = false }: Situation, n
     x.forEach((_, i) => (totals[groupOf(i)]! += f(i)));
     return totals;
   };
-  const mean = perGroup((i) => x[i]! / count);
-  const variance = perGroup((i) => (x[i]! - mean[groupOf(i)]!) ** 2 / count);
+  const mean = [...(n.mean ?? perGroup((i) => x[i]! / count))];
+  const variance = [...(n.variance ?? perGroup((i) => (x[i]! - mean[groupOf(i)]!) ** 2 / count))];
   const rstd = variance.map((v) => 1 / Math.sqrt(v + epsilon));
   const hat = x.map((v, i) => (v - mean[groupOf(i)]!) * rstd[groupOf(i)]!);
   const g = (i: number): number => gamma?.[i % channels] ?? 1;
   const linear = hat.map((v, i) => v * g(i) + (beta?.[i % channels] ?? 0) - (residual?.[i] ?? 0));
   const y = relu ? linear.map((v) => Math.max(v, 0)) : linear;
-  const given = x.map((_, i) => (relu && linear[i]! <= 0 ? 0 : (dy?.[i] ?? 0)));
+  const given = x.map((_, i) => (relu && (result ?? linear)[i]! <= 0 ? 0 : (dy?.[i] ?? 0)));
   const a = perGroup((i) => (g(i) * given[i]!) / count);
   const b = perGroup((i) => (g(i) * given[i]! * hat[i]!) / count);
   const dx = x.map((_, i) => rstd[groupOf(i)]! * (g(i) * given[i]! - a[groupOf(i)]! - hat[i]! * b[groupOf(i)]!));
@@ -153,6 +153,51 @@ function direct(activation: 'linear' | 'relu'): OpCase {
   };
 }
 
+const attributesOf = ({ shape, groups, epsilon = 1e-3, relu = false }: Situation): Record<string, number | string> => ({
+  samples: groups === undefined ? 1 : shape[0]!,
+  groups: groups ?? shape.at(-1)!,
+  epsilon,
+  activation: relu ? 'relu' : 'linear',
+});
+
+/** channelNorm alone. */
+function stored(name: string, s: Situation, narrow: OpCase['narrow']): OpCase {
+  return {
+    name: `${name}, in bfloat16`,
+    inputs: inputsOf(s),
+    build: ({ x, gamma, beta, residual }) => x!.graph.add(channelNormOp, { x, gamma, beta, residual }, attributesOf(s)).outputs,
+    reference: (n) => {
+      const { y, mean, variance } = reference(s, { ...n, ...(n.residual && { residual: n.residual.map((v) => -v) }) });
+      return { y, mean, variance };
+    },
+    gradients: [],
+    terms: 32,
+    narrow,
+  };
+}
+
+/** channelNormGrad alone, of statistics that need not be those of x, and with a residual of the result y. */
+function storedGrad(name: string, s: Situation, narrow: OpCase['narrow']): OpCase {
+  const { samples, groups } = attributesOf(s) as { samples: number; groups: number };
+  const { x, gamma, beta } = inputsOf(s);
+  return {
+    name: `${name}, gradient in bfloat16`,
+    inputs: {
+      ...{ x: x!, gamma: gamma!, beta: beta!, dy: { shape: s.shape }, ...(s.residual && { y: { shape: s.shape } }) },
+      mean: { shape: [samples * groups], range: [0.3, 0.7] },
+      variance: { shape: [samples * groups], range: [1, 2] },
+    },
+    build: (v) => v.x!.graph.add(channelNormGradOp, { ...v }, { ...attributesOf(s), withDx: 'yes' }).outputs,
+    reference: (n) => {
+      const { dx, dgamma, dbeta, dresidual } = reference(s, n);
+      return { dx, dgamma, dbeta, ...(s.residual && { dresidual: dresidual.map((v) => -v) }) };
+    },
+    gradients: [],
+    terms: 32,
+    narrow,
+  };
+}
+
 /** Numbers around `mean`, `deviation` wide, as float32 holds them; each channel another. */
 function around(mean: number, deviation: number, size: number, channels: number): number[] {
   return Array.from({ length: size }, (_, i) =>
@@ -208,6 +253,39 @@ export const cases: OpCase[] = [
   full('residual without relu, several threads', { shape: [2051, 9], residual: 'right' }),
   full('groups, residual, more samples than threads', { shape: [5, 130, 36], groups: 9, relu: true, residual: 'right' }),
   full('groups, residual, one large sample', { shape: [1, 700, 30], groups: 5, relu: true, residual: 'right' }),
+  stored('16 channels, residual and relu', { shape: [5, 8, 16], relu: true, residual: 'right' }, [
+    ['x', 'residual', 'y'],
+    ['residual', 'y'],
+    ['x', 'residual'],
+    ['x', 'y'],
+  ]),
+  stored('12 channels, groups, relu', { shape: [3, 7, 12], groups: 3, relu: true }, [['x', 'y'], ['x'], ['y']]),
+  stored('9 channels, several threads', { shape: [1911, 9], residual: 'right' }, [['x', 'residual', 'y'], ['y']]),
+  stored('520 channels', { shape: [37, 520], relu: true }, [['x', 'y'], ['x'], ['y']]),
+  stored('1,040 channels', { shape: [20, 1040] }, [['x', 'y'], ['y']]),
+  stored('groups, as many samples as threads', { shape: [2, 300, 32], groups: 8, residual: 'right' }, [['x', 'residual', 'y']]),
+  storedGrad('16 channels, residual and relu', { shape: [5, 8, 16], relu: true, residual: 'right' }, [
+    ['x', 'dy', 'y', 'dx', 'dresidual'],
+    ['dy', 'y', 'dx', 'dresidual'],
+    ['x', 'dy', 'dx', 'dresidual'],
+    ['x', 'y', 'dx', 'dresidual'],
+    ['x', 'dy', 'y', 'dx'],
+    ['x', 'dy', 'y', 'dresidual'],
+    ['dresidual'],
+  ]),
+  storedGrad('12 channels, groups, relu', { shape: [3, 7, 12], groups: 3, relu: true }, [['x', 'dy', 'dx'], ['x'], ['dy', 'dx']]),
+  storedGrad('9 channels, several threads', { shape: [1911, 9], relu: true, residual: 'right' }, [
+    ['x', 'dy', 'y', 'dx', 'dresidual'],
+    ['y', 'dx', 'dresidual'],
+  ]),
+  storedGrad('520 channels', { shape: [37, 520], relu: true, residual: 'right' }, [
+    ['x', 'dy', 'y', 'dx', 'dresidual'],
+    ['x', 'y', 'dx', 'dresidual'],
+    ['dy', 'y', 'dx'],
+  ]),
+  storedGrad('1,040 channels', { shape: [20, 1040] }, [['x', 'dy', 'dx'], ['dx']]),
+  storedGrad('24 channels, relu', { shape: [11, 24], relu: true }, [['x', 'dy', 'dx']]),
+  storedGrad('groups, as many samples as threads', { shape: [2, 300, 32], groups: 8 }, [['x', 'dy', 'dx']]),
   // Each x is exact to half a unit in the last place, 6e-5 at 2,000; the same error of the mean is 4e-4 deviations,
   // where the difference of E[x²] and E[x]² would be off by more than the variance.
   forward(

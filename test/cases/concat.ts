@@ -1,4 +1,4 @@
-/** concat: two to seventeen inputs along each axis, widths that divide by four and odd ones, one input twice; integers. */
+/** concat: two to seventeen inputs along each axis, widths that divide by four and odd ones, one input twice; integers; bfloat16. */
 import { concat } from '../../lib/ops/concat.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { flat, indices, type OpCase } from './op_case.js';
@@ -38,6 +38,7 @@ function simple(shapes: number[][], axis: number, dtype: 'float32' | 'int32' = '
         axis,
       ),
     }),
+    ...(dtype === 'float32' && { narrow: [[...names, 'y'], ['x0'], [...names.slice(1), 'y'], ['x1']] }),
     ...(dtype === 'int32' || shapes[0]!.reduce((n, d) => n * d, 1) > 600 ? { gradients: [] } : {}),
   };
 }

@@ -4,6 +4,8 @@ import { elementwise } from '../../lib/ops/map.js';
 import { uniforms } from '../helpers/random_numbers.js';
 import { STATE, type OpCase } from './op_case.js';
 
+const NARROW = [['x', 'y'], ['x'], ['y']] as const;
+
 function kept(size: number, rate: number, stream: number, state: readonly number[]): boolean[] {
   return uniforms(size, stream, state).map((u) => u >= Math.fround(rate));
 }
@@ -19,6 +21,7 @@ function simple(name: string, shape: number[], rate: number, stream: number, sta
       return { y: x!.map((v, i) => (mask[i] ? v / (1 - rate) : 0)) };
     },
     ...(size > 300 ? { gradients: [] } : {}),
+    narrow: NARROW,
   };
 }
 
@@ -48,5 +51,6 @@ export const cases: OpCase[] = [
       const mask = kept(150, ALPHA.rate, ALPHA.stream, [2, 0, 8, 1]);
       return { y: x!.map((v, i) => (mask[i] ? v * ALPHA.factor + ALPHA.offset : ALPHA.dropped)) };
     },
+    narrow: NARROW,
   },
 ];

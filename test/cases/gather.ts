@@ -9,10 +9,12 @@ const COLUMNS = 3;
 const DATA = Array.from({ length: ROWS * COLUMNS }, (_, i) => (i * 37) % 251);
 const ORDER = [3, 0, 4, 1, 2];
 
-function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean, columns = COLUMNS): OpCase {
-  const data = Array.from({ length: ROWS * columns }, (_, i) => (i * 37) % 251);
+/** @param step between numbers; bfloat16 holds those up to 256 exactly, and larger ones not */
+function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean, columns = COLUMNS, step = 37): OpCase {
+  const modulus = step === 37 ? 251 : Infinity;
+  const data = Array.from({ length: ROWS * columns }, (_, i) => (i * step) % modulus);
   return {
-    name: `${source} to ${dtype}, ${columns} columns, ${shuffled ? 'shuffled' : 'in order'}`,
+    name: `${source} to ${dtype}, ${columns} columns, ${shuffled ? 'shuffled' : 'in order'}${step === 37 ? '' : ', large'}`,
     inputs: { state: { ...STATE, data: [0, 2, 0, 0] }, flag: FLAG },
     slots: { 3: { dtype: source, rows: ROWS, data }, 9: { dtype: 'int32', rows: ROWS, data: ORDER } },
     build: ({ state, flag }) => ({
@@ -23,6 +25,7 @@ function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean, colu
       flag: [0, 0, 0, 0],
     }),
     gradients: [],
+    ...(dtype === 'float32' && { narrow: [['y']] }),
   };
 }
 
@@ -34,6 +37,10 @@ export const cases: OpCase[] = [
   ...(['float32', 'int32', 'uint8'] as const).flatMap((source) =>
     (['float32', 'int32'] as const).map((dtype) => take(source, dtype, true, 12)),
   ),
+  ...[13, 40].flatMap((columns) => [
+    take('float32', 'float32', true, columns, -1234.567),
+    take('int32', 'float32', true, columns, 1234567),
+  ]),
   {
     name: 'rows beyond the end read as zeros and raise the flag',
     inputs: { state: { ...STATE, data: [7, 4, 0, 0] }, flag: FLAG },
@@ -43,6 +50,7 @@ export const cases: OpCase[] = [
     }),
     reference: () => ({ y: [...DATA.slice(12), 0, 0, 0, 0, 0, 0], flag: [3, 5, 4, 7] }),
     gradients: [],
+    narrow: [['y']],
   },
   {
     name: 'an order that names a row which does not exist',

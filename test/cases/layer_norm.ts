@@ -1,10 +1,11 @@
 /**
  * layerNorm over the last axes, and as rms: with and without gamma and beta, odd lengths, rows longer than a block, several
- * threads, a mean that is large beside the deviation. The larger cases compare gradients with the formula.
+ * threads, a mean that is large beside the deviation. The larger cases compare gradients with the formula. Both ops alone, with
+ * mixtures of tensors in bfloat16.
  */
 import type { Value } from '../../lib/graph/graph.js';
 import { gradients } from '../../lib/ops/autodiff.js';
-import { layerNorm, rmsNorm } from '../../lib/ops/layer_norm.js';
+import { layerNorm, layerNormGradOp, layerNormOp, rmsNorm } from '../../lib/ops/layer_norm.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { CaseInput, Numbers, OpCase } from './op_case.js';
@@ -97,6 +98,30 @@ function full(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCase {
   };
 }
 
+/** layerNorm alone, and its gradient by the statistics that it leaves, with mixtures of tensors in bfloat16. */
+function stored(name: string, s: Situation, narrow: OpCase['narrow']): OpCase {
+  const length = sizeOf(parameters(s));
+  const { gamma: withGamma = true, rms = false, epsilon = 1e-3 } = s;
+  const attrs = { length, kind: rms ? 'rms' : 'standard' };
+  return {
+    name: `${name}, in bfloat16`,
+    inputs: { ...inputsOf(s), dy: { shape: s.shape } },
+    build: ({ x, gamma, beta, dy }) => {
+      const { y, mean, rstd } = x!.graph.add(layerNormOp, { x, gamma, beta }, { ...attrs, epsilon }).outputs;
+      const withParameters = withGamma ? 'yes' : 'no';
+      const made = x!.graph.add(layerNormGradOp, { x, dy, gamma, mean, rstd }, { ...attrs, withParameters }).outputs;
+      return { y: y!, ...made };
+    },
+    reference: (n) => {
+      const { dgamma, dbeta, ...rest } = reference(s, n);
+      return { ...rest, ...(withGamma ? { dgamma, dbeta } : {}) };
+    },
+    gradients: [],
+    terms: 32,
+    narrow,
+  };
+}
+
 export const cases: OpCase[] = [
   small('[5, 7]', { shape: [5, 7] }),
   small('[2, 3, 4]', { shape: [2, 3, 4] }),
@@ -127,6 +152,23 @@ export const cases: OpCase[] = [
   full('rms of 2,052', { shape: [9, 2052], rms: true }),
   full('rms of 77, several threads', { shape: [260, 77], rms: true }),
   full('[3, 6, 6, 20] over three axes', { shape: [3, 6, 6, 20], axes: 3 }),
+  stored('[130, 24], short rows', { shape: [130, 24] }, [['x', 'y', 'dy', 'dx'], ['x'], ['y', 'dy'], ['dx']]),
+  stored('[300, 65], several threads', { shape: [300, 65] }, [
+    ['x', 'y', 'dy', 'dx'],
+    ['x', 'dx'],
+  ]),
+  stored('rms of 20', { shape: [43, 20], rms: true }, [
+    ['x', 'y', 'dy', 'dx'],
+    ['y', 'dx'],
+  ]),
+  stored('[70, 200] without gamma', { shape: [70, 200], gamma: false }, [['x', 'y', 'dy', 'dx'], ['dy']]),
+  stored('[70, 200]: two packs', { shape: [70, 200] }, [['x', 'y', 'dy', 'dx']]),
+  stored('[19, 384]', { shape: [19, 384] }, [['x', 'y', 'dy', 'dx']]),
+  stored('[19, 1024]: a pack for each thread', { shape: [19, 1024] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rows of 2,052', { shape: [5, 2052] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rows of 2,056', { shape: [9, 2056] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rows of 4,096', { shape: [3, 4096] }, [['x', 'y', 'dy', 'dx']]),
+  stored('rows of 4,104', { shape: [3, 4104] }, [['x', 'y', 'dy', 'dx']]),
   // Each x is exact to half a unit in the last place, 3e-5 at 1,000; the same error of the mean is 2e-4 deviations.
   small(
     'a mean of thousands of deviations',

@@ -1,7 +1,10 @@
-/** map: every scalar function, broadcasting, integer inputs, fusion into several outputs, the trailing row reduction. */
+/**
+ * map: every scalar function, broadcasting, integer inputs, numbers stored in bfloat16, fusion into several outputs, the
+ * trailing row reduction.
+ */
 import type { Value } from '../../lib/graph/graph.js';
 import { broadcastShapes, sizeOf } from '../../lib/graph/shape.js';
-import { broadcastTo, constant, elementwise } from '../../lib/ops/map.js';
+import { broadcastTo, constant, elementwise, IMMEDIATE, map, REGISTER } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import { ARITIES, SCALAR_NAMES, type ScalarName } from '../../lib/ops/scalar_table.js';
 import { indices, type CaseInput, type Numbers, type OpCase } from './op_case.js';
@@ -90,6 +93,7 @@ function broadcastCase(name: string, fn: ScalarName, shapes: number[][], input: 
   return {
     name,
     inputs,
+    ...(shapes.length > 1 && !input.dtype && { narrow: [['x0', 'y'], ['x1'], [...Object.keys(inputs), 'y']] }),
     build: (v) => ({ y: elementwise(fn, ...Object.values(v)) }),
     reference: (x) => ({
       y: [...indices(broadcastShapes(...shapes))].map((index) => {
@@ -105,7 +109,7 @@ const functionCases: OpCase[] = SCALAR_NAMES.flatMap((fn) => {
   const range: [number, number] = POSITIVE.includes(fn) ? [0.1, 3] : [-3, 3];
   const shapes = (shape: number[]) => Array.from({ length: ARITIES[fn] }, () => shape);
   return [
-    broadcastCase(`${fn} on [5, 7]`, fn, shapes([5, 7]), { range }),
+    { ...broadcastCase(`${fn} on [5, 7]`, fn, shapes([5, 7]), { range }), narrow: [['x0', 'y']] },
     broadcastCase(`${fn} on one element`, fn, shapes([1]), { range }),
   ];
 });
@@ -138,7 +142,12 @@ const extremes: OpCase[] = (
 const turns: OpCase[] = (['sin', 'cos'] as const).map((fn) => {
   const data = [80, 1e4, -1e4, 1e6, 12345678, -2e8, 3.99e8, 1e9, -1e30, Infinity, NaN].map(Math.fround);
   const exact = data.map((a) => EXACT[fn](Math.abs(a) > 4e8 && Number.isFinite(a) ? 0 : a, 0, 0));
-  return { ...broadcastCase(`${fn} far out`, fn, [[data.length]], { data }), reference: () => ({ y: exact }), gradients: [] };
+  return {
+    ...broadcastCase(`${fn} far out`, fn, [[data.length]], { data }),
+    reference: () => ({ y: exact }),
+    narrow: [['y']],
+    gradients: [],
+  };
 });
 
 /** Σ_k x_k · (k + 1): one fused tape over `count` inputs of a dtype. */
@@ -150,6 +159,7 @@ function manyInputs(dtype: 'float32' | 'int32' | 'uint8', count: number): OpCase
     inputs: Object.fromEntries(names.map((n) => [n, { shape: [3, 5], dtype, range }])),
     build: (v) => ({ y: names.map((n, k) => elementwise('mul', v[n]!, k + 1)).reduce((a, b) => elementwise('add', a, b)) }),
     reference: (x) => ({ y: x.x0!.map((_, i) => names.reduce((s, n, k) => s + x[n]![i]! * (k + 1), 0)) }),
+    ...(dtype === 'float32' && { narrow: [names, names.filter((_, k) => k % 2 === 1), [...names, 'y']] }),
     terms: count * 100,
   };
 }
@@ -175,8 +185,76 @@ function rowSums([rows, length]: number[]): OpCase {
       y: Array.from({ length: rows! }, (_, r) => x.b!.reduce((s, _value, i) => s + term(x, r, i), 0)),
       terms: all.map(([r, i]) => term(x, r, i)),
     }),
+    narrow: [['x', 'b'], ['c']],
     gradients: [],
     terms: length!,
+  };
+}
+
+/** One map, made as fusion makes them. */
+function mapOf(inputs: Value[], code: [ScalarName, ...number[]][], results: number[], reduceRank = 0): Record<string, Value> {
+  const rows = code.map(([fn, a, b]) => [SCALAR_NAMES.indexOf(fn), a!, b ?? a!, a!] as const);
+  const domain = broadcastShapes(...inputs.map((v) => v.shape));
+  return inputs[0]!.graph.add(map, Object.fromEntries(inputs.map((v, i) => [`in${i}`, v])), {
+    domain,
+    tape: { code: rows, immediates: [0.5], results },
+    reduceRank,
+  }).outputs;
+}
+
+/** Four results of one tape. */
+function fourResults(shape: number[]): OpCase {
+  const c = (v: number): number => Math.exp(v) * 0.5 + v;
+  const code: [ScalarName, ...number[]][] = [
+    ['exp', 0],
+    ['mul', REGISTER, IMMEDIATE],
+    ['add', REGISTER + 1, 0],
+    ['square', REGISTER + 2],
+  ];
+  return {
+    name: `four results of one tape on [${shape.join(', ')}]`,
+    inputs: { x: { shape, range: [0.2, 2] } },
+    build: ({ x }) =>
+      mapOf(
+        [x!],
+        code,
+        code.map((_, i) => REGISTER + i),
+      ),
+    reference: ({ x }) => ({
+      out0: x!.map(Math.exp),
+      out1: x!.map((v) => Math.exp(v) * 0.5),
+      out2: x!.map(c),
+      out3: x!.map((v) => c(v) ** 2),
+    }),
+    narrow: [
+      ['x', 'out0', 'out1', 'out2', 'out3'],
+      ['x', 'out1', 'out3'],
+      ['out0', 'out2'],
+    ],
+    gradients: [],
+  };
+}
+
+/** The sums of `rowSums` by the map that makes their terms. */
+function rowSumsAndTerms(shape: number[]): OpCase {
+  const { inputs, reference, terms } = rowSums(shape);
+  return {
+    name: `row sums and terms of [${shape.join(', ')}]`,
+    inputs,
+    build: ({ x, b, c }) => {
+      const code: [ScalarName, ...number[]][] = [
+        ['add', 0, 1],
+        ['mul', REGISTER, 2],
+      ];
+      return mapOf([x!, b!, c!], code, [REGISTER + 1, REGISTER + 1], 1);
+    },
+    reference: (x) => {
+      const { y, terms } = reference(x, 'cpu');
+      return { out0: y!, out1: terms! };
+    },
+    narrow: [['out0'], ['x', 'out1'], ['x', 'b', 'c', 'out0', 'out1']],
+    gradients: [],
+    ...(terms && { terms }),
   };
 }
 
@@ -287,6 +365,7 @@ export const cases: OpCase[] = [
       });
       return { y };
     },
+    narrow: [['x1', 'x4', 'x7', 'y']],
     reference: (x) => ({
       y: x.x0!.map((v, i) => Object.values(x).reduce((s, values, k) => s + values[i]! * (k + 2) + 0.25 * k - 5, v * x.x1![i]!)),
     }),
@@ -298,6 +377,7 @@ export const cases: OpCase[] = [
     inputs: { x: { shape: [2, 3] } },
     build: ({ x }) => ({ y: constant(x!.graph, 2.5, [2, 3]) }),
     reference: () => ({ y: new Array<number>(6).fill(2.5) }),
+    narrow: [['y']],
     gradients: [],
   },
   {
@@ -335,6 +415,11 @@ export const cases: OpCase[] = [
     },
     terms: 100,
   },
+  ...[
+    [6, 5],
+    [3, 8],
+    [40, 65],
+  ].map(fourResults),
   {
     name: 'row sums of a chain',
     inputs: { x: { shape: [4, 9] }, b: { shape: [9] } },
@@ -356,11 +441,18 @@ export const cases: OpCase[] = [
     [40, 3],
     [2, 1],
   ].map(rowSums),
+  ...[
+    [7, 4],
+    [33, 8],
+    [40, 3],
+    [2, 1028],
+  ].map(rowSumsAndTerms),
   {
     name: 'row sums of rows that divide by four only together',
     inputs: { x: { shape: [4, 9] } },
     build: ({ x }) => ({ y: sum(elementwise('square', x!), [1]) }),
     reference: ({ x }) => ({ y: [0, 1, 2, 3].map((r) => x!.slice(9 * r, 9 * r + 9).reduce((s, v) => s + v * v, 0)) }),
+    narrow: [['x', 'y']],
     terms: 9,
   },
   {
@@ -378,6 +470,7 @@ export const cases: OpCase[] = [
         [...indices([5, 8])].reduce((s, [i, j]) => s + (x![(r * 5 + i!) * 8 + j!]! + b![i!]!) * c![j!]!, 0),
       ),
     }),
+    narrow: [['c', 'y']],
     gradients: [],
     terms: 4000,
   },
@@ -399,6 +492,7 @@ export const cases: OpCase[] = [
     reference: ({ x }) => ({
       y: [0, 1, 2].map((r) => 0.25 * x!.slice(r * 700, (r + 1) * 700).reduce((s, v) => s + v * v, 0)),
     }),
+    narrow: [['x'], ['y']],
     gradients: [],
     terms: 700,
   },
@@ -407,6 +501,7 @@ export const cases: OpCase[] = [
     inputs: { x: { shape: [60, 700] } },
     build: ({ x }) => ({ y: sum(elementwise('abs', x!)) }),
     reference: ({ x }) => ({ y: [x!.reduce((s, v) => s + Math.abs(v), 0)] }),
+    narrow: [['x', 'y'], ['y']],
     gradients: [],
     terms: sizeOf([60, 700]),
   },
@@ -415,6 +510,7 @@ export const cases: OpCase[] = [
     inputs: { x: { shape: [61, 701] } },
     build: ({ x }) => ({ y: sum(elementwise('abs', x!)) }),
     reference: ({ x }) => ({ y: [x!.reduce((s, v) => s + Math.abs(v), 0)] }),
+    narrow: [['x', 'y']],
     gradients: [],
     terms: sizeOf([61, 701]),
   },

@@ -135,6 +135,13 @@ export const cases: OpCase[] = [
     masked(300, 257, 70, { precision: 'bfloat16' }),
     masked(70, 257, 300, { precision: 'bfloat16' }),
   ],
+  // Divided the same ways by what is stored in bfloat16: of whole tiles, which are read where they lie, and others.
+  ...[
+    masked(336, 256, 70, { precision: 'bfloat16', bias: true, tb: false }),
+    masked(80, 256, 300, { precision: 'bfloat16' }),
+    masked(300, 257, 70, { precision: 'bfloat16', ta: true, tb: false }),
+    masked(70, 257, 300, { precision: 'bfloat16' }),
+  ].map((test) => ({ ...test, name: `${test.name}, stored in it`, narrow: [['a'], ['b', 'y'], ['a', 'b', 'mask', 'y']] })),
   {
     name: 'two layers, whose gradients go back through a relu',
     inputs: { x: { shape: [7, 4] }, w1: { shape: [4, 9] }, bias: { shape: [9] }, w2: { shape: [9, 3] } },

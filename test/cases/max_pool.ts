@@ -1,13 +1,51 @@
-/** maxPool over two and three axes: overlapping windows, padding, windows over 256 elements, ties, and behind a relu'd convolution. */
+/**
+ * maxPool over two and three axes: overlapping windows, padding, windows over 256 elements, ties, NaN, and behind a relu'd
+ * convolution; maxPoolDx by itself, as numbers in bfloat16 reach it.
+ */
 import { conv } from '../../lib/ops/conv.js';
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
-import { maxPool, type PoolWindow } from '../../lib/ops/max_pool.js';
+import { maxPool, maxPoolDxOp, maxPoolOp, type PoolWindow } from '../../lib/ops/max_pool.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import { windowOutput } from '../../lib/ops/window.js';
 import { flat, indices, type OpCase } from './op_case.js';
 
 export const POOL: PoolWindow = { poolH: 2, poolW: 2, strideH: 2, strideW: 2 };
+
+interface PooledAxis {
+  pool: number;
+  stride: number;
+  before: number;
+  after: number;
+}
+
+function pooledAxes(shape: readonly number[], g: PoolWindow): PooledAxis[] {
+  return [
+    { pool: g.poolD ?? 1, stride: g.strideD ?? 1, before: g.padFront ?? 0, after: g.padBack ?? 0 },
+    { pool: g.poolH ?? 1, stride: g.strideH ?? 1, before: g.padTop ?? 0, after: g.padBottom ?? 0 },
+    { pool: g.poolW ?? 1, stride: g.strideW ?? 1, before: g.padLeft ?? 0, after: g.padRight ?? 0 },
+  ].slice(5 - shape.length);
+}
+
+/** Shape of the pooled value. */
+export function pooledShape(shape: readonly number[], g: PoolWindow): number[] {
+  const windows = pooledAxes(shape, g).map((a, i) => windowOutput(shape[i + 1]!, a.pool, a.stride, 1, a.before + a.after));
+  return [shape[0]!, ...windows, shape.at(-1)!];
+}
+
+/** For each window of a value [N, (D,) H, W, C]: the elements inside, as [place in the window, place in the value]. */
+export function windowsOf(shape: readonly number[], g: PoolWindow): [number, number][][] {
+  const axes = pooledAxes(shape, g);
+  return [...indices(pooledShape(shape, g))].map((index) => {
+    const window: [number, number][] = [];
+    [...indices(axes.map((a) => a.pool))].forEach((tap, place) => {
+      const position = axes.map((a, i) => index[i + 1]! * a.stride + tap[i]! - a.before);
+      if (position.some((p, i) => p < 0 || p >= shape[i + 1]!)) return;
+      window.push([place, flat(shape, [index[0]!, ...position, index.at(-1)!])]);
+    });
+    return window;
+  });
+}
 
 /** Folds each window of `x` [N, (D,) H, W, C] with `fold` over the elements inside the tensor. */
 export function pool(
@@ -16,25 +54,14 @@ export function pool(
   g: PoolWindow,
   fold: (window: number[]) => number,
 ): number[] {
-  const axes = [
-    { pool: g.poolD ?? 1, stride: g.strideD ?? 1, before: g.padFront ?? 0, after: g.padBack ?? 0 },
-    { pool: g.poolH ?? 1, stride: g.strideH ?? 1, before: g.padTop ?? 0, after: g.padBottom ?? 0 },
-    { pool: g.poolW ?? 1, stride: g.strideW ?? 1, before: g.padLeft ?? 0, after: g.padRight ?? 0 },
-  ].slice(5 - shape.length);
-  const windows = axes.map((a, i) => windowOutput(shape[i + 1]!, a.pool, a.stride, 1, a.before + a.after));
-  return [...indices([shape[0]!, ...windows, shape.at(-1)!])].map((index) => {
-    const window: number[] = [];
-    for (const tap of indices(axes.map((a) => a.pool))) {
-      const position = axes.map((a, i) => index[i + 1]! * a.stride + tap[i]! - a.before);
-      if (position.some((p, i) => p < 0 || p >= shape[i + 1]!)) continue;
-      window.push(x[flat(shape, [index[0]!, ...position, index.at(-1)!])]!);
-    }
-    return fold(window);
-  });
+  return windowsOf(shape, g).map((window) => fold(window.map(([, at]) => x[at]!)));
 }
+
+const NARROW = [['x', 'y'], ['x'], ['y']] as const;
 
 function simple(name: string, shape: readonly number[], g: PoolWindow = POOL, data?: number[]): OpCase {
   return {
+    narrow: NARROW,
     name,
     inputs: { x: { shape, ...(data ? { data } : {}) } },
     build: ({ x }) => ({ y: maxPool(x!, g) }),
@@ -44,6 +71,57 @@ function simple(name: string, shape: readonly number[], g: PoolWindow = POOL, da
   };
 }
 
+/** The first NaN of a window wins, else the first of the largest, to which 0 and −0 are equal. */
+function winners(name: string, channels: number): OpCase {
+  const shape = [1, 4, 8, channels];
+  const some = [NaN, 0, -0, -1, 1, Infinity, -Infinity, 1];
+  const data = Array.from({ length: 32 * channels }, (_, i) => some[(i * 7 + (i >> 3) * 5 + (i >> 6)) % 8]!);
+  return {
+    name,
+    inputs: { x: { shape, data }, dy: { shape: pooledShape(shape, POOL) } },
+    build: ({ x, dy }) => {
+      const { y, argmax } = x!.graph.add(maxPoolOp, { x: x! }, { ...POOL }).outputs;
+      return { y: y!, dx: x!.graph.add(maxPoolDxOp, { dy: dy!, argmax: argmax! }, { ...POOL, shape }).outputs.dx! };
+    },
+    reference: ({ x, dy }) => {
+      const leads = windowsOf(shape, POOL).map((window) => {
+        const most = Math.max(...window.map(([, at]) => x![at]!));
+        return (window.find(([, at]) => Number.isNaN(x![at])) ?? window.find(([, at]) => x![at] === most)!)[1];
+      });
+      return { y: leads.map((at) => x![at]!), dx: x!.map((_, at) => dy![leads.indexOf(at)] ?? 0) };
+    },
+    gradients: [],
+    narrow: [...NARROW, ['x', 'y', 'dy', 'dx']],
+  };
+}
+
+/** maxPoolDx by itself: where windows overlap, whatever won them. */
+function slope(name: string, shape: readonly number[], g: PoolWindow = POOL): OpCase {
+  const elements = (g.poolD ?? 1) * (g.poolH ?? 1) * (g.poolW ?? 1);
+  const pooled = pooledShape(shape, g);
+  return {
+    name: `the gradient by itself: ${name}`,
+    inputs: {
+      dy: { shape: pooled },
+      argmax: { shape: pooled, dtype: elements <= 256 ? 'uint8' : 'int32', range: [0, elements] },
+    },
+    build: ({ dy, argmax }) => ({
+      dx: dy!.graph.add(maxPoolDxOp, { dy: dy!, argmax: argmax! }, { ...g, shape: [...shape] }).outputs.dx!,
+    }),
+    reference: ({ dy, argmax }) => {
+      const dx = new Array<number>(shape.reduce((n, d) => n * d, 1)).fill(0);
+      windowsOf(shape, g).forEach((window, i) => {
+        const won = window.find(([place]) => place === argmax![i]);
+        if (won) dx[won[1]]! += dy![i]!;
+      });
+      return { dx };
+    },
+    gradients: [],
+    narrow: [['dy', 'dx'], ['dy'], ['dx']],
+  };
+}
+
+const overlapping = { poolH: 3, poolW: 3, padTop: 1, padRight: 1 };
 const big = { poolH: 17, poolW: 16, strideH: 17, strideW: 16 };
 
 export const cases: OpCase[] = [
@@ -68,6 +146,16 @@ export const cases: OpCase[] = [
     ...{ padFront: 1, padBack: 1, padBottom: 1, padLeft: 1, padRight: 1 },
   }),
   simple('three axes, a window of 360 elements', [1, 9, 9, 5, 2], { poolD: 9, poolH: 8, poolW: 5 }),
+  winners('who wins, three channels', 3),
+  winners('who wins, whole vectors of channels', 16),
+  slope('2×2', [2, 4, 6, 3]),
+  slope('whole vectors of channels', [2, 4, 6, 32]),
+  slope('overlapping', [1, 6, 5, 3], overlapping),
+  slope('overlapping, vectors of four channels', [1, 6, 5, 12], overlapping),
+  slope('overlapping, vectors of eight channels', [1, 6, 5, 40], overlapping),
+  slope('gaps between windows', [1, 7, 7, 8], { ...POOL, strideH: 3, strideW: 3 }),
+  slope('more channels than a block', [1, 2, 3, 1030], { poolW: 2 }),
+  slope('windows of 272 elements', [1, 18, 17, 4], { poolH: 17, poolW: 16 }),
   {
     name: 'the first of equals gets the gradient',
     inputs: { x: { shape: [1, 2, 4, 1], data: [1, 1, 0, 2, 1, 1, 2, 2] }, g: { shape: [1, 1, 2, 1], data: [5, 7] } },

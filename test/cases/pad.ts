@@ -1,4 +1,4 @@
-/** pad: zeros added to and elements taken from every axis, both at once, slices whose gradients meet; integers. */
+/** pad: zeros added to and elements taken from every axis, both at once, slices whose gradients meet; integers; bfloat16. */
 import { elementwise } from '../../lib/ops/map.js';
 import { pad, slice } from '../../lib/ops/pad.js';
 import { flat, indices, type OpCase } from './op_case.js';
@@ -23,10 +23,13 @@ function simple(shape: number[], before: number[], after: number[], extra: Parti
     inputs: { x: { shape } },
     build: ({ x }) => ({ y: pad(x!, before, after) }),
     reference: ({ x }) => ({ y: padded(x!, shape, before, after) }),
+    narrow: [['x', 'y'], ['x'], ['y']],
     ...(shape.reduce((n, d) => n * d, 1) > 600 ? { gradients: [] } : {}),
     ...extra,
   };
 }
+
+const whole = (size: number, step: number): number[] => Array.from({ length: size }, (_, i) => ((i * step) % 17) - 8);
 
 export const cases: OpCase[] = [
   simple([5], [2], [3]),
@@ -49,6 +52,19 @@ export const cases: OpCase[] = [
     ...simple([3, 4], [1, 2], [0, -1]),
     name: 'int32',
     inputs: { x: { shape: [3, 4], dtype: 'int32', range: [-9e8, 9e8] } },
+    narrow: [],
+    gradients: [],
+  },
+  {
+    // Of whole numbers, whose sums bfloat16 holds.
+    name: 'a sum of long padded rows adds to what is there',
+    inputs: { a: { shape: [2, 300], data: whole(600, 3) }, b: { shape: [3, 304], data: whole(912, 5) } },
+    build: ({ a, b }) => ({ y: elementwise('add', pad(a!, [1, 4], [0, 4]), pad(b!, [0, 4], [0, 0])) }),
+    reference: ({ a, b }) => {
+      const q = padded(b!, [3, 304], [0, 4], [0, 0]);
+      return { y: padded(a!, [2, 300], [1, 4], [0, 4]).map((v, i) => v + q[i]!) };
+    },
+    narrow: [['a', 'b', 'y'], ['a', 'b'], ['y']],
     gradients: [],
   },
   {

@@ -1,4 +1,4 @@
-/** reduceSum over every arrangement of outer, length and inner, and added to what is there. */
+/** reduceSum over every arrangement of outer, length and inner, of numbers in bfloat16, and added to what is there. */
 import { elementwise } from '../../lib/ops/map.js';
 import { mean, sum } from '../../lib/ops/reduce_sum.js';
 import { flat, indices, type OpCase } from './op_case.js';
@@ -22,6 +22,7 @@ function reduce(name: string, shape: number[], axes: number[], keepDims = false)
       }
       return { y };
     },
+    narrow: [['x']],
     terms,
     ...(shape.reduce((n, d) => n * d, 1) > 600 ? { gradients: [] } : {}),
   };
@@ -52,6 +53,7 @@ export const cases: OpCase[] = [
     reference: ({ x, z }) => ({
       y: [0, 1, 2, 3].map((c) => [0, 1, 2, 3, 4, 5].reduce((s, r) => s + x![r * 4 + c]! + z![r * 4 + c]! / 6, 0)),
     }),
+    narrow: [['x', 'z'], ['z']],
     terms: 12,
   },
   {
@@ -61,6 +63,7 @@ export const cases: OpCase[] = [
     reference: ({ x, z }) => ({
       y: [0, 1, 2, 3, 4, 5].map((r) => [0, 1, 2, 3].reduce((s, c) => s + x![r * 4 + c]! + z![r * 4 + c]!, 0)),
     }),
+    narrow: [['x', 'z'], ['z']],
     terms: 8,
   },
 ];

@@ -13,6 +13,7 @@ import { Graph, type Value, type Variable } from '../../lib/graph/graph.js';
 import { sizeOf } from '../../lib/graph/shape.js';
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
+import type { Precision } from '../../lib/ops/precision.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { CaseInput, Numbers, OpCase } from '../cases/op_case.js';
 import { bfloat16 } from '../cases/rounded_operand.js';
@@ -69,6 +70,8 @@ export interface RunOptions {
   fusion: boolean;
   /** Inputs and outputs of the case that are stored in bfloat16; no gradients are made then. */
   narrow?: readonly string[];
+  /** That of the whole program, which then stores in bfloat16 what it may. */
+  precision?: Precision;
 }
 
 export interface RunResult {
@@ -148,6 +151,7 @@ export async function runCase(
     persistentBytes: () => persistentBytes,
     guardBytes: options.guardBytes,
     fusion: options.fusion,
+    precision: options.precision,
   });
   const program = { ...wide, instructions: wide.instructions.map((i) => storedAs(i, stored)) };
 

@@ -311,7 +311,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   GRADSTEP_MAY_FAIL;
   *found = 0;
   const Operation& op = operation(desc);
-  if (!fits(op, matrix(a), matrix(b), matrix(d)) || matrix(c).type != matrix(d).type) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!fits(op, matrix(a), matrix(b), matrix(d)) || matrix(c).type != matrix(d).type)
+    return CUBLAS_STATUS_INVALID_VALUE;
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA);
   const Finish finish(op);
   if (!finish.is_described(matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;

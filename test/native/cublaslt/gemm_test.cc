@@ -282,8 +282,8 @@ int run() {
       compare(*gemm, s);
       products++;
     }
-    for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kRelu, Epilogue::kGelu, Epilogue::kReluSlope,
-                                    Epilogue::kGeluSlope}) {
+    for (const Epilogue epilogue :
+         {Epilogue::kNone, Epilogue::kRelu, Epilogue::kGelu, Epilogue::kReluSlope, Epilogue::kGeluSlope}) {
       for (int bits = 0; bits < 16; bits++) {
         GemmShape s{m, 8 * n, k, (bits & 1) != 0, (bits & 2) != 0, false, false, epilogue};
         const bool forward = epilogue == Epilogue::kRelu || epilogue == Epilogue::kGelu, with = (bits & 4) != 0;

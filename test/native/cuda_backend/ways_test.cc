@@ -130,6 +130,25 @@ TEST(a_way_with_wrong_numbers_is_never_taken) {
   EXPECT_EQUAL(taken_at_first({way("three", 3), way("one", 1, {kY}, NAN)}), "three");
 }
 
+// As with a launch that is not allowed in a graph: the capture is spoiled, and ends with an error.
+TEST(a_way_that_cannot_be_captured_is_never_taken) {
+  const Way plain = way("one", 1);
+  const Way spoiling = {"one", [plain](Prepare& from) -> Step {
+                          return [step = plain.prepare(from)](cudaStream_t stream) {
+                            GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+                            step(stream);
+                          };
+                        }};
+  EXPECT_EQUAL(taken_at_first({way("three", 3), spoiling, way("two", 2)}), "two");
+  EXPECT_EQUAL(taken_at_first({spoiling, way("two", 2)}), "two");
+}
+
+TEST(a_way_that_fails_is_never_taken) {
+  const Way failing = {
+      "one", [](Prepare&) -> Step { return [](cudaStream_t) { GRADSTEP_CUDA(cudaErrorInvalidConfiguration); }; }};
+  EXPECT_EQUAL(taken_at_first({way("three", 3), failing, way("two", 2)}), "two");
+}
+
 // The first one's numbers are the right ones.
 TEST(ways_are_compared_with_the_first) {
   EXPECT_EQUAL(taken_at_first({way("three", 3, {kY}, 1e-3f), way("one", 1), way("two", 2)}), "three");

@@ -149,27 +149,27 @@ class EmulatedGemm final : public Gemm {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
       }
       const bool reads_aux = is_slope(s.epilogue);
-      check(emulation::enqueue(stream, {o.a, o.b, o.bias, reads_aux ? o.aux : nullptr},
-                               {o.c, o.workspace, o.sums, reads_aux ? nullptr : o.aux},
-                               [=] {
-                                 memset(o.workspace, 0xFF, kWorkspace);
-                                 for (int64_t i = 0; i < s.batch; i++) {
-                                   const auto behind = [](const void* from, int64_t count, DType type) {
-                                     return static_cast<const char*>(from) + count * static_cast<int64_t>(dtype_bytes(type));
-                                   };
-                                   GemmOperands one = o;
-                                   one.a = behind(o.a, i * s.stride_a, s.operands);
-                                   one.b = behind(o.b, i * s.stride_b, s.operands);
-                                   one.c = const_cast<char*>(behind(o.c, i * s.m * s.n, s.result));
-                                   multiply(s, backward, one);
-                                 }
-                                 emulation::was_written(o.c, static_cast<size_t>(s.batch * s.m * s.n) * dtype_bytes(s.result));
-                                 if (s.sums) emulation::was_written(o.sums, static_cast<size_t>(s.n) * sizeof(float));
-                                 if (s.aux) {
-                                   emulation::was_written(o.aux,
-                                                          static_cast<size_t>(s.m * s.aux_row()) * sizeof(float));
-                                 }
-                               }),
+      check(emulation::enqueue(
+                stream, {o.a, o.b, o.bias, reads_aux ? o.aux : nullptr},
+                {o.c, o.workspace, o.sums, reads_aux ? nullptr : o.aux},
+                [=] {
+                  memset(o.workspace, 0xFF, kWorkspace);
+                  for (int64_t i = 0; i < s.batch; i++) {
+                    const auto behind = [](const void* from, int64_t count, DType type) {
+                      return static_cast<const char*>(from) + count * static_cast<int64_t>(dtype_bytes(type));
+                    };
+                    GemmOperands one = o;
+                    one.a = behind(o.a, i * s.stride_a, s.operands);
+                    one.b = behind(o.b, i * s.stride_b, s.operands);
+                    one.c = const_cast<char*>(behind(o.c, i * s.m * s.n, s.result));
+                    multiply(s, backward, one);
+                  }
+                  emulation::was_written(o.c, static_cast<size_t>(s.batch * s.m * s.n) * dtype_bytes(s.result));
+                  if (s.sums) emulation::was_written(o.sums, static_cast<size_t>(s.n) * sizeof(float));
+                  if (s.aux) {
+                    emulation::was_written(o.aux, static_cast<size_t>(s.m * s.aux_row()) * sizeof(float));
+                  }
+                }),
             "gemm");
     });
   }

@@ -1,0 +1,116 @@
+/**
+ * What a program in bfloat16 stores in it: activations and gradients that only layers read, and nothing else. That kernels
+ * read and write it is the op walk's affair (`narrow` of test/cases/op_case.ts).
+ */
+import { expect } from 'chai';
+import * as gs from '../lib/index.js';
+import { bytesOf, type Operand, type Program } from '../lib/compile/program.js';
+import type { Value } from '../lib/graph/graph.js';
+import { gradients } from '../lib/ops/autodiff.js';
+import { batchNorm } from '../lib/ops/channel_norm.js';
+import { conv } from '../lib/ops/conv.js';
+import { elementwise } from '../lib/ops/map.js';
+import { matmul } from '../lib/ops/matmul.js';
+import { maxPool } from '../lib/ops/max_pool.js';
+import type { Precision } from '../lib/ops/precision.js';
+import { sum } from '../lib/ops/reduce_sum.js';
+import { softmax } from '../lib/ops/softmax.js';
+import { programOf } from '../lib/train/inspect.js';
+import { lowerOn, named, type ReadVariable } from './helpers/lowered.js';
+
+const relu = (x: Value): Value => elementwise('relu', x);
+const norm = (x: Value): Value => batchNorm(x, undefined, undefined, 1e-3).y;
+const lowered = (build: (read: ReadVariable) => Value[], precision: Precision = 'bfloat16'): Program =>
+  lowerOn('cpu', build, precision);
+
+/** Every operand of a program with its place, in order. */
+function operands({ instructions }: Program): [place: string, operand: Operand][] {
+  return instructions.flatMap(({ op, inputs, outputs }) =>
+    Object.entries({ ...inputs, ...outputs }).map(([name, o]): [string, Operand] => [`${op.name}.${name}`, o]),
+  );
+}
+
+const narrowOf = (program: Program): string[] =>
+  operands(program).flatMap(([place, { dtype }]) => (dtype === 'bfloat16' ? [place] : []));
+
+describe('what bfloat16 stores', () => {
+  it('images on the way from layer to layer, in memory half as large', () => {
+    const program = lowered((read) => {
+      const y = conv(norm(relu(conv(read('x', [2, 6, 6, 4]), read('w', [3, 3, 4, 8]), {}))), read('u', [1, 1, 8, 4]), {});
+      return [maxPool(y, { poolH: 2, poolW: 2 })];
+    });
+    expect(narrowOf(program)).to.deep.equal(['conv.y', 'channelNorm.x', 'channelNorm.y', 'conv.x', 'conv.y', 'maxPool.x']);
+    for (const [place, { buffer, dtype, shape }] of operands(program)) {
+      expect(buffer.bytes, place).to.equal(bytesOf(dtype, shape));
+    }
+    const wide = lowered(
+      (read) => [maxPool(conv(read('x', [2, 6, 6, 4]), read('w', [3, 3, 4, 8]), {}), { poolH: 2, poolW: 2 })],
+      'tf32',
+    );
+    expect(narrowOf(wide)).to.deep.equal([]);
+  });
+
+  it('gradients on the way back, and not those of weights', () => {
+    const program = lowered((read) => {
+      const [x, w, u] = [read('x', [2, 6, 6, 4]), read('w', [3, 3, 4, 8]), read('u', [1, 1, 8, 4])];
+      const y = conv(norm(conv(x, w, {})), u, {});
+      const loss = sum(elementwise('square', elementwise('sub', y, read('t', y.shape))));
+      return gradients(loss, [w, u]) as Value[];
+    });
+    const dtypes = Object.fromEntries(operands(program).map(([place, { dtype }]) => [place, dtype]));
+    expect(dtypes).to.include({ 'convDx.dy': 'bfloat16', 'convDx.dx': 'bfloat16', 'channelNormGrad.dy': 'bfloat16' });
+    expect(dtypes).to.include({ 'channelNormGrad.dx': 'bfloat16', 'convDw.x': 'float32', 'convDw.dy': 'bfloat16' });
+    expect(dtypes).to.include({ 'convDw.dw': 'float32', 'conv.w': 'float32', 'channelNorm.mean': 'float32' });
+  });
+
+  const wide: [what: string, build: (read: ReadVariable) => Value[]][] = [
+    ['what a variable holds', (read) => [matmul(read('x', [4, 3]), read('w', [3, 2]))]],
+    ['what a loss reads', (read) => [sum(elementwise('square', matmul(read('x', [4, 3]), read('w', [3, 2]))))]],
+    ['what an op reads that cannot', (read) => [softmax(matmul(read('x', [4, 3]), read('w', [3, 2])))]],
+    [
+      'what is read by one that cannot as well',
+      (read) => {
+        const y = relu(matmul(read('x', [4, 3]), read('w', [3, 3])));
+        return [softmax(y), matmul(y, read('u', [3, 2]))];
+      },
+    ],
+    [
+      'whole numbers',
+      (read) => {
+        const counts = elementwise('identity', read('n', [4, 3], 'int32'));
+        return [sum(counts)];
+      },
+    ],
+  ];
+  for (const [what, build] of wide) {
+    it(`${what} stays as it is`, () => {
+      expect(narrowOf(lowered(build))).to.deep.equal([]);
+    });
+  }
+
+  it('in a model: all but what the loss reads, parameters and what is summed', () => {
+    const model = gs.sequential([
+      gs.layers.conv2d({ filters: 8, kernelSize: 3, useBias: false, inputShape: [8, 8, 3] }),
+      gs.layers.batchNormalization(),
+      gs.layers.activation({ activation: 'relu' }),
+      gs.layers.maxPooling2d({ poolSize: 2 }),
+      gs.layers.flatten(),
+      gs.layers.dense({ units: 16, activation: 'relu' }),
+      gs.layers.dropout({ rate: 0.5 }),
+      gs.layers.dense({ units: 4, activation: 'softmax' }),
+    ]);
+    model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', precision: 'bfloat16', device: 'cpu' });
+    const { program } = programOf(model, { kind: 'train', rows: 16 }, 'cpu');
+    for (const name of ['gather.y', 'conv.y', 'channelNorm.y', 'maxPool.y', 'matmul.a', 'dropout.y', 'maxPoolDx.dx']) {
+      const found = operands(program).filter(([at]) => at === name);
+      expect(
+        found.map(([, o]) => o.dtype),
+        name,
+      ).to.include('bfloat16');
+    }
+    const [logits] = named(program, 'softmaxCrossEntropy');
+    expect(Object.values(logits!.inputs).map((o) => o.dtype)).to.not.include('bfloat16');
+    for (const [at, { buffer, dtype }] of operands(program))
+      if (buffer.region === 'persistent') expect(dtype, at).to.not.equal('bfloat16');
+  });
+});
