@@ -5,14 +5,14 @@
 
 namespace gradstep::cpu {
 
-bool as_forward(const Conv& conv) {
+bool as_forward(const Conv& conv, bool narrow) {
   bool holes = false, possible = conv.depthwise();
   for (size_t i = 0; i < conv.g.strides.size(); i++) {
     holes = holes || conv.g.dilates[i] > 0;
     const int64_t reach = (conv.axis(conv.w, i) - 1) * (conv.g.dilates[i] + 1);
     possible = possible && conv.g.strides[i] == 1 && conv.g.pad_begin[i] <= reach && conv.g.pad_end[i] <= reach;
   }
-  return possible && holes;
+  return possible && (holes || narrow);
 }
 
 bool undone_by_convolving(const Conv& conv) {
@@ -23,6 +23,10 @@ bool undone_by_convolving(const Conv& conv) {
 }
 
 bool suits_onednn(const Conv& conv) { return undone_by_convolving(conv) && conv.x[1] >= 32 && conv.y[1] >= 64; }
+
+bool suits_direct(const Conv& conv) { return conv.x[1] == 1 || !undone_by_convolving(conv); }
+
+bool suits_direct_dw(const Conv& conv) { return conv.x[1] <= 2; }
 
 Conv backwards(const Conv& conv) {
   Conv result = conv;

@@ -86,12 +86,19 @@ Conv conv_of(const Args& args, const Tensor& x, const Tensor& w, const Tensor& y
 bool undone_by_convolving(const Conv& conv);
 // That convolution.
 Conv backwards(const Conv& conv);
-// A depthwise convolution's input gradient as that one: what oneDNN does fast where the kernel has holes. Only strides
-// of 1 allow it.
-bool as_forward(const Conv& conv);
-// Forward, bfloat16: whether oneDNN's primitive with a pass that rounds x is faster than cpu/conv_tiles.h. Measured:
-// 0.8 times the time from 32 to 64 channels, 1 from 32 to 32, 2.4 from one channel; 1 to 2 under strides.
+// A depthwise convolution's input gradient as that one: what oneDNN does fast where the kernel has holes, or all is
+// `narrow`, stored in bfloat16. Only strides of 1 allow it.
+bool as_forward(const Conv& conv, bool narrow);
+// Forward, bfloat16: whether oneDNN's primitive, with a pass that rounds x unless it is stored so, is faster than
+// cpu/conv_tiles.h. Measured: 0.8 times the time from 32 to 64 channels, 1 from 32 to 32, 2.4 from one channel; 1 to 2
+// under strides. Without the pass it is 0.9 to 1.1.
 bool suits_onednn(const Conv& conv);
+
+// On the tile units: whether a convolution that cpu/direct_conv.h takes, forward and by its kernel, is faster there
+// than in tiles. Measured: 0.6 to 1.3 times the time of one channel, 1.2 to 2.5 of more; by the kernel 0.6 to 0.9 of
+// one, 1 of two, 1.3 to 2 of more.
+bool suits_direct(const Conv& conv);
+bool suits_direct_dw(const Conv& conv);
 
 std::vector<ConvAxis> axes_of(const Conv& conv);
 

@@ -62,20 +62,23 @@ Step winograd(Prepare& prepare, const WinogradShape& shape, const WinogradForwar
 }
 
 // The primitive desc make(whether operands are bfloat16). In bfloat16 that is one on the tile units where oneDNN has it
-// for this shape; its others are slower than float32 (one channel in: 3.1 ms against 2.3, depthwise, …), which then
-// multiplies rounded operands.
+// for this shape. Its others are slower than float32 (one channel in: 3.1 ms against 2.3), which then multiplies
+// rounded operands; unless `vectors` says that they are not (depthwise, where both sides are stored in bfloat16: 0.5 to
+// 0.8 times the time).
 template <typename Make>
-auto with_operands(OperandKind& kind, Make make) -> decltype(make(true)) {
+auto with_operands(OperandKind& kind, bool vectors, Make make) -> decltype(make(true)) {
   if (kind == OperandKind::kTiles) {
     try {
       auto desc = make(true);
-      if (std::strstr(desc.impl_info_str(), "amx")) return desc;
+      if (vectors || std::strstr(desc.impl_info_str(), "amx")) return desc;
     } catch (const Error&) {
     }
     kind = OperandKind::kRounded;
   }
   return make(false);
 }
+
+bool is_narrow(const Tensor& t) { return t.dtype == DType::kBfloat16; }
 
 ProductOperand operand(const Prepare& prepare, const Tensor& t, OperandKind kind) {
   return ProductOperand(prepare.at<void>(t), t.size(), kind, t.dtype);
@@ -117,9 +120,15 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
     return winograd(prepare, *shape,
                     {prepare.at(args.x), prepare.at(args.w), bias, prepare.at(args.y), false, relu, false, nullptr});
   }
-  if (const auto shape = direct_shape(conv, kind)) {
-    void* workspace = prepare.workspace(direct_conv_bytes(*shape, prepare.threads()));
-    return [=, shape = *shape, x = stored(prepare, args.x), w = stored(prepare, args.w), bias = prepare.at(args.bias),
+  const auto direct = direct_shape(conv, kind);
+  if (kind == OperandKind::kTiles && conv.groups == 1 && !suits_onednn(conv) && !(direct && suits_direct(conv))) {
+    const auto tiles = std::make_shared<ConvTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], ConvTiles::kForward,
+                                                   prepare.threads());
+    if (tiles->fits()) return on_tiles(prepare, tiles, args.x, args.w, args.y, {prepare.at(args.bias), relu});
+  }
+  if (direct) {
+    void* workspace = prepare.workspace(direct_conv_bytes(*direct, prepare.threads()));
+    return [=, shape = *direct, x = stored(prepare, args.x), w = stored(prepare, args.w), bias = prepare.at(args.bias),
             y = stored(prepare, args.y),
             threads = prepare.threads()] { direct_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
   }
@@ -131,18 +140,14 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
     attr.set_post_ops(ops);
   }
   const memory::desc bias = conv.bias(args.bias.present());
-  if (kind == OperandKind::kTiles && conv.groups == 1 && !suits_onednn(conv)) {
-    const auto tiles = std::make_shared<ConvTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], ConvTiles::kForward,
-                                                   prepare.threads());
-    if (tiles->fits()) return on_tiles(prepare, tiles, args.x, args.w, args.y, {prepare.at(args.bias), relu});
-  }
-  const bool narrow = args.y.dtype == DType::kBfloat16;
-  const auto desc = with_operands(kind, [&](bool in) {
-    return make_primitive("convolution", [&] {
-      return conv_forward_desc(d, conv.activation(conv.x, in), conv.any_kernel(in), bias,
-                               conv.activation(conv.y, in && narrow), conv.g, attr);
-    });
-  });
+  const bool narrow = is_narrow(args.y);
+  const auto desc =
+      with_operands(kind, conv.depthwise() && conv.times == 1 && narrow && is_narrow(args.x), [&](bool in) {
+        return make_primitive("convolution", [&] {
+          return conv_forward_desc(d, conv.activation(conv.x, in), conv.any_kernel(in), bias,
+                                   conv.activation(conv.y, in && narrow), conv.g, attr);
+        });
+      });
   const bool aside = narrow && kind != OperandKind::kTiles;
   const memory::desc plain = conv.kernel();
   const memory::desc packed = desc.weights_desc();
@@ -191,9 +196,12 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
                      prepare.at(args.mask)});
   }
   const Dnnl& d = prepare.dnnl();
-  const bool reversed = as_forward(conv);
   const memory::desc plain = conv.kernel();
-  if (reversed && kind == OperandKind::kTiles) kind = OperandKind::kRounded;
+  const bool narrow = is_narrow(args.dx);
+  const bool plainly = !accumulate && conv.times == 1 && !args.mask.present();  // dx is what the primitive yields
+  const bool vectors = kind == OperandKind::kTiles && conv.depthwise() && plainly && narrow && is_narrow(args.dy);
+  const bool reversed = as_forward(conv, vectors);
+  if (reversed && !vectors && kind == OperandKind::kTiles) kind = OperandKind::kRounded;
   if (kind == OperandKind::kTiles && conv.groups == 1 && undone_by_convolving(conv)) {
     const auto tiles = std::make_shared<ConvTiles>(axes_of(backwards(conv)), conv.y[0], conv.y[1], conv.x[1],
                                                    ConvTiles::kBackwards, prepare.threads());
@@ -202,21 +210,21 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
                       {nullptr, false, accumulate, stored(prepare, args.mask)});
     }
   }
-  const bool narrow = args.dx.dtype == DType::kBfloat16;
-  const bool plainly = !accumulate && conv.times == 1 && !args.mask.present();  // dx is what the primitive yields
   const auto x_desc = [&](bool in) { return conv.activation(conv.x, in && narrow && plainly); };
   memory::desc packed, scratch;
   dnnl::primitive primitive;
   if (reversed) {
-    const auto desc = make_primitive("convolution's input gradient", [&] {
-      return conv_forward_desc(d, conv.activation(conv.y), conv.any_kernel(), memory::desc(), x_desc(false),
-                               backwards(conv).g, attributes());
+    const auto desc = with_operands(kind, vectors, [&](bool in) {
+      return make_primitive("convolution's input gradient", [&] {
+        return conv_forward_desc(d, conv.activation(conv.y, in), conv.any_kernel(in), memory::desc(), x_desc(in),
+                                 backwards(conv).g, attributes());
+      });
     });
     packed = desc.weights_desc();
     scratch = desc.scratchpad_desc();
     primitive = dnnl::convolution_forward(desc);
   } else {
-    const auto desc = with_operands(kind, [&](bool in) {
+    const auto desc = with_operands(kind, false, [&](bool in) {
       return make_primitive("convolution's input gradient", [&] {
         const memory::desc y = conv.activation(conv.y, in), w = conv.any_kernel(in);
         const auto hint = conv_forward_desc(d, conv.activation(conv.x, in), w, memory::desc(), y, conv.g, attributes());
@@ -283,16 +291,26 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   float* dw = prepare.at(args.dw);
   float* db = prepare.at(args.db);
   OperandKind kind = operand_kind(args.precision == ConvDwArgs::kPrecisionBfloat16);
-  // Of many channels in bfloat16 too: the tile units take 1.4 times as long (64 to 64), of few 0.8 to 1.1 times.
+  const auto direct = direct_shape(conv, kind);
+  if (kind == OperandKind::kTiles && conv.groups == 1 && !(direct && suits_direct_dw(conv))) {
+    // oneDNN's takes 1.3 (32 to 64 channels) to 5 times as long, cpu/winograd.h 1.3 (64 channels) to 2.8 (128).
+    const auto tiles = std::make_shared<ConvDwTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], threads);
+    if (tiles->fits()) {
+      char* workspace = static_cast<char*>(prepare.workspace(tiles->bytes()));
+      return [=, x = stored(prepare, args.x), dy = stored(prepare, args.dy)] {
+        tiles->run(x, dy, dw, db, accumulate, workspace);
+      };
+    }
+  }
   const bool round = kind != OperandKind::kFloat;
   if (const auto shape = !round || conv.x[1] * conv.y[1] >= 64 * 64 ? winograd_shape(conv) : std::nullopt) {
     const WinogradGradient gradient{stored(prepare, args.x), stored(prepare, args.dy), dw, db, accumulate, round};
     void* workspace = prepare.workspace(winograd_bytes(*shape, threads));
     return [=, shape = *shape] { winograd_kernel_gradient(shape, gradient, workspace, threads); };
   }
-  if (const auto shape = direct_shape(conv, kind)) {
-    void* workspace = prepare.workspace(direct_conv_bytes(*shape, threads));
-    return [=, shape = *shape, x = stored(prepare, args.x), dy = stored(prepare, args.dy)] {
+  if (direct) {
+    void* workspace = prepare.workspace(direct_conv_bytes(*direct, threads));
+    return [=, shape = *direct, x = stored(prepare, args.x), dy = stored(prepare, args.dy)] {
       direct_conv_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads);
     };
   }
@@ -320,20 +338,9 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
     };
   }
 
-  if (kind == OperandKind::kTiles && conv.groups == 1) {
-    // oneDNN's takes 1.3 (32 to 64 channels) to 2 times as long.
-    const auto tiles = std::make_shared<ConvDwTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], threads);
-    if (tiles->fits()) {
-      char* workspace = static_cast<char*>(prepare.workspace(tiles->bytes()));
-      return [=, x = stored(prepare, args.x), dy = stored(prepare, args.dy)] {
-        tiles->run(x, dy, dw, db, accumulate, workspace);
-      };
-    }
-  }
-
   const bool sums_bias = args.db.present() && kind == OperandKind::kFloat;
   const memory::desc bias = conv.bias(sums_bias);
-  const auto desc = with_operands(kind, [&](bool in) {
+  const auto desc = with_operands(kind, false, [&](bool in) {
     return make_primitive("convolution's kernel gradient", [&] {
       const memory::desc x = conv.activation(conv.x, in), y = conv.activation(conv.y, in);
       const auto hint = conv_forward_desc(d, x, conv.any_kernel(in), bias, y, conv.g, attributes());

@@ -19,6 +19,7 @@ import { cases as columnSums } from './column_sums.js';
 import { cases as concat } from './concat.js';
 import { cases as conv } from './conv.js';
 import { cases as convNarrow } from './conv_narrow.js';
+import { cases as convNarrowWays } from './conv_narrow_ways.js';
 import { cases as crop } from './crop.js';
 import { cases as cumulativeSum } from './cumulative_sum.js';
 import { cases as dense } from './dense.js';
@@ -78,6 +79,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   concat,
   conv,
   convNarrow,
+  convNarrowWays,
   crop,
   cumulativeSum,
   dense,
