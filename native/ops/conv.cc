@@ -1,8 +1,8 @@
 // conv and its gradients: channels last, kernels [kh, kw, in, out] as the user sees them. Which kernel takes a
 // convolution:
-//   3 x 3, stride 1, whole vectors of channels   cpu/winograd.h, in float32 (in bfloat16 some kernel gradients)
-//   few input channels                           cpu/direct_conv.h
+//   3 x 3, stride 1, whole vectors of channels   cpu/winograd.h, in float32 (in bfloat16 kernel gradients of many)
 //   bfloat16 on the tile units                   cpu/conv_tiles.h, cpu/conv_dw_tiles.h
+//   few input channels                           cpu/direct_conv.h
 //   depthwise kernel gradients                   cpu/depthwise.h
 //   everything else                              oneDNN
 // oneDNN wants kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a

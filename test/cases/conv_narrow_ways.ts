@@ -7,12 +7,13 @@ import type { OpCase } from './op_case.js';
 
 const SAME = { padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 };
 const STRIDED = { strideH: 2, strideW: 2 };
+const BOTH = ['bias', 'relu'] as const;
 const HOLES = { dilationH: 2, dilationW: 3 };
 
 export const cases: OpCase[] = [
-  forward('1 to 32 channels', [2, 9, 8, 1], [3, 3, 1, 32], SAME, [['x', 'w', 'y'], ['y'], ['w']], true),
+  forward('1 to 32 channels', [2, 9, 8, 1], [3, 3, 1, 32], SAME, [['x', 'w', 'y'], ['y'], ['w']], BOTH),
   forward('3 to 48 channels, stride 2', [1, 9, 30, 3], [3, 3, 3, 48], STRIDED, [['x', 'w', 'y'], ['x']]),
-  forward('32 to 64 channels', [2, 6, 7, 32], [3, 3, 32, 64], SAME, [['x', 'w', 'y'], ['x'], ['y']], true),
+  forward('32 to 64 channels', [2, 6, 7, 32], [3, 3, 32, 64], SAME, [['x', 'w', 'y'], ['x'], ['y']], BOTH),
   byInput('16 to 32 channels, stride 2', [1, 9, 8, 16], [3, 3, 16, 32], STRIDED, [['dy', 'w', 'dx'], ['dy'], ['dx']]),
   byInput('depthwise', [2, 7, 9, 16], [3, 3, 1, 16], { ...SAME, groups: 16 }, [['dy', 'w', 'dx'], ['dy', 'dx'], ['dx']]),
   byInput('depthwise, dilated', [1, 9, 9, 16], [3, 3, 1, 16], { ...SAME, ...HOLES, groups: 16 }, [['dy', 'w', 'dx'], ['dy']]),
