@@ -5,14 +5,9 @@
 // up as float32.
 #include "generated/args/max_pool.h"
 
-#if defined(__x86_64__)
-#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#endif
-
 #include <cstring>
 
+#include "cpu/number_group.h"
 #include "cpu/pool_geometry.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
@@ -21,7 +16,6 @@ namespace gradstep::cpu {
 namespace {
 
 constexpr int64_t kChannels = 64;  // worked on at a time, in registers and first-level cache
-constexpr int64_t kGroup = 16;     // of them in one vector
 
 // One window of `planes` x `rows` x `columns` positions, the first at x, for n <= kChannels channels: its largest
 // elements and their places. Places count as `place` + plane * place_plane + row * place_row + column.
@@ -61,33 +55,6 @@ GRADSTEP_VECTORISED void narrow(uint8_t* __restrict to, const int32_t* __restric
 void narrow(int32_t* to, const int32_t* from, int64_t n) { std::copy(from, from + n, to); }
 
 #if defined(__x86_64__)
-#define GRADSTEP_AVX512 __attribute__((target("avx512f")))
-
-// Sixteen numbers as float32, and back.
-GRADSTEP_AVX512 GRADSTEP_INLINE __m512 load_group(const float* from) { return _mm512_loadu_ps(from); }
-
-GRADSTEP_AVX512 GRADSTEP_INLINE __m512 load_group(const uint16_t* from) {
-  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
-}
-
-GRADSTEP_AVX512 GRADSTEP_INLINE void store_group(float* to, __m512 v) { _mm512_storeu_ps(to, v); }
-
-GRADSTEP_AVX512 GRADSTEP_INLINE void store_halves(uint16_t* to, __m512i halves) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(halves));
-}
-
-// As bfloat16_bits().
-GRADSTEP_AVX512 GRADSTEP_INLINE void store_group(uint16_t* to, __m512 v) {
-  const __m512i bits = _mm512_castps_si512(v), upper = _mm512_srli_epi32(bits, 16);
-  const __m512i tie = _mm512_and_si512(upper, _mm512_set1_epi32(1));
-  const __m512i rounded =
-      _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), tie), 16);
-  const __m512i halves =
-      _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), upper, _mm512_set1_epi32(0x40));
-  store_halves(to, halves);
-}
-
 // As takes_lead: larger, or the first NaN.
 GRADSTEP_AVX512 GRADSTEP_INLINE void take_lead(__m512& lead, __m512i& winner, __m512 here, int32_t place) {
   const __mmask16 wins = _mm512_cmp_ps_mask(here, lead, _CMP_NLE_UQ) & _mm512_cmp_ps_mask(lead, lead, _CMP_ORD_Q);
