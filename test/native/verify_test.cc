@@ -95,6 +95,15 @@ TEST(verify_accepts_valid_steps) {
   check(valid_gather());
 }
 
+TEST(verify_takes_bfloat16_in_products_of_that_precision_only) {
+  MatmulArgs args = valid_matmul();
+  args.a.dtype = DType::kBfloat16;
+  args.precision = MatmulArgs::kPrecisionBfloat16;
+  check(args);
+  REFUSED(args, "matmul", "a", "it is bfloat16 and the precision is not", a.precision = MatmulArgs::kPrecisionTf32);
+  REFUSED(args, "matmul", "a", "it is bfloat16 and the precision is not", a.precision = MatmulArgs::kPrecisionFloat32);
+}
+
 TEST(verify_walks_the_op_table) {
   int fields = 0;
   for (uint32_t op = 0; op < kOpCount; op++) {
@@ -121,9 +130,9 @@ TEST(verify_walks_the_op_table) {
         case FieldRole::kOutput:
           t.region = static_cast<Region>(3);
           refused("region 3");
-          t.dtype = static_cast<DType>(4);
-          refused("dtype 4");
-          for (uint32_t d = 0; d < 4; d++) {
+          t.dtype = static_cast<DType>(5);
+          refused("dtype 5");
+          for (uint32_t d = 0; d < 5; d++) {
             if (field.dtypes >> d & 1) continue;
             t.dtype = static_cast<DType>(d);
             refused("it may not be");
