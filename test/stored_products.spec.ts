@@ -150,12 +150,12 @@ describe('launches of a product in bfloat16', () => {
   const all = ['a', 'b', 'y'];
 
   /** Nodes of the graph of its step. */
-  async function nodesOf(test: OpCase, narrow: readonly string[], capability: string): Promise<number> {
+  async function nodesOf(test: OpCase, narrow: readonly string[], capability: string, precision?: 'bfloat16'): Promise<number> {
     process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
     const traced = new Traced();
     const session = emulatedSession();
     try {
-      await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true, narrow });
+      await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true, narrow, precision });
       return traced.take().find(([what]) => what === 'capture')![1];
     } finally {
       await session.dispose();
@@ -177,6 +177,21 @@ describe('launches of a product in bfloat16', () => {
       expect(await nodesOf(test, narrow, '8.0')).to.equal(launches);
     });
   }
+
+  it('of a layer with relu that reads and yields it, and of the way back: two by passes, one by an epilogue', async () => {
+    const [test] = CASES;
+    const ways = process.env.GRADSTEP_CUDA_WAYS;
+    const of = async (names: string): Promise<number> => {
+      process.env.GRADSTEP_CUDA_WAYS = names;
+      return nodesOf(test!, [], '8.0', 'bfloat16');
+    };
+    const passes = await of('first');
+    // The first layer reads float32: an epilogue saves nothing there.
+    expect(await of('activation_epilogue')).to.equal(passes - 1);
+    // On the way back both products read bfloat16, and leave the sums to others.
+    expect(await of('slope_epilogue')).to.equal(passes - 2);
+    process.env.GRADSTEP_CUDA_WAYS = ways;
+  });
 
   it('where the device has no units for it: one before that widens, one behind that rounds', async () => {
     expect(await nodesOf(plain, all, '7.5')).to.equal(3);

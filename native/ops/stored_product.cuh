@@ -23,6 +23,7 @@ class StoredProduct {
   enum class Result {
     kStored,  // in c
     kWide,    // float32, for a pass behind: in c where that is float32, else in the workspace
+    kEither,  // in c where the library can store it so, else as above
   };
 
   // Of a shape that says nothing of types.
@@ -30,7 +31,8 @@ class StoredProduct {
 
   void operator()(cudaStream_t stream) const;
 
-  // Where a wide result is.
+  // Whether the result is float32, and where it is then.
+  bool is_wide() const { return !shape_.has_narrow_result(); }
   float* wide() const { return c_wide_ ? scratch_.at(*c_wide_) : static_cast<float*>(c_); }
   // From this byte of the workspace on passes may use it.
   size_t behind() const { return scratch_.behind(); }
