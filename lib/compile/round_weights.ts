@@ -1,8 +1,9 @@
 /**
  * Weights in bfloat16, on CUDA: where an activation is stored in it, the library of products wants the other operand so, too,
- * and the bias of what it stores in it. Weights are variables and stay float32; a copy of each is rounded once a step, for all products that read it, by as few
- * instructions as possible at the step's beginning, where nothing else depends on them: they run beside the gathering of the
- * batch. What changes before it is read (a weight that an earlier part of the step updates) is left to the product itself.
+ * and the bias of what it stores in it. Weights are variables and stay float32; a copy of each is rounded once a step, for all
+ * products that read it, by as few instructions as possible at the step's beginning, where nothing else depends on them: they
+ * run beside the gathering of the batch. What changes before it is read (a weight that an earlier part of the step updates) is
+ * left to the product itself.
  */
 import { ROUNDED_AT_ONCE, toBfloat16Op } from '../ops/to_bfloat16.js';
 import type { Buffer, Instruction, Operand } from './program.js';
