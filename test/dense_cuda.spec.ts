@@ -38,13 +38,13 @@ for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
 
 describe('ways of dense layers', () => {
   /** Nodes of the graph of a case's step. */
-  async function nodesOf(named: RegExp, ways: string): Promise<number> {
+  async function nodesOf(named: RegExp, ways: string, narrow?: readonly string[]): Promise<number> {
     const test = cases.find(({ name }) => named.test(name))!;
     const traced = new Traced();
     const session = emulatedSession();
     try {
       await byWays(ways, async () => {
-        await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true });
+        await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true, narrow });
       });
       return traced.take().find(([what]) => what === 'capture')![1];
     } finally {
@@ -69,6 +69,16 @@ describe('ways of dense layers', () => {
   it("a weight's and a bias's gradient: an epilogue takes the place of the sum", async () => {
     const named = /^gradients of \[5, 3\]/;
     expect(await nodesOf(named, 'gradient_epilogue')).to.equal((await nodesOf(named, 'first')) - 1);
+  });
+
+  it('stored in bfloat16, bias included, a layer is one launch by an epilogue; a bias in float32 keeps it from that', async () => {
+    const named = /^\[5, 7-12-1\] gelu, bias in bfloat16/;
+    const layer = ['x', 'w1', 'h'];
+    expect(await nodesOf(named, 'activation_epilogue', [...layer, 'bias'])).to.equal(1);
+    expect(await nodesOf(named, 'activation_epilogue', layer)).to.equal(2);
+    // The product is made in float32, with a bias that is widened; gelu rounds.
+    expect(await nodesOf(named, 'first', [...layer, 'bias'])).to.equal(3);
+    expect(await nodesOf(named, 'first', layer)).to.equal(2);
   });
 
   it('columns of gelu that the library does not want have no epilogue', async () => {

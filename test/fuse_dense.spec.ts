@@ -11,20 +11,27 @@ import { matmul } from '../lib/ops/matmul.js';
 import { mean, sum } from '../lib/ops/reduce_sum.js';
 import { reshape } from '../lib/ops/reshape.js';
 import { programOf } from '../lib/train/inspect.js';
+import type { Precision } from '../lib/ops/precision.js';
 import { lowerOn, named } from './helpers/lowered.js';
 
 type Inputs = Record<'x' | 'w1' | 'b1' | 'w2' | 'dy', Value>;
 
 /** 70 rows, which no stack of layers takes. */
-function lowered(build: (inputs: Inputs) => Value[], { columns = 8, backend = 'cuda' as 'cpu' | 'cuda' } = {}): Program {
-  return lowerOn(backend, (read) =>
-    build({
-      x: read('x', [70, 4]),
-      w1: read('w1', [4, columns]),
-      b1: read('b1', [columns]),
-      w2: read('w2', [columns, 3]),
-      dy: read('dy', [70, 3]),
-    }),
+function lowered(
+  build: (inputs: Inputs) => Value[],
+  { columns = 8, backend = 'cuda' as 'cpu' | 'cuda', precision = 'float32' as Precision } = {},
+): Program {
+  return lowerOn(
+    backend,
+    (read) =>
+      build({
+        x: read('x', [70, 4]),
+        w1: read('w1', [4, columns]),
+        b1: read('b1', [columns]),
+        w2: read('w2', [columns, 3]),
+        dy: read('dy', [70, 3]),
+      }),
+    precision,
   );
 }
 
@@ -46,21 +53,36 @@ describe('dense layers on CUDA', () => {
     ['relu', relu],
     ['gelu', gelu],
   ] as const) {
-    it(`with ${name}: what the slope follows from goes from one product to the other, which makes the bias's gradient`, () => {
-      const program = lowered(training(activation));
-      const [layer, dx] = both(program);
-      expect(layer.attrs.activation).to.equal(name);
-      expect(dx.attrs.activation).to.equal(name);
-      expect(dx.inputs.aux!.buffer).to.equal(layer.outputs.aux!.buffer);
-      expect(dx.outputs.sums!.buffer.variable!.name).to.equal('out1');
-      // Besides these two the products that yield the gradients by both weights.
-      expect(
-        opsOf(program)
-          .filter((op) => op !== 'map')
-          .sort(),
-      ).to.deep.equal(['dense', 'denseDx', 'matmul', 'matmul']);
-      expect(costOf(layer).flops).to.equal(2 * 70 * 4 * 8);
-      expect(costOf(dx).flops).to.equal(2 * 70 * 3 * 8);
+    for (const precision of ['float32', 'tf32'] as const) {
+      it(`with ${name} in ${precision}: what the slope follows from goes to the other product, which makes the bias's gradient`, () => {
+        const program = lowered(training(activation), { precision });
+        const [layer, dx] = both(program);
+        expect(layer.attrs.activation).to.equal(name);
+        expect(dx.attrs.activation).to.equal(name);
+        expect(dx.inputs.aux!.buffer).to.equal(layer.outputs.aux!.buffer);
+        expect(dx.outputs.sums!.buffer.variable!.name).to.equal('out1');
+        // Besides these two the products that yield the gradients by both weights.
+        expect(
+          opsOf(program)
+            .filter((op) => op !== 'map')
+            .sort(),
+        ).to.deep.equal(['dense', 'denseDx', 'matmul', 'matmul']);
+        expect(costOf(layer).flops).to.equal(2 * 70 * 4 * 8);
+        expect(costOf(dx).flops).to.equal(2 * 70 * 3 * 8);
+      });
+    }
+
+    it(`with ${name} in bfloat16: the gradient of the bias comes with that of the weight`, () => {
+      const program = lowered(training(activation), { precision: 'bfloat16' });
+      const [, dx] = both(program);
+      expect(Object.keys(dx.outputs)).to.deep.equal(['dx']);
+      expect(dx.outputs.dx!.dtype).to.equal('bfloat16');
+      const [dw, ...others] = named(program, 'denseDw');
+      expect(others).to.deep.equal([]);
+      expect(dw!.inputs.dy!.buffer).to.equal(dx.outputs.dx!.buffer);
+      expect(Object.values(dw!.outputs).map((o) => o.buffer.variable!.name)).to.deep.equal(['out0', 'out1']);
+      expect(named(program, 'matmul')).to.have.length(1);
+      expect(named(program, 'reduceSum')).to.have.length(0);
     });
 
     it(`with ${name}: nothing of it on the CPU`, () => {
@@ -68,6 +90,45 @@ describe('dense layers on CUDA', () => {
       expect(opsOf(program).filter((op) => op.startsWith('dense'))).to.deep.equal([]);
     });
   }
+
+  describe("the sums of denseDx's columns in bfloat16", () => {
+    /** What comes of a step of which `wanted` is made of the sums and the result of denseDx. */
+    const made = (wanted: (dz: Value, inputs: Inputs) => Value[]): Program =>
+      lowered(
+        (inputs) => {
+          const h = relu(below(inputs));
+          const dz = elementwise('mul', back(inputs), elementwise('step', h));
+          return wanted(dz, inputs);
+        },
+        { precision: 'bfloat16' },
+      );
+    const sumsOf = (program: Program): string[] =>
+      program.instructions.filter((i) => i.outputs.sums ?? i.outputs.dbias).map((i) => i.op.name);
+    const dw = (dz: Value, { x }: Inputs): Value => matmul(x, dz, true);
+
+    it('come with a weight gradient that is made of the same', () => {
+      expect(sumsOf(made((dz, inputs) => [sum(dz, [0]), dw(dz, inputs)]))).to.deep.equal(['denseDw']);
+      expect(sumsOf(made((dz, inputs) => [dw(dz, inputs), sum(dz, [0])]))).to.deep.equal(['denseDw']);
+    });
+
+    it('stay where there is none', () => {
+      expect(sumsOf(made((dz) => [sum(dz, [0]), elementwise('neg', dz)]))).to.deep.equal(['denseDx']);
+      expect(sumsOf(made((dz, { x }) => [sum(dz, [0]), matmul(dz, x, true)]))).to.deep.equal(['denseDx']);
+    });
+
+    it('stay where they are read before it', () => {
+      const program = made((dz, { x }) => {
+        const sums = sum(dz, [0]);
+        return [sums, matmul(elementwise('mul', x, sum(sums)), dz, true)];
+      });
+      expect(sumsOf(program)).to.deep.equal(['denseDx']);
+    });
+
+    it('stay where it sees what they are of in another shape', () => {
+      const program = made((dz, { x }) => [sum(dz, [0]), matmul(reshape(x, [140, 2]), reshape(dz, [140, 4]), true)]);
+      expect(sumsOf(program)).to.deep.equal(['denseDx']);
+    });
+  });
 
   it("relu's bits have rows of 128 and multiples", () => {
     for (const [columns, words] of [

@@ -92,6 +92,36 @@ describe('weights in bfloat16', () => {
     }
   });
 
+  describe('and biases', () => {
+    /** Gradients of two layers, with relu or gelu, whose x is stored so, too. */
+    const trained = (activation: 'relu' | 'gelu'): Program =>
+      lowered((read) => {
+        const [w2, b2, w3] = [read('w2', [8, 16]), read('b2', [16]), read('w3', [16, 2])];
+        const y = matmul(elementwise(activation, matmul(hidden(read), w2, false, false, b2)), w3, false, false, read('b3', [2]));
+        return gradients(sum(elementwise('mul', y, read('dy', [ROWS, 2]))), [w2, b2, w3]);
+      });
+
+    it('of a layer whose result is stored so are rounded along with the weights', () => {
+      const program = trained('relu');
+      expect(roundings(program)).to.have.length(1);
+      expect(variablesOf(roundings(program)[0]!)).to.deep.equal(['w2', 'b2', 'w3']);
+      const [layer] = named(program, 'dense');
+      expect(layer!.inputs.bias!.dtype).to.equal('bfloat16');
+      expect(layer!.inputs.bias!.shape).to.deep.equal([16]);
+      expect(layer!.inputs.bias!.buffer).to.equal(roundings(program)[0]!.outputs.y2!.buffer);
+    });
+
+    it('of a layer that keeps the sums before gelu are not, nor those of a layer that reads float32', () => {
+      expect(roundings(trained('gelu')).flatMap(variablesOf)).to.not.include('b2');
+      const program = lowered((read) => {
+        const z = matmul(read('x', [ROWS, 4]), read('w1', [4, 8]), false, false, read('b1', [8]));
+        return [matmul(elementwise('gelu', z), read('w2', [8, 3]))];
+      });
+      expect(named(program, 'dense')[0]!.outputs.y!.dtype).to.equal('bfloat16');
+      expect(roundings(program).map(variablesOf)).to.deep.equal([['w2']]);
+    });
+  });
+
   it('that change before they are read are not copied; after it they may change', () => {
     const build =
       (first: boolean) =>

@@ -80,14 +80,14 @@ function layers(
       const dz2 = product(dy, w3, ROWS, outputs, second, false, true).map((d, i) => d * slope(z2[i]!));
       const stored2 = dz2.map(stored);
       const dz1 = product(stored2, w2, ROWS, second, first, false, true).map((d, i) => d * slope(z1[i]!));
+      const stored1 = dz1.map(stored);
       return {
         y: product(h2, w3, ROWS, second, outputs),
         dw3: product(h2, dy, second, ROWS, outputs, true),
         dw2: product(h1, stored2, first, ROWS, second, true),
-        // Sums are taken before what they are of is rounded.
-        db2: columnSums(dz2, second),
-        dw1: product(x, dz1.map(stored), inputs, ROWS, first, true),
-        db1: columnSums(dz1, first),
+        db2: columnSums(stored2, second),
+        dw1: product(x, stored1, inputs, ROWS, first, true),
+        db1: columnSums(stored1, first),
       };
     },
     gradients: [],
@@ -134,6 +134,8 @@ for (const capability of ['9.0', '7.5']) {
           const types = (op: string, tensor: string): (string | undefined)[] =>
             program.instructions.filter((i) => i.op.name === op).map((i) => (i.outputs[tensor] ?? i.inputs[tensor])?.dtype);
           expect(types('dense', 'y')).to.deep.equal(['bfloat16', 'bfloat16']);
+          // The first layer's x is float32, and gelu's sums are kept.
+          expect(types('dense', 'bias')).to.deep.equal(['float32', /^relu/.test(test.name) ? 'bfloat16' : 'float32']);
           expect(types('denseDx', 'dx')).to.deep.equal(['bfloat16', 'bfloat16']);
         });
       }
@@ -148,12 +150,12 @@ describe('launches of a product in bfloat16', () => {
   const all = ['a', 'b', 'y'];
 
   /** Nodes of the graph of its step. */
-  async function nodesOf(test: OpCase, narrow: readonly string[], capability: string): Promise<number> {
+  async function nodesOf(test: OpCase, narrow: readonly string[], capability: string, precision?: 'bfloat16'): Promise<number> {
     process.env.GRADSTEP_EMULATION_CAPABILITY = capability;
     const traced = new Traced();
     const session = emulatedSession();
     try {
-      await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true, narrow });
+      await runCase(session, 'cuda', test, inputNumbers(test.inputs), { guardBytes: 0, fusion: true, narrow, precision });
       return traced.take().find(([what]) => what === 'capture')![1];
     } finally {
       await session.dispose();
@@ -175,6 +177,21 @@ describe('launches of a product in bfloat16', () => {
       expect(await nodesOf(test, narrow, '8.0')).to.equal(launches);
     });
   }
+
+  it('of a layer with relu that reads and yields it, and of the way back: two by passes, one by an epilogue', async () => {
+    const [test] = CASES;
+    const ways = process.env.GRADSTEP_CUDA_WAYS;
+    const of = async (names: string): Promise<number> => {
+      process.env.GRADSTEP_CUDA_WAYS = names;
+      return nodesOf(test!, [], '8.0', 'bfloat16');
+    };
+    const passes = await of('first');
+    // The first layer reads float32: an epilogue saves nothing there.
+    expect(await of('activation_epilogue')).to.equal(passes - 1);
+    // On the way back both products read bfloat16, and leave the sums to others.
+    expect(await of('slope_epilogue')).to.equal(passes - 2);
+    process.env.GRADSTEP_CUDA_WAYS = ways;
+  });
 
   it('where the device has no units for it: one before that widens, one behind that rounds', async () => {
     expect(await nodesOf(plain, all, '7.5')).to.equal(3);

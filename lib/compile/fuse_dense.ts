@@ -2,7 +2,8 @@
  * Dense layers on CUDA; see fuse.ts. With relu or gelu: what a layer's activation leaves for its slope goes from its product,
  * dense, to the product of the layer above that goes back through it, denseDx: relu's as bits, gelu's as the sums before it.
  * Behind gelu alone, in a prediction, nothing is left. With any activation: the gradients of weights and bias become one,
- * denseDw, where no denseDx has made the bias's.
+ * denseDw, where no denseDx has made the bias's. In bfloat16 denseDx leaves that to denseDw: with sums beside it, which are
+ * float32, the library would not store its result in bfloat16.
  */
 import { bitWords, denseDwOp, denseDxOp, denseOp } from '../ops/dense.js';
 import { matmulOp } from '../ops/matmul.js';
@@ -25,6 +26,9 @@ export function denseLayers(list: Instruction[]): Instruction[] {
   for (const instruction of uses.instructions) {
     if (instruction.inputs.mask && isProduct(instruction, 'no', 'yes')) byBits(uses, instruction);
     else bySumsBeforeGelu(uses, instruction);
+  }
+  for (const instruction of uses.instructions) {
+    if (instruction.op === denseDxOp && instruction.attrs.precision === 'bfloat16') withoutSums(uses, instruction);
   }
   for (const instruction of uses.instructions) {
     if (isProduct(instruction, 'yes', 'no')) withBiasGradient(uses, instruction);
@@ -107,9 +111,9 @@ function bySumsBeforeGelu(uses: Uses, mul: Instruction): void {
  * of whichever came first.
  */
 function withBiasGradient(uses: Uses, product: Instruction): void {
-  const { a: x, b: dy, bias, mask } = product.inputs;
+  const { a: x, b: dy } = product.inputs;
   const { y: dw } = product.outputs;
-  if (bias || mask || product.attrs.activation !== 'linear') return;
+  if (!isPlain(product)) return;
   const sum = [...uses.readersOf(dy!.buffer)].find((reader) => isSumOfColumns(reader, dy!));
   if (!sum) return;
   const dbias = { ...sum.outputs.y!, shape: [dy!.shape[1]!] };
@@ -119,8 +123,36 @@ function withBiasGradient(uses: Uses, product: Instruction): void {
   if (overlap(x!.buffer, dbias.buffer)) return;
   if (uses.areWrittenBetween(last === sum ? [dy!.buffer] : [x!.buffer, dy!.buffer], first, last)) return;
   if (uses.isMemoryUsedBetween([later.buffer], first, last, new Set())) return;
-  const attrs = { precision: product.attrs.precision! };
-  const both = { ...product, op: denseDwOp, inputs: { x: x!, dy: dy! }, outputs: { dw: dw!, dbias }, attrs };
   uses.remove(last);
-  uses.replace(first, both);
+  uses.replace(first, denseDw(product, dbias));
+}
+
+function isPlain({ inputs, attrs }: Instruction): boolean {
+  return !inputs.bias && !inputs.mask && attrs.activation === 'linear';
+}
+
+function denseDw(product: Instruction, dbias: Operand): Instruction {
+  const { a, b } = product.inputs;
+  const attrs = { precision: product.attrs.precision! };
+  return { ...product, op: denseDwOp, inputs: { x: a!, dy: b! }, outputs: { dw: product.outputs.y!, dbias }, attrs };
+}
+
+/** Leaves the sums of a denseDx to the weight's gradient that is made of the same, where nothing reads them before that. */
+function withoutSums(uses: Uses, instruction: Instruction): void {
+  const { dx, sums } = instruction.outputs;
+  if (!sums) return;
+  const isGradientOf = (reader: Instruction): boolean =>
+    isProduct(reader, 'yes', 'no') && isPlain(reader) && reader.inputs.b!.buffer === dx!.buffer;
+  const product = [...uses.readersOf(dx!.buffer)].find(isGradientOf);
+  if (!product || product.inputs.b!.shape[1] !== dx!.shape[1]) return;
+  const isEarlier = (reader: Instruction): boolean => {
+    const at = uses.positionOf(reader);
+    return uses.positionOf(instruction) < at && at <= uses.positionOf(product);
+  };
+  if ([...uses.readersOf(sums.buffer)].some(isEarlier)) return;
+  if ([product.inputs.a!, product.outputs.y!].some(({ buffer }) => overlap(buffer, sums.buffer))) return;
+  if (uses.areWrittenBetween([dx!.buffer], instruction, product)) return;
+  if (uses.isMemoryUsedBetween([sums.buffer], instruction, product, new Set())) return;
+  uses.replace(instruction, { ...instruction, outputs: { dx: dx! } });
+  uses.replace(product, denseDw(product, sums));
 }

@@ -7,7 +7,8 @@
  * dense x [m, k], w [k, n], bias [n], y [m, n]; denseDx dy [m, k], w [n, k], dx [m, n], sums [n]; denseDw x [m, k], dy [m, n],
  * dw [k, n], dbias [n]. aux is opaque to all but these two. Of relu
  * it has one bit an element, whether y is above 0, in rows of 128 bits and multiples, as int32 [m, bitWords(n)]; of gelu (the
- * form with tanh) the sums before it, float32 [m, n].
+ * form with tanh) the sums before it, float32 [m, n]. Beside a y in bfloat16 bias may be so, too, as the library wants it
+ * there: it is then added with 8 bits of mantissa, as under PyTorch's autocast.
  */
 import { defineOp } from '../graph/define_op.js';
 import { precision } from './precision.js';
@@ -19,12 +20,11 @@ export function bitWords(bits: number): number {
 
 const float = { dtypes: ['float32'] } as const;
 const layered = { dtypes: ['float32', 'bfloat16'] } as const;
-const optionalFloat = { ...float, optional: true } as const;
 const attrs = { activation: { type: 'enum', values: ['relu', 'gelu'] }, precision } as const;
 
 export const denseOp = defineOp({
   name: 'dense',
-  inputs: { x: layered, w: layered, bias: optionalFloat },
+  inputs: { x: layered, w: layered, bias: { ...layered, optional: true } },
   outputs: { y: layered, aux: { dtypes: ['int32', 'float32'], optional: true } },
   attrs,
   infer: () => ({}),
@@ -34,7 +34,7 @@ export const denseOp = defineOp({
 export const denseDxOp = defineOp({
   name: 'denseDx',
   inputs: { dy: layered, w: layered, aux: { dtypes: ['int32', 'float32'] } },
-  outputs: { dx: layered, sums: optionalFloat },
+  outputs: { dx: layered, sums: { ...float, optional: true } },
   attrs,
   infer: () => ({}),
   backends: ['cuda'],

@@ -50,8 +50,8 @@ struct GemmShape {
   // To what operands may be rounded, and are where the library has such an algorithm; sums stay in float32.
   Precision precision = Precision::kFloat32;
   // How a and b are stored, and how c is: in float32 or bfloat16. Operands in bfloat16 are multiplied as they are, in
-  // that precision; only with them c may be, too, and is rounded once. bias and sums are float32 always, and so are the
-  // sums before gelu.
+  // that precision; only with them c may be, too, and is rounded once. A bias is stored as c is; sums and the sums
+  // before gelu are float32 always.
   DType operands = DType::kFloat32, result = DType::kFloat32;
 
   // Whether the epilogue reads or writes aux; whether that is bits; and how many words it is from one row to the next.
@@ -61,7 +61,7 @@ struct GemmShape {
   bool has_narrow_operands() const { return operands == DType::kBfloat16; }
   bool has_narrow_result() const { return result == DType::kBfloat16; }
   // Whether the epilogue reads or writes float32 beside c: where c is bfloat16, cuBLASLt would have it in c's type.
-  bool has_floats_beside() const { return bias || sums || (has_aux() && !has_bits()); }
+  bool has_floats_beside() const { return sums || (has_aux() && !has_bits()); }
 };
 
 // How far the results of two algorithms may be apart for operands in (−1, 1), by the rounding of products and of sums.
@@ -77,8 +77,7 @@ inline double product_tolerance(const GemmShape& s) {
 }
 
 struct GemmOperands {
-  const void *a, *b;
-  const float* bias;
+  const void *a, *b, *bias;
   void* c;
   void* workspace;  // the step's: as many bytes as workspace_bytes asked for
   void* aux;        // written by an activation, read by a slope
@@ -94,7 +93,7 @@ class Gemm {
     Run() = default;
     explicit Run(Launch launch) : launch_(std::move(launch)) {}
     explicit operator bool() const { return static_cast<bool>(launch_); }
-    void operator()(cudaStream_t stream, const void* a, const void* b, const float* bias, void* c, void* workspace,
+    void operator()(cudaStream_t stream, const void* a, const void* b, const void* bias, void* c, void* workspace,
                     void* aux = nullptr, float* sums = nullptr) const {
       launch_(stream, {a, b, bias, c, workspace, aux, sums});
     }

@@ -26,7 +26,7 @@ class Operands {
                                : s.n),
         a_(matrix((s.batch - 1) * s.stride_a + s.m * s.k, s.operands)),
         b_(matrix((s.batch - 1) * s.stride_b + (s.transpose_b ? s.n : s.k) * row_b_, s.operands)),
-        bias_(matrix(s.bias ? s.n : 0)),
+        bias_(matrix(s.bias ? s.n : 0, s.result)),
         before_(matrix(s.batch * s.m * s.n, s.result)),
         c_(matrix(s.batch * s.m * s.n, s.result)),
         aux_(matrix(s.has_aux() ? s.m * s.aux_row() : 0)),
@@ -34,7 +34,7 @@ class Operands {
         workspace_(workspace_bytes, kPurpose) {}
 
   GemmOperands all() const {
-    return {a_.data(), b_.data(), floats(bias_), c_.data(), workspace_.data(), aux_.data(), floats(sums_)};
+    return {a_.data(), b_.data(), bias_.data(), c_.data(), workspace_.data(), aux_.data(), floats(sums_)};
   }
   int64_t results() const { return shape_.batch * shape_.m * shape_.n; }
   void reset(cudaStream_t stream) const {
@@ -51,7 +51,7 @@ class Operands {
     GRADSTEP_CUDA(cudaMemcpyAsync(a_.data(), reinterpret_cast<const char*>(&one) + sizeof one - each, each,
                                   cudaMemcpyHostToDevice, stream_));
     GRADSTEP_CUDA(cudaMemsetAsync(b_.data(), 0, each, stream_));
-    if (s.bias) GRADSTEP_CUDA(cudaMemsetAsync(bias_.data(), 0, sizeof(float), stream_));
+    if (s.bias) GRADSTEP_CUDA(cudaMemsetAsync(bias_.data(), 0, dtype_bytes(s.result), stream_));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream_));
   }
 
@@ -70,7 +70,7 @@ class Operands {
     };
     const auto near = [&](double got, double expected) { return within(rounding, got, expected); };
     const std::vector<float> b = strided(b_, 0, s.n, s.transpose_b ? row_b_ : 1, s.operands),
-                             bias = strided(bias_, 0, s.bias ? s.n : 0);
+                             bias = strided(bias_, 0, s.bias ? s.n : 0, 1, s.result);
     for (const int64_t row : {int64_t{0}, s.m - 1}) {
       const std::vector<float> c = strided(c_, row * s.n, s.n, 1, s.result);
       const std::vector<float> aux = strided(aux_, row * s.aux_row(), s.has_aux() ? s.aux_row() : 0);

@@ -115,7 +115,7 @@ void LtProduct::describe() {
 std::vector<LtAlgorithm> LtProduct::propose(int most) {
   // The sums before gelu are laid out as the library's leading dimensions allow, or not at all.
   if (shape_.has_aux() && !shape_.has_bits() && shape_.n % 8 != 0) return {};
-  // cublasLt.h: a bias, its gradient and those sums are of the result's type.
+  // cublasLt.h: a bias's gradient and those sums are of the result's type, as a bias is.
   if (shape_.has_narrow_result() && shape_.has_floats_beside()) return {};
   GRADSTEP_LT(MatmulPreferenceCreate, &preference_);
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {

@@ -310,7 +310,7 @@ const std::vector<OpInfo>& op_table() {
     {"dense", 248, {
         {"x", FieldRole::kInput, 0, 17, false, 0},
         {"w", FieldRole::kInput, 48, 17, false, 0},
-        {"bias", FieldRole::kInput, 96, 1, true, 0},
+        {"bias", FieldRole::kInput, 96, 17, true, 0},
         {"y", FieldRole::kOutput, 144, 17, false, 0},
         {"aux", FieldRole::kOutput, 192, 3, true, 0},
         {"activation", FieldRole::kEnum, 240, 0, false, 2},

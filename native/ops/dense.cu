@@ -21,9 +21,9 @@ constexpr int kDenseThreads = 256;
 
 // bits [m, ·]: of every element of y [m, n] whether it is above 0. A warp makes kPack words, `row` times a row; bits
 // behind n are 0. stored: y rounded, where it is wanted.
-template <int kPack>
+template <int kPack, typename From>
 __global__ void __launch_bounds__(kDenseThreads)
-    bits_kernel(int64_t items, int64_t n, Divider row, const float* y, Bfloat16* stored, uint32_t* bits) {
+    bits_kernel(int64_t items, int64_t n, Divider row, const From* y, Bfloat16* stored, uint32_t* bits) {
   constexpr int kLanes = kWarp / kPack;  // of a word
   const int64_t warps = static_cast<int64_t>(gridDim.x) * (kDenseThreads / kWarp);
   const int32_t lane = threadIdx.x % kWarp;
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kDenseThreads)
     const int64_t c = (static_cast<int64_t>(place) * kWarp + lane) * kPack;
     Pack<float, kPack> pack{};
     if (c < n) {
-      pack = load_pack<kPack>(y + r * n + c);
+      pack = load_wide<kPack>(y + r * n + c);
       if (stored != nullptr) store_narrow(stored + r * n + c, pack);
     }
     uint32_t made = 0;
@@ -48,6 +48,16 @@ __global__ void __launch_bounds__(kDenseThreads)
     }
     if (lane % kLanes == 0) bits[item * kPack + lane / kLanes] = made;
   }
+}
+
+template <typename From>
+void launch_bits(cudaStream_t stream, int64_t m, int64_t n, const From* y, Bfloat16* stored, uint32_t* bits) {
+  // Where either is bfloat16, by packs.
+  const bool packs = (stored != nullptr || sizeof(From) == sizeof(Bfloat16)) && n % 4 == 0;
+  const int64_t each = packs ? 4 : 1, row = bit_words(n) / each, items = m * row;
+  launch_cooperating(stream, packs ? bits_kernel<4, From> : bits_kernel<1, From>,
+                     blocks_for(items, kDenseThreads / kWarp), dim3(kDenseThreads), 0, items, n,
+                     Divider(static_cast<uint32_t>(row)), y, stored, bits);
 }
 
 // y may be z.
@@ -156,7 +166,8 @@ Step dense(Prepare& prepare, const DenseArgs& args) {
     const Product alone{args.x, args.w, args.bias, made, {}, {}};
     const int64_t m = shape.m, n = shape.n;
     if (!gelu && !args.aux.present()) return StoredProduct(on, shape, alone);
-    const StoredProduct product(on, shape, alone, StoredProduct::Result::kWide);
+    // relu's bits are made of either.
+    const StoredProduct product(on, shape, alone, gelu ? StoredProduct::Result::kWide : StoredProduct::Result::kEither);
     void* const y = on.at<void>(args.y);
     if (gelu) {
       return one_after_another(product, [=](cudaStream_t stream) {
@@ -169,13 +180,12 @@ Step dense(Prepare& prepare, const DenseArgs& args) {
     }
     auto* const stored = is_narrow ? static_cast<Bfloat16*>(y) : nullptr;
     auto* const bits = on.at<uint32_t>(args.aux);
-    // Where y is stored as well, by packs.
-    const int pack = is_narrow && n % 4 == 0 ? 4 : 1;
-    const int64_t items = m * bit_words(n) / pack;
-    const Divider row(static_cast<uint32_t>(bit_words(n) / pack));
     return one_after_another(product, [=](cudaStream_t stream) {
-      launch_cooperating(stream, pack == 4 ? bits_kernel<4> : bits_kernel<1>, blocks_for(items, kDenseThreads / kWarp),
-                         dim3(kDenseThreads), 0, items, n, row, product.wide(), stored, bits);
+      if (product.is_wide()) {
+        launch_bits(stream, m, n, product.wide(), stored, bits);
+      } else {
+        launch_bits<Bfloat16>(stream, m, n, stored, nullptr, bits);
+      }
     });
   };
   std::vector<Tensor> results{args.y};

@@ -15,7 +15,7 @@ std::vector<GemmShape> typed(const Prepare& prepare, const GemmShape& shape, con
   const bool b_is_summed = shape.sums && shape.epilogue == Epilogue::kNone;
   if (prepare.tensor_cores() && (is_narrow(p.b) || (is_narrow(p.a) && !b_is_summed))) {
     s.operands = DType::kBfloat16;
-    if (is_narrow(p.c) && !wide) {
+    if (is_narrow(p.c) && !wide && (!shape.bias || is_narrow(p.bias))) {
       s.result = DType::kBfloat16;
       all.push_back(s);
     }
@@ -45,7 +45,7 @@ StoredProduct::StoredProduct(Prepare& prepare, const GemmShape& shape, const Pro
       shape_(first_there(prepare, typed(prepare, shape, p, result == Result::kWide))),
       a_(prepare.at<void>(p.a)),
       b_(prepare.at<void>(p.b)),
-      bias_(prepare.at(p.bias)),
+      bias_(prepare.at<void>(p.bias)),
       c_(prepare.at<void>(p.c)),
       aux_(prepare.at<void>(p.aux)),
       sums_(prepare.at(p.sums)) {
@@ -56,6 +56,7 @@ StoredProduct::StoredProduct(Prepare& prepare, const GemmShape& shape, const Pro
   };
   a_copy_ = copy(p.a);
   b_copy_ = copy(p.b);
+  if (is_narrow(p.bias) && !shape_.has_narrow_result()) bias_wide_ = scratch_.array(shape.n);
   if (is_narrow(p.c) && !shape_.has_narrow_result()) c_wide_ = scratch_.array(shape.m * shape.n);
   rounds_ = c_wide_ && result == Result::kStored;
   run_ = scratch_.product(shape_);
@@ -78,10 +79,15 @@ void StoredProduct::operator()(cudaStream_t stream) const {
   const int64_t m = shape_.m, n = shape_.n, k = shape_.k;
   const void* const a = operand(a_, a_copy_, m * k);
   const void* const b = operand(b_, b_copy_, k * n);
+  const void* bias = bias_;
+  if (bias_wide_) {
+    to_widen.add(static_cast<const Bfloat16*>(bias_), scratch_.at(*bias_wide_), n);
+    bias = scratch_.at(*bias_wide_);
+  }
   if (c_wide_ && shape_.accumulate) to_widen.add(static_cast<const Bfloat16*>(c_), wide(), m * n);
   convert(stream, to_round, multiprocessors_);
   convert(stream, to_widen, multiprocessors_);
-  run_(stream, a, b, bias_, c_wide_ ? wide() : c_, scratch_.for_products(), aux_, sums_);
+  run_(stream, a, b, bias, c_wide_ ? wide() : c_, scratch_.for_products(), aux_, sums_);
   if (!rounds_) return;
   Roundings result{};
   result.add(wide(), static_cast<Bfloat16*>(c_), m * n);

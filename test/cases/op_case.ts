@@ -42,6 +42,8 @@ export interface OpCase {
    * may be off by half of bfloat16's last bit more.
    */
   narrow?: readonly (readonly string[])[];
+  /** The same on CUDA alone: where one op is there what several are on the CPU, which do not read or round as it does. */
+  narrowOnCuda?: readonly (readonly string[])[];
   /** rtol where the default (1.3e-6) does not apply, with the reason in a comment. */
   rtol?: number;
 }

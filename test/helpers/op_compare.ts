@@ -109,7 +109,8 @@ export async function compareCase(
       expectClose(slope, slopes.get(name)!, test, `d/d${name} (${mode.name})`, rounded);
     }
   }
-  for (const names of test.narrow ?? []) await compareNarrow(session, backend, test, numbers, names, onProgram);
+  const narrow = [...(test.narrow ?? []), ...((backend === 'cuda' && test.narrowOnCuda) || [])];
+  for (const names of narrow) await compareNarrow(session, backend, test, numbers, names, onProgram);
 }
 
 /** Compares a run in which some inputs and outputs are stored in bfloat16, whose numbers have 8 bits. */

@@ -64,14 +64,16 @@ TEST(one_of_operands_in_bfloat16_is_seen_as_in_float32) {
 }
 
 TEST(one_whose_result_is_bfloat16_is_seen_up_to_its_rounding) {
-  for (const FakeResult result : {kRight, kBitsOfZeros, kOtherBits, kWrong}) {
-    fresh();
-    propose({{4e-6, kRight}, {1e-6, result}, {2e-6, kRight}});
-    GemmShape s = layer(Epilogue::kRelu);
-    s.bias = false;
-    s.precision = Precision::kBfloat16;
-    s.operands = s.result = DType::kBfloat16;
-    EXPECT_EQUAL(see(s).algorithm, result == kRight ? 1 : 2);
+  for (const bool bias : {false, true}) {
+    for (const FakeResult result : {kRight, kBitsOfZeros, kOtherBits, kWrong}) {
+      fresh();
+      propose({{4e-6, kRight}, {1e-6, result}, {2e-6, kRight}});
+      GemmShape s = layer(Epilogue::kRelu);
+      s.bias = bias;
+      s.precision = Precision::kBfloat16;
+      s.operands = s.result = DType::kBfloat16;
+      EXPECT_EQUAL(see(s).algorithm, result == kRight ? 1 : 2);
+    }
   }
 }
 

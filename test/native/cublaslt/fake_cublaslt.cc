@@ -135,13 +135,13 @@ double gelu_slope_of(double x) {
 struct Finish {
   int32_t epilogue;
   bool bias, sums, of_a, aux, relu, gelu, relu_slope, gelu_slope;
-  float* vector;  // bias or sums
+  void* vector;  // bias or sums, of D's type
   uint8_t* address;
   int64_t ld;
 
   explicit Finish(const Operation& op)
       : epilogue(op.get<int32_t>(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DEFAULT)),
-        vector(op.get<float*>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, nullptr)),
+        vector(op.get<void*>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, nullptr)),
         address(op.get<uint8_t*>(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, nullptr)),
         ld(op.get<int64_t>(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, 0)) {
     const auto is = [&](std::initializer_list<int32_t> those) {
@@ -169,7 +169,7 @@ struct Finish {
     if (!known || ((bias || sums) && vector == nullptr)) return false;
     if (sums && d.batch != 1) return false;
     // They would be of its type, which nobody here means.
-    if (d.type != CUDA_R_32F && (bias || sums || gelu_slope || (aux && gelu))) return false;
+    if (d.type != CUDA_R_32F && (sums || gelu_slope || (aux && gelu))) return false;
     if (!aux) return address == nullptr && ld == 0;
     const int64_t multiple = relu || relu_slope ? 128 : 8;
     return aligned(address) && ld % multiple == 0 && ld >= static_cast<int64_t>(d.rows) && d.batch == 1;
@@ -189,8 +189,8 @@ struct Finish {
     return reinterpret_cast<float*>(address) + j * static_cast<uint64_t>(ld) + i;
   }
 
-  double of(double y, uint64_t i, uint64_t j, FakeResult result) const {
-    if (bias) y += vector[i];
+  double of(double y, const Matrix& d, uint64_t i, uint64_t j, FakeResult result) const {
+    if (bias) y += number(vector, d, i);
     if (aux && gelu) *before(i, j) = static_cast<float>(y);
     if (aux && relu) set_bit(i, j, result == kBitsOfZeros ? y >= 0 : y > 0, result == kOtherBits);
     if (relu) y = y < 0 ? 0 : y;
@@ -371,7 +371,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
         double y = *static_cast<const float*>(alpha) * sum;
         const uint64_t place = static_cast<uint64_t>(batch * md.stride) + j * static_cast<uint64_t>(md.ld) + i;
         if (*static_cast<const float*>(beta) != 0.f) y += *static_cast<const float*>(beta) * number(c, md, place);
-        y = finish.of(y, i, j, algorithm.result);
+        y = finish.of(y, md, i, j, algorithm.result);
         put(d, md, place, y);
         if (!finish.of_a) sums[i] += y;
       }
@@ -381,7 +381,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
     for (uint64_t p = 0; p < columns_of(ma, ta); p++) sums[i] += at(a, ma, ta, 0, i, p);
   }
   if (algorithm.result == kOtherSums) std::reverse(sums.begin(), sums.end());
-  if (finish.sums) std::copy(sums.begin(), sums.end(), finish.vector);
+  if (finish.sums) std::copy(sums.begin(), sums.end(), static_cast<float*>(finish.vector));
   if (algorithm.result == kWrong) {
     const uint64_t place = (md.columns - 1) * static_cast<uint64_t>(md.ld) + md.rows - 1;
     put(d, md, place, number(d, md, place) + 1);

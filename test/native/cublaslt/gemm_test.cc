@@ -94,7 +94,7 @@ void compare(Gemm& gemm, const GemmShape& s) {
   Matrix a(numbers(static_cast<size_t>(others * s.stride_a + s.m * s.k), 1), s.operands),
       b(numbers(static_cast<size_t>(others * s.stride_b + rows_b * row_b), 2), s.operands),
       c(numbers(static_cast<size_t>(s.batch * s.m * s.n), 4), s.result);
-  const std::vector<float> bias = numbers(static_cast<size_t>(s.n), 3);
+  Matrix bias(numbers(static_cast<size_t>(s.n), 3), s.result);
   const Matrix before = c;
   // Half of its last bit is what storing in bfloat16 may make of a result.
   const auto stored = [&](double got, double expected) {
@@ -121,7 +121,7 @@ void compare(Gemm& gemm, const GemmShape& s) {
   for (int64_t row = 0; row < s.batch * s.m; row++) {
     const int64_t one = row / s.m, i = row % s.m;
     for (int64_t j = 0; j < s.n; j++) {
-      double y = s.bias ? bias[static_cast<size_t>(j)] : 0.0;
+      double y = s.bias ? bias[j] : 0.0f;
       for (int64_t p = 0; p < s.k; p++) {
         const int64_t in_a = one * s.stride_a + (s.transpose_a ? p * s.m + i : i * s.k + p);
         const int64_t in_b = one * s.stride_b + (s.transpose_b ? j * row_b + p : p * row_b + j);
@@ -284,16 +284,18 @@ int run() {
     }
     for (const Epilogue epilogue :
          {Epilogue::kNone, Epilogue::kRelu, Epilogue::kGelu, Epilogue::kReluSlope, Epilogue::kGeluSlope}) {
-      for (int bits = 0; bits < 16; bits++) {
+      for (int bits = 0; bits < 32; bits++) {
         GemmShape s{m, 8 * n, k, (bits & 1) != 0, (bits & 2) != 0, false, false, epilogue};
         const bool forward = epilogue == Epilogue::kRelu || epilogue == Epilogue::kGelu, with = (bits & 4) != 0;
-        s.bias = s.aux = forward && with;
+        s.bias = forward && with;
+        s.aux = s.bias && (bits & 16) != 0;
         s.sums = !forward && with;
         s.precision = Precision::kBfloat16;
         s.operands = DType::kBfloat16;
         if ((bits & 8) != 0) s.result = DType::kBfloat16;
         // The library has these beside float32 only.
-        const bool is_there = !s.has_narrow_result() || !(s.bias || s.sums || epilogue == Epilogue::kGeluSlope);
+        const bool is_beside = s.sums || epilogue == Epilogue::kGeluSlope || (s.aux && epilogue == Epilogue::kGelu);
+        const bool is_there = !s.has_narrow_result() || !is_beside;
         if (gemm->supports(s) != is_there) fail(s, "supported", 0, 0, !is_there, is_there);
         if (!is_there) continue;
         compare(*gemm, s);

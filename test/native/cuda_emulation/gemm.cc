@@ -73,8 +73,9 @@ int64_t span_b(const GemmShape& s) {
 }
 
 void multiply(const GemmShape& s, bool backward, const GemmOperands& o) {
-  std::vector<float> copy_a, copy_b, copy_c, row(static_cast<size_t>(s.n));
+  std::vector<float> copy_a, copy_b, copy_bias, copy_c, row(static_cast<size_t>(s.n));
   const float *const a = wide(o.a, span_a(s), s.operands, copy_a), *const b = wide(o.b, span_b(s), s.operands, copy_b);
+  const float* const bias = s.bias ? wide(o.bias, s.n, s.result, copy_bias) : nullptr;
   const float* const before = wide(o.c, s.m * s.n, s.result, copy_c);
   const auto store = [&](int64_t at, float y) {
     if (s.has_narrow_result()) {
@@ -97,7 +98,7 @@ void multiply(const GemmShape& s, bool backward, const GemmOperands& o) {
     }
     for (int64_t j = 0; j < s.n; j++) {
       float y = row[static_cast<size_t>(j)];
-      if (s.bias) y += o.bias[j];
+      if (s.bias) y += bias[j];
       if (s.accumulate) y += before[i * s.n + j];
       y = finished(s, y, o.aux == nullptr ? nullptr : static_cast<uint32_t*>(o.aux) + i * s.aux_row(), j);
       store(i * s.n + j, y);
@@ -143,7 +144,7 @@ class EmulatedGemm final : public Gemm {
       const int64_t others = s.batch - 1;
       if (!on_device(o.a, others * s.stride_a + span_a(s), s.operands) ||
           !on_device(o.b, others * s.stride_b + span_b(s), s.operands) ||
-          !on_device(o.c, s.batch * s.m * s.n, s.result) || (s.bias && !on_device(o.bias, s.n)) ||
+          !on_device(o.c, s.batch * s.m * s.n, s.result) || (s.bias && !on_device(o.bias, s.n, s.result)) ||
           (s.has_aux() && !on_device(o.aux, s.m * s.aux_row())) || (s.sums && !on_device(o.sums, s.n)) ||
           emulation::device_of(o.workspace, kWorkspace) != emulation::this_thread().device) {
         throw Error("ERR_DEVICE_FAILED", "A matrix of a product leaves device memory");
