@@ -22,7 +22,7 @@ export const softmaxCrossEntropyOp = defineOp({
   outputs: {
     loss: { dtypes: ['float32'] },
     probabilities: { dtypes: ['float32'], optional: true },
-    dx: { dtypes: ['float32'], optional: true },
+    dx: { dtypes: ['float32', 'bfloat16'], optional: true },
   },
   infer({ x, labels, dloss }): Record<string, TensorType> {
     const [rows, classes] = x!.shape;
@@ -54,7 +54,7 @@ export const softmaxCrossEntropyDxOp = defineOp({
     labels: { dtypes: ['int32', 'float32'] },
     dloss: { dtypes: ['float32'] },
   },
-  outputs: { dx: { dtypes: ['float32'], inPlace: ['probabilities'] } },
+  outputs: { dx: { dtypes: ['float32', 'bfloat16'], inPlace: ['probabilities'] } },
   infer: ({ probabilities }) => ({ dx: { dtype: 'float32', shape: probabilities!.shape } }),
 });
 

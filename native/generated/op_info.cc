@@ -834,13 +834,13 @@ const std::vector<OpInfo>& op_table() {
         {"dloss", FieldRole::kInput, 192, 1, true, 0},
         {"loss", FieldRole::kOutput, 240, 1, false, 0},
         {"probabilities", FieldRole::kOutput, 288, 1, true, 0},
-        {"dx", FieldRole::kOutput, 336, 1, true, 0},
+        {"dx", FieldRole::kOutput, 336, 17, true, 0},
     }},
     {"softmaxCrossEntropyDx", 192, {
         {"probabilities", FieldRole::kInput, 0, 1, false, 0},
         {"labels", FieldRole::kInput, 48, 3, false, 0},
         {"dloss", FieldRole::kInput, 96, 1, false, 0},
-        {"dx", FieldRole::kOutput, 144, 1, false, 1},
+        {"dx", FieldRole::kOutput, 144, 17, false, 1},
     }},
     {"stepCount", 96, {
         {"count", FieldRole::kInput, 0, 2, false, 0},

@@ -60,7 +60,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x7e3626d10ac8af4full;
+constexpr uint64_t kOpTableHash = 0x23fb818ecbf95caeull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \

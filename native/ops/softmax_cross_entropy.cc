@@ -1,16 +1,19 @@
 // softmaxCrossEntropy on the CPU: loss = log Σ exp(x − max) − (x[label] − max), or with a distribution t:
 // Σ_c t_c (log Σ exp(x − max) − (x_c − max)). Wrong labels are looked for first, in order, so that the flag always
 // names the first one. Rows are taken in blocks that stay in the cache: their probabilities, their losses and, where it
-// is asked for, their gradient. Probabilities that nobody asks for lie where the gradient will, or in the workspace.
+// is asked for, their gradient. Probabilities that nobody asks for lie where the gradient will, or in the workspace; so
+// does a gradient before it is rounded.
 #include "generated/args/softmax_cross_entropy.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "core/state.h"
+#include "cpu/bfloat16.h"
 #include "cpu/octet.h"
 #include "cpu/prepare.h"
 #include "cpu/softmax_row.h"
+#include "cpu/stored.h"
 #include "cpu/vector.h"
 #include "ops/scalar.h"
 
@@ -119,8 +122,9 @@ Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args
   const int64_t rows = args.x.dims[0], classes = args.x.dims[1], block = block_rows(classes);
   const int parts = parts_of(rows * classes, prepare.threads(), kGrain / 8);
   const bool sparse = args.labels.dtype == DType::kInt32;
-  float *const p = prepare.at(args.probabilities), *const dx = prepare.at(args.dx);
-  const bool aside = p == nullptr && dx == nullptr;
+  float* const p = prepare.at(args.probabilities);
+  const Stored dx = stored(prepare, args.dx);
+  const bool aside = dx.narrow() || (p == nullptr && !dx);
   const size_t aside_bytes = aside ? static_cast<size_t>(parts * block * classes) * sizeof(float) : 0;
   float* const workspace = static_cast<float*>(prepare.workspace(aside_bytes));
   return [=, x = prepare.at(args.x), loss = prepare.at(args.loss), g = prepare.at(args.dloss),
@@ -131,13 +135,15 @@ Step softmax_cross_entropy(Prepare& prepare, const SoftmaxCrossEntropyArgs& args
       RowScales scales;
       for (int64_t r = begin; r < end; r += block) {
         const int64_t n = std::min(block, end - r), at = r * classes;
-        float* const shares = p != nullptr ? p + at : dx != nullptr ? dx + at : workspace + part * block * classes;
+        float* const made = aside ? workspace + part * block * classes : dx.as_float32(at);
+        float* const shares = p != nullptr ? p + at : made;
         softmax_rows(shares, x + at, n, classes, scales);
         if (sparse) sparse_losses(loss + r, x + at, classes_of + r, n, classes, scales);
         if (!sparse) dense_losses(loss + r, x + at, t + at, n, classes, scales);
-        if (dx == nullptr) continue;
-        if (sparse) sparse_gradients(dx + at, shares, classes_of + r, g + r, n, classes);
-        if (!sparse) dense_gradients(dx + at, shares, t + at, g + r, n, classes);
+        if (!dx) continue;
+        if (sparse) sparse_gradients(made, shares, classes_of + r, g + r, n, classes);
+        if (!sparse) dense_gradients(made, shares, t + at, g + r, n, classes);
+        if (aside) to_bfloat16(dx.as_bfloat16(at), made, n * classes);
       }
     });
   };
@@ -147,12 +153,21 @@ Step softmax_cross_entropy_dx(Prepare& prepare, const SoftmaxCrossEntropyDxArgs&
   const int64_t rows = args.dx.dims[0], classes = args.dx.dims[1];
   const int parts = parts_of(rows * classes, prepare.threads());
   const bool sparse = args.labels.dtype == DType::kInt32;
-  return [rows, classes, parts, sparse, p = prepare.at(args.probabilities), dx = prepare.at(args.dx),
-          g = prepare.at(args.dloss), classes_of = prepare.at<int32_t>(args.labels), t = prepare.at(args.labels)] {
-    parallel_ranges(rows, parts, 1, [&](int, int64_t begin, int64_t end) {
-      const int64_t at = begin * classes, n = end - begin;
-      if (sparse) sparse_gradients(dx + at, p + at, classes_of + begin, g + begin, n, classes);
-      if (!sparse) dense_gradients(dx + at, p + at, t + at, g + begin, n, classes);
+  const Stored dx = stored(prepare, args.dx);
+  // What is rounded is made aside, in blocks.
+  const int64_t block = dx.narrow() ? block_rows(classes) : rows;
+  const size_t aside_bytes = dx.narrow() ? static_cast<size_t>(parts * block * classes) * sizeof(float) : 0;
+  float* const workspace = static_cast<float*>(prepare.workspace(aside_bytes));
+  return [=, p = prepare.at(args.probabilities), g = prepare.at(args.dloss),
+          classes_of = prepare.at<int32_t>(args.labels), t = prepare.at(args.labels)] {
+    parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r += block) {
+        const int64_t n = std::min(block, end - r), at = r * classes;
+        float* const made = dx.narrow() ? workspace + part * block * classes : dx.as_float32(at);
+        if (sparse) sparse_gradients(made, p + at, classes_of + r, g + r, n, classes);
+        if (!sparse) dense_gradients(made, p + at, t + at, g + r, n, classes);
+        if (dx.narrow()) to_bfloat16(dx.as_bfloat16(at), made, n * classes);
+      }
     });
   };
 }

@@ -1,9 +1,11 @@
 // softmax_cross_entropy and its gradient on CUDA: a warp a row, or a block where rows are long. From the row's maximum
 // M, S = sum of e^(x - M) and the labels t: loss = log S * sum t - sum t (x - M), probabilities = e^(x - M) / S. Of
 // several labels outside the classes, the first row's is the one that is told; such a row's loss and gradient are 0.
-// The gradient (p * sum t - t) * dloss is made along with the loss where dloss is there, else by a kernel of its own.
+// The gradient (p * sum t - t) * dloss is made along with the loss where dloss is there, else by a kernel of its own;
+// what it is made of lies where it will, or aside where it is stored in bfloat16.
 #include "core/state.h"
 #include "cuda/prepare.h"
+#include "cuda/stored.h"
 #include "generated/args/softmax_cross_entropy.h"
 #include "ops/softmax.cuh"
 
@@ -17,7 +19,8 @@ struct CrossEntropy {
   float* loss;           // [rows]
   float* probabilities;  // [rows, classes]; null: nobody asks for them
   const float* dloss;    // [rows]; null: no gradient
-  float* dx;             // [rows, classes]; null: no gradient
+  float* exponentials;   // [rows, classes]: the probabilities, dx or memory aside; null: nobody asks for them
+  Stored dx;             // [rows, classes]; null: no gradient
   int64_t rows;
   int32_t classes;
 };
@@ -98,7 +101,7 @@ __device__ Pack<float, kWidth> shares_at(const float* labels, int64_t row, int32
 
 // dx = (weight p * sum t - t) * g of a row; dx may be p.
 template <int kTeam, int kWidth, typename Label>
-__device__ void row_gradient(float* dx, const float* p, float weight, const Label* labels, float g, int64_t row,
+__device__ void row_gradient(const Stored& dx, const float* p, float weight, const Label* labels, float g, int64_t row,
                              int32_t classes) {
   const float mass = row_mass<kTeam, kWidth>(labels, row, classes);
   for (int32_t i = Team<kTeam>::member() * kWidth; i < classes; i += kTeam * kWidth) {
@@ -106,7 +109,7 @@ __device__ void row_gradient(float* dx, const float* p, float weight, const Labe
     const Pack<float, kWidth> t = shares_at<kWidth>(labels, row, classes, i);
 #pragma unroll
     for (int k = 0; k < kWidth; k++) v.v[k] = (v.v[k] * weight * mass - t.v[k]) * g;
-    store_pack(dx + i, v);
+    store_narrow(dx + i, v);
   }
 }
 
@@ -117,21 +120,21 @@ __global__ void __launch_bounds__(kRowThreads) cross_entropy_kernel(CrossEntropy
   if (row >= e.rows) return;
   const float* x = e.x + row * e.classes;
   float* probabilities = e.probabilities ? e.probabilities + row * e.classes : nullptr;
-  float* dx = e.dx ? e.dx + row * e.classes : nullptr;
-  float* exponentials = probabilities ? probabilities : dx;
+  float* exponentials = e.exponentials ? e.exponentials + row * e.classes : nullptr;
   const float largest = row_max<kTeam, kWidth>(x, e.classes);
   const float sum = row_exponentials<kTeam, kWidth>(x, largest, exponentials, e.classes);
   if (probabilities) row_scale<kTeam, kWidth>(probabilities, 1.f / sum, e.classes);
   const float loss = row_loss<kTeam, kWidth>(e, labels, x, row, largest, sum);
   if (Team<kTeam>::member() == 0) e.loss[row] = loss;
-  if (!dx) return;
-  row_gradient<kTeam, kWidth>(dx, exponentials, probabilities ? 1.f : 1.f / sum, labels, e.dloss[row], row, e.classes);
+  if (!e.dx) return;
+  row_gradient<kTeam, kWidth>(e.dx + row * e.classes, exponentials, probabilities ? 1.f : 1.f / sum, labels,
+                              e.dloss[row], row, e.classes);
 }
 
 // dx may be p.
 template <typename Label, int kTeam, int kWidth>
 __global__ void __launch_bounds__(kRowThreads)
-    gradient_kernel(const float* p, const Label* labels, const float* dloss, float* dx, int64_t rows, int32_t classes) {
+    gradient_kernel(const float* p, const Label* labels, const float* dloss, Stored dx, int64_t rows, int32_t classes) {
   const int64_t row = Team<kTeam>::row();
   if (row >= rows) return;
   const int64_t at = row * classes;
@@ -146,14 +149,23 @@ Step forward(Prepare& prepare, const SoftmaxCrossEntropyArgs& args) {
                        prepare.at(args.loss),
                        prepare.at(args.probabilities),
                        prepare.at(args.dloss),
-                       prepare.at(args.dx),
+                       nullptr,
+                       stored(prepare, args.dx),
                        args.x.dims[0],
                        args.x.dims[1]};
+  const bool aside = e.probabilities == nullptr && e.dx.narrow;
+  const Workspace workspace = prepare.workspace(aside ? static_cast<size_t>(args.x.size()) * sizeof(float) : 0);
   const Label* labels = prepare.at<Label>(args.labels);
   const RowLayout layout(e.rows, e.classes);
   const auto kernel = choose(layout, cross_entropy_kernel<Label, kWarp, 1>, cross_entropy_kernel<Label, kWarp, 4>,
                              cross_entropy_kernel<Label, kRowThreads, 1>, cross_entropy_kernel<Label, kRowThreads, 4>);
-  return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, e, labels); };
+  return [=](cudaStream_t stream) {
+    CrossEntropy now = e;
+    now.exponentials = e.probabilities != nullptr ? e.probabilities
+                       : aside                    ? static_cast<float*>(workspace.data())
+                                                  : static_cast<float*>(e.dx.data);
+    launch_cooperating(stream, kernel, layout.grid, dim3(kRowThreads), 0, now, labels);
+  };
 }
 
 template <typename Label>
@@ -161,7 +173,7 @@ Step backward(Prepare& prepare, const SoftmaxCrossEntropyDxArgs& args) {
   const float* p = prepare.at(args.probabilities);
   const Label* labels = prepare.at<Label>(args.labels);
   const float* dloss = prepare.at(args.dloss);
-  float* dx = prepare.at(args.dx);
+  const Stored dx = stored(prepare, args.dx);
   const int64_t rows = args.probabilities.dims[0];
   const int32_t classes = args.probabilities.dims[1];
   const RowLayout layout(rows, classes);

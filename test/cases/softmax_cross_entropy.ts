@@ -1,5 +1,5 @@
 /** softmaxCrossEntropy from class numbers and from distributions; a label out of range raises the flag. */
-import { softmaxCrossEntropy, softmaxCrossEntropyOp } from '../../lib/ops/softmax_cross_entropy.js';
+import { softmaxCrossEntropy, softmaxCrossEntropyDxOp, softmaxCrossEntropyOp } from '../../lib/ops/softmax_cross_entropy.js';
 import { softmaxRows } from './softmax.js';
 import { FLAG, STATE, type OpCase } from './op_case.js';
 
@@ -75,6 +75,32 @@ function bothAtOnce(name: string, rows: number, classes: number, labelsAre: 'num
     },
     gradients: [],
     terms: classes * 4,
+    narrow: [['dx']],
+  };
+}
+
+/** The gradient from the probabilities. */
+function gradient(name: string, rows: number, classes: number, labelsAre: 'numbers' | 'shares'): OpCase {
+  const labels = labelsAre === 'numbers' ? { shape: [rows], dtype: 'int32' as const, range: [0, classes] as const } : undefined;
+  return {
+    name: `gradient alone: ${name}`,
+    inputs: {
+      probabilities: { shape: [rows, classes], range: [0, 1] },
+      labels: labels ?? { shape: [rows, classes], range: [0, 1] },
+      dloss: { shape: [rows], range: [-2, 2] },
+    },
+    build: (v) => ({ dx: v.probabilities!.graph.add(softmaxCrossEntropyDxOp, v).outputs.dx! }),
+    reference: ({ probabilities, labels: given, dloss }) => {
+      const row = (i: number): number => Math.floor(i / classes);
+      const share = (i: number): number => (labels ? (given![row(i)] === i % classes ? 1 : 0) : given![i]!);
+      const mass = dloss!.map((_, r) =>
+        Array.from({ length: classes }, (_c, c) => share(r * classes + c)).reduce((a, b) => a + b, 0),
+      );
+      return { dx: probabilities!.map((p, i) => (p * mass[row(i)]! - share(i)) * dloss![row(i)]!) };
+    },
+    gradients: [],
+    terms: classes * 4,
+    narrow: [['dx']],
   };
 }
 
@@ -88,6 +114,8 @@ export const cases: OpCase[] = [
   bothAtOnce('long rows of odd length', 3, 2101, 'numbers', true),
   bothAtOnce('long distributions of odd length', 3, 2101, 'shares', false),
   bothAtOnce('rows longer than a block', 2, 9000, 'numbers', false),
+  gradient('class numbers', 5, 8, 'numbers'),
+  gradient('distributions, several blocks of rows', 1100, 9, 'shares'),
   sparse('class numbers', 5, 7),
   sparse('class numbers, one class', 3, 1),
   sparse('class numbers, 300 classes', 2, 300, { gradients: [] }),
