@@ -208,6 +208,7 @@ describe('the CUDA emulation, where it looks at every access', () => {
     'blocks read one place',
     'own places',
     'own bytes',
+    'own halves',
     'count atomically',
     'pass around',
     'read what the own group wrote',

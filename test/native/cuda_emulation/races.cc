@@ -17,7 +17,8 @@
 namespace emulation {
 namespace {
 
-constexpr size_t kWord = 4;
+// The smallest element that threads read and write side by side: what several have read of a word counts as all of it.
+constexpr size_t kWord = 2;
 
 // Whose accesses a word remembers: of several threads only the last one is known.
 enum class Whose : uint8_t { kOneThread, kOneWarp, kOneBlock, kSeveralBlocks };

@@ -73,6 +73,10 @@ __global__ void blocks_read_one_place(float* x) { x[blockIdx.x * blockDim.x + th
 __global__ void own_places(float* x) { x[blockIdx.x * blockDim.x + threadIdx.x] += 1.f; }
 __global__ void next_place(float* x) { x[threadIdx.x] = x[threadIdx.x + 1]; }
 __global__ void own_bytes(float* x) { reinterpret_cast<uint8_t*>(x)[threadIdx.x] = static_cast<uint8_t>(threadIdx.x); }
+// Twice, so that what others have read of a word could be taken for this thread's part of it.
+__global__ void own_halves(float* x) {
+  for (int turn = 0; turn < 2; turn++) reinterpret_cast<uint16_t*>(x)[threadIdx.x]++;
+}
 __global__ void count_atomically(float* x) { atomicAdd(reinterpret_cast<int*>(x), 1); }
 
 // Arrivals are counted in the last number.
@@ -167,6 +171,7 @@ int main_of_test() {
   run_plain("own places", own_places);
   run_plain("next place", next_place, 1);
   run_plain("own bytes", own_bytes, 1);
+  run_plain("own halves", own_halves, 1);
   run_plain("count atomically", count_atomically);
   run_at_once("pass around", pass_around<true>);
   run_at_once("pass around without a barrier", pass_around<false>);
