@@ -28,15 +28,6 @@ inline float from_bfloat16(uint16_t bits) {
 GRADSTEP_INLINE float widened(float x) { return x; }
 GRADSTEP_INLINE float widened(uint16_t x) { return from_bfloat16(x); }
 
-template <typename T>
-GRADSTEP_INLINE T narrowed(float x) {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return x;
-  } else {
-    return bfloat16_bits(x);
-  }
-}
-
 // make(T{}), T being what elements of the type are stored in.
 template <typename Make>
 auto as_stored(DType dtype, const Make& make) {
