@@ -70,28 +70,18 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
 
 Step average_pool(Prepare& prepare, const AveragePoolArgs& args) {
   const PoolMap g = pool_map(args, args.x, args.y, args.x, args.y);
-  const Stored y = stored(prepare, args.y);
-  return by_access(g, args.x, [&](auto access) -> Step {
-    using Access = decltype(access);
-    const auto* x = prepare.at<typename Access::From>(args.x);
-    return [=](cudaStream_t stream) {
-      const auto kernel = average_pool_kernel<typename Access::From, Access::kWidth>;
-      if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, x, y);
-    };
-  });
+  const auto kernel_of = [](auto access) {
+    return average_pool_kernel<typename decltype(access)::From, decltype(access)::kWidth>;
+  };
+  return pool_step(prepare, g, args.x, kernel_of, stored(prepare, args.y));
 }
 
 Step average_pool_dx(Prepare& prepare, const AveragePoolDxArgs& args) {
   const PoolMap g = pool_map(args, args.dx, args.dy, args.dy, args.dx);
-  const Stored dx = stored(prepare, args.dx);
-  return by_access(g, args.dy, [&](auto access) -> Step {
-    using Access = decltype(access);
-    const auto* dy = prepare.at<typename Access::From>(args.dy);
-    return [=](cudaStream_t stream) {
-      const auto kernel = average_pool_dx_kernel<typename Access::From, Access::kWidth>;
-      if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, dy, dx);
-    };
-  });
+  const auto kernel_of = [](auto access) {
+    return average_pool_dx_kernel<typename decltype(access)::From, decltype(access)::kWidth>;
+  };
+  return pool_step(prepare, g, args.dy, kernel_of, stored(prepare, args.dx));
 }
 
 }  // namespace gradstep::cuda

@@ -117,30 +117,18 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
 
 Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
   const PoolMap g = pool_map(args, args.x, args.y, args.x, args.y);
-  const Stored y = stored(prepare, args.y);
-  const Positions argmax = positions_at(prepare, args.argmax);
-  return by_access(g, args.x, [&](auto access) -> Step {
-    using Access = decltype(access);
-    const auto* x = prepare.at<typename Access::From>(args.x);
-    return [=](cudaStream_t stream) {
-      const auto kernel = max_pool_kernel<typename Access::From, Access::kWidth>;
-      if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, x, y, argmax);
-    };
-  });
+  const auto kernel_of = [](auto access) {
+    return max_pool_kernel<typename decltype(access)::From, decltype(access)::kWidth>;
+  };
+  return pool_step(prepare, g, args.x, kernel_of, stored(prepare, args.y), positions_at(prepare, args.argmax));
 }
 
 Step max_pool_dx(Prepare& prepare, const MaxPoolDxArgs& args) {
   const PoolMap g = pool_map(args, args.dx, args.dy, args.dy, args.dx);
-  const Positions argmax = positions_at(prepare, args.argmax);
-  const Stored dx = stored(prepare, args.dx);
-  return by_access(g, args.dy, [&](auto access) -> Step {
-    using Access = decltype(access);
-    const auto* dy = prepare.at<typename Access::From>(args.dy);
-    return [=](cudaStream_t stream) {
-      const auto kernel = max_pool_dx_kernel<typename Access::From, Access::kWidth>;
-      if (g.pixels > 0) launch(stream, kernel, g.grid(), g.block(), g, dy, argmax, dx);
-    };
-  });
+  const auto kernel_of = [](auto access) {
+    return max_pool_dx_kernel<typename decltype(access)::From, decltype(access)::kWidth>;
+  };
+  return pool_step(prepare, g, args.dy, kernel_of, positions_at(prepare, args.argmax), stored(prepare, args.dx));
 }
 
 }  // namespace gradstep::cuda

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "cuda/divide.h"
 #include "cuda/launch.h"
+#include "cuda/prepare.h"
 #include "cuda/stored.h"
 #include "generated/tensor.h"
 #include "ops/pool.h"
@@ -79,14 +80,22 @@ struct PoolAccess {
   static constexpr int kWidth = kNumbers;
 };
 
-// kernel(PoolAccess<…>{}) of what `read` holds.
-template <typename Kernel>
-auto by_access(const PoolMap& map, const Tensor& read, const Kernel& kernel) {
+// Launches kernel_of(PoolAccess<…>{}) of what `read` holds, with the map, its address and the rest.
+template <typename KernelOf, typename... Rest>
+Step pool_step(const Prepare& prepare, const PoolMap& map, const Tensor& read, const KernelOf& kernel_of,
+               Rest... rest) {
+  const auto step = [&](auto access) -> Step {
+    const auto* from = prepare.at<typename decltype(access)::From>(read);
+    const auto kernel = kernel_of(access);
+    return [=](cudaStream_t stream) {
+      if (map.pixels > 0) launch(stream, kernel, map.grid(), map.block(), map, from, rest...);
+    };
+  };
   if (read.dtype != DType::kBfloat16) {
-    return map.width == 4 ? kernel(PoolAccess<float, 4>{}) : kernel(PoolAccess<float, 1>{});
+    return map.width == 4 ? step(PoolAccess<float, 4>{}) : step(PoolAccess<float, 1>{});
   }
-  if (map.width == 8) return kernel(PoolAccess<Bfloat16, 8>{});
-  return map.width == 4 ? kernel(PoolAccess<Bfloat16, 4>{}) : kernel(PoolAccess<Bfloat16, 1>{});
+  if (map.width == 8) return step(PoolAccess<Bfloat16, 8>{});
+  return map.width == 4 ? step(PoolAccess<Bfloat16, 4>{}) : step(PoolAccess<Bfloat16, 1>{});
 }
 
 }  // namespace gradstep::cuda
