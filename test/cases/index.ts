@@ -33,6 +33,7 @@ import { cases as lion } from './lion.js';
 import { cases as logSoftmax } from './log_softmax.js';
 import { cases as lstm } from './lstm.js';
 import { cases as map } from './map.js';
+import { cases as mapRowSums } from './map_row_sums.js';
 import { cases as matmul } from './matmul.js';
 import { cases as matmulNarrow } from './matmul_narrow.js';
 import { cases as maxPool } from './max_pool.js';
@@ -93,6 +94,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   logSoftmax,
   lstm,
   map,
+  mapRowSums,
   matmul,
   matmulNarrow,
   maxPool,
