@@ -54,7 +54,13 @@ for (const { device, kind } of backends().filter((b) => (b.order ?? 0) === 0)) {
       const [x, y] = [gs.tensor(numbers(5 * 6, 0), [5, 6]), gs.tensor(numbers(5 * 2, 3), [5, 2])];
       const trained = async (precision: 'float32' | 'bfloat16'): Promise<number[]> => {
         using model = build();
-        model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.25 }), loss: 'meanSquaredError', device, precision, seed: 5 });
+        model.compile({
+          optimizer: gs.optimizers.sgd({ learningRate: 0.25 }),
+          loss: 'meanSquaredError',
+          device,
+          precision,
+          seed: 5,
+        });
         await model.fit(x, y, { epochs: 3, batchSize: 5, shuffle: false });
         return (await model.getWeights()).flatMap((w) => [...w.data]);
       };
