@@ -140,9 +140,9 @@ const std::vector<OpInfo>& op_table() {
         {"shape", FieldRole::kDims, 144, 0, false, 0},
     }},
     {"batchMatmul", 160, {
-        {"a", FieldRole::kInput, 0, 1, false, 0},
-        {"b", FieldRole::kInput, 48, 1, false, 0},
-        {"y", FieldRole::kOutput, 96, 1, false, 0},
+        {"a", FieldRole::kInput, 0, 17, false, 0},
+        {"b", FieldRole::kInput, 48, 17, false, 0},
+        {"y", FieldRole::kOutput, 96, 17, false, 0},
         {"y", FieldRole::kAccumulate, 144, 0, false, 2},
         {"transposeA", FieldRole::kEnum, 148, 0, false, 2},
         {"transposeB", FieldRole::kEnum, 152, 0, false, 2},

@@ -60,7 +60,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x1f68a352e92c0189ull;
+constexpr uint64_t kOpTableHash = 0xb543fbb5abb8edf5ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \

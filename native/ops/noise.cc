@@ -41,8 +41,12 @@ GRADSTEP_VECTORISED void multiply_noise(const Noise& n, int64_t begin, int64_t e
 }  // namespace
 
 Step noise(Prepare& prepare, const NoiseArgs& args) {
-  const Noise n{stored(prepare, args.x), stored(prepare, args.y), prepare.at<int32_t>(args.state),
-                args.x.size(),           args.stddev,             args.stream};
+  const Noise n{stored(prepare, args.x),
+                stored(prepare, args.y),
+                prepare.at<int32_t>(args.state),
+                args.x.size(),
+                args.stddev,
+                args.stream};
   const auto blocks = args.kind == NoiseArgs::kKindMultiply ? multiply_noise : add_noise;
   const int parts = parts_of(n.size, prepare.threads());
   return [n, blocks, parts] {

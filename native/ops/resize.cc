@@ -1,7 +1,7 @@
 // resize and its gradient on the CPU, NHWC, a row at a time, one axis after the other: the rows a result lies between
 // are blended whole, then the columns are picked from tables. The gradient goes the same way backwards: rows are
-// gathered, then each column's numbers are handed back in order. Rows that are stored in bfloat16 are widened, or made in
-// float32, beside.
+// gathered, then each column's numbers are handed back in order. Rows that are stored in bfloat16 are widened, or made
+// in float32, beside.
 #include "ops/resize.h"
 
 #include <cstring>
@@ -188,9 +188,9 @@ Step resize_step(Prepare& prepare, const Tensor& source, const Tensor& result, b
   const int parts = parts_of(std::max(source.size(), result.size()), prepare.threads());
   const int64_t work_row = std::max(columns.out, columns.size) * channels;
   float* work = static_cast<float*>(prepare.workspace(parts * 4 * work_row * sizeof(float)));
-  const auto r = std::make_shared<const Resize>(Resize{rows, columns, ColumnTaps(columns, channels),
-                                                       stored(prepare, from), stored(prepare, to), work, work_row,
-                                                       channels});
+  const auto r =
+      std::make_shared<const Resize>(Resize{rows, columns, ColumnTaps(columns, channels), stored(prepare, from),
+                                            stored(prepare, to), work, work_row, channels});
   const int64_t count = int64_t{to.dims[0]} * to.dims[1];
   return [r, parts, count, backward] {
     parallel_ranges(count, parts, 1, [&](int part, int64_t begin, int64_t end) {
