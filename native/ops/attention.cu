@@ -1,6 +1,6 @@
 // attention on CUDA (attention.cuh): in float32 on FMA units, or with rounded operands on tensor cores where the device
-// has them for it. The kernels of those are in attention_bfloat16.cu and attention_tf32.cu, those on FMA units of what
-// is stored in bfloat16 in attention_stored.cu.
+// has them for it. The kernels of those are in attention_bfloat16.cu and attention_tf32.cu; what is stored in bfloat16
+// and multiplied without tensor cores has those in attention_stored.cu.
 #include "generated/args/attention.h"
 #include "ops/attention_dx.cuh"
 #include "ops/attention_forward.cuh"
@@ -57,7 +57,8 @@ Heads heads_of(Prepare& prepare, const Args& args) {
   return h;
 }
 
-// Calls run(unit) with what multiplies in this precision on this device; narrow: something is stored in bfloat16.
+// Calls run(unit) with what multiplies in this precision on this device; narrow: something is stored in bfloat16, as it
+// may be in that precision.
 template <typename Run>
 auto with_unit(Prepare& prepare, Precision precision, bool narrow, Run run) {
   if (prepare.tensor_cores() && precision == Precision::kBfloat16) return run(Bfloat16Unit{});

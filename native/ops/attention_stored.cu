@@ -1,5 +1,5 @@
-// Attention on FMA units of tensors that may be stored in bfloat16 (attention.cuh), which attention.cu hands over:
-// where there are no tensor cores, or operands are not rounded to bfloat16.
+// Attention on FMA units of tensors that may be stored in bfloat16 (attention.cuh), which attention.cu hands over where
+// there are no tensor cores.
 #include "ops/attention_dx.cuh"
 #include "ops/attention_forward.cuh"
 
