@@ -21,6 +21,7 @@ const BETWEEN: readonly string[] = [
   'cropDx',
   'resize',
   'resizeDx',
+  'transpose',
 ];
 
 export function narrow(instructions: readonly Instruction[]): Instruction[] {

@@ -891,8 +891,8 @@ const std::vector<OpInfo>& op_table() {
         {"k", FieldRole::kInt, 96, 0, false, 0},
     }},
     {"transpose", 128, {
-        {"x", FieldRole::kInput, 0, 3, false, 0},
-        {"y", FieldRole::kOutput, 48, 3, false, 0},
+        {"x", FieldRole::kInput, 0, 19, false, 0},
+        {"y", FieldRole::kOutput, 48, 19, false, 0},
         {"order", FieldRole::kDims, 96, 0, false, 0},
     }},
     {"weightDecay", 152, {
