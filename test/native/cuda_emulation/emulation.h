@@ -60,6 +60,7 @@ struct Grid {
   Site site;
   dim3 grid, block;
   size_t shared_bytes;
+  size_t most_shared;  // that a block may have, __shared__ variables included
   bool cooperating;
   bool at_once;  // cooperating, and all blocks are there from the beginning: they may wait for one another
   uint64_t seed;
