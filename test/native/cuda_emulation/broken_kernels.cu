@@ -64,14 +64,23 @@ __global__ void variables_beside_dynamic_shared(float* x) {
   x[threadIdx.x] = tile[threadIdx.x];
 }
 
-// Whether a kernel gets so much of shared memory on a GPU of some compute capability.
-Result shared_memory_on(const char* capability, int bytes) {
+// What comes of work on a GPU of some compute capability.
+template <typename Work>
+Result on_gpu(const char* capability, Work work) {
   setenv("GRADSTEP_EMULATION_CAPABILITY", capability, 1);
-  const Result result = attempt([=](cudaStream_t stream, float* x) {
-    GRADSTEP_CUDA(cudaFuncSetAttribute(sum_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-    launch_cooperating(stream, sum_dynamic, dim3(1), dim3(kThreads), static_cast<size_t>(bytes), x);
-  });
+  const Result result = work();
   unsetenv("GRADSTEP_EMULATION_CAPABILITY");
+  return result;
+}
+
+// Whether a kernel gets so much of shared memory.
+Result shared_memory_on(const char* capability, int bytes) {
+  const Result result = on_gpu(capability, [=] {
+    return attempt([=](cudaStream_t stream, float* x) {
+      GRADSTEP_CUDA(cudaFuncSetAttribute(sum_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+      launch_cooperating(stream, sum_dynamic, dim3(1), dim3(kThreads), static_cast<size_t>(bytes), x);
+    });
+  });
   GRADSTEP_CUDA(cudaFuncSetAttribute(sum_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, 48 << 10));
   return result;
 }
@@ -407,6 +416,13 @@ int main_of_test() {
   print("copy over what is read", cooperating(copy_over_what_is_read), ",");
   print("copy nobody waits for", cooperating(copy_nobody_waits_for), ",");
   print("copy from an odd place", cooperating(copy_from_an_odd_place), ",");
+  const auto on_a_t4 = [](void (*kernel)(float*), unsigned threads) {
+    return on_gpu("7.5", [=] { return cooperating(kernel, 0, threads); });
+  };
+  print("product in bfloat16 on a T4", on_a_t4(product_bfloat16<0>, 32), ",");
+  print("product in TF32 on a T4", on_a_t4(product_tf32<0>, 32), ",");
+  print("blocks of rows on a T4", on_a_t4(blocks_of_rows<false>, 32), ",");
+  print("copies beside the thread on a T4", on_a_t4(copy_in_reverse<true>, kThreads), ",");
   print("product in half a warp", cooperating(product_in_half_a_warp, 0, 32), ",");
   print("block at an odd place", cooperating(block_at_an_odd_place, 0, 32), ",");
   print("store after the end", plain(store_after_end), ",");

@@ -116,7 +116,8 @@ cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 g
     const size_t most_shared = most_dynamic > kDefaultShared ? shared_opt_in(stream->device) : kDefaultShared;
     // One block a multiprocessor, whatever it uses.
     if (at_once && uint64_t{grid.x} * grid.y * grid.z > kMultiprocessors) return cudaErrorCooperativeLaunchTooLarge;
-    const Grid to_run{site, grid, block, shared_bytes, most_shared, cooperating, at_once, 0, nullptr};
+    const bool is_turing = capability(stream->device).major < 8;
+    const Grid to_run{site, grid, block, shared_bytes, most_shared, is_turing, cooperating, at_once, 0, nullptr};
     return submit(
         stream, stream->device, [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); },
         at_once);

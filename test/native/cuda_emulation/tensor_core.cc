@@ -151,12 +151,14 @@ void load_rows(WarpWork work, uint32_t (&block)[4], const void* row, Site site) 
 
 void mma_bfloat16(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
                   const char* file, int line) {
+  need_ampere("multiplies bfloat16", {file, line});
   Operands own{upper, lower, a, {b0, b1}};
   together(multiply<2>, &own, {file, line});
 }
 
 void mma_tf32(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
               int line) {
+  need_ampere("multiplies TF32", {file, line});
   Operands own{upper, lower, a, {b0, b1}};
   together(multiply<1>, &own, {file, line});
 }
