@@ -180,7 +180,11 @@ function stageNamed(name, options, gpu) {
   // Algorithms that are chosen while tests run, some of them under compute-sanitizer, are not the user's.
   const env = { GRADSTEP_TEST_DEVICES: DEVICE, GRADSTEP_CACHE: join(root, 'build/gpu_check/cache') };
   const tests = async (specs, log, more = {}) => {
-    const { passed, skipped } = await runTests(specs, { log, grep: options.grep, ...limited(options.limit, { ...env, ...more }) });
+    const { passed, skipped } = await runTests(specs, {
+      log,
+      grep: options.grep,
+      ...limited(options.limit, { ...env, ...more }),
+    });
     return { found: `${passed} passed${leftOut(skipped, options.limit)}`, passed };
   };
   switch (name) {

@@ -211,7 +211,9 @@ describe('the PTX of the kernels', () => {
     const of = (...types: string[]) => ptx.functionsOf(file(75, bounded('_Z3sumv', types, '.maxntid 32')));
     expect(of('.u8', '.align 8 .b8[24]', '.f32', '.u64').map(({ parameters }) => parameters)).to.deep.equal([48]);
     expect(ptx.complaints(of('.align 4 .b8[4092]', '.u32'), {})).to.deep.equal([]);
-    expect(ptx.complaints(of('.align 4 .b8[4092]', '.u64'), {})).to.deep.equal(['_Z3sumv (sm_75): takes 4104 bytes of parameters']);
+    expect(ptx.complaints(of('.align 4 .b8[4092]', '.u64'), {})).to.deep.equal([
+      '_Z3sumv (sm_75): takes 4104 bytes of parameters',
+    ]);
   });
 
   it('tells which kernel reads by the cache that does not see what is written', () => {
