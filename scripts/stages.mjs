@@ -25,8 +25,8 @@ export async function execute([command, ...args], { log, env = {}, seconds }) {
   const file = openSync(log, 'w');
   const ended = await new Promise((resolve) => {
     let late = '';
-    // A group of its own, of which all can be ended.
-    const options = { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', file, file], detached: true };
+    // Detached: a group of its own, of which all can be ended.
+    const options = { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', file, file], detached: Boolean(seconds) };
     const child = spawn(command, args, options)
       .once('error', (error) => resolve(error.message))
       .once('close', (code, signal) => {

@@ -152,7 +152,10 @@ describe('stages', () => {
       expect(ended.failure).to.equal('ended after 0.5 s');
       const [begun, child] = ended.output.split('\n');
       expect(begun).to.equal('begun');
-      expect(existsSync(`/proc/${child}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${child}/status`, 'utf8'))).to.equal(false);
+      const isThere = (): boolean =>
+        existsSync(`/proc/${child}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${child}/status`, 'utf8'));
+      for (let left = 100; left > 0 && isThere(); left--) await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(isThere()).to.equal(false);
       expect((await execute(['sh', '-c', 'echo done'], { log, seconds: 60 })).failure).to.equal('');
     } finally {
       rmSync(folder, { recursive: true });
