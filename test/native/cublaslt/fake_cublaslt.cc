@@ -324,7 +324,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA);
   const Finish finish(op);
   if (!finish.is_described(matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
-  if (finish.epilogue == lacking) return finish.aux || finish.sums ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_NOT_SUPPORTED;
+  if (finish.epilogue == lacking)
+    return finish.aux || finish.sums ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_NOT_SUPPORTED;
   if (columns_of(matrix(a), ta) == 13 || !may_compute(op)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (wanted < 1 || *reinterpret_cast<size_t*>(preference) < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
   for (; *found < wanted && static_cast<size_t>(*found) < algorithms.size(); ++*found) {

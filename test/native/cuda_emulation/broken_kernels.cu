@@ -170,7 +170,8 @@ __global__ void round_operands(float* x) {
 
 // Adds 16 or 8 ones to what 25 bits, or one fewer, lie above: ones that are cut off one by one do not add up.
 __global__ void small_terms(float* x) {
-  const uint32_t ones = 0x3f803f80u, one = 0x3f800000u, a[4] = {ones, ones, ones, ones}, a_tf32[4] = {one, one, one, one};
+  const uint32_t ones = 0x3f803f80u, one = 0x3f800000u, a[4] = {ones, ones, ones, ones},
+                 a_tf32[4] = {one, one, one, one};
   const float before[4] = {33554432.f, 16777216.f, -33554432.f, 33554432.f};
   for (int i = 0; i < 4; i++) {
     float upper[2] = {before[i], before[i]}, lower[2] = {};

@@ -364,7 +364,8 @@ void* dynamic_shared() {
 int lane() { return current % kWarp; }
 
 void need_ampere(const char* what, Site site) {
-  if (grid->is_turing) fail(std::string(what) + " at " + text_of(site) + ", which compute capability 7.5 does not have");
+  if (grid->is_turing)
+    fail(std::string(what) + " at " + text_of(site) + ", which compute capability 7.5 does not have");
 }
 
 void sync_threads(Site site) {

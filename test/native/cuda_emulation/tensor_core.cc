@@ -65,7 +65,8 @@ void add_products(const float (&a)[kTerms], const float (&b)[kTerms][kColumns], 
       continue;
     }
     const uint32_t exponent = to_bits(largest[j]) >> 23;
-    const float unit = from_bits((exponent - kKeptBits) << 23), per_unit = from_bits((254 - exponent + kKeptBits) << 23);
+    const float unit = from_bits((exponent - kKeptBits) << 23),
+                per_unit = from_bits((254 - exponent + kKeptBits) << 23);
     int32_t sum = 0;
     for (int k = 0; k <= kTerms; k++) sum += static_cast<int32_t>(terms[k][j] * per_unit);
     const uint32_t size = static_cast<uint32_t>(sum < 0 ? -sum : sum);
