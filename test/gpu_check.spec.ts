@@ -267,12 +267,9 @@ describe('gpu:check with stand-ins for NVIDIA’s tools', () => {
 
   it('takes minutes with --quick: a few cases of each op, and none that would begin too late', () => {
     tool('nvidia-smi', NVIDIA_SMI);
-    const stages = ['--quick', '--stages', 'ops,golden'];
-    const quick = check([...stages, '--grep', 'argmax|dense.*output'], EMULATED).report!.stages;
-    expect(quick.map(({ stage }) => stage)).to.deep.equal(['ops', 'golden']);
-    expect(quick[0]!.found).to.equal('2 passed');
-    const none = check([...stages, ...few, '--limit', '0.01'], EMULATED).report!.stages;
-    expect(none[0]!.found).to.match(/^0 passed, \d+ left out after 0.01 s$/);
+    const quick = ['--quick', '--stages', 'ops', ...few];
+    expect(check(quick, EMULATED).report!.stages[0]!.found).to.equal('2 passed');
+    expect(check([...quick, '--limit', '0.01'], EMULATED).report!.stages[0]!.found).to.match(/^0 passed, \d+ left out after 0.01 s$/);
     expect(check(['--limit', 'soon']).said).to.equal('gpu:check: Expected a number > 0 for --limit but received soon\n');
   });
 
