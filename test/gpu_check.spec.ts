@@ -269,7 +269,9 @@ describe('gpu:check with stand-ins for NVIDIA’s tools', () => {
     tool('nvidia-smi', NVIDIA_SMI);
     const quick = ['--quick', '--stages', 'ops', ...few];
     expect(check(quick, EMULATED).report!.stages[0]!.found).to.equal('2 passed');
-    expect(check([...quick, '--limit', '0.01'], EMULATED).report!.stages[0]!.found).to.match(/^0 passed, \d+ left out after 0.01 s$/);
+    expect(check([...quick, '--limit', '0.01'], EMULATED).report!.stages[0]!.found).to.match(
+      /^0 passed, \d+ left out after 0.01 s$/,
+    );
     expect(check(['--limit', 'soon']).said).to.equal('gpu:check: Expected a number > 0 for --limit but received soon\n');
   });
 
