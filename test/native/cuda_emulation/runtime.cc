@@ -23,14 +23,23 @@ namespace {
 constexpr size_t kDefaultShared = 48 * 1024;
 constexpr size_t kSharedOptIn = 227 * 1024;
 constexpr int kMultiprocessors = 4;
+// Blocks of clusters that run at a time, and of one, which only the first number of it may have that is not asked for.
+constexpr unsigned kClusterBlocks = 16, kPortableClusterBlocks = 8;
 
 std::mutex mutex;
-auto& shared_limits = *new std::map<const void*, size_t>;  // never destroyed, as a device's thread may outlive main
+struct KernelLimits {
+  size_t shared_bytes = kDefaultShared;
+  unsigned cluster = kPortableClusterBlocks;
+};
+auto& limits = *new std::map<const void*, KernelLimits>;  // never destroyed, as a device's thread may outlive main
 
-size_t shared_limit(const void* kernel) {
-  std::lock_guard<std::mutex> lock(mutex);
-  const auto limit = shared_limits.find(kernel);
-  return limit == shared_limits.end() ? kDefaultShared : limit->second;
+KernelLimits limits_of(const void* kernel) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  return limits[kernel];
+}
+
+bool has_cluster(const void* kernel, unsigned blocks) {
+  return capability(this_thread().device).major >= 9 && blocks >= 1 && blocks <= limits_of(kernel).cluster;
 }
 
 void run_kernel(Stream* stream, const Grid& grid, const std::function<void()>& thread) {
@@ -103,29 +112,60 @@ cudaError_t enqueue(Stream* stream, const std::vector<const void*>& reads, const
 }
 
 cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 grid, dim3 block, size_t shared_bytes,
-                           bool cooperating, bool at_once, std::function<void()> thread) {
-  const char* name = at_once ? "launch_at_once" : cooperating ? "launch_cooperating" : "launch";
-  return call(name, [&]() -> cudaError_t {
+                           Meeting meeting, unsigned cluster, std::function<void()> thread) {
+  static const char* const kNames[] = {"launch", "launch_cooperating", "launch_clusters", "launch_at_once"};
+  return call(kNames[static_cast<int>(meeting)], [&]() -> cudaError_t {
     if (const cudaError_t error = on_current_device(stream); error != cudaSuccess) return error;
     const uint64_t threads = uint64_t{block.x} * block.y * block.z;
     const bool valid = threads >= 1 && threads <= 1024 && block.z <= 64 && grid.x >= 1 && grid.y >= 1 && grid.z >= 1 &&
                        grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535;
     if (!valid) return cudaErrorInvalidConfiguration;
-    if (shared_bytes > shared_limit(kernel)) return cudaErrorInvalidValue;
+    if (shared_bytes > limits_of(kernel).shared_bytes) return cudaErrorInvalidValue;
+    const bool at_once = meeting == Meeting::kGrid;
     // One block a multiprocessor, whatever it uses.
     if (at_once && uint64_t{grid.x} * grid.y * grid.z > kMultiprocessors) return cudaErrorCooperativeLaunchTooLarge;
-    const Grid to_run{site, grid, block, shared_bytes, cooperating, at_once, 0, nullptr};
+    if (meeting == Meeting::kCluster) {
+      if (!has_cluster(kernel, cluster)) return cudaErrorInvalidClusterSize;
+      if (grid.x % cluster != 0) return cudaErrorInvalidConfiguration;
+    }
+    const Grid to_run{site, grid, block, shared_bytes, meeting, cluster, 0, nullptr};
     return submit(
         stream, stream->device, [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); },
         at_once);
   });
 }
 
-cudaError_t set_shared_limit(const void* kernel, int bytes) {
+cudaError_t set_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   return call("cudaFuncSetAttribute", [&]() -> cudaError_t {
-    if (bytes < 0 || static_cast<size_t>(bytes) > kSharedOptIn) return cudaErrorInvalidValue;
-    std::lock_guard<std::mutex> lock(mutex);
-    shared_limits[kernel] = static_cast<size_t>(bytes);
+    const std::lock_guard<std::mutex> lock(mutex);
+    switch (attribute) {
+      case cudaFuncAttributeMaxDynamicSharedMemorySize:
+        if (value < 0 || static_cast<size_t>(value) > kSharedOptIn) return cudaErrorInvalidValue;
+        limits[kernel].shared_bytes = static_cast<size_t>(value);
+        return cudaSuccess;
+      case cudaFuncAttributeNonPortableClusterSizeAllowed:
+        if (capability(this_thread().device).major < 9) return cudaErrorInvalidValue;
+        limits[kernel].cluster = value != 0 ? kClusterBlocks : kPortableClusterBlocks;
+        return cudaSuccess;
+    }
+    return cudaErrorInvalidValue;
+  });
+}
+
+// Kernels count as compiled for the device that is asked.
+cudaError_t get_attributes(cudaFuncAttributes* attributes, const void*) {
+  return call("cudaFuncGetAttributes", [&] {
+    const Capability device = capability(this_thread().device);
+    attributes->ptxVersion = device.major * 10 + device.minor;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t max_active_clusters(int* clusters, const void* kernel, unsigned blocks, size_t shared_bytes) {
+  return call("cudaOccupancyMaxActiveClusters", [&]() -> cudaError_t {
+    if (!has_cluster(kernel, blocks)) return cudaErrorInvalidClusterSize;
+    const bool fits = shared_bytes <= limits_of(kernel).shared_bytes;
+    *clusters = fits ? static_cast<int>(kClusterBlocks / blocks) : 0;
     return cudaSuccess;
   });
 }
@@ -154,6 +194,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidDevice";
     case cudaErrorInvalidResourceHandle:
       return "cudaErrorInvalidResourceHandle";
+    case cudaErrorInvalidClusterSize:
+      return "cudaErrorInvalidClusterSize";
     case cudaErrorIllegalState:
       return "cudaErrorIllegalState";
     case cudaErrorNotReady:
