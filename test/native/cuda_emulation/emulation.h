@@ -89,6 +89,7 @@ void store_bytes_in_block(void* to, unsigned rank, const void* value, size_t byt
 template <typename T>
 void store_in_block(T* to, unsigned rank, const T& value, const char* file = __builtin_FILE(),
                     int line = __builtin_LINE()) {
+  static_assert(sizeof(T) == 8 || sizeof(T) == 16, "what there is");
   store_bytes_in_block(to, rank, &value, sizeof value, {file, line});
 }
 void sync_warp(unsigned mask, Site site);

@@ -24,15 +24,15 @@ namespace emulation {
 namespace running {
 
 const Grid* grid;
-auto& fibers = *new std::vector<std::unique_ptr<Fiber>>;
-auto& threads = *new std::vector<Thread>;
-auto& copies_of = *new std::vector<Copies>;
-auto& waiting = *new std::vector<unsigned>;
-auto& ready = *new std::vector<int>;
+std::vector<std::unique_ptr<Fiber>>& fibers = *new std::vector<std::unique_ptr<Fiber>>;
+std::vector<Thread>& threads = *new std::vector<Thread>;
+std::vector<Copies>& copies_of = *new std::vector<Copies>;
+std::vector<unsigned>& waiting = *new std::vector<unsigned>;
+std::vector<int>& ready = *new std::vector<int>;
 int current;
 int block_threads;
-auto& cluster = *new Cluster;
-auto& failure = *new std::string;
+Cluster& cluster = *new Cluster;
+std::string& failure = *new std::string;
 
 std::string text_of(Site site) {
   const char* cut = strrchr(site.file, '/');
@@ -58,6 +58,8 @@ namespace {
 std::mutex one_grid;
 const std::function<void()>* work;
 uint64_t random_state;
+
+using running::text_of;
 
 std::string text_of(const char* name, uint3 v) {
   return std::string(name) + " (" + std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + ")";
