@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kDefaultShared = 48 * 1024;
 constexpr size_t kSharedOptIn = 227 * 1024;
 constexpr int kMultiprocessors = 4;
-// Blocks of clusters that run at a time, and of one, which only the first number of it may have that is not asked for.
+// Blocks that a cluster may have where that is allowed, and elsewhere; as many run at a time, or one cluster.
 constexpr unsigned kClusterBlocks = 16, kPortableClusterBlocks = 8;
 
 std::mutex mutex;
@@ -165,7 +165,7 @@ cudaError_t max_active_clusters(int* clusters, const void* kernel, unsigned bloc
   return call("cudaOccupancyMaxActiveClusters", [&]() -> cudaError_t {
     if (!has_cluster(kernel, blocks)) return cudaErrorInvalidClusterSize;
     const bool fits = shared_bytes <= limits_of(kernel).shared_bytes;
-    *clusters = fits ? static_cast<int>(kClusterBlocks / blocks) : 0;
+    *clusters = fits ? static_cast<int>(std::max(kPortableClusterBlocks / blocks, 1u)) : 0;
     return cudaSuccess;
   });
 }
