@@ -92,7 +92,10 @@ describe('the CUDA emulation', () => {
       'pass around': [11, 12, 13, 10, ...rising.slice(4)],
       'swap in groups': [2, 1, 6, 5, ...rising.slice(4)],
       'dynamic shared memory of blocks at once': [0.5, 1.5, 2.5, 3.5, ...rising.slice(4)],
-      'pass in clusters': [...[2, 0, 1, 5, 3, 4].flatMap((block) => [100, 101, 102, 103].map((x) => x + 4 * block)), ...rising.slice(24)],
+      'pass in clusters': [
+        ...[2, 0, 1, 5, 3, 4].flatMap((block) => [100, 101, 102, 103].map((x) => x + 4 * block)),
+        ...rising.slice(24),
+      ],
       'a cluster that some have left': [1, 1, 1, 1, 1, 1, ...rising.slice(6)],
       replay: [0, 2, 4, 6], // two increments a replay, none while capturing
       'copies and reads in turns': [0.5, 1.5, 2.5],

@@ -54,7 +54,11 @@ class ClusterExchange {
       if (!inside) continue;
       const Held four = Product::hold(terms, p_.product.precision);
       const int32_t at = held_at(row % kProductRows, g * run_.s.units + here.unit / 4 * 4);
-      for (int32_t block = here.unit % 4; block < p_.blocks; block += 4) store_in_block(to + at, block, four);
+#pragma unroll
+      for (int32_t first = 0; first < kMostBlocks; first += 4) {
+        const int32_t block = first + here.unit % 4;
+        if (block < p_.blocks) store_in_block(to + at, static_cast<unsigned>(block), four);
+      }
     }
   }
   __device__ void arrive() const { arrive_in_cluster(); }

@@ -173,8 +173,8 @@ struct GruBackward : Gru {
 
   // After: all of a step. Before: all but the reset gate and what that brings.
   template <int kPack, bool kAfter = true>
-  __device__ Made<kPack> make(int turn, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[1], Pack<float, kPack> (&brought)[kGates]) const {
+  __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
+                              Pack<float, kPack> (&brought)[kGates]) const {
     Made<kPack> made{{}, {}, known.state.with(z[0])};
     if (turn == s.steps) return made;
     if (!known.masked) {

@@ -135,8 +135,8 @@ struct Backward : Lstm {
   }
 
   template <int kPack>
-  __device__ Made<kPack> make(int turn, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[1], Pack<float, kPack> (&brought)[kGates]) const {
+  __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
+                              Pack<float, kPack> (&brought)[kGates]) const {
     const Pack<float, kPack> dh_here = known.state.with(z[0]);
     Made<kPack> made{{}, dh_here, known.dc};
     if (turn == s.steps) return made;

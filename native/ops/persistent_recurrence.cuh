@@ -51,8 +51,7 @@ class MemoryExchange {
 };
 
 template <typename Run, typename Product>
-__global__ void __launch_bounds__(kPersistentThreads, 1)
-    persistent_kernel(Run run, TurnSplit p, unsigned* arrivals) {
+__global__ void __launch_bounds__(kPersistentThreads, 1) persistent_kernel(Run run, TurnSplit p, unsigned* arrivals) {
   if constexpr (!Product::kAvailable) {
     trap();
   } else {

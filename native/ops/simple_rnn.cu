@@ -96,8 +96,8 @@ struct Backward : Simple {
   }
 
   template <int kPack>
-  __device__ Made<kPack> make(int turn, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[1], Pack<float, kPack> (&brought)[1]) const {
+  __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
+                              Pack<float, kPack> (&brought)[1]) const {
     Made<kPack> made{{}, known.state.with(z[0])};
     if (turn == s.steps) return made;
     if (!known.masked) {

@@ -2,8 +2,8 @@
 // 2016): a block keeps the recurrent kernel's columns of some units in its shared memory for the whole sequence, and
 // per turn reads only what blocks of its group (turn_split.cuh) made of the turn before.
 //
-// How they pass that on is an `Exchange` (persistent_recurrence.cuh, cluster_recurrence.cuh), all of whose functions all
-// threads of a block call, in this order:
+// How they pass that on is an `Exchange` (persistent_recurrence.cuh, cluster_recurrence.cuh), all of whose functions
+// all threads of a block call, in this order:
 //   begin()                   once, before the weights that the block has taken are read
 //   wait(turn)                until what meets the kernel at this turn is there
 //   operand(turn, at)         eight rows of that, the group's from `at` on, as products take it

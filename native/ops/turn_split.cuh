@@ -36,8 +36,7 @@ __host__ __device__ inline int64_t held_offset(const TurnSplit& p) {
 }
 template <typename Product>
 __host__ __device__ inline int64_t sums_offset(const TurnSplit& p) {
-  return held_offset<Product>(p) +
-         static_cast<int64_t>(p.held()) * p.product.held() * sizeof(typename Product::Held);
+  return held_offset<Product>(p) + static_cast<int64_t>(p.held()) * p.product.held() * sizeof(typename Product::Held);
 }
 template <typename Product>
 int64_t shared_bytes(const TurnSplit& p) {
@@ -63,8 +62,8 @@ TurnSplit quickest_split(const Sequence& s, Precision precision, bool handed, co
   for (int32_t each = 1; each <= std::min(eights, kGroupRows / kProductRows); each++) {
     for (int32_t units = 4; units <= std::min(kBlockUnits, s.units); units += 4) {
       const ProductShape product{units * kProducts<Run>, Run::kBackward ? Run::kGates * s.units : s.units, precision};
-      const TurnSplit p{(eights + each - 1) / each, (s.units + units - 1) / units, each * kProductRows, units, handed,
-                        product};
+      const TurnSplit p{
+          (eights + each - 1) / each, (s.units + units - 1) / units, each * kProductRows, units, handed, product};
       const double taken = nanoseconds(p, least);
       if (!(taken < least)) continue;
       best = p;

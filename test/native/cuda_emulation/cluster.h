@@ -1,5 +1,5 @@
-// The barrier of a cluster of blocks, and who stores in whose shared memory (cuda/ptx.cuh). A thread arrives and waits in
-// turns; the barrier is passed when all threads that have not returned have arrived. What breaks the rules is told
+// The barrier of a cluster of blocks, and who stores in whose shared memory (cuda/ptx.cuh). A thread arrives and waits
+// in turns; the barrier is passed when all threads that have not returned have arrived. What breaks the rules is told
 // under any order of threads: a store in another block before the storing thread has passed a barrier, since that block
 // may not have begun; one that no barrier orders before the end of the block it goes to, since that block's shared
 // memory may be somebody else's by then.
@@ -38,9 +38,9 @@ class Cluster {
     bool left = false;
   };
   struct Block {
-    size_t threads = 0;    // that have not returned
-    uint32_t waited = 0;   // the most that one of those that have had
-    uint32_t expected = 0; // barriers that must be passed before the last of them returns
+    size_t threads = 0;     // that have not returned
+    uint32_t waited = 0;    // the most that one of those that have had
+    uint32_t expected = 0;  // barriers that must be passed before the last of them returns
   };
   void pass_if_all_arrived();
 

@@ -4,9 +4,10 @@
 // stream, never by ending the process: barriers that some threads do not reach or reach elsewhere, counts of blocks
 // that never come so far, collectives over lanes that left, reads and writes outside device memory (guard pages, and
 // red zones that are looked at after every launch), barriers in kernels that were launched as if their threads never
-// waited, stores in shared memory of blocks that may not be there (cluster.h). Fresh device and shared memory is all NaN. For tests of what is launched: streams that are made while
-// GRADSTEP_EMULATION_TRACE is set write what is captured and launched to that file, a line for each graph with its
-// nodes; with GRADSTEP_EMULATION_PACE events tell the time of a device that takes so many microseconds for each kernel.
+// waited, stores in shared memory of blocks that may not be there (cluster.h). Fresh device and shared memory is all
+// NaN. For tests of what is launched: streams that are made while GRADSTEP_EMULATION_TRACE is set write what is
+// captured and launched to that file, a line for each graph with its nodes; with GRADSTEP_EMULATION_PACE events tell
+// the time of a device that takes so many microseconds for each kernel.
 #pragma once
 
 #include <cstddef>

@@ -158,7 +158,8 @@ std::string describe_stuck(int first_of_block) {
       if (other >= end) return start + "which the block does not have";
       const Thread& o = threads[static_cast<size_t>(other)];
       if (o.state == State::kDone) return start + "which has returned";
-      if (o.state != State::kCollective || !same(o.site, thread.site)) return start + "which waits at " + text_of(o.site);
+      if (o.state != State::kCollective || !same(o.site, thread.site))
+        return start + "which waits at " + text_of(o.site);
       if (o.mask != thread.mask) return start + "which came there with another mask";
     }
   }

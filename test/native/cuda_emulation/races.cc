@@ -29,7 +29,7 @@ struct Access {
   uint32_t barriers = 0, warp_barriers = 0;  // that the thread had passed
   uint32_t arrivals = 0;                     // of the thread's block, or in its cluster the thread's, before; the most
   bool several_groups = false;               // or clusters
-  uint8_t bytes = 0;  // of the word, a bit each
+  uint8_t bytes = 0;                         // of the word, a bit each
   Whose whose = Whose::kOneThread;
 };
 

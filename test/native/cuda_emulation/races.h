@@ -1,9 +1,10 @@
 // Looks at every access of a kernel's threads. Of two by different threads, one of them a write, a barrier of their
-// block, a __syncwarp of their whole warp, a count at which their blocks meet (cuda/group_barrier.h) or a barrier of their
-// cluster must lie between: what one order of threads lets pass is found in every order, and so is what lanes of a warp do that happen
-// to be together. Shuffles and votes order nothing, as CUDA says. And what is read, somebody must have written: the
-// block where memory is shared, else a kernel, a copy or a product. Only kernels are looked at that the compiler has
-// prepared for it (native/cuda/CMakeLists.txt, GRADSTEP_CUDA_RACES): each access calls a function of races.cc.
+// block, a __syncwarp of their whole warp, a count at which their blocks meet (cuda/group_barrier.h) or a barrier of
+// their cluster must lie between: what one order of threads lets pass is found in every order, and so is what lanes of
+// a warp do that happen to be together. Shuffles and votes order nothing, as CUDA says. And what is read, somebody must
+// have written: the block where memory is shared, else a kernel, a copy or a product. Only kernels are looked at that
+// the compiler has prepared for it (native/cuda/CMakeLists.txt, GRADSTEP_CUDA_RACES): each access calls a function of
+// races.cc.
 #pragma once
 
 #include <cstddef>

@@ -97,9 +97,7 @@ void fail_thread(const std::string& what, Site site) {
 
 void fail_thread(const std::string& what) { fail(what); }
 
-void* dynamic_shared() {
-  return dynamic_shared_begin(grid->shared_bytes, place_of(current));
-}
+void* dynamic_shared() { return dynamic_shared_begin(grid->shared_bytes, place_of(current)); }
 
 int lane() { return current % kWarp; }
 
