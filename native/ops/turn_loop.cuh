@@ -4,10 +4,11 @@
 //
 // How they pass that on is an `Exchange` (persistent_recurrence.cuh, cluster_recurrence.cuh), all of whose functions
 // all threads of a block call, in this order:
-//   begin()                   once, before the weights that the block has taken are read
+//   begin()                   once, when the block has taken its weights
 //   wait(turn)                until what meets the kernel at this turn is there
 //   operand(turn, at)         eight rows of that, the group's from `at` on, as products take it
-//   hand_on(turn, here, inside, brought)  takes what a thread's unit brings to the next operand, if it is one
+//   hand_on(turn, here, inside, brought)  takes what the thread's unit, if it has one there (`inside`), brings to the
+//                             next operand
 //   arrive()                  the block has done so with all rows
 #pragma once
 
