@@ -86,11 +86,11 @@ __global__ void __launch_bounds__(kPersistentThreads, 1) cluster_kernel(Run run,
 
 // Nanoseconds of a turn, by what is known of an H100: 350 for the barrier and for what is stored to arrive, and 250 for
 // eight rows beside the product, the warps' sums and what comes from other blocks, 20 bytes in a nanosecond. That more
-// than eight blocks take 200 more is a guess, so that they are taken only where they bring much.
+// than eight blocks take 300 more is a guess, so that they are taken only where they bring much.
 template <typename Product>
 double cluster_nanoseconds(const TurnSplit& p) {
   const double received = operand_bytes<Product>(p) * (p.blocks - 1) / p.blocks, sums = 8. * p.product.sums();
-  return (p.blocks > kPortableBlocks ? 550 : 350) +
+  return (p.blocks > kPortableBlocks ? 650 : 350) +
          p.eights() * (250 + received / 20 + Product::nanoseconds(p.product) + sums / kSharedBytes);
 }
 
