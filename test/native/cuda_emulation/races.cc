@@ -27,9 +27,9 @@ struct Access {
   uint32_t launch = 0;  // 0: there was none
   uint32_t block = 0, thread = 0;
   uint32_t barriers = 0, warp_barriers = 0;  // that the thread had passed
-  uint32_t arrivals = 0;                     // of the thread's block before, in a cluster of the thread; of several the most
-  bool several_groups = false;               // or clusters
-  uint8_t bytes = 0;                         // of the word, a bit each
+  uint32_t arrivals = 0;        // of the thread's block before, in a cluster of the thread; of several the most
+  bool several_groups = false;  // or clusters
+  uint8_t bytes = 0;            // of the word, a bit each
   Whose whose = Whose::kOneThread;
 };
 
