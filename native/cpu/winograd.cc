@@ -21,7 +21,7 @@ constexpr int64_t kPad = 16;  // between points: they would share sets of the ca
 
 // Floats of patches and products in flight, in a core's second-level cache: mostly 2 MiB with AVX-512, else 512 KiB.
 int64_t block_floats() { return (register_lanes() == kLanes ? 200 : 112) * 1024; }
-int64_t most_tiles() { return register_lanes() == kLanes ? 96 : 24; }
+int64_t most_tiles() { return register_lanes() == kLanes ? 96 : 36; }
 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
