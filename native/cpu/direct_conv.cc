@@ -220,8 +220,8 @@ bool direct_conv_pays(const DirectConv& c) {
   const int64_t taps = c.kernel_h * c.kernel_w * c.channels;
   const bool shallow = c.channels <= 4, skips = c.kernel_h * c.kernel_w == 1 && c.stride_h * c.stride_w > 1;
   const int64_t lanes = register_lanes();
-  return lanes > 0 && (shallow || (skips && c.channels <= 64 && !c.round)) && taps <= kMaxTaps &&
-         c.filters % lanes == 0 && c.pad_top >= 0 && c.pad_left >= 0;
+  return lanes > 0 && (shallow || (skips && c.channels <= (lanes == kLanes ? 64 : 16) && !c.round)) &&
+         taps <= kMaxTaps && c.filters % lanes == 0 && c.pad_top >= 0 && c.pad_left >= 0;
 }
 
 size_t direct_conv_bytes(const DirectConv& c, int threads) {
