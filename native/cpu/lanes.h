@@ -1,5 +1,5 @@
-// Numbers side by side in one register, in float32, also of what is stored in bfloat16: sixteen with AVX-512, eight with
-// AVX2, which has half as many registers besides. A kernel is a template over the type, inlined throughout, and
+// Numbers side by side in one register, in float32, also of what is stored in bfloat16: sixteen with AVX-512, eight
+// with AVX2, which has half as many registers besides. A kernel is a template over the type, inlined throughout, and
 // in_lanes() runs it as it was compiled for the processor at hand. (Compilers keep vectors wider than a register in
 // memory.)
 #pragma once
@@ -26,9 +26,7 @@ struct LaneTypes {
 };
 
 template <typename V>
-struct LaneTag {
-  using Vector = V;
-};
+struct LaneTag {};
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 // How many numbers a register holds here, for kernels that are worth it only in registers: 0 where there are none.
@@ -47,8 +45,8 @@ __attribute__((target("arch=x86-64-v3"))) void in_eight_lanes(const Body& body) 
   body(LaneTag<EightLanes>());
 }
 
-// body(LaneTag<V>), V being what a register holds; only where register_lanes() is not 0. `body` is one that is always
-// inlined.
+// body(LaneTag<V>()), V being what a register holds; only where register_lanes() is not 0. `body` has to be inlined
+// always: a function is compiled for an instruction set with what is inlined into it.
 template <typename Body>
 void in_lanes(const Body& body) {
   register_lanes() == kLanes ? in_sixteen_lanes(body) : in_eight_lanes(body);
@@ -97,6 +95,18 @@ GRADSTEP_INLINE V rounded(V lanes) {
   using Bits = typename LaneTypes<V>::Bits;
   const Bits bits = reinterpret_cast<Bits>(lanes);
   return reinterpret_cast<V>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
+}
+
+// Operands of products: as they are, or rounded as they are loaded, where they are not stored so.
+template <typename V, bool kRound>
+GRADSTEP_INLINE V load_operand(const float* from) {
+  const V lanes = load_lanes<V>(from);
+  return kRound ? rounded(lanes) : lanes;
+}
+
+template <typename V, bool>
+GRADSTEP_INLINE V load_operand(const uint16_t* from) {
+  return load_lanes<V>(from);
 }
 
 }  // namespace gradstep::cpu

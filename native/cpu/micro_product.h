@@ -2,6 +2,8 @@
 // use inside functions that are compiled for each instruction set.
 #pragma once
 
+#include <algorithm>
+
 #include "cpu/lanes.h"
 
 namespace gradstep::cpu {
@@ -16,6 +18,16 @@ struct ProductOperands {
   int64_t z_stride, z_vector;  // from row to row, from vector to vector
   int64_t depth;
 };
+
+// Vectors of columns that are worked on together at most, and rows of sums beside so many: up to 24 of the 32 registers
+// of sixteen lanes, 12 of the 16 of eight.
+template <typename V>
+constexpr int kMostVectors = kWidth<V> == kLanes ? 4 : 2;
+
+template <typename V>
+constexpr int rows_beside(int vectors) {
+  return std::min(12, (kWidth<V> == kLanes ? 24 : 12) / vectors);
+}
 
 template <int kRows, int kVectors, bool kTransposed, typename V = Lanes>
 GRADSTEP_INLINE void tile_product(const ProductOperands& o, bool add) {
