@@ -102,6 +102,31 @@ export const cases: OpCase[] = [
   ...transposes.flatMap(([ta, tb]) => [simple(5, 7, 3, ta, tb), simple(1, 9, 1, ta, tb), simple(33, 65, 17, ta, tb)]),
   simple(1, 1, 1, false, false),
   simple(130, 257, 67, false, true),
+  // The CPU packs both operands: several blocks of rows, of the depth and of columns, with tails.
+  ...transposes.map(([ta, tb]) => simple(130, 260, 140, ta, tb)),
+  simple(129, 128, 530, false, true),
+  masked(150, 130, 133, { bias: true }),
+  {
+    name: 'bias and relu, operands packed',
+    inputs: { a: { shape: [131, 257] }, b: { shape: [257, 130] }, bias: { shape: [130] } },
+    build: ({ a, b, bias }) => ({ y: elementwise('relu', matmul(a!, b!, false, false, bias)) }),
+    reference: ({ a, b, bias }) => ({
+      y: product(a!, b!, 131, 257, 130, false, false).map((v, i) => Math.max(0, v + bias![i % 130]!)),
+    }),
+    gradients: [],
+    terms: 257,
+  },
+  {
+    name: 'sum of two products, operands packed',
+    inputs: { a: { shape: [128, 131] }, b: { shape: [131, 133] }, c: { shape: [128, 300] }, d: { shape: [300, 133] } },
+    build: ({ a, b, c, d }) => ({ y: elementwise('add', matmul(a!, b!), matmul(c!, d!)) }),
+    reference: ({ a, b, c, d }) => {
+      const other = product(c!, d!, 128, 300, 133, false, false);
+      return { y: product(a!, b!, 128, 131, 133, false, false).map((v, i) => v + other[i]!) };
+    },
+    gradients: [],
+    terms: 431,
+  },
   {
     name: 'bias and relu',
     inputs: { a: { shape: [6, 5] }, b: { shape: [5, 11] }, bias: { shape: [11] } },
