@@ -1,10 +1,12 @@
 // See packed_product.h. A strip of the left operand is [depth][6 rows], one of the right [depth][16 columns]: a tile of
 // 6 x 16 sums stays in registers over a block of the depth, its 16 columns in the first-level cache for all rows of a
-// block, and those rows in the second.
+// block, and those rows in the second. oneDNN reads operands across their rows where they lie, and rows that are a
+// multiple of 2 KiB apart fall into a few sets of the caches: there it takes 1.2 to 2 times as long.
 #include "cpu/packed_product.h"
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "cpu/bfloat16.h"
 #include "cpu/micro_product.h"
@@ -21,7 +23,8 @@ constexpr int64_t kVector = kLanes / 2;
 constexpr int64_t kStrip = kDepth * kTileRows + kVector;  // rows are stored eight numbers at a time, six of which count
 constexpr int64_t kLeft = kRowsAtOnce / kTileRows * kStrip;
 constexpr int64_t kRight = kColumnsAtOnce * kDepth;
-constexpr int64_t kLeast = 128;                             // extent from which packing pays in float32
+constexpr int64_t kLeast = 128;     // extent from which packing pays
+constexpr int64_t kAliasing = 512;  // rows a multiple of so many floats apart share sets of the caches
 constexpr int64_t kPart = (kLeft + kRight + 15) / 16 * 16;  // floats of a thread
 
 template <bool kRound>
@@ -57,25 +60,24 @@ GRADSTEP_INLINE void transpose(EightLanes (&r)[kVector]) {
   }
 }
 
-// to[k][kWidth] = up to kWidth rows of `depth` numbers, side by side; zeros for those beyond `rows`. Writes eight
-// numbers where it has kWidth.
-template <typename T, bool kRound, int64_t kWidth>
+// to[k][6] = up to six rows of `depth` numbers, side by side; zeros for those beyond `rows`.
+template <typename T, bool kRound>
 GRADSTEP_INLINE void pack_across(float* to, const T* from, int64_t stride, int64_t rows, int64_t depth) {
   int64_t k = 0;
   for (; k + kVector <= depth; k += kVector) {
-#pragma GCC unroll 2
-    for (int64_t half = 0; half < kWidth; half += kVector) {
-      EightLanes block[kVector] = {};
-      for (int64_t r = 0; r < std::min(kVector, kWidth - half); r++) {
-        if (half + r < rows) block[r] = load_operand<EightLanes, kRound>(from + (half + r) * stride + k);
-      }
-      transpose(block);
-#pragma GCC unroll 8
-      for (int i = 0; i < kVector; i++) store_lanes(to + (k + i) * kWidth + half, block[i]);
+    EightLanes block[kVector] = {};
+#pragma GCC unroll 6
+    for (int64_t r = 0; r < kTileRows; r++) {
+      if (r < rows) block[r] = load_operand<EightLanes, kRound>(from + r * stride + k);
     }
+    transpose(block);
+#pragma GCC unroll 8
+    for (int i = 0; i < kVector; i++) store_lanes(to + (k + i) * kTileRows, block[i]);
   }
   for (; k < depth; k++) {
-    for (int64_t r = 0; r < kWidth; r++) to[k * kWidth + r] = r < rows ? operand<kRound>(from[r * stride + k]) : 0.f;
+    for (int64_t r = 0; r < kTileRows; r++) {
+      to[k * kTileRows + r] = r < rows ? operand<kRound>(from[r * stride + k]) : 0.f;
+    }
   }
 }
 
@@ -97,38 +99,49 @@ GRADSTEP_INLINE void pack_along(float* to, int64_t strip, const T* from, int64_t
   }
 }
 
-// One block of an operand: `count` rows of a, or columns of b. `along`: those lie side by side.
-struct Source {
-  const void* at;
-  int64_t stride;
-  bool along;
-  int64_t count, depth;
-};
-
 template <typename T, bool kRound, int64_t kWidth>
-GRADSTEP_VECTORISED void pack(float* to, int64_t strip, const Source& s) {
-  const T* from = static_cast<const T*>(s.at);
-  if (s.along) {
-    pack_along<T, kRound, kWidth>(to, strip, from, s.stride, s.count, s.depth);
-    return;
-  }
-  for (int64_t c = 0; c < s.count; c += kWidth, to += strip) {
-    pack_across<T, kRound, kWidth>(to, from + c * s.stride, s.stride, std::min(kWidth, s.count - c), s.depth);
+GRADSTEP_VECTORISED void pack_rows(float* to, int64_t strip, const T* from, int64_t stride, int64_t count,
+                                   int64_t depth) {
+  pack_along<T, kRound, kWidth>(to, strip, from, stride, count, depth);
+}
+
+template <typename T, bool kRound>
+GRADSTEP_VECTORISED void pack_columns(float* to, const T* from, int64_t stride, int64_t count, int64_t depth) {
+  for (int64_t r = 0; r < count; r += kTileRows, to += kStrip) {
+    pack_across<T, kRound>(to, from + r * stride, stride, std::min(kTileRows, count - r), depth);
   }
 }
 
-// The block that begins at `first` rows (columns) and `k` of the depth.
-template <int64_t kWidth>
-void pack_block(float* to, int64_t strip, const Stored& x, bool along, int64_t stride, bool round, int64_t first,
-                int64_t count, int64_t k, int64_t depth) {
-  const Source s{x.bytes_at(along ? k * stride + first : first * stride + k), stride, along, count, depth};
+// body(elements of x, whether they are to be rounded, as a type).
+template <typename Body>
+void with_operand(const Stored& x, bool round, const Body& body) {
   if (x.narrow()) {
-    pack<uint16_t, false, kWidth>(to, strip, s);
+    body(static_cast<const uint16_t*>(x.at), std::false_type());
   } else if (round) {
-    pack<float, true, kWidth>(to, strip, s);
+    body(static_cast<const float*>(x.at), std::true_type());
   } else {
-    pack<float, false, kWidth>(to, strip, s);
+    body(static_cast<const float*>(x.at), std::false_type());
   }
+}
+
+// Rows first … and depth k … of a.
+void pack_left(const PackedProduct& p, float* to, int64_t first, int64_t count, int64_t k, int64_t depth) {
+  with_operand(p.a, p.round, [&](auto* a, auto round) {
+    using T = std::remove_const_t<std::remove_pointer_t<decltype(a)>>;
+    if (p.transpose_a) {
+      pack_rows<T, decltype(round)::value, kTileRows>(to, kStrip, a + k * p.m + first, p.m, count, depth);
+    } else {
+      pack_columns<T, decltype(round)::value>(to, a + first * p.k + k, p.k, count, depth);
+    }
+  });
+}
+
+// Columns first … and depth k … of b.
+void pack_right(const PackedProduct& p, float* to, int64_t first, int64_t count, int64_t k, int64_t depth) {
+  with_operand(p.b, p.round, [&](auto* b, auto round) {
+    using T = std::remove_const_t<std::remove_pointer_t<decltype(b)>>;
+    pack_rows<T, decltype(round)::value, kLanes>(to, depth * kLanes, b + k * p.n + first, p.n, count, depth);
+  });
 }
 
 // A block of y by packed strips.
@@ -202,15 +215,14 @@ struct Range {
 // Some rows and columns of y.
 void multiply_part(const PackedProduct& p, float* y, float* memory, const Range& rows, const Range& columns) {
   float *const left = memory, *const right = memory + kLeft;
-  const int64_t left_stride = p.transpose_a ? p.m : p.k, right_stride = p.transpose_b ? p.k : p.n;
   for (int64_t c = columns.begin; c < columns.end; c += kColumnsAtOnce) {
     const int64_t width = std::min(kColumnsAtOnce, columns.end - c);
     for (int64_t k = 0; k < p.k; k += kDepth) {
       const int64_t depth = std::min(kDepth, p.k - k);
-      pack_block<kLanes>(right, depth * kLanes, p.b, !p.transpose_b, right_stride, p.round, c, width, k, depth);
+      pack_right(p, right, c, width, k, depth);
       for (int64_t r = rows.begin; r < rows.end; r += kRowsAtOnce) {
         const int64_t count = std::min(kRowsAtOnce, rows.end - r);
-        pack_block<kTileRows>(left, kStrip, p.a, p.transpose_a, left_stride, p.round, r, count, k, depth);
+        pack_left(p, left, r, count, k, depth);
         multiply_block({left, right, p.bias ? p.bias + c : nullptr, y + r * p.n + c, p.n, count, width, depth,
                         p.add || k > 0, k + depth == p.k, p.relu});
       }
@@ -221,10 +233,10 @@ void multiply_part(const PackedProduct& p, float* y, float* memory, const Range&
 }  // namespace
 
 bool packs(const PackedProduct& p) {
-  if (register_lanes() != kVector) return false;
-  // oneDNN would need passes that round or widen.
-  if (p.round || p.a.narrow() || p.b.narrow()) return p.n >= kLanes && p.m >= kTileRows;
-  return std::min({p.m, p.n, p.k}) >= kLeast;
+  if (register_lanes() != kVector || std::min({p.m, p.n, p.k}) < kLeast) return false;
+  const auto aliases = [](int64_t row) { return row % kAliasing == 0; };
+  if (p.transpose_a) return p.m % kLeast == 0 && (aliases(p.m) || aliases(p.n));
+  return aliases(p.n) && p.k >= kAliasing;
 }
 
 size_t packed_product_bytes(int threads) { return threads * kPart * sizeof(float); }

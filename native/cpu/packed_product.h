@@ -13,13 +13,13 @@ namespace gradstep::cpu {
 
 struct PackedProduct {
   int64_t m, n, k;
-  bool transpose_a, transpose_b;  // a is [k, m], b is [n, k]
+  bool transpose_a;  // it is [k, m]; b is [k, n]
   bool add, relu, round;
   Stored a, b;
   const float* bias;  // [n] or null
 };
 
-// Whether it is quicker here than oneDNN's product, by measurement (bench/results).
+// Whether it is quicker here than oneDNN's product, by measurement (bench/results): where that reads memory badly.
 bool packs(const PackedProduct& product);
 
 size_t packed_product_bytes(int threads);

@@ -67,14 +67,13 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
                              n,
                              k,
                              ta,
-                             tb,
                              args.accumulate_y != 0,
                              args.activation == MatmulArgs::kActivationRelu,
                              kind == OperandKind::kRounded,
                              stored(prepare, args.a),
                              stored(prepare, args.b),
                              prepare.at(args.bias)};
-  if (packs(packed)) {
+  if (!tb && packs(packed)) {
     char* const place_y = place_product(packed_product_bytes(threads));
     float* const product = narrow ? masked.product : prepare.at(args.y);
     return [=] {
