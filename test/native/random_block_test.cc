@@ -18,7 +18,7 @@ void expect_words(uint64_t draw, uint64_t stride) {
     const Philox4 expected =
         philox(static_cast<uint32_t>(at), static_cast<uint32_t>(at >> 32), static_cast<uint32_t>(state[kStateStep]), 0,
                static_cast<uint32_t>(state[kStateSeedLow]) ^ kStream, static_cast<uint32_t>(state[kStateSeedHigh]));
-    for (int j = 0; j < kRandomWords; j++) EXPECT_EQ(words[j * kRandomLanes + l], expected.w[j]);
+    for (int j = 0; j < kRandomWords; j++) EXPECT_EQUAL(words[j * kRandomLanes + l], expected.w[j]);
   }
 }
 
