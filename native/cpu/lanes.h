@@ -36,17 +36,17 @@ inline int64_t register_lanes() {
 }
 
 template <typename Body>
-__attribute__((target("arch=x86-64-v4"))) void in_sixteen_lanes(const Body& body) {
+__attribute__((target("arch=x86-64-v4"), flatten)) void in_sixteen_lanes(const Body& body) {
   body(LaneTag<Lanes>());
 }
 
 template <typename Body>
-__attribute__((target("arch=x86-64-v3"))) void in_eight_lanes(const Body& body) {
+__attribute__((target("arch=x86-64-v3"), flatten)) void in_eight_lanes(const Body& body) {
   body(LaneTag<EightLanes>());
 }
 
-// body(LaneTag<V>()), V being what a register holds; only where register_lanes() is not 0. `body` has to be inlined
-// always: a function is compiled for an instruction set with what is inlined into it.
+// body(LaneTag<V>()), V being what a register holds; only where register_lanes() is not 0. All that it calls is
+// inlined, as a function is compiled for an instruction set with what is inlined into it.
 template <typename Body>
 void in_lanes(const Body& body) {
   register_lanes() == kLanes ? in_sixteen_lanes(body) : in_eight_lanes(body);
@@ -55,9 +55,7 @@ void in_lanes(const Body& body) {
 inline int64_t register_lanes() { return 0; }
 
 template <typename Body>
-void in_lanes(const Body& body) {
-  body(LaneTag<Lanes>());
-}
+void in_lanes(const Body&) {}
 #endif
 
 template <typename V = Lanes>
