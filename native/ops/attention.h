@@ -21,7 +21,8 @@ GRADSTEP_HD inline Philox4 attention_words(uint64_t row, uint64_t group, uint64_
   return random_words(attention_draw(row, group, groups), state, stream);
 }
 
-// What a weight is multiplied by: 0, or `scale` = 1 / (1 - rate) where the word, as a number in [0, 1), reaches the rate.
+// What a weight is multiplied by: 0, or `scale` = 1 / (1 - rate) where the word, as a number in [0, 1), reaches the
+// rate.
 GRADSTEP_HD inline float attention_keep(uint32_t word, float rate, float scale) {
   return unit_number(word) >= rate ? scale : 0.f;
 }
