@@ -5,6 +5,7 @@
 
 #include "cpu/bfloat16.h"
 #include "cpu/parallel.h"
+#include "cpu/random_block.h"
 #include "cpu/vector.h"
 #include "ops/attention.h"
 
@@ -47,14 +48,14 @@ GRADSTEP_VECTORISED void draw_keep(float* keep, const int32_t* state, uint32_t s
                                    uint64_t group, uint64_t groups, int64_t rows) {
   const float scale = 1.f / (1.f - rate);
   for (int64_t j = 0; j < rows; j += kAttentionWords, group++) {
-    uint32_t words[kAttentionWords][kQueries];
-    for (int i = 0; i < kQueries; i++) {
-      const Philox4 w = attention_words(row + i, group, groups, state, stream);
-      for (int k = 0; k < kAttentionWords; k++) words[k][i] = w.w[k];
-    }
-    const uint32_t* word = &words[0][0];
-    for (int i = 0; i < kAttentionWords * kQueries; i++) {
-      keep[j * kQueries + i] = attention_keep(word[i], rate, scale);
+    for (int64_t i = 0; i < kQueries; i += kRandomLanes) {
+      uint32_t words[kRandomBlock];
+      draw_words(words, attention_draw(row + i, group, groups), groups, state, stream);
+      for (int k = 0; k < kAttentionWords; k++) {
+        for (int l = 0; l < kRandomLanes; l++) {
+          keep[(j + k) * kQueries + i + l] = attention_keep(words[k * kRandomLanes + l], rate, scale);
+        }
+      }
     }
   }
 }

@@ -1,6 +1,8 @@
-// See random_block.h. On AVX-512 sixteen counters go through Philox side by side: the compiler's own way with products
-// of 32 bits takes twice as long.
+// See random_block.h. Counters go through Philox side by side, as many as a register holds: the compiler's own way with
+// products of 32 bits takes two to four times as long.
 #include "cpu/random_block.h"
+
+#include <cstring>
 
 #if defined(__x86_64__)
 #pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics
@@ -11,67 +13,102 @@
 namespace gradstep::cpu {
 namespace {
 
-GRADSTEP_VECTORISED void plain_words(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream) {
+GRADSTEP_VECTORISED void plain_words(uint32_t* words, uint64_t draw, uint64_t stride, const int32_t* state,
+                                     uint32_t stream) {
   for (int l = 0; l < kRandomLanes; l++) {
-    const Philox4 w = random_words(static_cast<uint64_t>(block) * kRandomLanes + l, state, stream);
+    const Philox4 w = random_words(draw + l * stride, state, stream);
     for (int j = 0; j < kRandomWords; j++) words[j * kRandomLanes + l] = w.w[j];
   }
 }
 
 #if defined(__x86_64__)
 
-#define GRADSTEP_AVX512 __attribute__((target("avx512f")))
+typedef uint32_t Sixteen __attribute__((vector_size(64)));
+typedef uint32_t Eight __attribute__((vector_size(32)));
 
-// The product's halves, lane by lane; it is made of even and odd lanes apart.
-GRADSTEP_AVX512 inline __attribute__((always_inline)) void multiply(__m512i a, __m512i factor, __m512i* high,
-                                                                    __m512i* low) {
+template <typename Words>
+struct Halves {
+  Words high, low;
+};
+
+// The products' halves, lane by lane; they are made of even and odd lanes apart.
+__attribute__((target("avx512f"))) inline Halves<Sixteen> multiply(Sixteen words, uint32_t factor) {
   constexpr __mmask16 kOdd = 0xaaaa, kEven = 0x5555;
-  const __m512i even = _mm512_mul_epu32(a, factor);
-  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), factor);
-  *high = _mm512_mask_shuffle_epi32(odd, kEven, even, _MM_PERM_CDAB);
-  *low = _mm512_mask_shuffle_epi32(even, kOdd, odd, _MM_PERM_CDAB);
+  const __m512i a = (__m512i)words, f = _mm512_set1_epi32(static_cast<int32_t>(factor));
+  const __m512i even = _mm512_mul_epu32(a, f), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), f);
+  return {(Sixteen)_mm512_mask_shuffle_epi32(odd, kEven, even, _MM_PERM_CDAB),
+          (Sixteen)_mm512_mask_shuffle_epi32(even, kOdd, odd, _MM_PERM_CDAB)};
 }
 
-GRADSTEP_AVX512 void vector_words(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream) {
-  constexpr int kXor = 0x96;  // of three operands
-  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const uint64_t draw = static_cast<uint64_t>(block) * kRandomLanes;  // no carry within a block
-  __m512i c0 = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(draw)), lanes);
-  __m512i c1 = _mm512_set1_epi32(static_cast<int32_t>(draw >> 32));
-  __m512i c2 = _mm512_set1_epi32(state[kStateStep]), c3 = _mm512_setzero_si512();
-  __m512i k0 = _mm512_set1_epi32(state[kStateSeedLow] ^ static_cast<int32_t>(stream));
-  __m512i k1 = _mm512_set1_epi32(state[kStateSeedHigh]);
-  const __m512i m0 = _mm512_set1_epi64(kPhiloxFactor0), m1 = _mm512_set1_epi64(kPhiloxFactor1);
-  const __m512i w0 = _mm512_set1_epi32(static_cast<int32_t>(kPhiloxKey0));
-  const __m512i w1 = _mm512_set1_epi32(static_cast<int32_t>(kPhiloxKey1));
-  for (int round = 0; round < kPhiloxRounds; round++) {
-    __m512i high0, low0, high1, low1;
-    multiply(c0, m0, &high0, &low0);
-    multiply(c2, m1, &high1, &low1);
-    c0 = _mm512_ternarylogic_epi32(high1, c1, k0, kXor);
-    c2 = _mm512_ternarylogic_epi32(high0, c3, k1, kXor);
-    c1 = low1;
-    c3 = low0;
-    k0 = _mm512_add_epi32(k0, w0);
-    k1 = _mm512_add_epi32(k1, w1);
-  }
-  _mm512_storeu_si512(words, c0);
-  _mm512_storeu_si512(words + kRandomLanes, c1);
-  _mm512_storeu_si512(words + 2 * kRandomLanes, c2);
-  _mm512_storeu_si512(words + 3 * kRandomLanes, c3);
+__attribute__((target("avx2"))) inline Halves<Eight> multiply(Eight words, uint32_t factor) {
+  constexpr int kOdd = 0xaa, kSwap = 0xb1;
+  const __m256i a = (__m256i)words, f = _mm256_set1_epi32(static_cast<int32_t>(factor));
+  const __m256i even = _mm256_mul_epu32(a, f), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), f);
+  return {(Eight)_mm256_blend_epi32(_mm256_shuffle_epi32(even, kSwap), odd, kOdd),
+          (Eight)_mm256_blend_epi32(even, _mm256_shuffle_epi32(odd, kSwap), kOdd)};
 }
+
+// For functions of the right instruction set into which all of this is inlined. Draws have the same upper half.
+template <typename Words>
+inline void vector_words(uint32_t* words, uint64_t draw, uint64_t stride, const int32_t* state, uint32_t stream) {
+  constexpr int kWidth = sizeof(Words) / sizeof(uint32_t), kGroups = kRandomLanes / kWidth;
+  const Words zero = {};
+  Words lanes, c[kGroups][kRandomWords];
+  for (int l = 0; l < kWidth; l++) lanes[l] = l;
+#pragma GCC unroll 2
+  for (int g = 0; g < kGroups; g++) {
+    c[g][0] = (lanes + g * kWidth) * static_cast<uint32_t>(stride) + static_cast<uint32_t>(draw);
+    c[g][1] = zero + static_cast<uint32_t>(draw >> 32);
+    c[g][2] = zero + static_cast<uint32_t>(state[kStateStep]);
+    c[g][3] = zero;
+  }
+  uint32_t k0 = static_cast<uint32_t>(state[kStateSeedLow]) ^ stream;
+  uint32_t k1 = static_cast<uint32_t>(state[kStateSeedHigh]);
+  for (int round = 0; round < kPhiloxRounds; round++) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; g++) {
+      const Halves<Words> first = multiply(c[g][0], kPhiloxFactor0), second = multiply(c[g][2], kPhiloxFactor1);
+      c[g][0] = second.high ^ c[g][1] ^ k0;
+      c[g][2] = first.high ^ c[g][3] ^ k1;
+      c[g][1] = second.low;
+      c[g][3] = first.low;
+    }
+    k0 += kPhiloxKey0;
+    k1 += kPhiloxKey1;
+  }
+#pragma GCC unroll 2
+  for (int g = 0; g < kGroups; g++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kRandomWords; j++) {
+      std::memcpy(words + j * kRandomLanes + g * kWidth, &c[g][j], sizeof(Words));
+    }
+  }
+}
+
+__attribute__((target("avx512f"), flatten)) void in_sixteens(uint32_t* words, uint64_t draw, uint64_t stride,
+                                                             const int32_t* state, uint32_t stream) {
+  vector_words<Sixteen>(words, draw, stride, state, stream);
+}
+
+__attribute__((target("avx2"), flatten)) void in_eights(uint32_t* words, uint64_t draw, uint64_t stride,
+                                                        const int32_t* state, uint32_t stream) {
+  vector_words<Eight>(words, draw, stride, state, stream);
+}
+
+auto quickest() { return has_avx512() ? in_sixteens : __builtin_cpu_supports("avx2") ? in_eights : plain_words; }
 
 #else
 
-void vector_words(uint32_t*, int64_t, const int32_t*, uint32_t) {}
+auto quickest() { return plain_words; }
 
 #endif
 
 }  // namespace
 
-void word_block(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream) {
-  static const auto make = has_avx512() ? vector_words : plain_words;
-  make(words, block, state, stream);
+void draw_words(uint32_t* words, uint64_t draw, uint64_t stride, const int32_t* state, uint32_t stream) {
+  static const auto make = quickest();
+  const bool carries = (draw + (kRandomLanes - 1) * stride) >> 32 != draw >> 32;
+  (carries ? plain_words : make)(words, draw, stride, state, stream);
 }
 
 }  // namespace gradstep::cpu

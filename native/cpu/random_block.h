@@ -8,7 +8,12 @@
 
 namespace gradstep::cpu {
 
-void word_block(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream);
+// Word j of draws draw, draw + stride … to words[16 j], words[16 j + 1] …, of sixteen draws.
+void draw_words(uint32_t* words, uint64_t draw, uint64_t stride, const int32_t* state, uint32_t stream);
+
+inline void word_block(uint32_t* words, int64_t block, const int32_t* state, uint32_t stream) {
+  draw_words(words, static_cast<uint64_t>(block) * kRandomLanes, 1, state, stream);
+}
 
 GRADSTEP_INLINE void uniform_block(float* u, int64_t block, const int32_t* state, uint32_t stream) {
   uint32_t words[kRandomBlock];

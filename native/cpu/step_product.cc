@@ -10,41 +10,42 @@
 namespace gradstep::cpu {
 namespace {
 
-constexpr int64_t kStretch = 128;  // depth of a panel that stays in the first-level cache
+constexpr int64_t kStretch = 128;     // depth of a panel that stays in the first-level cache
+constexpr int64_t kOneStretch = 256;  // of one vector of it
 
-// All rows in turn, at most kRows at a time and as many each time as possible.
-template <int kVectors, int kRows>
-GRADSTEP_INLINE void tiles(const float* panel, int vectors, const float* rows, int64_t stride, int64_t count,
+// All rows in turn, at most kRows at a time and as many each time as possible. `panel_row`: floats from one step of the
+// depth to the next.
+template <int kVectors, int kRows, typename Vector>
+GRADSTEP_INLINE void tiles(const float* panel, int64_t panel_row, const float* rows, int64_t stride, int64_t count,
                            int64_t depth, float* z, int64_t z_vector, bool add) {
   int64_t blocks = (count + kRows - 1) / kRows;
   for (int64_t r = 0; r < count; blocks--) {
     const int64_t n = (count - r + blocks - 1) / blocks;
-    const ProductOperands o{rows + r * stride, stride, panel,    vectors * kLanes,
-                            z + r * kLanes,    kLanes, z_vector, depth};
+    const ProductOperands o{rows + r * stride, stride, panel, panel_row, z + r * kLanes, kLanes, z_vector, depth};
     switch (n) {
       case 1:
-        tile_product<1, kVectors, false>(o, add);
+        tile_product<1, kVectors, false, Vector>(o, add);
         break;
       case 2:
-        tile_product<2, kVectors, false>(o, add);
+        tile_product<2, kVectors, false, Vector>(o, add);
         break;
       case 3:
-        tile_product<3, kVectors, false>(o, add);
+        tile_product<3, kVectors, false, Vector>(o, add);
         break;
       case 4:
-        tile_product<4, kVectors, false>(o, add);
+        tile_product<4, kVectors, false, Vector>(o, add);
         break;
       case 5:
-        tile_product<5, kVectors, false>(o, add);
+        tile_product<5, kVectors, false, Vector>(o, add);
         break;
       case 6:
-        tile_product<6, kVectors, false>(o, add);
+        tile_product<6, kVectors, false, Vector>(o, add);
         break;
       case 7:
-        if constexpr (kRows >= 7) tile_product<7, kVectors, false>(o, add);
+        if constexpr (kRows >= 7) tile_product<7, kVectors, false, Vector>(o, add);
         break;
       default:
-        if constexpr (kRows >= 8) tile_product<8, kVectors, false>(o, add);
+        if constexpr (kRows >= 8) tile_product<8, kVectors, false, Vector>(o, add);
         break;
     }
     r += n;
@@ -67,34 +68,49 @@ GRADSTEP_VECTORISED void with_32_registers(const Product& p) {
     const float* rows = p.rows + k;
     switch (p.vectors) {
       case 2:
-        tiles<2, 8>(panel, 2, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
+        tiles<2, 8, Lanes>(panel, 2 * kLanes, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
         break;
       case 3:
-        tiles<3, 8>(panel, 3, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
+        tiles<3, 8, Lanes>(panel, 3 * kLanes, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
         break;
       default:
-        tiles<4, 6>(panel, 4, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
+        tiles<4, 6, Lanes>(panel, 4 * kLanes, rows, p.depth, p.count, depth, p.z, p.z_vector, k > 0);
         break;
     }
   }
 }
 
-// Results of one vector at a time, which takes two registers of AVX2.
+// Results of one vector at a time, in 12 of 16 registers (AVX2). Each vector's columns lie apart from the others'.
 GRADSTEP_VECTORISED void with_16_registers(const Product& p) {
-  for (int64_t k = 0; k < p.depth; k += kStretch) {
-    const int64_t depth = std::min(kStretch, p.depth - k);
-    for (int v = 0; v < p.vectors; v++) {
-      const float* panel = p.panel + (k * p.vectors + v) * kLanes;
-      tiles<1, 6>(panel, p.vectors, p.rows + k, p.depth, p.count, depth, p.z + v * p.z_vector, p.z_vector, k > 0);
+  for (int v = 0; v < p.vectors; v++) {
+    const float* panel = p.panel + v * p.depth * kLanes;
+    for (int64_t k = 0; k < p.depth; k += kOneStretch) {
+      tiles<2, 6, EightLanes>(panel + k * kLanes, kLanes, p.rows + k, p.depth, p.count,
+                              std::min(kOneStretch, p.depth - k), p.z + v * p.z_vector, kLanes / 2, k > 0);
     }
   }
 }
 
-// to[k][vectors * 16] = block[k][16], the vector's place in each row.
-GRADSTEP_VECTORISED void interleave(float* to, const float* block, int64_t depth, int vectors) {
+// to[k][row] = block[k][16], a vector's place in each row.
+GRADSTEP_VECTORISED void interleave(float* to, int64_t row, const float* block, int64_t depth) {
   for (int64_t k = 0; k < depth; k++) {
-    for (int l = 0; l < kLanes; l++) to[k * vectors * kLanes + l] = block[k * kLanes + l];
+    for (int l = 0; l < kLanes; l++) to[k * row + l] = block[k * kLanes + l];
   }
+}
+
+bool wide() {
+  static const bool wide = has_avx512();
+  return wide;
+}
+
+// Floats of a packed panel from one step of the depth, and from one vector, to the next: vectors lie side by side where
+// their sums stay in registers together.
+struct PanelStrides {
+  int64_t depth, vector;
+};
+
+PanelStrides strides_of(int vectors, int64_t depth) {
+  return wide() ? PanelStrides{vectors * kLanes, kLanes} : PanelStrides{kLanes, depth * kLanes};
 }
 
 GRADSTEP_VECTORISED void store_floats(float* to, const float* values) {
@@ -144,13 +160,14 @@ void StepProduct::gather(float* block, const float* u, int64_t panel, int vector
 void StepProduct::pack_rows(float* to, const float* u, int64_t begin, int64_t end) const {
   const bool side_by_side = gates_ > 1;
   const int64_t row = static_cast<int64_t>(all_) * units_, panel_floats = depth_ * vectors_ * kLanes;
+  const PanelStrides strides = strides_of(vectors_, depth_);
   for (int64_t k = 0; k < depth_; k++) {
     for (int v = 0; v < vectors_; v++) {
       const float* from = u + k * row + (first_ + (side_by_side ? v : 0)) * units_;
       for (int64_t panel = begin; panel < end; panel++) {
         const int64_t unit = (side_by_side ? panel : panel * vectors_ + v) * kLanes;
         const int64_t lanes = k < units_ ? std::clamp<int64_t>(units_ - unit, 0, kLanes) : 0;
-        float* place = to + panel * panel_floats + (k * vectors_ + v) * kLanes;
+        float* place = to + panel * panel_floats + k * strides.depth + v * strides.vector;
         if (lanes == kLanes) {
           memcpy(place, from + unit, kLanes * sizeof(float));
         } else {
@@ -194,14 +211,14 @@ void StepProduct::pack(void* to, const float* u, int64_t begin, int64_t end, flo
         continue;
       }
       if (kind_ == OperandKind::kRounded) round_to_bfloat16(block, block, depth_ * kLanes);
-      interleave(reinterpret_cast<float*>(place) + v * kLanes, block, depth_, vectors_);
+      const PanelStrides strides = strides_of(vectors_, depth_);
+      interleave(reinterpret_cast<float*>(place) + v * strides.vector, strides.depth, block, depth_);
     }
   }
 }
 
 void StepProduct::multiply(const void* packed, const void* operand, int64_t rows, int64_t panel, float* z,
                            int64_t z_vector) const {
-  static const bool wide = has_avx512();
   const char* place = static_cast<const char*>(packed) + panel * panel_bytes();
   if (kind_ == OperandKind::kTiles) {
     multiply_tiles(place, operand, padded_rows(rows), depth_, vectors_, z, z_vector);
@@ -209,7 +226,7 @@ void StepProduct::multiply(const void* packed, const void* operand, int64_t rows
   }
   const Product product{
       reinterpret_cast<const float*>(place), static_cast<const float*>(operand), rows, depth_, z_vector, z, vectors_};
-  if (wide) {
+  if (wide()) {
     with_32_registers(product);
   } else {
     with_16_registers(product);

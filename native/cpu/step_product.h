@@ -1,6 +1,7 @@
 // The products that a recurrence repeats at every step: some rows times one matrix, which is packed once and then read
-// many times. Columns come in panels of `vectors` times 16 lanes; a product with one panel stays in registers over a
-// stretch of the depth that fits the first-level cache, for all rows in turn.
+// many times. Columns come in panels of `vectors` times 16 lanes; a product with one panel, or with one vector of it
+// where there are 16 registers only, stays in registers over a stretch of the depth that fits the first-level cache,
+// for all rows in turn.
 //
 //   gates       rows [H] times u [H, all · H]; a panel holds 16 units of `gates` gates side by side (of one gate: 64
 //   units) transposed  rows [gates · H] times the transpose: a panel holds 64 units

@@ -1,13 +1,15 @@
 // matmul on oneDNN: plain row-major operands, transposes as strides, bias and relu as epilogues, accumulation as a sum
 // post-op. One primitive call a step, and a pass behind it where there is a mask or y is stored in bfloat16
-// (cpu/masked_rows.h). In bfloat16 the product is our own on the tile units (cpu/tile_product.h); elsewhere the
-// operands are rounded or widened into the workspace first (cpu/operand.h).
+// (cpu/masked_rows.h). In bfloat16 the product is our own on the tile units (cpu/tile_product.h), and so it is on AVX2
+// where that is quicker (cpu/packed_product.h); elsewhere the operands are rounded or widened into the workspace first
+// (cpu/operand.h).
 #include "generated/args/matmul.h"
 
 #include <algorithm>
 
 #include "cpu/masked_rows.h"
 #include "cpu/operand.h"
+#include "cpu/packed_product.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
 #include "cpu/tile_product.h"
@@ -45,6 +47,42 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
     return [=, threads = prepare.threads()] { multiply_in_tiles(product, workspace, threads); };
   }
 
+  const int threads = m * n * k < kShared ? 1 : prepare.threads(), all = prepare.threads();
+  // A y in bfloat16 is rounded from a product in the workspace. What else the product works with is free by the time
+  // that its result is masked.
+  const bool narrow = args.y.dtype == DType::kBfloat16;
+  const size_t product_bytes = narrow ? (args.y.size() * sizeof(float) + 63) / 64 * 64 : 0;
+  MaskedRows masked{prepare.at<void>(args.y), prepare.at<void>(args.mask), prepare.at(args.sums), m, n, args.y.dtype,
+                    args.mask.dtype};
+  // What a y in bfloat16 is added to.
+  const ProductOperand before(prepare.at(args.y), args.accumulate_y ? args.y.size() : 0, OperandKind::kRounded,
+                              args.y.dtype);
+  const auto place_product = [&](size_t operand_bytes) {
+    void* const workspace = prepare.workspace(product_bytes + std::max(operand_bytes, masked.bytes(all)));
+    masked.product = static_cast<float*>(workspace);
+    return static_cast<char*>(workspace);
+  };
+
+  const PackedProduct packed{m,
+                             n,
+                             k,
+                             ta,
+                             args.accumulate_y != 0,
+                             args.activation == MatmulArgs::kActivationRelu,
+                             kind == OperandKind::kRounded,
+                             stored(prepare, args.a),
+                             stored(prepare, args.b),
+                             prepare.at(args.bias)};
+  if (!tb && packs(packed)) {
+    char* const place_y = place_product(packed_product_bytes(threads));
+    float* const product = narrow ? masked.product : prepare.at(args.y);
+    return [=] {
+      if (narrow) before.round_to(place_y, threads);
+      multiply_packed(packed, product, place_y + product_bytes, threads);
+      if (masked.mask || narrow) masked.run(place_y + product_bytes, all);
+    };
+  }
+
   const memory::desc a({m, k}, f32, ta ? memory::dims{1, m} : memory::dims{k, 1});
   const memory::desc b({k, n}, f32, tb ? memory::dims{1, k} : memory::dims{n, 1});
   const memory::desc y({m, n}, f32, memory::dims{n, 1});
@@ -56,25 +94,16 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   if (args.activation == MatmulArgs::kActivationRelu) append_relu(ops);
   attr.set_post_ops(ops);
 
-  const int threads = m * n * k < kShared ? 1 : prepare.threads();
   const ThreadBound bound(threads);
   const Dnnl& d = prepare.dnnl();
   const auto desc = make_primitive("matrix product", [&] { return matmul_desc(d, a, b, bias, y, attr); });
   const memory::desc scratchpad = desc.scratchpad_desc();
   const ProductOperand left(prepare.at(args.a), args.a.size(), kind, args.a.dtype);
   const ProductOperand right(prepare.at(args.b), args.b.size(), kind, args.b.dtype);
-  // A y in bfloat16 is rounded from a product in the workspace. What else the product works with is free by the time
-  // that its result is masked.
-  const bool narrow = args.y.dtype == DType::kBfloat16;
-  const size_t product_bytes = narrow ? (args.y.size() * sizeof(float) + 63) / 64 * 64 : 0;
   const size_t operand_bytes = left.bytes() + right.bytes() + scratchpad.get_size();
-  MaskedRows masked{prepare.at<void>(args.y), prepare.at<void>(args.mask), prepare.at(args.sums), m, n, args.y.dtype,
-                    args.mask.dtype};
-  char* const place_y =
-      static_cast<char*>(prepare.workspace(product_bytes + std::max(operand_bytes, masked.bytes(prepare.threads()))));
+  char* const place_y = place_product(operand_bytes);
   char *const place_a = place_y + product_bytes, *const place_b = place_a + left.bytes();
   char* const rest = place_b + right.bytes();
-  masked.product = reinterpret_cast<float*>(place_y);
   void* const product = narrow ? place_y : prepare.at<void>(args.y);
 
   Primitive primitive(dnnl::matmul(desc), d.stream);
@@ -89,10 +118,7 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
       primitive.run();
     };
   }
-  // What a y in bfloat16 is added to.
-  const ProductOperand before(prepare.at(args.y), args.accumulate_y ? args.y.size() : 0, OperandKind::kRounded,
-                              args.y.dtype);
-  return [=, all = prepare.threads()] {
+  return [=] {
     {
       const ThreadBound bound(threads);
       left.round_to(place_a, threads);

@@ -102,6 +102,32 @@ export const cases: OpCase[] = [
   ...transposes.flatMap(([ta, tb]) => [simple(5, 7, 3, ta, tb), simple(1, 9, 1, ta, tb), simple(33, 65, 17, ta, tb)]),
   simple(1, 1, 1, false, false),
   simple(130, 257, 67, false, true),
+  simple(130, 260, 140, false, true),
+  // The CPU packs both operands where one has rows of 2 KiB: several blocks of rows and of the depth, tails of both and of columns.
+  // Operands that are rounded or stored in bfloat16: test/native/packed_product_test.cc.
+  simple(512, 260, 131, true, false),
+  masked(512, 130, 128, { bias: true, ta: true, tb: false }),
+  {
+    name: 'bias and relu, operands packed',
+    inputs: { a: { shape: [131, 515] }, b: { shape: [515, 512] }, bias: { shape: [512] } },
+    build: ({ a, b, bias }) => ({ y: elementwise('relu', matmul(a!, b!, false, false, bias)) }),
+    reference: ({ a, b, bias }) => ({
+      y: product(a!, b!, 131, 515, 512, false, false).map((v, i) => Math.max(0, v + bias![i % 512]!)),
+    }),
+    gradients: [],
+    terms: 515,
+  },
+  {
+    name: 'sum of two products, operands packed',
+    inputs: { a: { shape: [130, 512] }, b: { shape: [130, 133] }, c: { shape: [259, 512] }, d: { shape: [259, 133] } },
+    build: ({ a, b, c, d }) => ({ y: elementwise('add', matmul(a!, b!, true), matmul(c!, d!, true)) }),
+    reference: ({ a, b, c, d }) => {
+      const other = product(c!, d!, 512, 259, 133, true, false);
+      return { y: product(a!, b!, 512, 130, 133, true, false).map((v, i) => v + other[i]!) };
+    },
+    gradients: [],
+    terms: 389,
+  },
   {
     name: 'bias and relu',
     inputs: { a: { shape: [6, 5] }, b: { shape: [5, 11] }, bias: { shape: [11] } },
