@@ -72,12 +72,9 @@ describe('cuDNN', () => {
     });
   });
 
-  it('computes nothing by a part of the library that is missing or broken', async () => {
-    for (const status of [1008, 4000]) {
-      const refuses = `cudnnGetConvolutionBackwardDataAlgorithm_v7 ${status}`;
-      const { kept } = await choose(cudnnLibrary('fake'), { refuses });
-      expect(kept).to.deep.equal(['conv own', 'conv_dw own']);
-    }
+  it('computes nothing by a part of the library that is missing', async () => {
+    const refuses = 'cudnnGetConvolutionBackwardDataAlgorithm_v7 1008';
+    expect((await choose(cudnnLibrary('fake'), { refuses })).kept).to.deep.equal(['conv own', 'conv_dw own']);
   });
 
   it('computes nothing in a deterministic session', async () => {
