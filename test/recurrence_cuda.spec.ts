@@ -30,7 +30,8 @@ function setWaysBack(): void {
 
 /** Whether the kernel takes a case, as far as that does not depend on the device. */
 function isTaken({ name, inputs }: OpCase): boolean {
-  return inputs.u!.shape[0]! % 4 === 0 && inputs.xw!.shape[1]! > 1 && !name.startsWith('reset before');
+  const steps = (inputs.xw ?? inputs.dy)!.shape[1]!;
+  return inputs.u!.shape[0]! % 4 === 0 && steps > 1 && !name.startsWith('reset before');
 }
 
 function compareInOneKernel(backend: TestBackend, open: () => NativeSession, wanted: (test: OpCase) => boolean): void {
@@ -40,7 +41,7 @@ function compareInOneKernel(backend: TestBackend, open: () => NativeSession, wan
   beforeEach(() => (process.env.GRADSTEP_CUDA_WAYS = 'persistent'));
   after(() => session.dispose());
 
-  for (const op of ['lstm', 'gru', 'simpleRnn']) {
+  for (const op of ['lstm', 'gru', 'simpleRnn', 'recurrenceNarrow']) {
     describe(op, () => {
       for (const test of ALL_CASES[op]!.filter((c) => isTaken(c) && wanted(c)))
         it(test.name, () => compareCase(session, backend.kind, test));
@@ -66,7 +67,7 @@ for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
         process.env.GRADSTEP_EMULATION_CAPABILITY = '7.5';
         return openSession(backend);
       },
-      ({ name }) => /in (bfloat16|tf32)/.test(name),
+      ({ name, narrow }) => narrow !== undefined || /in (bfloat16|tf32)/.test(name),
     );
   });
 }

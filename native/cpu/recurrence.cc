@@ -75,7 +75,7 @@ GRADSTEP_VECTORISED void write_rows(const Copy& c) {
 
 // In bfloat16. Units are gathered before they are rounded, as many at once as may be.
 void round_rows(const Copy& c) {
-  constexpr int64_t kBlocks = 32;
+  constexpr int64_t kBlocks = 16;
   alignas(64) float gathered[kBlocks * kLanes];
   for (int64_t r = c.row.begin; r < c.row.end; r++) {
     for (int g = 0; g < c.local.gates; g++) {
