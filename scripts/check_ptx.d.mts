@@ -8,6 +8,12 @@ export interface PtxFunction {
   operands: Set<string>;
   /** Lines that name local memory. */
   local: number;
+  /** Loads by the read-only cache. */
+  readOnly: number;
+  /** Bytes of a kernel's parameters. */
+  parameters?: number;
+  /** The most that a kernel's block may have; 0: open. */
+  threads?: number;
 }
 export function functionsOf(ptx: string): PtxFunction[];
 export function complaints(functions: PtxFunction[], multiplies?: Record<string, string>): string[];

@@ -1,6 +1,7 @@
 /**
- * Fails when a CUDA kernel does not multiply on tensor cores as it is meant to, or where it is not meant to, and when one
- * keeps arrays in local memory: reads the PTX that nvcc made while the plugin was built (native/cuda/compile.cmake keeps it).
+ * Fails when a CUDA kernel does not multiply on tensor cores as it is meant to, or where it is not meant to, when one keeps
+ * arrays in local memory, and when one might not be launched or not see what was written: reads the PTX that nvcc made while the
+ * plugin was built (native/cuda/compile.cmake keeps it).
  *
  *   node scripts/check_ptx.mjs [folder]      the folder with the PTX; build/native/cuda/ptx without it
  */
@@ -13,6 +14,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** The first architecture whose tensor cores multiply bfloat16 and TF32. Kernels for those before only end the program. */
 const FIRST = 80;
+
+/** What every driver passes to a kernel; later ones pass more. */
+const MOST_PARAMETERS = 4096;
 
 /** Kernels by words of their names, once for each type that their operands are rounded to. */
 function rounded(kernels) {
@@ -35,13 +39,31 @@ const MULTIPLIES = Object.fromEntries([
   ...rounded(['persistent_kernel']),
 ]);
 
-/** Every function of a PTX file: its mangled name, types of the operands it multiplies on tensor cores, uses of local memory. */
+/** Where a parameter that is declared by a line ends, if it begins at a place or, as it is aligned, behind it. */
+function parameterEnd(line, place) {
+  const [, align, bits, count = 1] = /^\s+\.param (?:\.align (\d+) )?\.[a-z]+(\d+) \w+(?:\[(\d+)\])?,?$/.exec(line) ?? [];
+  if (!bits) return place;
+  const bytes = Number(bits) / 8;
+  const unit = Number(align ?? bytes);
+  return Math.ceil(place / unit) * unit + bytes * Number(count);
+}
+
+/**
+ * Every function of a PTX file: its mangled name, types of the operands it multiplies on tensor cores, uses of local memory, loads
+ * by the read-only cache; of kernels the bytes of their parameters, and how many threads a block has at most, 0 where that is open.
+ */
 export function functionsOf(ptx) {
   const [, architecture] = /^\.target (sm_\d+)/m.exec(ptx) ?? [];
   const functions = [];
   for (const line of ptx.split('\n')) {
-    const [, name] = /^(?:\.visible |\.weak )*\.(?:entry|func)\s+(?:\(.*\)\s*)?(\w+)/.exec(line) ?? [];
-    if (name) functions.push({ name, architecture, operands: new Set(), local: 0 });
+    const [, kind, name] = /^(?:\.visible |\.weak )*\.(entry|func)\s+(?:\(.*\)\s*)?(\w+)/.exec(line) ?? [];
+    if (name) functions.push({ name, architecture, operands: new Set(), local: 0, readOnly: 0 });
+    if (kind === 'entry') Object.assign(functions.at(-1), { parameters: 0, threads: 0 });
+    const last = functions.at(-1);
+    if (last?.parameters !== undefined) last.parameters = parameterEnd(line, last.parameters);
+    const [, sizes] = /^\.(?:maxntid|reqntid) ([\d, ]+)/.exec(line) ?? [];
+    if (sizes) last.threads = sizes.split(',').reduce((product, size) => product * Number(size), 1);
+    if (/\bld\.global\.nc\b/.test(line)) last.readOnly++;
     const [, a, b] = /\bmma\.sync\.\S+\.(\w+)\.(\w+)\.\w+\s/.exec(line) ?? [];
     if (a) functions.at(-1).operands.add(a === b ? a : `${a} and ${b}`);
     if (/\.local\b/.test(line)) functions.at(-1).local++;
@@ -59,11 +81,27 @@ export function complaints(functions, multiplies = MULTIPLIES) {
     const [made, meant] = [types(operands), types(expected.map((words) => multiplies[words]))];
     return made === meant ? [] : [`${name} (${architecture}): multiplies ${made} on tensor cores, expected ${meant}`];
   });
+  const kernels = functions.filter(({ parameters }) => parameters !== undefined);
+  const say = (list, what) => list.map((kernel) => `${kernel.name} (${kernel.architecture}): ${what(kernel)}`);
   const local = functions.filter(({ name, architecture, local: uses }) => uses > 0 && !isAllowed(name, architecture));
   return [
     ...absent.map((words) => `there is no kernel by the name of ${words}`),
     ...wrong,
-    ...local.map(({ name, architecture }) => `${name} (${architecture}): uses local memory`),
+    ...say(local, () => 'uses local memory'),
+    // ptxas may give it more registers than a multiprocessor has for its threads.
+    ...say(
+      kernels.filter(({ threads }) => threads === 0),
+      () => 'says by no __launch_bounds__ how many threads it is for',
+    ),
+    ...say(
+      kernels.filter(({ parameters }) => parameters > MOST_PARAMETERS),
+      ({ parameters }) => `takes ${parameters} bytes of parameters`,
+    ),
+    // Memory is used again within a step, and results take the place of operands.
+    ...say(
+      functions.filter(({ readOnly }) => readOnly > 0),
+      () => 'reads by a cache that does not see what is written meanwhile (ld.global.nc)',
+    ),
   ];
 }
 

@@ -5,6 +5,8 @@
  * first stage installs the rest; without oneDNN, and with an addon that loads, it builds the CUDA plugin alone.
  *
  *   npm run gpu:check                                   all of it; CUDA_VISIBLE_DEVICES chooses among several GPUs
+ *   npm run gpu:check -- --quick                        what a few minutes tell, for a GPU that is lent: two cases of each op, golden
+ *                                                       models, memcheck and two workloads, each for at most as long as --limit says
  *   npm run gpu:check -- --stages ops,golden            some stages
  *   npm run gpu:check -- --stages bench --only mlp      some workloads of the bench: all of them beside their peers take hours
  *   npm run gpu:check -- --stages memcheck --all        compute-sanitizer over all op cases instead of the first two of each
@@ -16,7 +18,7 @@ import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { convolutionsOf, cudnnVersion, gpuOf, markdownOf, QUERY, reportName, sanitizerFindings } from './gpu_report.mjs';
-import { execute, mochaOf, runStages, runTests, stageTable, succeed, tailOf, testsOf } from './stages.mjs';
+import { execute, limited, mochaOf, runStages, runTests, stageTable, succeed, tailOf, testsOf } from './stages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Where everything runs: CUDA's first GPU. */
@@ -28,17 +30,29 @@ export const STAGES = ['build', 'ops', 'golden', ...SANITIZERS, 'bench'];
 /** What compute-sanitizer exits with where it found something: no test does. */
 const FOUND = '86';
 
-/** Cases of each op that compute-sanitizer watches without --all. */
+/** Cases of each op that compute-sanitizer watches without --all, and that are run with --quick. */
 const CASES = '2';
 
 const OPTIONS = {
-  stages: { type: 'string', default: STAGES.join(',') },
+  stages: { type: 'string' },
   grep: { type: 'string' }, // op cases and golden models whose names match
   all: { type: 'boolean', default: false },
   only: { type: 'string' }, // workloads of the bench
-  peers: { type: 'string', default: 'pytorch,jax' },
-  seconds: { type: 'string', default: '2' }, // for each measurement of the bench
+  peers: { type: 'string' },
+  seconds: { type: 'string' }, // for each measurement of the bench
+  limit: { type: 'string' }, // seconds after which a stage begins no further test
+  quick: { type: 'boolean', default: false },
   out: { type: 'string', default: 'bench/results' },
+};
+
+/** What options are where they are not given. */
+const USUALLY = { stages: STAGES.join(','), peers: 'pytorch,jax', seconds: '2' };
+const QUICKLY = {
+  stages: 'build,ops,golden,memcheck,bench',
+  peers: '',
+  seconds: '0.5',
+  only: 'mlp,cnn_mnist',
+  limit: '100',
 };
 
 /** The stages asked for, in their order. Throws where one is not known. */
@@ -79,17 +93,28 @@ function sanitizer() {
 }
 
 /**
- * Where cuBLAS lies, for LD_LIBRARY_PATH, where the dynamic linker does not find it: in the toolkit, or among the wheels that
+ * Where a library lies, for LD_LIBRARY_PATH, where the dynamic linker does not find it: in the toolkit, or among the wheels that
  * PyTorch comes with.
  */
-function cublasFolder() {
-  const isThere = (folder) => existsSync(folder) && readdirSync(folder).some((name) => /^libcublasLt\.so\.1[23]$/.test(name));
+function folderOf(library, wheels) {
+  const isThere = (folder) => existsSync(folder) && readdirSync(folder).some((name) => library.test(name));
   const linked = (process.env.LD_LIBRARY_PATH ?? '').split(delimiter).filter((folder) => folder !== '');
-  if (linked.some(isThere) || /libcublasLt\.so\.1[23]\b/.test(said('ldconfig', ['-p']))) return undefined;
+  const known = said('ldconfig', ['-p']).split('\n');
+  if (linked.some(isThere) || known.some((line) => library.test(line.trim().split(' ')[0]))) return undefined;
   const toolkit = process.env.CUDA_HOME || '/usr/local/cuda';
-  const wheels = said(python(), ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).trim();
-  const nvidia = wheels === '' ? [] : ['cu13', 'cublas'].map((name) => join(wheels, 'nvidia', name));
+  const packages = said(python(), ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).trim();
+  const nvidia = packages === '' ? [] : wheels.map((name) => join(packages, 'nvidia', name));
   return [toolkit, ...nvidia].flatMap((root) => [join(root, 'lib64'), join(root, 'lib')]).find(isThere);
+}
+
+function addLibraries() {
+  const folders = [folderOf(/^libcublasLt\.so\.1[23]$/, ['cu13', 'cublas']), folderOf(/^libcudnn\.so\.9$/, ['cudnn'])];
+  const all = [...folders, process.env.LD_LIBRARY_PATH].filter((path) => path);
+  if (all.length > 0) process.env.LD_LIBRARY_PATH = all.join(delimiter);
+}
+
+function leftOut(skipped, limit) {
+  return limit && skipped > 0 ? `, ${skipped} left out after ${limit} s` : '';
 }
 
 /**
@@ -97,17 +122,17 @@ function cublasFolder() {
  * is told otherwise. What calls return is not its affair: the plugin looks at all of them, and CUDA's own libraries make some
  * in order to see whether they fail.
  */
-async function sanitize(tool, log, { grep, all }, env) {
+async function sanitize(tool, log, { grep, all, limit }, env) {
   const watched = [sanitizer(), '--tool', tool, '--error-exitcode', FOUND, '--print-limit', '20', '--launch-timeout', '300'];
   watched.push('--report-api-errors', 'no');
   const few = all ? {} : { GRADSTEP_TEST_CASES: CASES };
   const command = [...watched, ...mochaOf(['test/op_table.spec.ts'], grep)];
-  const { failure, output } = await execute(command, { log, env: { ...env, ...few } });
-  const { passed, failed } = testsOf(output);
+  const { failure, output } = await execute(command, { log, ...limited(limit, { ...env, ...few }) });
+  const { passed, failed, skipped } = testsOf(output);
   const { errors, first } = sanitizerFindings(output);
   if (errors > 0) throw new Error(`${errors} errors or hazards, op cases: ${passed + failed}\n${first.join('\n')}`);
   if (failure) throw new Error(`${failure}, ${passed} passed, ${failed} failed\n${tailOf(output)}`);
-  return { found: `nothing in ${passed} op cases`, passed };
+  return { found: `nothing in ${passed} op cases${leftOut(skipped, limit)}`, passed };
 }
 
 /** Python with the peers. */
@@ -122,7 +147,7 @@ function installedOf(peers) {
   return [peers.filter(isHere), peers.filter((peer) => !isHere(peer))];
 }
 
-async function bench(log, { peers, seconds, only }) {
+async function bench(log, { peers, seconds, only, limit }) {
   const [here, missing] = installedOf(peers.split(',').filter((peer) => peer !== ''));
   const [json, cache] = [`${log}.json`, `${log}.choices`];
   for (const path of [json, cache]) rmSync(path, { force: true, recursive: true });
@@ -132,6 +157,7 @@ async function bench(log, { peers, seconds, only }) {
   const { failure, output } = await execute([process.execPath, '--import', 'tsx', 'bench/run.ts', ...options], {
     log,
     env: { GRADSTEP_CACHE: cache },
+    seconds: limit && 2 * limit + 30,
   });
   const choices = join(cache, 'cuda_algorithms.txt');
   const convolutions = convolutionsOf(existsSync(choices) ? readFileSync(choices, 'utf8') : '');
@@ -153,9 +179,13 @@ async function bench(log, { peers, seconds, only }) {
 function stageNamed(name, options, gpu) {
   // Algorithms that are chosen while tests run, some of them under compute-sanitizer, are not the user's.
   const env = { GRADSTEP_TEST_DEVICES: DEVICE, GRADSTEP_CACHE: join(root, 'build/gpu_check/cache') };
-  const tests = async (specs, log) => {
-    const { passed } = await runTests(specs, { log, env, grep: options.grep });
-    return { found: `${passed} passed`, passed };
+  const tests = async (specs, log, more = {}) => {
+    const { passed, skipped } = await runTests(specs, {
+      log,
+      grep: options.grep,
+      ...limited(options.limit, { ...env, ...more }),
+    });
+    return { found: `${passed} passed${leftOut(skipped, options.limit)}`, passed };
   };
   switch (name) {
     case 'build':
@@ -171,10 +201,10 @@ function stageNamed(name, options, gpu) {
     case 'ops':
       return (log) => {
         const ways = ['recurrence_cuda', 'dense_cuda', 'conv_ways', 'conv_cudnn'].map((name) => `test/${name}.spec.ts`);
-        return tests(['test/op_table.spec.ts', ...ways], log);
+        return tests(['test/op_table.spec.ts', ...ways], log, options.quick ? { GRADSTEP_TEST_CASES: CASES } : {});
       };
-    case 'golden':
-      return (log) => tests(['test/golden.spec.ts'], log);
+    case 'golden': // in those ways that are measured to be the fastest
+      return (log) => tests(['test/golden.spec.ts'], log, { GRADSTEP_CUDA_WAYS: '' });
     case 'bench':
       return (log) => bench(log, options);
     default:
@@ -193,14 +223,17 @@ function addonLoads() {
 }
 
 async function main() {
-  const { values: options } = parseArgs({ options: OPTIONS });
+  const { values } = parseArgs({ options: OPTIONS });
+  const options = { ...(values.quick ? QUICKLY : USUALLY), ...values };
+  if (options.limit !== undefined && !(options.limit > 0)) {
+    throw new Error(`Expected a number > 0 for --limit but received ${options.limit}`);
+  }
   const names = stagesOf(options.stages);
   const gpu = firstGpu();
   if (!gpu) throw new Error('No NVIDIA GPU was found (nvidia-smi lists none), and this check is about one.');
   // CUDA's own order of GPUs is by speed; nvidia-smi's is by the bus.
   process.env.CUDA_DEVICE_ORDER = 'PCI_BUS_ID';
-  const cublas = cublasFolder();
-  if (cublas) process.env.LD_LIBRARY_PATH = [cublas, process.env.LD_LIBRARY_PATH].filter((path) => path).join(delimiter);
+  addLibraries();
   const date = new Date();
   const cuda = /CUDA Version *: *([\d.]+)/.exec(said('nvidia-smi', []))?.[1] ?? 'unknown';
   const cudnn = cudnnVersion(said('python3', ['-c', ASK_CUDNN]));

@@ -15,7 +15,11 @@ export interface Stage {
   name: string;
   run(log: string): string | Partial<StageResult> | Promise<string | Partial<StageResult>>;
 }
-export function testsOf(output: string): { passed: number; failed: number };
+export function testsOf(output: string): { passed: number; failed: number; skipped: number };
+export function execute(
+  command: readonly string[],
+  options: { log: string; env?: Record<string, string>; seconds?: number },
+): Promise<{ failure: string; output: string }>;
 export function runStages(
   title: string,
   stages: readonly Stage[],

@@ -17,13 +17,27 @@ export function tailOf(output, lines = TAIL) {
   return output.trimEnd().split('\n').slice(-lines).join('\n');
 }
 
-/** Runs a program in the tree, with its output in the file `log`; resolves to what it said and how it ended. */
-export async function execute([command, ...args], { log, env = {} }) {
+/**
+ * Runs a program in the tree, with its output in the file `log`; resolves to what it said and how it ended. After `seconds`, where
+ * they are given, it and what it has started are ended.
+ */
+export async function execute([command, ...args], { log, env = {}, seconds }) {
   const file = openSync(log, 'w');
   const ended = await new Promise((resolve) => {
-    spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', file, file] })
+    let late = '';
+    // Detached: a group of its own, of which all can be ended.
+    const options = { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', file, file], detached: Boolean(seconds) };
+    const child = spawn(command, args, options)
       .once('error', (error) => resolve(error.message))
-      .once('close', (code, signal) => resolve(signal ? `ended by ${signal}` : code === 0 ? '' : `exit status ${code}`));
+      .once('close', (code, signal) => {
+        clearTimeout(timer);
+        resolve(late || (signal ? `ended by ${signal}` : code === 0 ? '' : `exit status ${code}`));
+      });
+    const timer = setTimeout(() => {
+      late = `ended after ${seconds} s`;
+      process.kill(-child.pid, 'SIGKILL');
+    }, seconds * 1000);
+    if (!seconds) clearTimeout(timer);
   });
   closeSync(file);
   return { failure: ended, output: readFileSync(log, 'utf8') };
@@ -36,16 +50,25 @@ export async function succeed(command, options) {
   return output;
 }
 
-/** How many tests passed and failed, from what mocha printed. */
+/** How many tests passed, failed and were left out, from what mocha printed, also where it was ended before it was done. */
 export function testsOf(output) {
-  const count = (word) => Number(new RegExp(`^ *(\\d+) ${word}\\b`, 'm').exec(output)?.[1] ?? 0);
-  return { passed: count('passing'), failed: count('failing') };
+  const count = (word, sofar) => {
+    const total = new RegExp(`^ *(\\d+) ${word}\\b`, 'm').exec(output)?.[1];
+    return total ? Number(total) : /^ *\d+ passing\b/m.test(output) ? 0 : [...output.matchAll(sofar)].length;
+  };
+  return { passed: count('passing', /^ *✔ /gm), failed: count('failing', /^ *\d+\) /gm), skipped: count('pending', /^ *- /gm) };
 }
 
 /** mocha's command line for some specs. It runs in one process, so that a tool can watch that process. */
 export function mochaOf(specs, grep) {
   const mocha = ['--import', 'tsx', 'node_modules/mocha/bin/mocha.js', '--no-config', '--timeout', '300000', '--fail-zero'];
-  return [process.execPath, ...mocha, ...(grep ? ['--grep', grep] : []), ...specs];
+  const helpers = ['first_ways', 'time_limit'].flatMap((name) => ['--require', `./test/helpers/${name}.ts`]);
+  return [process.execPath, ...mocha, ...helpers, ...(grep ? ['--grep', grep] : []), ...specs];
+}
+
+/** What specs are run with so that those tests that would begin after `limit` seconds are skipped, and one that hangs is ended. */
+export function limited(limit, env = {}) {
+  return limit ? { env: { ...env, GRADSTEP_TEST_SECONDS: String(limit) }, seconds: 2 * limit + 30 } : { env };
 }
 
 /** Runs specs; throws where a test fails or none is run. */

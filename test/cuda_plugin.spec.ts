@@ -153,9 +153,13 @@ describe('the PTX of the kernels', () => {
   const multiplying = (type: string): string =>
     `\tmma.sync.aligned.m16n8k16.row.col.f32.${type}.${type}.f32 {%f5, %f6}, {%r1, %r2}, {%r3}, {%f5, %f6};`;
   const kernel = (name: string, ...body: string[]): string =>
-    [`.visible .entry ${name}(`, `\t.param .u64 ${name}_param_0`, ')', '{', '\t.reg .f32 %f<9>;', ...body, '\tret;', '}'].join(
-      '\n',
+    bounded(name, ['.u64'], '.maxntid 256, 1, 1\n.minnctapersm 2', ...body);
+  const bounded = (name: string, parameters: string[], bounds: string, ...body: string[]): string => {
+    const declared = parameters.map((type, i) =>
+      type.replace(/^([^[]*)(.*)$/, `\t.param $1 ${name}_param_${i}$2${i + 1 < parameters.length ? ',' : ''}`),
     );
+    return [`.visible .entry ${name}(`, ...declared, ')', bounds, '{', '\t.reg .f32 %f<9>;', ...body, '\tret;', '}'].join('\n');
+  };
   const file = (target: number, ...kernels: string[]): string =>
     ['.version 9.0', `.target sm_${target}`, '.address_size 64', ...kernels].join('\n');
   /** What is said of kernels by the list { 'product Half': 'bf16' }. */
@@ -164,9 +168,10 @@ describe('the PTX of the kernels', () => {
 
   it('is understood', () => {
     const text = file(86, kernel('_Z4bothv', multiplying('bf16'), multiplying('bf16'), multiplying('tf32')), kernel('_Z5otherv'));
+    const entry = { architecture: 'sm_86', operands: new Set<string>(), local: 0, readOnly: 0, parameters: 8, threads: 256 };
     expect(ptx.functionsOf(text)).to.deep.equal([
-      { name: '_Z4bothv', architecture: 'sm_86', operands: new Set(['bf16', 'tf32']), local: 0 },
-      { name: '_Z5otherv', architecture: 'sm_86', operands: new Set(), local: 0 },
+      { ...entry, name: '_Z4bothv', operands: new Set(['bf16', 'tf32']) },
+      { ...entry, name: '_Z5otherv' },
     ]);
     const called = file(80, `.func  (.param .b32 func_retval0) _Z6calledf(\n)\n{\n${multiplying('tf32')}\n}`);
     expect(ptx.functionsOf(called).map(({ name, operands }) => [name, ...operands])).to.deep.equal([['_Z6calledf', 'tf32']]);
@@ -193,6 +198,29 @@ describe('the PTX of the kernels', () => {
   it('tells which kernel keeps something in local memory', () => {
     const local = kernel('_Z3sumv', '\t.local .align 4 .b8 \t__local_depot0[64];', '\tst.local.f32 [%rd1], %f1;');
     expect(ptx.complaints(ptx.functionsOf(file(75, local)), {})).to.deep.equal(['_Z3sumv (sm_75): uses local memory']);
+  });
+
+  it('tells which kernel leaves open how many threads it is for', () => {
+    const open = file(75, bounded('_Z3sumv', ['.u64'], ''), bounded('_Z4sum2v', ['.u64'], '.maxntid 32'));
+    expect(ptx.complaints(ptx.functionsOf(open), {})).to.deep.equal([
+      '_Z3sumv (sm_75): says by no __launch_bounds__ how many threads it is for',
+    ]);
+  });
+
+  it('tells which kernel takes more parameters than every driver passes', () => {
+    const of = (...types: string[]) => ptx.functionsOf(file(75, bounded('_Z3sumv', types, '.maxntid 32')));
+    expect(of('.u8', '.align 8 .b8[24]', '.f32', '.u64').map(({ parameters }) => parameters)).to.deep.equal([48]);
+    expect(ptx.complaints(of('.align 4 .b8[4092]', '.u32'), {})).to.deep.equal([]);
+    expect(ptx.complaints(of('.align 4 .b8[4092]', '.u64'), {})).to.deep.equal([
+      '_Z3sumv (sm_75): takes 4104 bytes of parameters',
+    ]);
+  });
+
+  it('tells which kernel reads by the cache that does not see what is written', () => {
+    const load = kernel('_Z3sumv', '\tld.global.nc.f32 \t%f1, [%rd1];');
+    expect(ptx.complaints(ptx.functionsOf(file(75, load)), {})).to.deep.equal([
+      '_Z3sumv (sm_75): reads by a cache that does not see what is written meanwhile (ld.global.nc)',
+    ]);
   });
 
   it('is looked for where the plugin was built', () => {

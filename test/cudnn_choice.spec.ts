@@ -72,6 +72,14 @@ describe('cuDNN', () => {
     });
   });
 
+  it('computes nothing by a part of the library that is missing or broken', async () => {
+    for (const status of [1008, 4000]) {
+      const refuses = `cudnnGetConvolutionBackwardDataAlgorithm_v7 ${status}`;
+      const { kept } = await choose(cudnnLibrary('fake'), { refuses });
+      expect(kept).to.deep.equal(['conv own', 'conv_dw own']);
+    }
+  });
+
   it('computes nothing in a deterministic session', async () => {
     expect(await choose(cudnnLibrary('fake'), { deterministic: true })).to.deep.equal({ kept: [], calls: [] });
   });

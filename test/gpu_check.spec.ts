@@ -19,7 +19,7 @@ import {
   sanitizerFindings,
   type Report,
 } from '../scripts/gpu_report.mjs';
-import { runStages, stageTable, testsOf } from '../scripts/stages.mjs';
+import { execute, runStages, stageTable, testsOf } from '../scripts/stages.mjs';
 import { FAKE_PLUGIN } from './helpers/native_session.js';
 import { expectClose } from './helpers/op_compare.js';
 
@@ -113,8 +113,11 @@ describe('gpu:check: what it reads and writes', () => {
     expect(testsOf('\n  ✔ 7 passing lanes\n\n  124 passing (3s)\n  1 pending\n  2 failing\n')).to.deep.equal({
       passed: 124,
       failed: 2,
+      skipped: 1,
     });
-    expect(testsOf('Segmentation fault')).to.deep.equal({ passed: 0, failed: 0 });
+    expect(testsOf('\n  ✔ one\n    ✔ two\n  1) three\n  - four\n'), 'so far').to.deep.equal({ passed: 2, failed: 1, skipped: 1 });
+    expect(testsOf('  ✔ 7 passing lanes\n    1) x\n  1 passing (3s)\n')).to.deep.equal({ passed: 1, failed: 0, skipped: 0 });
+    expect(testsOf('Segmentation fault')).to.deep.equal({ passed: 0, failed: 0, skipped: 0 });
   });
 
   it('stages in their order, and none that is not known', () => {
@@ -141,6 +144,24 @@ describe('gpu:check: what it reads and writes', () => {
 });
 
 describe('stages', () => {
+  it('a program that takes too long is ended, and what it has started', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-stages-'));
+    try {
+      const log = join(folder, 'slow.log');
+      const ended = await execute(['sh', '-c', 'echo begun; sleep 60 & echo $!; wait'], { log, seconds: 0.5 });
+      expect(ended.failure).to.equal('ended after 0.5 s');
+      const [begun, child] = ended.output.split('\n');
+      expect(begun).to.equal('begun');
+      const isThere = (): boolean =>
+        existsSync(`/proc/${child}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${child}/status`, 'utf8'));
+      for (let left = 100; left > 0 && isThere(); left--) await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(isThere()).to.equal(false);
+      expect((await execute(['sh', '-c', 'echo done'], { log, seconds: 60 })).failure).to.equal('');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('one that fails is recorded, and the rest go on', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gradstep-stages-'));
     const logs: string[] = [];
@@ -242,6 +263,16 @@ describe('gpu:check with stand-ins for NVIDIA’s tools', () => {
     expect(text).to.contain('Every stage passed.');
     expect(report!.gpu.driver).to.equal('580.65.06');
     expect(report!.cuda).to.equal('13.0');
+  });
+
+  it('takes minutes with --quick: a few cases of each op, and none that would begin too late', () => {
+    tool('nvidia-smi', NVIDIA_SMI);
+    const quick = ['--quick', '--stages', 'ops', ...few];
+    expect(check(quick, EMULATED).report!.stages[0]!.found).to.equal('2 passed');
+    expect(check([...quick, '--limit', '0.01'], EMULATED).report!.stages[0]!.found).to.match(
+      /^0 passed, \d+ left out after 0.01 s$/,
+    );
+    expect(check(['--limit', 'soon']).said).to.equal('gpu:check: Expected a number > 0 for --limit but received soon\n');
   });
 
   it('leaves it to cuBLAS what operands are rounded to, and notices what is wrong all the same', () => {

@@ -129,4 +129,46 @@ describe('what bfloat16 stores', () => {
     for (const [at, { buffer, dtype }] of operands(program))
       if (buffer.region === 'persistent') expect(dtype, at).to.not.equal('bfloat16');
   });
+
+  /** Places of float32 in scratch memory that have as many elements, in a step of training. */
+  const wideIn = (model: gs.Model, elements: number, backend: 'cpu' | 'cuda'): string[] => {
+    model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', precision: 'bfloat16', device: 'cpu' });
+    return operands(programOf(model, { kind: 'train', rows: 16 }, backend).program).flatMap(([at, { buffer, dtype, shape }]) =>
+      buffer.region === 'scratch' && dtype === 'float32' && bytesOf('float32', shape) >= 4 * elements ? [at] : [],
+    );
+  };
+
+  for (const backend of ['cpu', 'cuda'] as const) {
+    it(`in a transformer's block on ${backend}: heads, residual sums and their gradients, but statistics`, () => {
+      const x = gs.input({ shape: [12, 16] });
+      const embedded = gs.layers.dense({ units: 16 }).apply(x) as gs.SymbolicTensor;
+      const normed = gs.layers.layerNormalization().apply(embedded) as gs.SymbolicTensor;
+      const attended = gs.layers.multiHeadAttention({ numHeads: 2, keyDim: 8, dropout: 0.1 }).apply(normed) as gs.SymbolicTensor;
+      const sum = gs.layers.add().apply([embedded, attended]) as gs.SymbolicTensor;
+      const wide = gs.layers.dense({ units: 32, activation: 'gelu' }).apply(gs.layers.layerNormalization().apply(sum));
+      const y = gs.layers.add().apply([sum, gs.layers.dense({ units: 16 }).apply(wide)]);
+      const outputs = gs.layers.dense({ units: 4, activation: 'softmax' }).apply(gs.layers.flatten().apply(y));
+      const model = gs.model({ inputs: x, outputs });
+      expect(wideIn(model, 16 * 12 * 16, backend)).to.deep.equal([]);
+      const [attention] = named(programOf(model, { kind: 'train', rows: 16 }, backend).program, 'attentionDx');
+      const dtypes = Object.entries({ ...attention!.inputs, ...attention!.outputs }).map(([name, o]) => [name, o.dtype]);
+      const narrow = ['q', 'k', 'v', 'y', 'dy', 'dq', 'dk', 'dv'].map((name) => [name, 'bfloat16']);
+      expect(dtypes).to.have.deep.members([...narrow, ['lse', 'float32'], ['state', 'int32']]);
+    });
+  }
+
+  it('beside noise and images of another size', () => {
+    const model = gs.sequential([
+      gs.layers.conv2d({ filters: 8, kernelSize: 3, activation: 'relu', padding: 'same', inputShape: [8, 8, 3] }),
+      gs.layers.gaussianNoise({ stddev: 0.1 }),
+      gs.layers.maxPooling2d({ poolSize: 2 }),
+      gs.layers.spatialDropout2d({ rate: 0.5 }),
+      gs.layers.upSampling2d({ size: 2, interpolation: 'bilinear' }),
+      gs.layers.conv2d({ filters: 8, kernelSize: 3, strides: 2 }),
+      gs.layers.gaussianDropout({ rate: 0.5 }),
+      gs.layers.flatten(),
+      gs.layers.dense({ units: 4, activation: 'softmax' }),
+    ]);
+    expect(wideIn(model, 16 * 3 * 3 * 8, 'cpu')).to.deep.equal([]);
+  });
 });

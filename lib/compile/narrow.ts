@@ -10,7 +10,19 @@ import type { InputSpec } from '../graph/define_op.js';
 import type { Buffer, Instruction, Operand } from './program.js';
 
 /** Ops between layers: no reason of their own to store what they read in bfloat16. */
-const BETWEEN: readonly string[] = ['map', 'dropout', 'reduceSum', 'concat', 'pad', 'crop', 'cropDx'];
+const BETWEEN: readonly string[] = [
+  'map',
+  'dropout',
+  'noise',
+  'reduceSum',
+  'concat',
+  'pad',
+  'crop',
+  'cropDx',
+  'resize',
+  'resizeDx',
+  'transpose',
+];
 
 export function narrow(instructions: readonly Instruction[]): Instruction[] {
   const kept = new Set<Buffer>();

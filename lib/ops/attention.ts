@@ -13,10 +13,12 @@ import type { Value } from '../graph/graph.js';
 import { formatShape, sameShape } from '../graph/shape.js';
 import { precision } from './precision.js';
 
+const stored = { dtypes: ['float32', 'bfloat16'] } as const;
+
 const inputs = {
-  q: { dtypes: ['float32'] },
-  k: { dtypes: ['float32'] },
-  v: { dtypes: ['float32'] },
+  q: stored,
+  k: stored,
+  v: stored,
   mask: { dtypes: ['float32'], optional: true },
   bias: { dtypes: ['float32'], optional: true },
   state: { dtypes: ['int32'] },
@@ -59,7 +61,7 @@ function checkShapes({ q, k, v, mask, bias }: Readonly<Record<string, Value>>): 
 export const attentionOp = defineOp({
   name: 'attention',
   inputs,
-  outputs: { y: { dtypes: ['float32'] }, lse: { dtypes: ['float32'] } },
+  outputs: { y: stored, lse: { dtypes: ['float32'] } },
   attrs,
   infer(given): Record<string, TensorType> {
     checkShapes(given);
@@ -84,8 +86,8 @@ export const attentionOp = defineOp({
 
 export const attentionDxOp = defineOp({
   name: 'attentionDx',
-  inputs: { ...inputs, y: { dtypes: ['float32'] }, lse: { dtypes: ['float32'] }, dy: { dtypes: ['float32'] } },
-  outputs: { dq: { dtypes: ['float32'] }, dk: { dtypes: ['float32'] }, dv: { dtypes: ['float32'] } },
+  inputs: { ...inputs, y: stored, lse: { dtypes: ['float32'] }, dy: stored },
+  outputs: { dq: stored, dk: stored, dv: stored },
   attrs,
   infer: ({ q, k, v }) => ({
     dq: { dtype: 'float32', shape: q!.shape },

@@ -16,8 +16,8 @@ import { reshape } from './reshape.js';
 
 export const batchMatmulOp = defineOp({
   name: 'batchMatmul',
-  inputs: { a: { dtypes: ['float32'] }, b: { dtypes: ['float32'] } },
-  outputs: { y: { dtypes: ['float32'], accumulate: true } },
+  inputs: { a: { dtypes: ['float32', 'bfloat16'] }, b: { dtypes: ['float32', 'bfloat16'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'], accumulate: true } },
   attrs: {
     transposeA: { type: 'enum', values: ['no', 'yes'], default: 'no' },
     transposeB: { type: 'enum', values: ['no', 'yes'], default: 'no' },

@@ -7,8 +7,8 @@ import type { Value } from '../graph/graph.js';
 
 export const noiseOp = defineOp({
   name: 'noise',
-  inputs: { x: { dtypes: ['float32'] }, state: { dtypes: ['int32'] } },
-  outputs: { y: { dtypes: ['float32'], inPlace: ['x'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] }, state: { dtypes: ['int32'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'], inPlace: ['x'] } },
   attrs: { kind: { type: 'enum', values: ['add', 'multiply'] }, stddev: { type: 'f32' }, stream: { type: 'u32' } },
   infer: ({ x }) => ({ y: { dtype: 'float32', shape: x!.shape } }),
   backward({ node, grads }) {

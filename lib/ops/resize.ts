@@ -15,8 +15,8 @@ const interpolation = { type: 'enum', values: ['nearest', 'bilinear'] } as const
 
 export const resizeOp = defineOp({
   name: 'resize',
-  inputs: { x: { dtypes: ['float32'] } },
-  outputs: { y: { dtypes: ['float32'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { height: { type: 'i32' }, width: { type: 'i32' }, interpolation },
   infer({ x }, { height, width }) {
     if (x!.shape.length !== 4)
@@ -34,8 +34,8 @@ export const resizeOp = defineOp({
 
 export const resizeDxOp = defineOp({
   name: 'resizeDx',
-  inputs: { dy: { dtypes: ['float32'] } },
-  outputs: { dx: { dtypes: ['float32'] } },
+  inputs: { dy: { dtypes: ['float32', 'bfloat16'] } },
+  outputs: { dx: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { interpolation, shape: { type: 'dims' } },
   infer: (_inputs, { shape }) => ({ dx: { dtype: 'float32', shape: shape as number[] } }),
 });

@@ -11,8 +11,8 @@ import { reshape } from './reshape.js';
 
 export const transposeOp = defineOp({
   name: 'transpose',
-  inputs: { x: { dtypes: ['float32', 'int32'] } },
-  outputs: { y: { dtypes: ['float32', 'int32'] } },
+  inputs: { x: { dtypes: ['float32', 'bfloat16', 'int32'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16', 'int32'] } },
   attrs: { order: { type: 'dims' } },
   infer: ({ x }, { order }) => ({ y: { dtype: x!.dtype, shape: (order as number[]).map((axis) => x!.shape[axis - 1]!) } }),
   backward({ node, grads }) {

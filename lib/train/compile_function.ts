@@ -13,6 +13,7 @@ import { gradients } from '../ops/autodiff.js';
 import { advance } from '../ops/gather.js';
 import { constant, elementwise } from '../ops/map.js';
 import { movingAverage } from '../ops/moving_average.js';
+import { PRECISIONS, type Precision } from '../ops/precision.js';
 import { boolean, checkOptions, integer, oneOf, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
 import { randomSeed, seedWords } from '../random.js';
 import { deviceOption, type DeviceName } from './compile_options.js';
@@ -38,6 +39,8 @@ export interface CompileFunctionOptions<I extends Record<string, InputSpec>> {
   device?: DeviceName;
   /** Threads on the processor. Default 0: as many as the process may use. */
   threads?: number;
+  /** Arithmetic of products and what is stored between them, as in `model.compile`; results and variables are float32. Default `float32`. */
+  precision?: Precision;
   /** Fixes random numbers, and first weights of models that it calls and that no seed was given to; integer >= 0, random by default. */
   seed?: number;
   /** As in `model.compile`. Default false. */
@@ -61,6 +64,15 @@ export interface CompiledFunction<I extends Record<string, InputSpec>, R> {
   /** Gives its memory back; variables keep their numbers. */
   dispose(): Promise<void>;
   [Symbol.dispose](): void;
+}
+
+/** What a function is compiled for, checked. */
+interface Setting {
+  readonly device: DeviceName;
+  readonly threads: number;
+  readonly precision: Precision;
+  readonly seed: number | undefined;
+  readonly deterministic: boolean;
 }
 
 interface Prepared {
@@ -153,10 +165,11 @@ export function compile<const I extends Record<string, InputSpec>, R extends Des
     inputs: inputSpecs,
     device: optional(deviceOption, 'auto' as const),
     threads: optional(integer(0, 1024), 0),
+    precision: optional(oneOf(PRECISIONS), 'float32' as const),
     seed: optional(integer(0), undefined),
     deterministic: optional(boolean, false),
   } satisfies SchemaOf<CompileFunctionOptions<I>>;
-  const { inputs, device, threads, seed, deterministic } = checkOptions('gs.compile', options, schema);
+  const { inputs, ...setting } = checkOptions('gs.compile', options, schema);
   let preparing: Promise<Prepared> | undefined;
   let disposed = false;
 
@@ -164,7 +177,7 @@ export function compile<const I extends Record<string, InputSpec>, R extends Des
     if (disposed) throw new GradstepError('ERR_DISPOSED', 'The function has been disposed: its memory is gone');
     const { steps } = checkOptions('step options', run, { steps: optional(integer(1, 0x7fffffff), 1) });
     const data = readInputs(inputs, given ?? {});
-    const opening = (preparing ??= prepare(describe as never, inputs, device, threads, seed, deterministic));
+    const opening = (preparing ??= prepare(describe as never, inputs, setting));
     opening.catch(() => (preparing = undefined));
     const prepared = await opening;
     return prepared.store.lock.run(() => execute(prepared, data, steps));
@@ -206,10 +219,7 @@ function readInputs(
 async function prepare(
   describe: (inputs: Record<string, Value>) => Described,
   specs: Readonly<Record<string, InputSpec>>,
-  device: string,
-  threads: number,
-  seed: number | undefined,
-  deterministic: boolean,
+  { device, threads, precision, seed, deterministic }: Setting,
 ): Promise<Prepared> {
   const store = await acquireStore(device, threads, deterministic);
   try {
@@ -241,6 +251,7 @@ async function prepare(
       const program = lower(graph, {
         name,
         backend: session.backend,
+        precision,
         offsetOf: (v) => layout.offsetOf(v),
         persistentBytes: () => layout.bytes,
       });

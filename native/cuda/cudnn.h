@@ -13,8 +13,12 @@
 namespace gradstep::cuda {
 
 enum class DnnStatus : int { kSuccess = 0, kNoMemory = 4003, kNoDeviceMemory = 4004 };
-// Bad parameters and what is not supported: the library cannot do it, which is no failure.
-inline bool refuses(DnnStatus status) { return static_cast<int>(status) >= 2000 && static_cast<int>(status) < 4000; }
+// Parts of the library that are missing or do not go together, bad parameters, what is not supported, and what went
+// wrong inside: the library cannot do it, which is no failure. What happens while it runs, from 5000 on, is one.
+inline bool refuses(DnnStatus status) {
+  const int code = static_cast<int>(status);
+  return code >= 1000 && code < 5000 && status != DnnStatus::kNoMemory && status != DnnStatus::kNoDeviceMemory;
+}
 
 enum class DnnType : int { kFloat = 0, kBfloat16 = 9 };
 enum class DnnFormat : int { kChannelsLast = 1 };

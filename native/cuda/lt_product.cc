@@ -117,6 +117,14 @@ std::vector<LtAlgorithm> LtProduct::propose(int most) {
   if (shape_.has_aux() && !shape_.has_bits() && shape_.n % 8 != 0) return {};
   // cublasLt.h: a bias's gradient and those sums are of the result's type, as a bias is.
   if (shape_.has_narrow_result() && shape_.has_floats_beside()) return {};
+  prefer_what_fits();
+  std::vector<LtAlgorithm> proposed = ask(most);
+  if (!proposed.empty() || !may_round()) return proposed;
+  set(CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, CUBLAS_COMPUTE_32F);
+  return ask(most);
+}
+
+void LtProduct::prefer_what_fits() {
   GRADSTEP_LT(MatmulPreferenceCreate, &preference_);
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
     GRADSTEP_LT(MatmulPreferenceSetAttribute, preference_, attribute, &value, sizeof value);
@@ -132,11 +140,19 @@ std::vector<LtAlgorithm> LtProduct::propose(int most) {
                                              shape_.m * shape_.n % whole == 0));
     prefer(attribute, even ? kAlignment : least);
   }
+}
+
+std::vector<LtAlgorithm> LtProduct::ask(int most) const {
   std::vector<cublasLtMatmulHeuristicResult_t> results(static_cast<size_t>(most));
   int found = 0;
   const cublasStatus_t status = CublasLt::get().MatmulAlgoGetHeuristic(handle_, operation_, b_, a_, c_, c_, preference_,
                                                                        most, results.data(), &found);
-  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
+  // Which status says that an epilogue is not there for some type, device or shape, nobody has written down.
+  const bool may_lack = shape_.has_aux() || shape_.sums;
+  const bool lacks = status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_ARCH_MISMATCH ||
+                     (may_lack && status == CUBLAS_STATUS_INVALID_VALUE);
+  if (lacks) return {};
+  check_lt(status, "cublasLtMatmulAlgoGetHeuristic");
   results.resize(static_cast<size_t>(found));
   std::vector<LtAlgorithm> proposed;
   for (const auto& result : results) {
@@ -146,12 +162,22 @@ std::vector<LtAlgorithm> LtProduct::propose(int most) {
 }
 
 std::optional<LtAlgorithm> LtProduct::recall(const cublasLtMatmulAlgo_t& algorithm) const {
-  cublasLtMatmulHeuristicResult_t checked{};
-  const cublasStatus_t status =
-      CublasLt::get().MatmulAlgoCheck(handle_, operation_, b_, a_, c_, c_, &algorithm, &checked);
-  if (status != CUBLAS_STATUS_SUCCESS || checked.workspaceSize > kMaxWorkspace) return std::nullopt;
-  return LtAlgorithm{algorithm, checked.workspaceSize};
+  if (const auto taken = checked(algorithm); taken || !may_round()) return taken;
+  set(CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, CUBLAS_COMPUTE_32F);
+  const auto taken = checked(algorithm);
+  if (!taken) set(CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, compute_type(shape_));
+  return taken;
 }
+
+std::optional<LtAlgorithm> LtProduct::checked(const cublasLtMatmulAlgo_t& algorithm) const {
+  cublasLtMatmulHeuristicResult_t found{};
+  const cublasStatus_t status =
+      CublasLt::get().MatmulAlgoCheck(handle_, operation_, b_, a_, c_, c_, &algorithm, &found);
+  if (status != CUBLAS_STATUS_SUCCESS || found.workspaceSize > kMaxWorkspace) return std::nullopt;
+  return LtAlgorithm{algorithm, found.workspaceSize};
+}
+
+bool LtProduct::may_round() const { return compute_type(shape_) != CUBLAS_COMPUTE_32F; }
 
 void LtProduct::release() {
   const CublasLt& lt = CublasLt::get();

@@ -42,6 +42,12 @@ class LtProduct {
   }
   void set_pointers(const void* bias, const void* aux) const;
   void describe();
+  void prefer_what_fits();
+  std::vector<LtAlgorithm> ask(int most) const;
+  std::optional<LtAlgorithm> checked(const cublasLtMatmulAlgo_t& algorithm) const;
+  // Whether operands in float32 may be rounded. A device that has no units for that may have no algorithm either, and
+  // is asked for one that does not.
+  bool may_round() const;
   void release();
 
   cublasLtHandle_t handle_;

@@ -1,5 +1,6 @@
 // attention on CUDA (attention.cuh): in float32 on FMA units, or with rounded operands on tensor cores where the device
-// has them for it. The kernels of those are in attention_bfloat16.cu and attention_tf32.cu.
+// has them for it. The kernels of those are in attention_bfloat16.cu and attention_tf32.cu; what is stored in bfloat16
+// and multiplied without tensor cores has those in attention_stored.cu.
 #include "generated/args/attention.h"
 #include "ops/attention_dx.cuh"
 #include "ops/attention_forward.cuh"
@@ -11,14 +12,13 @@ using namespace attend;
 
 // A warp a query and head.
 template <int kWidth>
-__global__ void __launch_bounds__(kTileThreads)
-    delta_kernel(Heads h, const float* y, const float* dy, float* delta, int64_t rows) {
+__global__ void __launch_bounds__(kTileThreads) delta_kernel(Heads h, Stored y, Stored dy, float* delta, int64_t rows) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * (kTileThreads / kWarp) + threadIdx.x / kWarp;
   if (at >= rows) return;
   float sum = 0.f;
   for (int32_t c = threadIdx.x % kWarp * kWidth; c < h.width; c += kWarp * kWidth) {
-    const Pack<float, kWidth> value = load_pack<kWidth>(y + at * h.width + c);
-    const Pack<float, kWidth> slope = load_pack<kWidth>(dy + at * h.width + c);
+    const Pack<float, kWidth> value = load_wide<kWidth>(y + (at * h.width + c));
+    const Pack<float, kWidth> slope = load_wide<kWidth>(dy + (at * h.width + c));
 #pragma unroll
     for (int k = 0; k < kWidth; k++) sum += value.v[k] * slope.v[k];
   }
@@ -30,9 +30,9 @@ __global__ void __launch_bounds__(kTileThreads)
 template <typename Args>
 Heads heads_of(Prepare& prepare, const Args& args) {
   Heads h{};
-  h.q = prepare.at(args.q);
-  h.k = prepare.at(args.k);
-  h.v = prepare.at(args.v);
+  h.q = stored(prepare, args.q);
+  h.k = stored(prepare, args.k);
+  h.v = stored(prepare, args.v);
   h.mask = prepare.at(args.mask);
   h.bias = prepare.at(args.bias);
   h.state = prepare.template at<int32_t>(args.state);
@@ -57,12 +57,14 @@ Heads heads_of(Prepare& prepare, const Args& args) {
   return h;
 }
 
-// Calls run(unit) with what multiplies in this precision on this device.
+// Calls run(unit) with what multiplies in this precision on this device; narrow: something is stored in bfloat16, as it
+// may be in that precision.
 template <typename Run>
-auto with_unit(Prepare& prepare, Precision precision, Run run) {
+auto with_unit(Prepare& prepare, Precision precision, bool narrow, Run run) {
   if (prepare.tensor_cores() && precision == Precision::kBfloat16) return run(Bfloat16Unit{});
+  if (narrow) return run(StoredUnit{});
   if (prepare.tensor_cores() && precision == Precision::kTf32) return run(Tf32Unit{});
-  return run(T{});
+  return run(Float32Unit{});
 }
 
 }  // namespace
@@ -70,19 +72,25 @@ auto with_unit(Prepare& prepare, Precision precision, Run run) {
 Step attention(Prepare& prepare, const AttentionArgs& args) {
   const Heads h = heads_of(prepare, args);
   const int64_t pairs = static_cast<int64_t>(args.q.dims[0]) * h.heads;
-  float *y = prepare.at(args.y), *lse = prepare.at(args.lse);
-  return with_unit(prepare, h.precision, [&](auto unit) { return run_attention<decltype(unit)>(h, pairs, y, lse); });
+  const Stored y = stored(prepare, args.y);
+  float* lse = prepare.at(args.lse);
+  const bool narrow = h.q.narrow || h.k.narrow || h.v.narrow || y.narrow;
+  return with_unit(prepare, h.precision, narrow,
+                   [&](auto unit) { return run_attention<decltype(unit)>(h, pairs, y, lse); });
 }
 
 Step attention_dx(Prepare& prepare, const AttentionDxArgs& args) {
   const Heads h = heads_of(prepare, args);
   const int64_t pairs = static_cast<int64_t>(args.q.dims[0]) * h.heads, rows = pairs * h.queries;
-  const float* y = prepare.at(args.y);
-  const Slopes g{prepare.at(args.lse), prepare.at(args.dy), nullptr,
-                 prepare.at(args.dq),  prepare.at(args.dk), prepare.at(args.dv)};
+  const Stored y = stored(prepare, args.y);
+  const Slopes g{prepare.at(args.lse),     nullptr,
+                 stored(prepare, args.dy), stored(prepare, args.dq),
+                 stored(prepare, args.dk), stored(prepare, args.dv)};
+  const bool narrow =
+      h.q.narrow || h.k.narrow || h.v.narrow || g.dy.narrow || g.dq.narrow || g.dk.narrow || g.dv.narrow;
   const Workspace workspace = prepare.workspace(rows * sizeof(float));
   const GradientRun gradient =
-      with_unit(prepare, h.precision, [&](auto unit) { return run_attention_dx<decltype(unit)>(h, pairs, g); });
+      with_unit(prepare, h.precision, narrow, [&](auto unit) { return run_attention_dx<decltype(unit)>(h, pairs, g); });
   const auto make_delta = h.wide ? delta_kernel<4> : delta_kernel<1>;
   return [=](cudaStream_t stream) {
     float* delta = static_cast<float*>(workspace.data());

@@ -1,13 +1,17 @@
 // What the kernels of attention share (attention_forward.cuh, attention_dx.cuh): 64 x 64 scores a block at a time in
 // registers; probabilities go through shared memory to be multiplied again. Unit multiplies: a tile of cuda/tile.cuh on
 // FMA units, or one of cuda/tensor_tile.cuh, whose results change hands in shared memory, so that everything else is
-// the same for both. Results wider than a block's registers are shared among the grid's z.
+// the same for both. Results wider than a block's registers are shared among the grid's z. q, k, v, y and their
+// gradients may be stored in bfloat16, each by itself: units that reach them as Stored ask whenever they read or write;
+// the others read and write float32 only.
 #pragma once
 
+#include <cstring>
 #include <type_traits>
 
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
+#include "cuda/stored.h"
 #include "cuda/tensor_tile.cuh"
 #include "cuda/tile.cuh"
 #include "ops/attention.h"
@@ -23,7 +27,7 @@ constexpr int kRowP = kSide + 4;
 constexpr int kRowThreads = T::kColumns;  // threads that share a row of scores
 
 struct Heads {
-  const float *q, *k, *v;  // [batch, time, heads, depth or width]
+  Stored q, k, v;  // [batch, time, heads, depth or width]
   const float *mask, *bias;
   const int32_t* state;
   int32_t queries, keys, heads, depth, width;
@@ -40,9 +44,10 @@ struct Heads {
 };
 
 // Four neighbours of a row, of which `inside` are there; 0 for the others.
-__device__ inline Pack<float, 4> neighbours(const float* from, int32_t inside, bool wide) {
+template <typename S>
+__device__ inline Pack<S, 4> neighbours(const S* from, int32_t inside, bool wide) {
   if (inside >= 4 && wide) return load_pack<4>(from);
-  Pack<float, 4> four{};
+  Pack<S, 4> four{};
 #pragma unroll
   for (int j = 0; j < 4; j++) {
     if (j < inside) four.v[j] = from[j];
@@ -50,10 +55,59 @@ __device__ inline Pack<float, 4> neighbours(const float* from, int32_t inside, b
   return four;
 }
 
+// The same as they are stored: in bfloat16 their bits are in the first two, so that nothing waits for them here.
+__device__ inline Pack<float, 4> neighbours(const Stored& from, int32_t inside, bool wide) {
+  if (!from.narrow) return neighbours(static_cast<const float*>(from.data), inside, wide);
+  const Pack<Bfloat16, 4> four = neighbours(static_cast<const Bfloat16*>(from.data), inside, wide);
+  Pack<float, 4> held{};
+  memcpy(&held, &four, sizeof four);
+  return held;
+}
+
+// A tile, and how it reaches tensors: float*, or Stored.
+template <typename Tile, typename At_>
+struct UnitOf : Tile {
+  using At = At_;
+  using Tile::put_along_k;
+  using Tile::put_along_rows;
+
+  // Nothing to round any more.
+  template <typename Slice>
+  static __device__ void put_along_k(Slice& to, int row, int k, const Pack<Bfloat16, 4>& four, Precision precision) {
+    if constexpr (std::is_same_v<Tile, T>) {
+      Tile::put_along_k(to, row, k, load_wide<4>(four.v), precision);
+    } else {
+      store_pack(to.at(row, k), four);
+    }
+  }
+  template <typename Slice>
+  static __device__ void put_along_rows(Slice& to, int row, int k, const Pack<Bfloat16, 4>& four, Precision precision) {
+    if constexpr (std::is_same_v<Tile, T>) {
+      Tile::put_along_rows(to, row, k, load_wide<4>(four.v), precision);
+    } else {
+      store_pack(to.at(k, row), four);
+    }
+  }
+
+  static __device__ At reach(const Stored& tensor) {
+    if constexpr (std::is_pointer_v<At>) {
+      return static_cast<At>(tensor.data);
+    } else {
+      return tensor;
+    }
+  }
+};
+
+// Tensor cores: shallow or not unrolled, as the kernels have no registers left for more.
+using Float32Unit = UnitOf<T, float*>;
+using StoredUnit = UnitOf<T, Stored>;
+using Bfloat16Unit = UnitOf<TensorTile<RoundedBfloat16, kSide, kSide, 4, 1>, Stored>;
+using Tf32Unit = UnitOf<TensorTile<Tf32, kSide, kSide, 2, 2, 1>, float*>;
+
 // Rows (of A, or columns of B) of a matrix whose elements are side by side along the rows, or else along the depth.
-template <bool kAlongRows>
+template <bool kAlongRows, typename At>
 struct View {
-  const float* data;
+  At data;
   int32_t stride;  // to the next depth, or else to the next row
   int32_t rows;
   bool wide;
@@ -61,12 +115,12 @@ struct View {
 };
 
 // A thread reads four neighbours at a time of a slice of Unit, 64 rows.
-template <typename Unit, bool kAlongRows>
+template <typename Unit, bool kAlongRows, typename At>
 class ViewLoader {
  public:
   static constexpr bool kAlongK = !kAlongRows;
 
-  __device__ explicit ViewLoader(const View<kAlongRows>& view)
+  __device__ explicit ViewLoader(const View<kAlongRows, At>& view)
       : from_(view.data + (kAlongRows ? static_cast<int64_t>(depth(0)) * view.stride + row(0)
                                       : static_cast<int64_t>(row(0)) * view.stride + depth(0))),
         view_(view) {}
@@ -77,21 +131,25 @@ class ViewLoader {
       const int32_t left = static_cast<int32_t>(k_end - k_begin) - depth(pass), below = view_.rows - row(pass);
       values_[pass] = {};
       if (left <= 0 || below <= 0) continue;
-      const float* from = from_ + static_cast<int64_t>(pass * kAcross) * view_.stride;
+      const At from = from_ + static_cast<int64_t>(pass * kAcross) * view_.stride;
       values_[pass] = neighbours(from, kAlongRows ? below : left, view_.wide);
     }
-    from_ += kAlongRows ? static_cast<int64_t>(Unit::kDepth) * view_.stride : Unit::kDepth;
+    from_ = from_ + (kAlongRows ? static_cast<int64_t>(Unit::kDepth) * view_.stride : Unit::kDepth);
   }
 
   template <typename Slice>
   __device__ void store(Slice& to) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; pass++) {
-      if constexpr (kAlongRows) {
-        Unit::put_along_rows(to, row(pass), depth(pass), values_[pass], view_.precision);
-      } else {
-        Unit::put_along_k(to, row(pass), depth(pass), values_[pass], view_.precision);
+      if constexpr (!std::is_pointer_v<At>) {
+        if (view_.data.narrow) {
+          Pack<Bfloat16, 4> four;
+          memcpy(&four, &values_[pass], sizeof four);
+          put(to, pass, four);
+          continue;
+        }
       }
+      put(to, pass, values_[pass]);
     }
   }
 
@@ -107,8 +165,17 @@ class ViewLoader {
     return kAlongRows ? threadIdx.x % kAlong * 4 : pass * kAcross + threadIdx.x / kAlong;
   }
 
-  const float* from_;  // in the next slice
-  View<kAlongRows> view_;
+  template <typename Slice, typename S>
+  __device__ void put(Slice& to, int pass, const Pack<S, 4>& four) const {
+    if constexpr (kAlongRows) {
+      Unit::put_along_rows(to, row(pass), depth(pass), four, view_.precision);
+    } else {
+      Unit::put_along_k(to, row(pass), depth(pass), four, view_.precision);
+    }
+  }
+
+  At from_;  // in the next slice
+  View<kAlongRows, At> view_;
   Pack<float, 4> values_[kPasses];
 };
 
@@ -119,11 +186,11 @@ constexpr int kProductBytes = 4 * T::kDepth * T::kRowA * static_cast<int>(sizeof
 __device__ inline int exchanged(int row, int column) { return row * kSide + (column ^ row % 8 * 8); }
 
 // c += a·b.
-template <typename Unit, bool kA, bool kB>
-__device__ inline void add_product(unsigned char* memory, const View<kA>& a, const View<kB>& b, int32_t depth,
+template <typename Unit, bool kA, typename AtA, bool kB, typename AtB>
+__device__ inline void add_product(unsigned char* memory, const View<kA, AtA>& a, const View<kB, AtB>& b, int32_t depth,
                                    typename Unit::Results& c) {
-  using A = ViewLoader<Unit, kA>;
-  using B = ViewLoader<Unit, kB>;
+  using A = ViewLoader<Unit, kA, AtA>;
+  using B = ViewLoader<Unit, kB, AtB>;
   using SlicesA = typename Unit::template Slice<kSide, A>[2];
   using SlicesB = typename Unit::template Slice<kSide, B>[2];
   static_assert(sizeof(SlicesA) + sizeof(SlicesB) <= kProductBytes, "room for both");
@@ -134,11 +201,12 @@ __device__ inline void add_product(unsigned char* memory, const View<kA>& a, con
 }
 
 // a·b, as T's threads hold it, whatever unit multiplies.
-template <typename Unit, bool kA, bool kB>
-__device__ inline void product(unsigned char* memory, const View<kA>& a, const View<kB>& b, int32_t depth, Results& c) {
+template <typename Unit, bool kA, typename AtA, bool kB, typename AtB>
+__device__ inline void product(unsigned char* memory, const View<kA, AtA>& a, const View<kB, AtB>& b, int32_t depth,
+                               Results& c) {
   typename Unit::Results own = {};
   add_product<Unit>(memory, a, b, depth, own);
-  if constexpr (std::is_same_v<Unit, T>) {
+  if constexpr (std::is_base_of_v<T, Unit>) {
 #pragma unroll
     for (int i = 0; i < T::kTm; i++) c[i] = own[i];
   } else {
@@ -158,18 +226,21 @@ __device__ inline void product(unsigned char* memory, const View<kA>& a, const V
   }
 }
 
-// `rows` rows of [batch, time, heads, n] from row `at` on, side by side along the depth.
-__device__ inline View<false> rows_of(const Heads& h, const float* x, int32_t pair, int32_t time, int32_t n,
-                                      int32_t at) {
+// Rows of [batch, time, heads, n] from row `at` on, side by side along the depth.
+template <typename Unit>
+__device__ inline View<false, typename Unit::At> rows_of(const Heads& h, const Stored& x, int32_t pair, int32_t time,
+                                                         int32_t n, int32_t at) {
   const int32_t stride = h.heads * n;
-  return {x + h.origin(pair, time, n) + static_cast<int64_t>(at) * stride, stride, time - at, h.wide, h.precision};
+  const typename Unit::At from = Unit::reach(x) + (h.origin(pair, time, n) + static_cast<int64_t>(at) * stride);
+  return {from, stride, time - at, h.wide, h.precision};
 }
 
 // The same rows as the depth of a product: columns `first`… of n.
-__device__ inline View<true> columns_of(const Heads& h, const float* x, int32_t pair, int32_t time, int32_t n,
-                                        int32_t at, int32_t first) {
+template <typename Unit>
+__device__ inline View<true, typename Unit::At> columns_of(const Heads& h, const Stored& x, int32_t pair, int32_t time,
+                                                           int32_t n, int32_t at, int32_t first) {
   const int32_t stride = h.heads * n;
-  const float* from = x + h.origin(pair, time, n) + static_cast<int64_t>(at) * stride + first;
+  const typename Unit::At from = Unit::reach(x) + (h.origin(pair, time, n) + static_cast<int64_t>(at) * stride + first);
   return {from, stride, n - first, h.wide, h.precision};
 }
 
@@ -240,18 +311,38 @@ __device__ inline void multiply_rows(typename Unit::Results& values, const float
   }
 }
 
+// Four neighbours of a row of n from column `at` on, those inside it; all at once where n divides by four.
+__device__ inline void write_quad(const Stored& row, int32_t at, int32_t n, const Pack<float, 4>& values) {
+  if (n % 4 == 0) {
+    if (at < n) store_narrow(row + at, values);
+    return;
+  }
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    if (at + j < n) store_narrow(row + (at + j), Pack<float, 1>{{values.v[j]}});
+  }
+}
+
 // Writes a thread's part of 64 rows of [batch, time, heads, n], columns `first`….
 template <typename Unit>
-__device__ inline void write_rows(const Heads& h, float* x, int32_t pair, int32_t time, int32_t n, int32_t at,
+__device__ inline void write_rows(const Heads& h, const Stored& x, int32_t pair, int32_t time, int32_t n, int32_t at,
                                   int32_t first, const typename Unit::Results& values) {
 #pragma unroll
   for (int i = 0; i < Unit::kRows; i++) {
     const int32_t row = at + Unit::row(i);
-    if (row >= time) continue;
-    float* to = x + h.origin(pair, time, n) + static_cast<int64_t>(row) * h.heads * n;
+    const auto to = Unit::reach(x) + (h.origin(pair, time, n) + static_cast<int64_t>(row) * h.heads * n);
+    if constexpr (std::is_pointer_v<typename Unit::At>) {
+      if (row >= time) continue;
 #pragma unroll
-    for (int j = 0; j < Unit::kRuns; j++) {
-      write_run(to, first + Unit::column(j), n, values[i * Unit::kRuns + j], false);
+      for (int j = 0; j < Unit::kRuns; j++) {
+        write_run(to, first + Unit::column(j), n, values[i * Unit::kRuns + j], false);
+      }
+    } else {
+#pragma unroll
+      for (int j = 0; j < Unit::kQuads; j++) {
+        const Pack<float, 4> quad = Unit::quad(values, i, j);  // by all threads of a warp
+        if (row < time) write_quad(to, first + Unit::quad_column(j), n, quad);
+      }
     }
   }
 }
@@ -266,10 +357,6 @@ struct Blocks {
     grid.z = (columns + 2 * kSide - 1) / (2 * kSide);
   }
 };
-
-// Shallow or not unrolled: the kernels have no registers left for more.
-using Bfloat16Unit = TensorTile<RoundedBfloat16, kSide, kSide, 4, 1>;
-using Tf32Unit = TensorTile<Tf32, kSide, kSide, 2, 2, 1>;
 
 }  // namespace attend
 }  // namespace gradstep::cuda

@@ -11,8 +11,8 @@ namespace gradstep::cuda {
 namespace attend {
 
 struct Slopes {
-  const float *lse, *dy, *delta;  // delta [batch, heads, queries]: dy·y
-  float *dq, *dk, *dv;
+  const float *lse, *delta;  // [batch, heads, queries]; delta: dy·y
+  Stored dy, dq, dk, dv;
 };
 
 // Of a block of queries and keys: ds becomes the gradient of the products q·k, `weights` what v was summed with; a
@@ -21,8 +21,8 @@ template <typename Unit, bool kDrops>
 __device__ inline void gradients(unsigned char* memory, const Heads& h, const Slopes& g, int32_t pair, int32_t query,
                                  int32_t key, float (&weights)[kSide][kRowP], Results& ds) {
   Results p;
-  product<Unit>(memory, rows_of(h, h.q, pair, h.queries, h.depth, query), rows_of(h, h.k, pair, h.keys, h.depth, key),
-                h.depth, p);
+  product<Unit>(memory, rows_of<Unit>(h, h.q, pair, h.queries, h.depth, query),
+                rows_of<Unit>(h, h.k, pair, h.keys, h.depth, key), h.depth, p);
   to_scores(h, pair, query, key, p);
 #pragma unroll
   for (int i = 0; i < T::kTm; i++) {
@@ -32,8 +32,8 @@ __device__ inline void gradients(unsigned char* memory, const Heads& h, const Sl
     for (int j = 0; j < 4; j++) p[i].v[j] = scalar::exp(p[i].v[j] - lse);
     store_pack(&weights[T::row(i)][T::column()], p[i]);
   }
-  product<Unit>(memory, rows_of(h, g.dy, pair, h.queries, h.width, query), rows_of(h, h.v, pair, h.keys, h.width, key),
-                h.width, ds);
+  product<Unit>(memory, rows_of<Unit>(h, g.dy, pair, h.queries, h.width, query),
+                rows_of<Unit>(h, h.v, pair, h.keys, h.width, key), h.width, ds);
 #pragma unroll
   for (int i = 0; i < T::kTm; i++) {
     const int32_t row = query + T::row(i);
@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(kTileThreads, 1) key_gradient_kernel(Heads h, 
     const int32_t pair = blockIdx.x / blocks, key = blockIdx.x % blocks * kSide;
     const int32_t first = blockIdx.z * kSlices * kSide;
     typename Unit::Results dk[kSlices] = {}, dv[kSlices] = {};
-    const View<true> transposed{&shared_p[0][0], kRowP, kSide, true, h.precision};
+    const View<true, float*> transposed{&shared_p[0][0], kRowP, kSide, true, h.precision};
     for (int32_t query = h.causal ? key : 0; query < h.queries; query += kSide) {
       Results ds;
       const int32_t rows = min(kSide, h.queries - query);
@@ -72,13 +72,15 @@ __global__ void __launch_bounds__(kTileThreads, 1) key_gradient_kernel(Heads h, 
 #pragma unroll
       for (int slice = 0; slice < kSlices; slice++) {
         add_product<Unit>(memory, transposed,
-                          columns_of(h, g.dy, pair, h.queries, h.width, query, first + slice * kSide), rows, dv[slice]);
+                          columns_of<Unit>(h, g.dy, pair, h.queries, h.width, query, first + slice * kSide), rows,
+                          dv[slice]);
       }
       share(shared_p, ds);
 #pragma unroll
       for (int slice = 0; slice < kSlices; slice++) {
         add_product<Unit>(memory, transposed,
-                          columns_of(h, h.q, pair, h.queries, h.depth, query, first + slice * kSide), rows, dk[slice]);
+                          columns_of<Unit>(h, h.q, pair, h.queries, h.depth, query, first + slice * kSide), rows,
+                          dk[slice]);
       }
     }
 #pragma unroll
@@ -101,7 +103,7 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 && !kDrops ? 2 : 1)
     const int32_t pair = blockIdx.x / blocks, query = blockIdx.x % blocks * kSide;
     const int32_t first = blockIdx.z * kSlices * kSide;
     const int32_t seen = h.causal ? min(h.keys, query + kSide) : h.keys;
-    const View<false> probabilities{&shared_p[0][0], kRowP, kSide, true, h.precision};
+    const View<false, float*> probabilities{&shared_p[0][0], kRowP, kSide, true, h.precision};
     typename Unit::Results dq[kSlices] = {};
     for (int32_t key = 0; key < seen; key += kSide) {
       Results ds;
@@ -109,7 +111,8 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 && !kDrops ? 2 : 1)
       share(shared_p, ds);
 #pragma unroll
       for (int slice = 0; slice < kSlices; slice++) {
-        add_product<Unit>(memory, probabilities, columns_of(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide),
+        add_product<Unit>(memory, probabilities,
+                          columns_of<Unit>(h, h.k, pair, h.keys, h.depth, key, first + slice * kSide),
                           min(kSide, h.keys - key), dq[slice]);
       }
     }
@@ -147,6 +150,7 @@ GradientRun run_attention_dx(const Heads& h, int64_t pairs, const Slopes& g) {
   };
 }
 
+extern template GradientRun run_attention_dx<StoredUnit>(const Heads&, int64_t, const Slopes&);
 extern template GradientRun run_attention_dx<Bfloat16Unit>(const Heads&, int64_t, const Slopes&);
 extern template GradientRun run_attention_dx<Tf32Unit>(const Heads&, int64_t, const Slopes&);
 

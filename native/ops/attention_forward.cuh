@@ -9,7 +9,7 @@ namespace attend {
 // Grid: x pairs of batch and head, times blocks of queries; z groups of kSlices * 64 columns of y.
 template <typename Unit, int kSlices>
 __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
-    attention_kernel(Heads h, int32_t blocks, float* y, float* lse) {
+    attention_kernel(Heads h, int32_t blocks, Stored y, float* lse) {
   if constexpr (!Unit::kAvailable) {
     trap();
   } else {
@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
     const int32_t pair = blockIdx.x / blocks, query = blockIdx.x % blocks * kSide;
     const int32_t first = blockIdx.z * kSlices * kSide;
     const int32_t seen = h.causal ? min(h.keys, query + kSide) : h.keys;
-    const View<false> probabilities{&shared_p[0][0], kRowP, kSide, true, h.precision};
+    const View<false, float*> probabilities{&shared_p[0][0], kRowP, kSide, true, h.precision};
     typename Unit::Results sums[kSlices] = {};
     float largest[T::kTm], total[T::kTm];
 #pragma unroll
@@ -29,8 +29,8 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
     }
     for (int32_t key = 0; key < seen; key += kSide) {
       Results p;
-      product<Unit>(memory, rows_of(h, h.q, pair, h.queries, h.depth, query),
-                    rows_of(h, h.k, pair, h.keys, h.depth, key), h.depth, p);
+      product<Unit>(memory, rows_of<Unit>(h, h.q, pair, h.queries, h.depth, query),
+                    rows_of<Unit>(h, h.k, pair, h.keys, h.depth, key), h.depth, p);
       to_scores(h, pair, query, key, p);
 #pragma unroll
       for (int i = 0; i < T::kTm; i++) {
@@ -53,7 +53,8 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
 #pragma unroll
       for (int slice = 0; slice < kSlices; slice++) {
         multiply_rows<Unit>(sums[slice], factors);
-        add_product<Unit>(memory, probabilities, columns_of(h, h.v, pair, h.keys, h.width, key, first + slice * kSide),
+        add_product<Unit>(memory, probabilities,
+                          columns_of<Unit>(h, h.v, pair, h.keys, h.width, key, first + slice * kSide),
                           min(kSide, h.keys - key), sums[slice]);
       }
     }
@@ -77,7 +78,7 @@ __global__ void __launch_bounds__(kTileThreads, kSlices == 1 ? 2 : 1)
 }
 
 template <typename Unit>
-Step run_attention(const Heads& h, int64_t pairs, float* y, float* lse) {
+Step run_attention(const Heads& h, int64_t pairs, const Stored& y, float* lse) {
   const Blocks on(pairs, h.queries, h.width);
   const auto kernel = on.two_slices ? attention_kernel<Unit, 2> : attention_kernel<Unit, 1>;
   return [=](cudaStream_t stream) {
@@ -85,8 +86,9 @@ Step run_attention(const Heads& h, int64_t pairs, float* y, float* lse) {
   };
 }
 
-extern template Step run_attention<Bfloat16Unit>(const Heads&, int64_t, float*, float*);
-extern template Step run_attention<Tf32Unit>(const Heads&, int64_t, float*, float*);
+extern template Step run_attention<StoredUnit>(const Heads&, int64_t, const Stored&, float*);
+extern template Step run_attention<Bfloat16Unit>(const Heads&, int64_t, const Stored&, float*);
+extern template Step run_attention<Tf32Unit>(const Heads&, int64_t, const Stored&, float*);
 
 }  // namespace attend
 }  // namespace gradstep::cuda

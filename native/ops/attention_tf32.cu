@@ -4,7 +4,7 @@
 
 namespace gradstep::cuda::attend {
 
-template Step run_attention<Tf32Unit>(const Heads&, int64_t, float*, float*);
+template Step run_attention<Tf32Unit>(const Heads&, int64_t, const Stored&, float*);
 template GradientRun run_attention_dx<Tf32Unit>(const Heads&, int64_t, const Slopes&);
 
 }  // namespace gradstep::cuda::attend

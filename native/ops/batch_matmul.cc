@@ -1,9 +1,11 @@
 // batchMatmul on oneDNN: one primitive call for all products, transposes as strides, a batch of one as its
-// broadcasting, accumulation as a sum post-op. In bfloat16 the operands are rounded into the workspace first
-// (cpu/operand.h).
+// broadcasting, accumulation as a sum post-op. In bfloat16, or stored so, the operands are rounded or widened into the
+// workspace first (cpu/operand.h); products that are stored in bfloat16 are made in float32 there.
 #include "generated/args/batch_matmul.h"
 
+#include "cpu/bfloat16.h"
 #include "cpu/operand.h"
+#include "cpu/parallel.h"
 #include "cpu/prepare.h"
 
 namespace gradstep::cpu {
@@ -32,20 +34,39 @@ Step batch_matmul(Prepare& prepare, const BatchMatmulArgs& args) {
   const auto desc =
       make_primitive("batch of matrix products", [&] { return matmul_desc(d, a, b, memory::desc(), y, attr); });
   const memory::desc scratchpad = desc.scratchpad_desc();
-  const ProductOperand left(prepare.at(args.a), args.a.size(), kind), right(prepare.at(args.b), args.b.size(), kind);
-  char* const place_a = static_cast<char*>(prepare.workspace(left.bytes() + right.bytes() + scratchpad.get_size()));
-  char *const place_b = place_a + left.bytes(), *const rest = place_b + right.bytes();
+  const ProductOperand left(prepare.at<void>(args.a), args.a.size(), kind, args.a.dtype);
+  const ProductOperand right(prepare.at<void>(args.b), args.b.size(), kind, args.b.dtype);
+  // What a y in bfloat16 is made in, and what it is added to there.
+  const bool narrow = args.y.dtype == DType::kBfloat16;
+  const int64_t size = args.y.size();
+  const ProductOperand before(prepare.at<void>(args.y), args.accumulate_y ? size : 0, OperandKind::kRounded,
+                              args.y.dtype);
+  const size_t product_bytes = narrow ? (size * sizeof(float) + 63) / 64 * 64 : 0;
+  char* const place_y =
+      static_cast<char*>(prepare.workspace(product_bytes + left.bytes() + right.bytes() + scratchpad.get_size()));
+  char *const place_a = place_y + product_bytes, *const place_b = place_a + left.bytes();
+  char* const rest = place_b + right.bytes();
+  float* const product = narrow ? reinterpret_cast<float*>(place_y) : prepare.at(args.y);
 
   Primitive primitive(dnnl::matmul(desc), d.stream);
   primitive.argument(DNNL_ARG_SRC, memory(a, d.engine, left.at(place_a)));
   primitive.argument(DNNL_ARG_WEIGHTS, memory(b, d.engine, right.at(place_b)));
-  primitive.argument(DNNL_ARG_DST, memory(y, d.engine, prepare.at(args.y)));
+  primitive.argument(DNNL_ARG_DST, memory(y, d.engine, product));
   primitive.argument(DNNL_ARG_SCRATCHPAD, memory(scratchpad, d.engine, rest));
-  if (kind == OperandKind::kFloat) return [primitive] { primitive.run(); };
-  return [=, threads = prepare.threads()] {
+  if (!narrow) {
+    return [=, threads = prepare.threads()] {
+      left.round_to(place_a, threads);
+      right.round_to(place_b, threads);
+      primitive.run();
+    };
+  }
+  return [=, threads = prepare.threads(), to = prepare.at<uint16_t>(args.y)] {
     left.round_to(place_a, threads);
     right.round_to(place_b, threads);
+    before.round_to(place_y, threads);
     primitive.run();
+    parallel_ranges(size, parts_of(size, threads), 32,
+                    [&](int, int64_t begin, int64_t end) { to_bfloat16(to + begin, product + begin, end - begin); });
   };
 }
 

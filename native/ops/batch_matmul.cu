@@ -1,6 +1,7 @@
-// batchMatmul on CUDA: the GEMM seam does it all, in one launch.
+// batchMatmul on CUDA: the GEMM seam does it all, in one launch where operands are stored alike.
 #include "cuda/prepare.h"
 #include "generated/args/batch_matmul.h"
+#include "ops/stored_product.cuh"
 
 namespace gradstep::cuda {
 
@@ -18,12 +19,7 @@ Step batch_matmul(Prepare& prepare, const BatchMatmulArgs& args) {
   shape.stride_a = args.a.dims[0] == 1 ? 0 : shape.m * shape.k;
   shape.stride_b = args.b.dims[0] == 1 ? 0 : shape.k * shape.n;
 
-  const float* a = prepare.at(args.a);
-  const float* b = prepare.at(args.b);
-  float* y = prepare.at(args.y);
-  const Workspace workspace = prepare.workspace(prepare.gemm().workspace_bytes(shape));
-  const Gemm::Run run = prepare.gemm().plan(shape);
-  return [=](cudaStream_t stream) { run(stream, a, b, nullptr, y, workspace.data()); };
+  return StoredProduct(prepare, shape, {args.a, args.b, {}, args.y, {}, {}});
 }
 
 }  // namespace gradstep::cuda

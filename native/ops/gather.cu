@@ -125,7 +125,8 @@ __global__ void __launch_bounds__(kThreads) scatter_kernel(Scatter s) {
   }
 }
 
-__global__ void advance_kernel(int32_t* state, int32_t steps, int32_t rows, int32_t* updates, int32_t moves) {
+__global__ void __launch_bounds__(1)
+    advance_kernel(int32_t* state, int32_t steps, int32_t rows, int32_t* updates, int32_t moves) {
   state[kStateStep] += steps;
   state[kStateCursor] += rows;
   if (updates) updates[kStateStep] += moves;

@@ -18,8 +18,8 @@
 namespace gradstep::cuda {
 namespace {
 
-// What a block may have of shared memory without asking for more.
-constexpr size_t kSharedBytes = 48 << 10;
+// What a block may have of shared memory without asking for more, less what sums of rows need for the warps' parts.
+constexpr size_t kSharedBytes = (48 << 10) - kMapThreads / kWarp * sizeof(float);
 
 // What a tape computes, whatever its immediates' values, as scripts/generate_map_chains.ts writes it: instruction
 // count, result count, functions with as many operands as they take, results.

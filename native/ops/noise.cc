@@ -1,16 +1,17 @@
-// noise on the CPU: the numbers of a block are drawn and used up while they are in the first-level cache.
+// noise on the CPU: the numbers of a block are drawn and used up while they are in the first-level cache, where what is
+// stored in bfloat16 is widened and rounded, too.
 #include "ops/noise.h"
 
 #include "cpu/prepare.h"
 #include "cpu/random_block.h"
+#include "cpu/stored_window.h"
 #include "generated/args/noise.h"
 
 namespace gradstep::cpu {
 namespace {
 
 struct Noise {
-  const float* x;
-  float* y;  // may be x
+  Stored x, y;  // y may be x
   const int32_t* state;
   int64_t size;
   float stddev;
@@ -22,11 +23,14 @@ GRADSTEP_INLINE void disturb(const Noise& n, int64_t begin, int64_t end) {
   for (int64_t block = begin; block < end; block++) {
     float z[kRandomBlock];
     normal_block(z, block, n.state, n.stream);
-    const float* x = n.x + block * kRandomBlock;
-    float* y = n.y + block * kRandomBlock;
     const int64_t length = block_length(block, n.size);
+    const Piece piece{block * kRandomBlock, 1, length, length};
+    float given[kRandomBlock], made[kRandomBlock];
+    const float* x = load_piece(given, n.x, piece);
+    float* y = place_piece(made, n.y, piece);
 #pragma GCC ivdep
     for (int64_t i = 0; i < length; i++) y[i] = noise_element<kMultiply>(x[i], z[i], n.stddev);
+    store_piece(made, n.y, piece);
   }
 }
 
@@ -37,8 +41,12 @@ GRADSTEP_VECTORISED void multiply_noise(const Noise& n, int64_t begin, int64_t e
 }  // namespace
 
 Step noise(Prepare& prepare, const NoiseArgs& args) {
-  const Noise n{prepare.at(args.x), prepare.at(args.y), prepare.at<int32_t>(args.state),
-                args.x.size(),      args.stddev,        args.stream};
+  const Noise n{stored(prepare, args.x),
+                stored(prepare, args.y),
+                prepare.at<int32_t>(args.state),
+                args.x.size(),
+                args.stddev,
+                args.stream};
   const auto blocks = args.kind == NoiseArgs::kKindMultiply ? multiply_noise : add_noise;
   const int parts = parts_of(n.size, prepare.threads());
   return [n, blocks, parts] {

@@ -1,6 +1,7 @@
 // resize and its gradient on the CPU, NHWC, a row at a time, one axis after the other: the rows a result lies between
 // are blended whole, then the columns are picked from tables. The gradient goes the same way backwards: rows are
-// gathered, then each column's numbers are handed back in order.
+// gathered, then each column's numbers are handed back in order. Rows that are stored in bfloat16 are widened, or made
+// in float32, beside.
 #include "ops/resize.h"
 
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "cpu/prepare.h"
+#include "cpu/stored_window.h"
 #include "cpu/vector.h"
 #include "generated/args/resize.h"
 
@@ -49,14 +51,14 @@ struct ColumnTaps {
 struct Resize {
   Axis rows, columns;
   ColumnTaps taps;
-  const float* from;
-  float* to;
-  float* work;  // a row a part
-  int64_t channels;
+  Stored from, to;
+  float* work;  // for each part: a row between both steps, two that are read and one that is made
+  int64_t work_row, channels;
 
   int64_t large_row() const { return columns.out * channels; }
   int64_t source_row() const { return columns.size * channels; }
   bool same_columns() const { return columns.size == columns.out; }
+  float* row_of(int part, int row) const { return work + (part * 4 + row) * work_row; }
 };
 
 // y = a + (b - a) share
@@ -123,44 +125,55 @@ void return_columns(const Resize& r, float* dx, const float* dy) {
 
 // Rows of y [N, P, Q, C], numbered [begin, end).
 void sample_rows(const Resize& r, int part, int64_t begin, int64_t end) {
-  float* blended = r.work + part * r.source_row();
-  const float* before = nullptr;  // the source row that the last row of y was copied from
+  const int64_t n = r.source_row(), large = r.large_row();
+  float *blended = r.row_of(part, 0), *made = r.row_of(part, 3);
+  int64_t before = -1;  // the source row that the last row of y was copied from
   for (int64_t at = begin; at < end; at++) {
     const ResizeTap tap = r.rows.tap(static_cast<int32_t>(at % r.rows.out));
-    const float* image = r.from + at / r.rows.out * r.rows.size * r.source_row();
-    const float* row = image + tap.low * r.source_row();
-    float* y = r.to + at * r.large_row();
+    const int64_t image = at / r.rows.out * r.rows.size;
+    if (tap.share == 0.f && image + tap.low == before) {
+      const int64_t bytes = large * r.to.element_bytes();
+      char* y = static_cast<char*>(r.to.at) + at * bytes;
+      std::memcpy(y, y - bytes, bytes);
+      continue;
+    }
+    const Piece whole{at * large, 1, large, large};
+    const float* row = load_piece(r.row_of(part, 1), r.from, {(image + tap.low) * n, 1, n, n});
+    float* y = place_piece(made, r.to, whole);
     if (tap.share != 0.f) {
       float* to = r.same_columns() ? y : blended;
-      blend(to, row, image + tap.high * r.source_row(), tap.share, r.source_row());
-      if (!r.same_columns()) pick_columns(r, y, blended);
-      before = nullptr;
-    } else if (row == before) {
-      std::memcpy(y, y - r.large_row(), r.large_row() * sizeof(float));
+      blend(to, row, load_piece(r.row_of(part, 2), r.from, {(image + tap.high) * n, 1, n, n}), tap.share, n);
+      row = to;
+      before = -1;
     } else {
-      if (r.same_columns()) std::memcpy(y, row, r.large_row() * sizeof(float));
-      if (!r.same_columns()) pick_columns(r, y, row);
-      before = row;
+      if (r.same_columns()) std::memcpy(y, row, large * sizeof(float));
+      before = image + tap.low;
     }
+    if (!r.same_columns()) pick_columns(r, y, row);
+    store_piece(made, r.to, whole);
   }
 }
 
 // Rows of dx [N, H, W, C], numbered [begin, end).
 void gather_rows(const Resize& r, int part, int64_t begin, int64_t end) {
+  const int64_t n = r.source_row(), large = r.large_row();
   for (int64_t at = begin; at < end; at++) {
     const int32_t h = static_cast<int32_t>(at % r.rows.size);
-    const float* image = r.from + at / r.rows.size * r.rows.out * r.large_row();
-    float* dx = r.to + at * r.source_row();
-    float* gathered = r.same_columns() ? dx : r.work + part * r.large_row();
+    const int64_t image = at / r.rows.size * r.rows.out;
+    const Piece whole{at * n, 1, n, n};
+    float *made = r.row_of(part, 3), *dx = place_piece(made, r.to, whole);
+    float* gathered = r.same_columns() ? dx : r.row_of(part, 0);
     bool adds = false;
     for (int32_t p = r.rows.begin(h), last = r.rows.end(h); p < last; p++) {
       const float share = Axis::share_of(r.rows.tap(p), h);
       if (share == 0.f) continue;
-      take(gathered, image + p * r.large_row(), share, adds, r.large_row());
+      const float* dy = load_piece(r.row_of(part, 1), r.from, {(image + p) * large, 1, large, large});
+      take(gathered, dy, share, adds, large);
       adds = true;
     }
-    if (!adds || !r.same_columns()) fill(dx, 0.f, r.source_row());
+    if (!adds || !r.same_columns()) fill(dx, 0.f, n);
     if (adds && !r.same_columns()) return_columns(r, dx, gathered);
+    store_piece(made, r.to, whole);
   }
 }
 
@@ -173,10 +186,11 @@ Step resize_step(Prepare& prepare, const Tensor& source, const Tensor& result, b
   }
   const Tensor &from = backward ? result : source, &to = backward ? source : result;
   const int parts = parts_of(std::max(source.size(), result.size()), prepare.threads());
-  const int64_t work_row = (backward ? columns.out : columns.size) * channels;
-  float* work = static_cast<float*>(prepare.workspace(parts * work_row * sizeof(float)));
-  const auto r = std::make_shared<const Resize>(
-      Resize{rows, columns, ColumnTaps(columns, channels), prepare.at(from), prepare.at(to), work, channels});
+  const int64_t work_row = std::max(columns.out, columns.size) * channels;
+  float* work = static_cast<float*>(prepare.workspace(parts * 4 * work_row * sizeof(float)));
+  const auto r =
+      std::make_shared<const Resize>(Resize{rows, columns, ColumnTaps(columns, channels), stored(prepare, from),
+                                            stored(prepare, to), work, work_row, channels});
   const int64_t count = int64_t{to.dims[0]} * to.dims[1];
   return [r, parts, count, backward] {
     parallel_ranges(count, parts, 1, [&](int part, int64_t begin, int64_t end) {

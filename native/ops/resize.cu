@@ -1,6 +1,7 @@
 // resize and its gradient on CUDA, NHWC. A thread makes a pixel's channels; the gradient gathers, in order, from the
 // results that the pixel had a share in, so it needs no atomics.
 #include "cuda/prepare.h"
+#include "cuda/stored.h"
 #include "generated/args/resize.h"
 #include "ops/image.cuh"
 #include "ops/resize.h"
@@ -13,8 +14,7 @@ using Axis = ResizeAxis<Divider>;
 struct Resize {
   ImageMap map;
   Axis rows, columns;
-  const float* from;
-  float* to;
+  Stored from, to;
 };
 
 template <int kWidth>
@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(kImageThreads) resize_kernel(Resize r) {
   const int64_t above = (static_cast<int64_t>(at.n) * r.rows.size + row.low) * r.columns.size;
   const int64_t below = (static_cast<int64_t>(at.n) * r.rows.size + row.high) * r.columns.size;
   const auto load = [&](int64_t line, int32_t w, int32_t u) {
-    return load_pack<kWidth>(r.from + ((line + w) * r.map.units + u) * kWidth);
+    return load_wide<kWidth>(r.from + ((line + w) * r.map.units + u) * kWidth);
   };
   for (int32_t u = static_cast<int32_t>(threadIdx.x); u < r.map.units; u += static_cast<int32_t>(blockDim.x)) {
     Pack<float, kWidth> y{};
@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(kImageThreads) resize_kernel(Resize r) {
       add_pack(y, row.share * (1.f - column.share), load(below, column.low, u));
       add_pack(y, row.share * column.share, load(below, column.high, u));
     }
-    store_pack(r.to + (static_cast<int64_t>(flat) * r.map.units + u) * kWidth, y);
+    store_narrow(r.to + (static_cast<int64_t>(flat) * r.map.units + u) * kWidth, y);
   }
 }
 
@@ -57,10 +57,10 @@ __global__ void __launch_bounds__(kImageThreads, 4) resize_dx_kernel(Resize r) {
       const int64_t line = (static_cast<int64_t>(at.n) * r.rows.out + p) * r.columns.out;
       for (int32_t q = first_q; q < last_q; q++) {
         const float share = high * Axis::share_of(r.columns.tap(q), at.column);
-        add_pack(sum, share, load_pack<kWidth>(r.from + ((line + q) * r.map.units + u) * kWidth));
+        add_pack(sum, share, load_wide<kWidth>(r.from + ((line + q) * r.map.units + u) * kWidth));
       }
     }
-    store_pack(r.to + (static_cast<int64_t>(flat) * r.map.units + u) * kWidth, sum);
+    store_narrow(r.to + (static_cast<int64_t>(flat) * r.map.units + u) * kWidth, sum);
   }
 }
 
@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kImageThreads, 4) resize_dx_kernel(Resize r) {
 Step resize_step(Prepare& prepare, const Tensor& source, const Tensor& result, bool bilinear, bool backward) {
   const Tensor &from = backward ? result : source, &to = backward ? source : result;
   const Resize r{image_map(to), Axis(source.dims[1], result.dims[1], bilinear),
-                 Axis(source.dims[2], result.dims[2], bilinear), prepare.at(from), prepare.at(to)};
+                 Axis(source.dims[2], result.dims[2], bilinear), stored(prepare, from), stored(prepare, to)};
   const bool wide = image_width(to) == 4;
   const auto kernel =
       backward ? (wide ? resize_dx_kernel<4> : resize_dx_kernel<1>) : (wide ? resize_kernel<4> : resize_kernel<1>);

@@ -48,7 +48,10 @@ StoredProduct::StoredProduct(Prepare& prepare, const GemmShape& shape, const Pro
       bias_(prepare.at<void>(p.bias)),
       c_(prepare.at<void>(p.c)),
       aux_(prepare.at<void>(p.aux)),
-      sums_(prepare.at(p.sums)) {
+      sums_(prepare.at(p.sums)),
+      a_size_(p.a.size()),
+      b_size_(p.b.size()),
+      c_size_(p.c.size()) {
   const auto words = [](int64_t halves) { return (halves + 1) / 2; };
   const auto copy = [&](const Tensor& t) -> Place {
     if (is_narrow(t) == shape_.has_narrow_operands()) return std::nullopt;
@@ -57,7 +60,7 @@ StoredProduct::StoredProduct(Prepare& prepare, const GemmShape& shape, const Pro
   a_copy_ = copy(p.a);
   b_copy_ = copy(p.b);
   if (is_narrow(p.bias) && !shape_.has_narrow_result()) bias_wide_ = scratch_.array(shape.n);
-  if (is_narrow(p.c) && !shape_.has_narrow_result()) c_wide_ = scratch_.array(shape.m * shape.n);
+  if (is_narrow(p.c) && !shape_.has_narrow_result()) c_wide_ = scratch_.array(c_size_);
   rounds_ = c_wide_ && result == Result::kStored;
   run_ = scratch_.product(shape_);
   scratch_.settle();
@@ -76,21 +79,20 @@ void StoredProduct::operator()(cudaStream_t stream) const {
     }
     return to;
   };
-  const int64_t m = shape_.m, n = shape_.n, k = shape_.k;
-  const void* const a = operand(a_, a_copy_, m * k);
-  const void* const b = operand(b_, b_copy_, k * n);
+  const void* const a = operand(a_, a_copy_, a_size_);
+  const void* const b = operand(b_, b_copy_, b_size_);
   const void* bias = bias_;
   if (bias_wide_) {
-    to_widen.add(static_cast<const Bfloat16*>(bias_), scratch_.at(*bias_wide_), n);
+    to_widen.add(static_cast<const Bfloat16*>(bias_), scratch_.at(*bias_wide_), shape_.n);
     bias = scratch_.at(*bias_wide_);
   }
-  if (c_wide_ && shape_.accumulate) to_widen.add(static_cast<const Bfloat16*>(c_), wide(), m * n);
+  if (c_wide_ && shape_.accumulate) to_widen.add(static_cast<const Bfloat16*>(c_), wide(), c_size_);
   convert(stream, to_round, multiprocessors_);
   convert(stream, to_widen, multiprocessors_);
   run_(stream, a, b, bias, c_wide_ ? wide() : c_, scratch_.for_products(), aux_, sums_);
   if (!rounds_) return;
   Roundings result{};
-  result.add(wide(), static_cast<Bfloat16*>(c_), m * n);
+  result.add(wide(), static_cast<Bfloat16*>(c_), c_size_);
   convert(stream, result, multiprocessors_);
 }
 

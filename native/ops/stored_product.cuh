@@ -1,8 +1,8 @@
-// A product on CUDA whose matrices are stored in float32 or bfloat16, any of them. On the GEMM seam operands are alike:
-// where one is bfloat16 the other one is rounded into the workspace, which is what precision bfloat16 does to it
-// anyway; where the device cannot multiply bfloat16 (compute capability below 8.0) that one is widened. What the
-// library cannot store in bfloat16, or has a bias in float32, it makes in float32 in the workspace, and a pass behind
-// it rounds: the step's own, where it has one. With such a product a bias in bfloat16 is widened.
+// A product on CUDA, or a batch of them, whose matrices are stored in float32 or bfloat16, any of them. On the GEMM
+// seam operands are alike: where one is bfloat16 the other one is rounded into the workspace, which is what precision
+// bfloat16 does to it anyway; where the device cannot multiply bfloat16 (compute capability below 8.0) that one is
+// widened. What the library cannot store in bfloat16, or has a bias in float32, it makes in float32 in the workspace,
+// and a pass behind it rounds: the step's own, where it has one. With such a product a bias in bfloat16 is widened.
 #pragma once
 
 #include <optional>
@@ -50,6 +50,7 @@ class StoredProduct {
   const void *a_, *b_, *bias_;
   void *c_, *aux_;
   float* sums_;
+  int64_t a_size_, b_size_, c_size_;
   // Copies in the other type; absent where there is none.
   Place a_copy_, b_copy_, bias_wide_, c_wide_;
   bool rounds_;  // the wide result, into c

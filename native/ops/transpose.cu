@@ -1,10 +1,12 @@
 // transpose on CUDA. Where the last axis moves, tiles of 32 x 32 of the plane of x's and y's last axes go through
 // shared memory, read along x and written along y. Where it stays, or the plane is narrow, each thread fetches the
-// elements of its place in y: four at a time where the last axis stays and divides by four.
+// elements of its place in y: four at a time where the last axis stays and divides by four. Both may be bfloat16.
 #include "cuda/divide.h"
 #include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
+#include "cuda/stored.h"
+#include "cuda/word.h"
 #include "generated/args/transpose.h"
 #include "ops/transpose.h"
 
@@ -16,8 +18,7 @@ constexpr int kHigh = kThreads / kWarp;
 constexpr int32_t kNarrow = 16;  // planes with fewer rows or columns leave most of a tile empty
 
 struct Fetch {
-  const uint32_t* x;
-  uint32_t* y;
+  Stored x, y;
   uint32_t packs;
   int32_t rank;
   Divider by[kMaxRank];       // y's dimensions from the last to the first, the last in packs
@@ -37,12 +38,12 @@ __global__ void __launch_bounds__(kThreads) fetch_kernel(Fetch f) {
     rest = f.by[axis].divide(rest, index);
     at += static_cast<int64_t>(index) * f.strides[axis];
   }
-  store_pack(f.y + static_cast<int64_t>(pack) * kWidth, load_pack<kWidth>(f.x + at));
+  const auto words = load_words<kWidth>(f.x.data, at, f.x.narrow);
+  store_words(f.y.data, static_cast<int64_t>(pack) * kWidth, f.y.narrow, words);
 }
 
 struct Planes {
-  const uint32_t* x;
-  uint32_t* y;
+  Stored x, y;
   int32_t rows, columns;  // y's last axis, x's last axis
   int32_t dx, dy;         // how far rows lie apart in x, columns in y
   Divider down, wide;     // tiles of a plane
@@ -67,17 +68,18 @@ __global__ void __launch_bounds__(kThreads) plane_kernel(Planes p) {
 #pragma unroll
   for (int32_t i = high; i < kWarp; i += kHigh) {
     if (row + i < p.rows && column + lane < p.columns)
-      tile[i][lane] = p.x[x + static_cast<int64_t>(row + i) * p.dx + column + lane];
+      tile[i][lane] =
+          load_words<1>(p.x.data, x + static_cast<int64_t>(row + i) * p.dx + column + lane, p.x.narrow).v[0];
   }
   __syncthreads();
 #pragma unroll
   for (int32_t j = high; j < kWarp; j += kHigh) {
     if (column + j < p.columns && row + lane < p.rows)
-      p.y[y + static_cast<int64_t>(column + j) * p.dy + row + lane] = tile[lane][j];
+      store_words<1>(p.y.data, y + static_cast<int64_t>(column + j) * p.dy + row + lane, p.y.narrow, {{tile[lane][j]}});
   }
 }
 
-Step fetch_step(const Permutation& p, uint32_t* y, const uint32_t* x) {
+Step fetch_step(const Permutation& p, const Stored& y, const Stored& x) {
   const int last = p.rank - 1;
   const bool wide = p.strides[last] == 1 && p.dims[last] % 4 == 0;
   Fetch f{};
@@ -98,7 +100,7 @@ Step fetch_step(const Permutation& p, uint32_t* y, const uint32_t* x) {
   return [=](cudaStream_t stream) { launch(stream, kernel, blocks_for(f.packs, kThreads), dim3(kThreads), f); };
 }
 
-Step plane_step(const Permutation& p, uint32_t* y, const uint32_t* x, int along) {
+Step plane_step(const Permutation& p, const Stored& y, const Stored& x, int along) {
   const int across = p.rank - 1;
   const auto tiles = [](int32_t size) { return static_cast<uint32_t>((size + kWarp - 1) / kWarp); };
   Planes planes{};
@@ -127,8 +129,7 @@ Step plane_step(const Permutation& p, uint32_t* y, const uint32_t* x, int along)
 
 Step transpose(Prepare& prepare, const TransposeArgs& args) {
   const Permutation p(args);
-  const uint32_t* x = prepare.at<uint32_t>(args.x);
-  uint32_t* y = prepare.at<uint32_t>(args.y);
+  const Stored x = stored(prepare, args.x), y = stored(prepare, args.y);
   const int along = p.place_of_last();
   const bool plane = along != p.rank - 1 && p.dims[along] >= kNarrow && p.dims[p.rank - 1] >= kNarrow;
   return plane ? plane_step(p, y, x, along) : fetch_step(p, y, x);

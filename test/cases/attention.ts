@@ -9,7 +9,7 @@ import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { Value } from '../../lib/graph/graph.js';
-import { attention, attentionOp, type AttentionOptions } from '../../lib/ops/attention.js';
+import { attention, attentionDxOp, attentionOp, type AttentionOptions } from '../../lib/ops/attention.js';
 import { philox4x32 } from '../helpers/philox.js';
 import { flat, STATE, type CaseInput, type Numbers, type OpCase } from './op_case.js';
 import { ROUNDED, roundingOf, surely, type Rounded } from './rounded_operand.js';
@@ -62,7 +62,7 @@ function keepOf({ tq, tk, h, rate, stream, state }: Full, b: number, head: numbe
   return (words[j % 4]! >>> 8) * 2 ** -24 >= held ? 1 / (1 - held) : 0;
 }
 
-/** y in float64, and with `dy` the gradients by q, k and v. */
+/** y in float64, and with `dy` the gradients by q, k and v; by the numbers of `o` instead of y where they are given. */
 function formula(
   s: Full,
   backend: 'cpu' | 'cuda',
@@ -113,7 +113,7 @@ function formula(
           return product * keep[j]!;
         });
         let mean = 0;
-        for (let c = 0; c < e; c++) mean += slopes![flat(ys, [n, i, head, c])]! * out.y[flat(ys, [n, i, head, c])]!;
+        for (let c = 0; c < e; c++) mean += slopes![flat(ys, [n, i, head, c])]! * (given.o ?? out.y)[flat(ys, [n, i, head, c])]!;
         for (let j = 0; j < tk; j++) {
           const ds = made(p[j]! * (dp[j]! - mean) * Math.fround(s.scale));
           for (let c = 0; c < d; c++) {
@@ -148,10 +148,11 @@ function optionsOf(s: Full, { mask, bias }: Record<string, Value>): AttentionOpt
   return { causal, scale, rate, stream, ...(mask ? { mask } : {}), ...(bias ? { bias } : {}) };
 }
 
+const attrsOf = ({ scale, causal, rate, stream, precision }: Full) =>
+  ({ scale, causal: causal ? 'yes' : 'no', rate, stream, precision: precision ?? 'float32' }) as const;
+
 function rounded(s: Full, { q, k, v, mask, bias, state }: Record<string, Value>): Value {
-  const { scale, causal, rate, stream, precision } = s;
-  const attrs = { scale, causal: causal ? 'yes' : 'no', rate, stream, precision: precision! };
-  return q!.graph.add(attentionOp, { q, k, v, mask, bias, state }, attrs).outputs.y!;
+  return q!.graph.add(attentionOp, { q, k, v, mask, bias, state }, attrsOf(s)).outputs.y!;
 }
 
 /** Sizes at which the walk's central differences are quick. */
@@ -186,6 +187,33 @@ function large(name: string, sizes: Sizes): OpCase {
     terms: 4 * Math.max(s.tq, s.tk, s.d, s.e),
   };
 }
+
+/**
+ * Both ops with tensors in bfloat16: all, and two mixtures in which each is in either type. The gradient is given numbers `o` for y,
+ * so that the reference knows how they are rounded.
+ */
+function stored(name: string, sizes: Sizes, narrow: OpCase['narrow'] = MIXTURES): OpCase {
+  const s = filled({ ...sizes, precision: 'bfloat16', ties: true });
+  return {
+    name: `${name}, stored in bfloat16`,
+    inputs: { ...inputsOf(s, true), o: { shape: [s.b, s.tq, s.h, s.e] } },
+    build: ({ dy, o, ...rest }) => {
+      const { y, lse } = dy!.graph.add(attentionOp, rest, attrsOf(s)).outputs;
+      return { y: y!, ...dy!.graph.add(attentionDxOp, { ...rest, y: o, lse, dy }, attrsOf(s)).outputs };
+    },
+    reference: (x, backend) => {
+      const { y, q, k, v } = formula(s, backend, x, x.dy);
+      return { y, dq: q, dk: k, dv: v };
+    },
+    gradients: [],
+    terms: 4 * Math.max(s.tq, s.tk, s.d, s.e),
+    narrow,
+  };
+}
+
+const ALL = ['q', 'k', 'v', 'o', 'dy', 'y', 'dq', 'dk', 'dv'];
+const SOME = ['q', 'v', 'o', 'y', 'dk'];
+const MIXTURES = [ALL, SOME, ALL.filter((n) => !SOME.includes(n))];
 
 const DROPPED = { rate: 0.3, stream: 5, state: [2, 0, 1, 0] };
 
@@ -244,4 +272,13 @@ export const cases: OpCase[] = [
   ...ROUNDED.map((precision) =>
     large(`in ${precision}: wide heads, dropped`, { ...DROPPED, tq: 9, tk: 70, d: 68, e: 72, precision, ties: true }),
   ),
+  stored('one of everything', { tq: 1, d: 1 }, [ALL]),
+  stored('two heads, values wider than keys', { b: 2, tq: 3, tk: 5, h: 2, d: 4, e: 8 }),
+  stored('causal, one head: threads split its keys', { tq: 100, d: 16, causal: true }, [ALL]),
+  stored('odd heads, dropped, masked', {
+    ...{ b: 2, tq: 3, tk: 5, h: 2, d: 3, e: 7, rate: 0.5, stream: 99, state: [3, 0, 7, 1] },
+    mask: [1, 0, 1, 1, 1, 0, 0, 0, 0, 0],
+  }),
+  stored('several blocks', { tq: 70, tk: 66, h: 2, d: 20, e: 12 }),
+  stored('wide heads', { tq: 9, tk: 67, d: 68, e: 72 }, [ALL]),
 ];

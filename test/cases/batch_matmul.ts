@@ -41,6 +41,9 @@ function simple(a: number[], b: number[], ta = false, tb = false): OpCase {
   };
 }
 
+/** Matrices in bfloat16: all, and each in either type beside others. */
+const MIXTURES = [['a', 'b', 'y'], ['a'], ['b', 'y']];
+
 /** Operands are rounded; they are given, so they round the same everywhere. Sums are in float32. */
 function rounded(precision: Rounded, a: number[], b: number[], ta = false, tb = false): OpCase {
   const exact = simple(a, b, ta, tb);
@@ -54,6 +57,44 @@ function rounded(precision: Rounded, a: number[], b: number[], ta = false, tb = 
       return exact.reference({ a: v.a!.map(round), b: v.b!.map(round) }, backend);
     },
     gradients: [],
+  };
+}
+
+/** Sums of two products are exact in bfloat16 where their numbers are whole. */
+function twice(precision: Rounded, whole = false, narrow: OpCase['narrow'] = []): OpCase {
+  const data = (n: number) => (whole ? { data: Array.from({ length: n }, (_, i) => ((i * 5) % 7) - 3) } : {});
+  return {
+    name: `a batch used twice in ${precision}: its gradients accumulate${whole ? ', whole numbers' : ''}`,
+    inputs: {
+      a: { shape: [3, 4, 5] },
+      b: { shape: [3, 5, 2], ...data(30) },
+      c: { shape: [3, 5, 2], ...data(30) },
+      g: { shape: [3, 4, 2], ...data(24) },
+      h: { shape: [3, 4, 2], ...data(24) },
+    },
+    build: ({ a, b, c, g, h }: Record<string, Value>) => {
+      const product = (x: Value, y: Value): Value => x.graph.add(batchMatmulOp, { a: x, b: y }, { precision }).outputs.y!;
+      const both = elementwise('add', elementwise('mul', product(a!, b!), g!), elementwise('mul', product(a!, c!), h!));
+      return { da: gradients(both, [a!])[0]! };
+    },
+    reference: (v: Numbers, backend: 'cpu' | 'cuda') => {
+      const round = roundingOf(precision, backend);
+      const [b, c, g, h] = [v.b!, v.c!, v.g!, v.h!].map((values) => values.map(round)) as [
+        number[],
+        number[],
+        number[],
+        number[],
+      ];
+      const shapes = [
+        [3, 4, 2],
+        [3, 5, 2],
+      ] as const;
+      const other = products(h, c, shapes, false, true);
+      return { da: products(g, b, shapes, false, true).map((value, i) => value + other[i]!) };
+    },
+    gradients: [],
+    terms: 4,
+    narrow,
   };
 }
 
@@ -107,43 +148,13 @@ export const cases: OpCase[] = [
     terms: 48,
   },
   ...both.flatMap(([ta, tb]) => [
-    rounded('bfloat16', matrix([4], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
-    rounded('bfloat16', matrix([1], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb),
+    { ...rounded('bfloat16', matrix([4], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb), narrow: MIXTURES },
+    { ...rounded('bfloat16', matrix([1], 3, 5, ta), matrix([4], 5, 2, tb), ta, tb), narrow: MIXTURES },
     rounded('bfloat16', matrix([6], 33, 32, ta), matrix([6], 32, 48, tb), ta, tb),
     rounded('bfloat16', matrix([3], 17, 40, ta), matrix([1], 40, 9, tb), ta, tb),
     rounded('tf32', matrix([6], 33, 32, ta), matrix([1], 32, 9, tb), ta, tb),
   ]),
-  rounded('bfloat16', [1, 1, 1], [1, 1, 1]),
-  ...ROUNDED.map((precision) => ({
-    name: `a batch used twice in ${precision}: its gradients accumulate`,
-    inputs: {
-      a: { shape: [3, 4, 5] },
-      b: { shape: [3, 5, 2] },
-      c: { shape: [3, 5, 2] },
-      g: { shape: [3, 4, 2] },
-      h: { shape: [3, 4, 2] },
-    },
-    build: ({ a, b, c, g, h }: Record<string, Value>) => {
-      const product = (x: Value, y: Value): Value => x.graph.add(batchMatmulOp, { a: x, b: y }, { precision }).outputs.y!;
-      const both = elementwise('add', elementwise('mul', product(a!, b!), g!), elementwise('mul', product(a!, c!), h!));
-      return { da: gradients(both, [a!])[0]! };
-    },
-    reference: (v: Numbers, backend: 'cpu' | 'cuda') => {
-      const round = roundingOf(precision, backend);
-      const [b, c, g, h] = [v.b!, v.c!, v.g!, v.h!].map((values) => values.map(round)) as [
-        number[],
-        number[],
-        number[],
-        number[],
-      ];
-      const shapes = [
-        [3, 4, 2],
-        [3, 5, 2],
-      ] as const;
-      const other = products(h, c, shapes, false, true);
-      return { da: products(g, b, shapes, false, true).map((value, i) => value + other[i]!) };
-    },
-    gradients: [],
-    terms: 4,
-  })),
+  { ...rounded('bfloat16', [1, 1, 1], [1, 1, 1]), narrow: MIXTURES },
+  ...ROUNDED.map((precision) => twice(precision)),
+  twice('bfloat16', true, [['b', 'g', 'da'], ['da']]),
 ];

@@ -176,12 +176,13 @@ export function mapOf(
   code: [ScalarName, ...number[]][],
   results: number[],
   reduceRank = 0,
+  immediates = [0.5],
 ): Record<string, Value> {
   const rows = code.map(([fn, a, b]) => [SCALAR_NAMES.indexOf(fn), a!, b ?? a!, a!] as const);
   const domain = broadcastShapes(...inputs.map((v) => v.shape));
   return inputs[0]!.graph.add(map, Object.fromEntries(inputs.map((v, i) => [`in${i}`, v])), {
     domain,
-    tape: { code: rows, immediates: [0.5], results },
+    tape: { code: rows, immediates, results },
     reduceRank,
   }).outputs;
 }

@@ -3,7 +3,7 @@
  * several, in parts.
  */
 import { sizeOf } from '../../lib/graph/shape.js';
-import { elementwise, REGISTER } from '../../lib/ops/map.js';
+import { elementwise, IMMEDIATE, REGISTER, TAPE_IMMEDIATES } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import type { ScalarName } from '../../lib/ops/scalar_table.js';
 import { mapOf } from './map.js';
@@ -50,6 +50,45 @@ function rowSumsAndTerms(shape: number[]): OpCase {
     narrow: [['out0'], ['x', 'out1'], ['x', 'b', 'c', 'out0', 'out1']],
     gradients: [],
     ...(terms && { terms }),
+  };
+}
+
+/**
+ * Sums of 0.25 · in0 + 0.5 · in1 + … + 2.25 + 2.5 + …, of as many inputs and numbers as a tape has, which take all of a block's
+ * shared memory where they are interpreted four elements at a time.
+ */
+function longTape(): OpCase {
+  const [shape, length, inputs] = [[2, 1028], 1028, 8];
+  const factors = Array.from({ length: TAPE_IMMEDIATES }, (_, k) => 0.25 * (k + 1));
+  const code: [ScalarName, ...number[]][] = [['mul', 0, IMMEDIATE]];
+  for (let k = 1; k < TAPE_IMMEDIATES; k++) {
+    const [last, next] = [REGISTER + code.length - 1, REGISTER + code.length];
+    if (k < inputs) code.push(['mul', k, IMMEDIATE + k], ['add', last, next]);
+    else code.push(['add', last, IMMEDIATE + k]);
+  }
+  const rest = factors.slice(inputs).reduce((a, b) => a + b, 0);
+  const names = Array.from({ length: inputs }, (_, k) => `x${k}`);
+  return {
+    name: 'row sums of the longest tape',
+    inputs: Object.fromEntries(names.map((name) => [name, { shape }])),
+    build: (v) =>
+      mapOf(
+        names.map((name) => v[name]!),
+        code,
+        [REGISTER + code.length - 1],
+        1,
+        factors,
+      ),
+    reference: (x) => ({
+      out0: [0, 1].map((r) =>
+        Array.from({ length }, (_, i) => names.reduce((s, name, k) => s + x[name]![r * length + i]! * factors[k]!, rest)).reduce(
+          (a, b) => a + b,
+          0,
+        ),
+      ),
+    }),
+    gradients: [],
+    terms: length,
   };
 }
 
@@ -121,6 +160,7 @@ export const cases: OpCase[] = [
     gradients: [],
     terms: 9,
   },
+  longTape(),
   {
     name: 'row sums longer than a block',
     inputs: { x: { shape: wide } },

@@ -1,7 +1,7 @@
 /** resize: up, down, by odd ratios, one axis alone; both interpolations, few channels and many. */
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
-import { resize, type Interpolation } from '../../lib/ops/resize.js';
+import { resize, resizeDxOp, type Interpolation } from '../../lib/ops/resize.js';
 import type { OpCase } from './op_case.js';
 
 type Four = [number, number, number, number];
@@ -32,7 +32,10 @@ export function resized(x: readonly number[], [n, h, w, c]: Four, height: number
   return y;
 }
 
-function simple(shape: Four, height: number, width: number, big = false): OpCase[] {
+/** Both images in bfloat16, or one of them. */
+const STORED = [['x', 'y'], ['x'], ['y']];
+
+function simple(shape: Four, height: number, width: number, { big = false, narrow = [] as OpCase['narrow'] } = {}): OpCase[] {
   return (['nearest', 'bilinear'] as const).map((how) => ({
     name: `${how} [${shape.join(', ')}] to ${height} × ${width}`,
     inputs: { x: { shape } },
@@ -40,6 +43,7 @@ function simple(shape: Four, height: number, width: number, big = false): OpCase
     reference: ({ x }) => ({ y: resized(x!, shape, height, width, how) }),
     terms: 16,
     ...(big ? { gradients: [] } : {}),
+    narrow,
   }));
 }
 
@@ -65,19 +69,32 @@ function transposed(shape: Four, height: number, width: number, how: Interpolati
   };
 }
 
+/** The gradient alone, with each of its images in either type. */
+function stored(of: OpCase, shape: Four, interpolation: Interpolation): OpCase {
+  return {
+    ...of,
+    name: `${of.name}, stored in bfloat16`,
+    build: ({ g }) => ({ dx: g!.graph.add(resizeDxOp, { dy: g }, { interpolation, shape }).outputs.dx! }),
+    narrow: [['g', 'dx'], ['g'], ['dx']],
+  };
+}
+
 export const cases: OpCase[] = [
-  ...simple([2, 3, 4, 3], 6, 8),
+  ...simple([2, 3, 4, 3], 6, 8, { narrow: STORED }),
   ...simple([1, 4, 3, 1], 12, 15),
   ...simple([1, 7, 9, 2], 3, 4),
   ...simple([1, 5, 4, 1], 7, 3),
-  ...simple([1, 4, 4, 8], 7, 7),
+  ...simple([1, 4, 4, 8], 7, 7, { narrow: STORED }),
+  ...simple([1, 3, 4, 8], 6, 4, { narrow: [['x', 'y']] }),
   ...simple([1, 3, 2, 67], 2, 5),
   ...simple([2, 3, 5, 4], 3, 7),
   ...simple([2, 5, 3, 9], 2, 3),
   ...simple([1, 9, 8, 1], 1, 1),
   ...simple([1, 1, 1, 1], 3, 2),
-  ...simple([3, 61, 67, 3], 128, 50, true),
+  ...simple([3, 61, 67, 3], 128, 50, { big: true }),
   transposed([3, 61, 67, 3], 128, 50, 'bilinear'),
   transposed([3, 61, 67, 3], 122, 134, 'nearest'),
   transposed([2, 40, 30, 10], 27, 45, 'bilinear'),
+  ...(['nearest', 'bilinear'] as const).map((how) => stored(transposed([2, 3, 4, 3], 5, 8, how), [2, 3, 4, 3], how)),
+  ...(['nearest', 'bilinear'] as const).map((how) => stored(transposed([1, 4, 4, 8], 8, 4, how), [1, 4, 4, 8], how)),
 ];

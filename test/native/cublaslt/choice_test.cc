@@ -129,6 +129,20 @@ TEST(products_of_other_types_are_others) {
   }
 }
 
+TEST(where_none_rounds_operands_are_multiplied_as_they_are) {
+  for (const Precision precision : {Precision::kTf32, Precision::kBfloat16}) {
+    fresh();
+    library().round(false);
+    propose({{3e-6, kRight}, {1e-6, kRight}});
+    GemmShape s = kShape;
+    s.precision = precision;
+    EXPECT_EQUAL(plan(s).algorithm, 1);
+    const Planned again = plan(s);
+    EXPECT_EQUAL(again.launches, 0);
+    EXPECT_EQUAL(again.algorithm, 1);
+  }
+}
+
 TEST(a_choice_is_remembered) {
   const std::string folder = fresh();
   propose({{3e-6, kRight}, {1e-6, kRight}});

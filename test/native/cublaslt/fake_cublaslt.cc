@@ -38,6 +38,7 @@ constexpr uint64_t kOurs = 42;  // in the first word of an algorithm; the second
 std::vector<FakeAlgorithm> algorithms = {{0, kRight}};
 size_t version = 130000;
 int lacking = -1;
+bool rounds = true;
 int launches = 0, last = -1;
 double seconds = 0;
 
@@ -113,6 +114,8 @@ float at(const void* data, const Matrix& m, bool transposed, int64_t batch, uint
 bool transposed(const Operation& op, cublasLtMatmulDescAttributes_t which) {
   return op.get<int32_t>(which, CUBLAS_OP_N) == CUBLAS_OP_T;
 }
+
+bool may_compute(const Operation& op) { return rounds || op.compute == CUBLAS_COMPUTE_32F; }
 
 bool fits(const Operation& op, const Matrix& a, const Matrix& b, const Matrix& d) {
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);
@@ -225,6 +228,7 @@ int fake_cublaslt_alive() { return alive; }
 
 void fake_cublaslt_propose(const FakeAlgorithm* proposed, int count) { algorithms.assign(proposed, proposed + count); }
 void fake_cublaslt_lack(int epilogue) { lacking = epilogue; }
+void fake_cublaslt_round(bool may) { rounds = may; }
 void fake_cublaslt_version(size_t said) { version = said; }
 int fake_cublaslt_launches() { return launches; }
 double fake_cublaslt_seconds() { return seconds; }
@@ -253,6 +257,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
                        attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD;
   const size_t expected = is_long ? sizeof(int64_t) : sizeof(int32_t);
   if (bytes != expected) return CUBLAS_STATUS_INVALID_VALUE;
+  if (attribute == CUBLASLT_MATMUL_DESC_COMPUTE_TYPE) {
+    memcpy(&reinterpret_cast<Operation*>(desc)->compute, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  }
   const char* from = static_cast<const char*>(value);
   reinterpret_cast<Operation*>(desc)->attributes[attribute].assign(from, from + bytes);
   return CUBLAS_STATUS_SUCCESS;
@@ -316,7 +324,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA);
   const Finish finish(op);
   if (!finish.is_described(matrix(d))) return CUBLAS_STATUS_INVALID_VALUE;
-  if (columns_of(matrix(a), ta) == 13 || finish.epilogue == lacking) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (finish.epilogue == lacking)
+    return finish.aux || finish.sums ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_NOT_SUPPORTED;
+  if (columns_of(matrix(a), ta) == 13 || !may_compute(op)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (wanted < 1 || *reinterpret_cast<size_t*>(preference) < kWorkspace) return CUBLAS_STATUS_INVALID_VALUE;
   for (; *found < wanted && static_cast<size_t>(*found) < algorithms.size(); ++*found) {
     cublasLtMatmulHeuristicResult_t& result = results[*found];
@@ -330,11 +340,12 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t,
                                        cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                        const cublasLtMatmulAlgo_t* algo, cublasLtMatmulHeuristicResult_t* result) {
   GRADSTEP_MAY_FAIL;
   if (algo->data[0] != kOurs || algo->data[1] >= algorithms.size()) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!may_compute(operation(desc))) return CUBLAS_STATUS_NOT_SUPPORTED;
   result->workspaceSize = kWorkspace;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -354,6 +365,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   seconds += algorithm.seconds;
   memset(workspace, 0xFF, kWorkspace);
   const Operation& op = operation(desc);
+  if (!may_compute(op)) return CUBLAS_STATUS_NOT_SUPPORTED;
   const Matrix &ma = matrix(a_layout), &mb = matrix(b_layout), &md = matrix(d_layout);
   if (!fits(op, ma, mb, md)) return CUBLAS_STATUS_INVALID_VALUE;
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);

@@ -29,6 +29,8 @@ struct FakeAlgorithm {
 void fake_cublaslt_propose(const FakeAlgorithm* algorithms, int count);
 // From now on it has no algorithm for this epilogue; −1: it has some for all of them.
 void fake_cublaslt_lack(int epilogue);
+// Whether it has algorithms that round operands in float32; at first it has.
+void fake_cublaslt_round(bool may);
 // What cublasLtGetVersion says.
 void fake_cublaslt_version(size_t version);
 // Of the products so far: how many there were, how long they took, and which algorithm the last one was made with.

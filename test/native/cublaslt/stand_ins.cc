@@ -20,6 +20,7 @@ const FakeLibrary& library() {
 #define GRADSTEP_FIND(name) all.name = reinterpret_cast<decltype(all.name)>(dlsym(handle, "fake_cublaslt_" #name))
     GRADSTEP_FIND(propose);
     GRADSTEP_FIND(lack);
+    GRADSTEP_FIND(round);
     GRADSTEP_FIND(version);
     GRADSTEP_FIND(launches);
     GRADSTEP_FIND(seconds);
@@ -42,6 +43,7 @@ std::string fresh() {
   fake_device().seconds = library().seconds;
   library().version(130000);
   library().lack(-1);
+  library().round(true);
   const char* const place = getenv("TMPDIR");
   std::string folder = std::string(place != nullptr ? place : "/tmp") + "/gradstep-choice-XXXXXX";
   EXPECT(mkdtemp(folder.data()) != nullptr);

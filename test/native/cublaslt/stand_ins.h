@@ -15,6 +15,7 @@ namespace gradstep::cuda {
 struct FakeLibrary {
   decltype(&fake_cublaslt_propose) propose;
   decltype(&fake_cublaslt_lack) lack;
+  decltype(&fake_cublaslt_round) round;
   decltype(&fake_cublaslt_version) version;
   decltype(&fake_cublaslt_launches) launches;
   decltype(&fake_cublaslt_seconds) seconds;

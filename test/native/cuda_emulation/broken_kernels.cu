@@ -2,6 +2,7 @@
 // thread order of GRADSTEP_EMULATION_SEED. Prints one JSON object: for each kernel what the emulation said ("" for
 // nothing) and what came out of it (NaN as null). test/cuda_emulation.spec.ts knows what must stand there.
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "attempt.h"
@@ -53,6 +54,35 @@ __global__ void sum_dynamic(float* x) {
 __global__ void past_dynamic_shared(float* x) {
   dynamic_shared<float>()[threadIdx.x + 4096] = 1.f;
   x[0] = 0.f;
+}
+
+__global__ void variables_beside_dynamic_shared(float* x) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = 1.f;
+  dynamic_shared<float>()[threadIdx.x] = 1.f;
+  __syncthreads();
+  x[threadIdx.x] = tile[threadIdx.x];
+}
+
+// What comes of work on a GPU of some compute capability.
+template <typename Work>
+Result on_gpu(const char* capability, Work work) {
+  setenv("GRADSTEP_EMULATION_CAPABILITY", capability, 1);
+  const Result result = work();
+  unsetenv("GRADSTEP_EMULATION_CAPABILITY");
+  return result;
+}
+
+// Whether a kernel gets so much of shared memory.
+Result shared_memory_on(const char* capability, int bytes) {
+  const Result result = on_gpu(capability, [=] {
+    return attempt([=](cudaStream_t stream, float* x) {
+      GRADSTEP_CUDA(cudaFuncSetAttribute(sum_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+      launch_cooperating(stream, sum_dynamic, dim3(1), dim3(kThreads), static_cast<size_t>(bytes), x);
+    });
+  });
+  GRADSTEP_CUDA(cudaFuncSetAttribute(sum_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, 48 << 10));
+  return result;
 }
 
 __global__ void collectives(float* x) {
@@ -136,6 +166,22 @@ __global__ void round_operands(float* x) {
     x[i + 1] = __uint_as_float(pair & 0xffff0000u);
   }
   for (int i = 4; i < 8; i++) x[i] = __uint_as_float(round_to_tf32(given[i]));
+}
+
+// Adds 16 or 8 ones to what 25 bits, or one fewer, lie above: ones that are cut off one by one do not add up.
+__global__ void small_terms(float* x) {
+  const uint32_t ones = 0x3f803f80u, one = 0x3f800000u, a[4] = {ones, ones, ones, ones},
+                 a_tf32[4] = {one, one, one, one};
+  const float before[4] = {33554432.f, 16777216.f, -33554432.f, 33554432.f};
+  for (int i = 0; i < 4; i++) {
+    float upper[2] = {before[i], before[i]}, lower[2] = {};
+    if (i < 3) {
+      mma_bfloat16(upper, lower, a, ones, ones);
+    } else {
+      mma_tf32(upper, lower, a_tf32, one, one);
+    }
+    if (threadIdx.x == 0) x[i] = upper[0];
+  }
 }
 
 __global__ void product_in_half_a_warp(float* x) {
@@ -349,11 +395,20 @@ int main_of_test() {
   print("sum in dynamic shared memory", cooperating(sum_dynamic, kThreads * sizeof(float)), ",");
   print("past dynamic shared memory", cooperating(past_dynamic_shared, kThreads * sizeof(float)), ",");
   print("too much dynamic shared memory", cooperating(sum_dynamic, 64 * 1024), ",");
+  print("all of dynamic shared memory", cooperating(sum_dynamic, 48 << 10), ",");
+  print("variables beside dynamic shared memory", cooperating(variables_beside_dynamic_shared, (48 << 10) - 256), ",");
+  print("variables beside all of dynamic shared memory", cooperating(variables_beside_dynamic_shared, (48 << 10) - 240),
+        ",");
+  print("as much shared memory as a T4 has", shared_memory_on("7.5", 64 << 10), ",");
+  print("more shared memory than a T4 has", shared_memory_on("7.5", 65 << 10), ",");
+  print("more shared memory than an RTX 4090 has", shared_memory_on("8.9", 100 << 10), ",");
+  print("as much shared memory as an H100 has", shared_memory_on("9.0", 227 << 10), ",");
   print("collectives", cooperating(collectives), ",");
   print("product in bfloat16", cooperating(product_bfloat16<0>, 0, 32), ",");
   print("product in bfloat16, lower rows", cooperating(product_bfloat16<8>, 0, 32), ",");
   print("product in TF32", cooperating(product_tf32<0>, 0, 32), ",");
   print("product in TF32, lower rows", cooperating(product_tf32<8>, 0, 32), ",");
+  print("small terms of products", cooperating(small_terms, 0, 32), ",");
   print("blocks of rows", cooperating(blocks_of_rows<false>, 0, 32), ",");
   print("blocks of rows, transposed", cooperating(blocks_of_rows<true>, 0, 32), ",");
   print("rounding", plain(round_operands), ",");
@@ -362,6 +417,13 @@ int main_of_test() {
   print("copy over what is read", cooperating(copy_over_what_is_read), ",");
   print("copy nobody waits for", cooperating(copy_nobody_waits_for), ",");
   print("copy from an odd place", cooperating(copy_from_an_odd_place), ",");
+  const auto on_a_t4 = [](void (*kernel)(float*), unsigned threads) {
+    return on_gpu("7.5", [=] { return cooperating(kernel, 0, threads); });
+  };
+  print("product in bfloat16 on a T4", on_a_t4(product_bfloat16<0>, 32), ",");
+  print("product in TF32 on a T4", on_a_t4(product_tf32<0>, 32), ",");
+  print("blocks of rows on a T4", on_a_t4(blocks_of_rows<false>, 32), ",");
+  print("copies beside the thread on a T4", on_a_t4(copy_in_reverse<true>, kThreads), ",");
   print("product in half a warp", cooperating(product_in_half_a_warp, 0, 32), ",");
   print("block at an odd place", cooperating(block_at_an_odd_place, 0, 32), ",");
   print("store after the end", plain(store_after_end), ",");
@@ -387,6 +449,16 @@ int main_of_test() {
         ",");
   print("overflow",
         attempt([](cudaStream_t stream, float* x) { launch(stream, overflow, dim3(1), dim3(1), x, 0x7fffffff); }), ",");
+  print("time that has not come", attempt([](cudaStream_t stream, float* x) {
+          const OwnedEvent begin = make_event(cudaEventDefault), end = make_event(cudaEventDefault);
+          GRADSTEP_CUDA(cudaEventRecord(begin.get(), stream));
+          launch(stream, store_at, dim3(1), dim3(1), x);
+          GRADSTEP_CUDA(cudaEventRecord(end.get(), stream));
+          float milliseconds = 0;
+          GRADSTEP_CUDA(cudaEventSynchronize(begin.get()));
+          GRADSTEP_CUDA(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+        }),
+        ",");
   print("too many threads", cooperating(reverse_kernel, 0, 2048), ",");
   print_uses();
   print("pass around", at_once(pass_around), ",");

@@ -36,6 +36,7 @@ template <int kBytes>
 void copy_async(void* to, const void* from, bool wanted, const char* file = __builtin_FILE(),
                 int line = __builtin_LINE()) {
   static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16, "what there is");
+  need_ampere("copies to shared memory beside its work", {file, line});
   copies().begin(to, from, kBytes, wanted, {file, line});
 }
 inline void commit_copies() { copies().commit(); }

@@ -97,10 +97,6 @@ inline T atomicCAS(T* at, T expected, T v) {
 // ---- intrinsics ----
 
 template <typename T>
-inline T __ldg(const T* at) {
-  return *at;
-}
-template <typename T>
 inline T __ldcg(const T* at) {
   return *at;
 }

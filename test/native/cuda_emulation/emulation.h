@@ -60,6 +60,8 @@ struct Grid {
   Site site;
   dim3 grid, block;
   size_t shared_bytes;
+  size_t most_shared;  // that a block may have, __shared__ variables included
+  bool is_turing;      // compute capability 7.5
   bool cooperating;
   bool at_once;  // cooperating, and all blocks are there from the beginning: they may wait for one another
   uint64_t seed;
@@ -84,6 +86,8 @@ unsigned ballot(unsigned mask, bool predicate, Site site);
 // This lane's value goes in, lane `source`'s comes out; both must be in the mask.
 uint64_t exchange(unsigned mask, uint64_t value, int source, Site site);
 int lane();
+// For what there is from compute capability 8.0 on.
+void need_ampere(const char* what, Site site);
 // All lanes of the warp bring something; when the last is there, `work` is called once with what each of them brought.
 using WarpWork = void (*)(void* const (&brought)[kWarp]);
 void together(WarpWork work, void* brought, Site site);

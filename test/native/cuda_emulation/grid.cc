@@ -261,7 +261,7 @@ void run_blocks_at_once() {
       if (awaiting(first) == nullptr) run_block(first);
       if (!failure.empty()) return;
     }
-    if (!is_shared_untouched()) {
+    if (shared_in_use() > 0) {
       failure =
           "used __shared__ variables, of which the emulation has one set: blocks that run at once need dynamic ones";
       return;
@@ -363,6 +363,11 @@ void* dynamic_shared() {
 
 int lane() { return current % kWarp; }
 
+void need_ampere(const char* what, Site site) {
+  if (grid->is_turing)
+    fail(std::string(what) + " at " + text_of(site) + ", which compute capability 7.5 does not have");
+}
+
 void sync_threads(Site site) {
   need_cooperation("__syncthreads", site);
   wait(State::kBarrier, site);
@@ -407,6 +412,16 @@ void together(WarpWork work, void* brought, Site site) {
   collective(Collective::kTogether, 0xffffffffu, reinterpret_cast<uint64_t>(brought), 0, site, work);
 }
 
+// After a block: what it has written of the __shared__ variables needs room beside its dynamic shared memory.
+void check_shared() {
+  if (grid->shared_bytes == 0 || !failure.empty()) return;
+  const size_t variables = shared_in_use();
+  if (grid->shared_bytes + variables <= grid->most_shared) return;
+  failure = "needs " + std::to_string(variables) + " bytes of shared memory for its variables beside " +
+            std::to_string(grid->shared_bytes) + " of dynamic shared memory: a block has " +
+            std::to_string(grid->most_shared);
+}
+
 // Until every thread has returned or one has failed.
 void run_threads() {
   const Watch watch(*grid->agent);
@@ -432,6 +447,7 @@ void run_threads() {
     poison_dynamic_shared(grid->shared_bytes, 0);
     start_threads();
     run_block(0);
+    if (b == 0) check_shared();
   }
 }
 

@@ -52,4 +52,11 @@ Capability capability(int device) {
   abort();
 }
 
+size_t shared_opt_in(int device) {
+  const auto [major, minor] = capability(device);
+  if (major < 8) return 64 << 10;
+  if (major == 8) return (minor == 6 || minor == 9 ? 99 : 163) << 10;
+  return (major >= 12 ? 99 : 227) << 10;
+}
+
 }  // namespace emulation

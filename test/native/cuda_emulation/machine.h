@@ -13,6 +13,7 @@
 // How much memory its GPUs have: device_memory.h.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -29,5 +30,8 @@ struct Capability {
   int major, minor;
 };
 Capability capability(int device);
+// What a block may have of shared memory where its kernel asks for more than the usual 48 KB (CUDA C++ Programming
+// Guide, "Technical Specifications per Compute Capability").
+size_t shared_opt_in(int device);
 
 }  // namespace emulation

@@ -117,6 +117,14 @@ std::string host_waits_for(const Clock& moment) {
   return wrong;
 }
 
+bool has_host_waited_for(const Clock& moment) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  for (size_t i = 0; i < moment.size(); i++) {
+    if (moment[i] > (i < host.size() ? host[i] : 0)) return false;
+  }
+  return true;
+}
+
 void forget_copies(const void* pinned, size_t bytes) {
   const std::lock_guard<std::mutex> lock(mutex);
   for (Agent* agent : agents) agent->under_way.forget(pinned, bytes);

@@ -42,6 +42,7 @@ class Agent {
 
 // Returns what is wrong with copies that end thereby; empty: nothing.
 std::string host_waits_for(const Clock& moment);
+bool has_host_waited_for(const Clock& moment);
 void forget_copies(const void* pinned, size_t bytes);
 
 // What is wrong with a use of an allocation by the agent's work of now, or by the host (null); empty: nothing.

@@ -21,15 +21,15 @@ namespace emulation {
 namespace {
 
 constexpr size_t kDefaultShared = 48 * 1024;
-constexpr size_t kSharedOptIn = 227 * 1024;
 constexpr int kMultiprocessors = 4;
 
 std::mutex mutex;
-auto& shared_limits = *new std::map<const void*, size_t>;  // never destroyed, as a device's thread may outlive main
+// What kernels have asked for, each on a device. Never destroyed, as a device's thread may outlive main.
+auto& shared_limits = *new std::map<std::pair<const void*, int>, size_t>;
 
-size_t shared_limit(const void* kernel) {
+size_t shared_limit(const void* kernel, int device) {
   std::lock_guard<std::mutex> lock(mutex);
-  const auto limit = shared_limits.find(kernel);
+  const auto limit = shared_limits.find({kernel, device});
   return limit == shared_limits.end() ? kDefaultShared : limit->second;
 }
 
@@ -111,10 +111,13 @@ cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 g
     const bool valid = threads >= 1 && threads <= 1024 && block.z <= 64 && grid.x >= 1 && grid.y >= 1 && grid.z >= 1 &&
                        grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535;
     if (!valid) return cudaErrorInvalidConfiguration;
-    if (shared_bytes > shared_limit(kernel)) return cudaErrorInvalidValue;
+    const size_t most_dynamic = shared_limit(kernel, stream->device);
+    if (shared_bytes > most_dynamic) return cudaErrorInvalidValue;
+    const size_t most_shared = most_dynamic > kDefaultShared ? shared_opt_in(stream->device) : kDefaultShared;
     // One block a multiprocessor, whatever it uses.
     if (at_once && uint64_t{grid.x} * grid.y * grid.z > kMultiprocessors) return cudaErrorCooperativeLaunchTooLarge;
-    const Grid to_run{site, grid, block, shared_bytes, cooperating, at_once, 0, nullptr};
+    const bool is_turing = capability(stream->device).major < 8;
+    const Grid to_run{site, grid, block, shared_bytes, most_shared, is_turing, cooperating, at_once, 0, nullptr};
     return submit(
         stream, stream->device, [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); },
         at_once);
@@ -123,9 +126,10 @@ cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 g
 
 cudaError_t set_shared_limit(const void* kernel, int bytes) {
   return call("cudaFuncSetAttribute", [&]() -> cudaError_t {
-    if (bytes < 0 || static_cast<size_t>(bytes) > kSharedOptIn) return cudaErrorInvalidValue;
+    const int device = this_thread().device;
+    if (bytes < 0 || static_cast<size_t>(bytes) > shared_opt_in(device)) return cudaErrorInvalidValue;
     std::lock_guard<std::mutex> lock(mutex);
-    shared_limits[kernel] = static_cast<size_t>(bytes);
+    shared_limits[{kernel, device}] = static_cast<size_t>(bytes);
     return cudaSuccess;
   });
 }
@@ -244,7 +248,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         *value = 1;
         return cudaSuccess;
       case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-        *value = static_cast<int>(kSharedOptIn);
+        *value = static_cast<int>(shared_opt_in(device));
         return cudaSuccess;
     }
     return cudaErrorInvalidValue;

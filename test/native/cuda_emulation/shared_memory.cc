@@ -86,10 +86,16 @@ std::vector<Range> dynamic_shared_pieces() {
   return pieces;
 }
 
-bool is_shared_untouched() {
-  const Shared shared = find_shared();
-  const char* const memory = &shared_anchor + shared.offset;
-  return std::all_of(memory, memory + shared.bytes, [](char c) { return c == static_cast<char>(0xFF); });
+size_t shared_in_use() {
+  constexpr size_t kWord = 4;
+  const Range all = shared_variables();
+  size_t bytes = 0;
+  for (const char* at = all.begin; at < all.end; at += kWord) {
+    uint32_t word = ~0u;
+    memcpy(&word, at, std::min(kWord, static_cast<size_t>(all.end - at)));
+    if (word != ~0u) bytes += kWord;
+  }
+  return bytes;
 }
 
 void poison_dynamic_shared(size_t bytes, size_t place) { memset(dynamic_end(place) - bytes, 0xFF, bytes); }

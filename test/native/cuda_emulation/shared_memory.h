@@ -18,8 +18,8 @@ void poison_shared(uint64_t block);
 Range shared_variables();
 std::vector<Range> dynamic_shared_pieces();
 
-// Whether the __shared__ variables still hold what poison_shared filled them with.
-bool is_shared_untouched();
+// How many bytes of the __shared__ variables no longer hold what poison_shared filled them with, in whole words.
+size_t shared_in_use();
 
 // `bytes` divides by 16. `place`: which of the blocks that run at once; they have pieces of their own.
 void poison_dynamic_shared(size_t bytes, size_t place);

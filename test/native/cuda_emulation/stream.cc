@@ -167,6 +167,8 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
     if (!from->timed || !to->timed || from->stream == nullptr || to->stream == nullptr || from->device != to->device) {
       return cudaErrorInvalidResourceHandle;
     }
+    // It may have come all the same, which nobody can rely on.
+    if (!has_host_waited_for(from->moment) || !has_host_waited_for(to->moment)) return cudaErrorNotReady;
     *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
     return error_of(to->stream);
   });

@@ -2,6 +2,7 @@
 // multiplies, and hands the results out. The layouts are the PTX ISA's, element for element.
 #include "tensor_core.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -36,22 +37,64 @@ float number(uint32_t word, int i) {
   return from_bits(word & 0xffffe000u);  // a device reads the upper 19 bits
 }
 
+// Terms that a device adds up at a time: a sum of exact products and of what there was, all of them cut off where the
+// largest has the last bit that is kept.
+constexpr int kAtATime[] = {4, 8};  // in TF32, in bfloat16
+constexpr int kKeptBits = 24;       // below the largest term's first
+
+// c[j] += the products' sum, rounded towards zero, as tensor cores of compute capability 8.0 do (Fasi et al. 2021,
+// "Numerical behavior of NVIDIA tensor cores"); later ones keep some bits more.
+template <int kTerms>
+void add_products(const float (&a)[kTerms], const float (&b)[kTerms][kColumns], float (&c)[kColumns]) {
+  float terms[kTerms + 1][kColumns], largest[kColumns], plain[kColumns];
+  for (int j = 0; j < kColumns; j++) {
+    terms[kTerms][j] = plain[j] = c[j];
+    largest[j] = std::fabs(c[j]);
+  }
+  for (int k = 0; k < kTerms; k++) {
+    for (int j = 0; j < kColumns; j++) {
+      terms[k][j] = a[k] * b[k][j];  // exact
+      plain[j] += terms[k][j];
+      largest[j] = std::fmax(largest[j], std::fabs(terms[k][j]));
+    }
+  }
+  for (int j = 0; j < kColumns; j++) {
+    // Where units of the last kept bit are no normal numbers, or nothing is finite, it does not matter.
+    if (!(largest[j] > 1e-25f && largest[j] < 1e30f && std::isfinite(plain[j]))) {
+      c[j] = plain[j];
+      continue;
+    }
+    const uint32_t exponent = to_bits(largest[j]) >> 23;
+    const float unit = from_bits((exponent - kKeptBits) << 23),
+                per_unit = from_bits((254 - exponent + kKeptBits) << 23);
+    int32_t sum = 0;
+    for (int k = 0; k <= kTerms; k++) sum += static_cast<int32_t>(terms[k][j] * per_unit);
+    const uint32_t size = static_cast<uint32_t>(sum < 0 ? -sum : sum);
+    const int beyond = size == 0 ? 0 : std::max(0, 8 - __builtin_clz(size));  // bits that a float32 does not hold
+    const float rounded = static_cast<float>(size >> beyond << beyond) * unit;
+    c[j] = sum < 0 ? -rounded : rounded;
+  }
+}
+
 // kPerWord 2: bfloat16, 16 deep; 1: TF32, 8 deep.
 template <int kPerWord>
 void multiply(void* const (&brought)[kWarp]) {
+  constexpr int kTerms = kAtATime[kPerWord - 1], kParts = 8 * kPerWord / kTerms;
   constexpr int kDepth = 8 * kPerWord;
-  float a[kRows][kDepth], b[kDepth][kColumns], c[kRows][kColumns];
+  float a[kRows][kParts][kTerms], b[kParts][kTerms][kColumns], c[kRows][kColumns];
   for (int lane = 0; lane < kWarp; lane++) {
     const Operands& own = *static_cast<const Operands*>(brought[lane]);
     const int group = lane / 4, in_group = lane % 4;
     for (int i = 0; i < 4; i++) {
       for (int j = 0; j < kPerWord; j++) {
-        a[group + i % 2 * 8][i / 2 * (kDepth / 2) + in_group * kPerWord + j] = number<kPerWord>(own.a[i], j);
+        const int k = i / 2 * (kDepth / 2) + in_group * kPerWord + j;
+        a[group + i % 2 * 8][k / kTerms][k % kTerms] = number<kPerWord>(own.a[i], j);
       }
     }
     for (int i = 0; i < 2; i++) {
       for (int j = 0; j < kPerWord; j++) {
-        b[i * (kDepth / 2) + in_group * kPerWord + j][group] = number<kPerWord>(own.b[i], j);
+        const int k = i * (kDepth / 2) + in_group * kPerWord + j;
+        b[k / kTerms][k % kTerms][group] = number<kPerWord>(own.b[i], j);
       }
     }
     for (int j = 0; j < 2; j++) {
@@ -60,9 +103,7 @@ void multiply(void* const (&brought)[kWarp]) {
     }
   }
   for (int i = 0; i < kRows; i++) {
-    for (int k = 0; k < kDepth; k++) {
-      for (int j = 0; j < kColumns; j++) c[i][j] += a[i][k] * b[k][j];
-    }
+    for (int part = 0; part < kParts; part++) add_products(a[i][part], b[part], c[i]);
   }
   for (int lane = 0; lane < kWarp; lane++) {
     const Operands& own = *static_cast<const Operands*>(brought[lane]);
@@ -111,12 +152,14 @@ void load_rows(WarpWork work, uint32_t (&block)[4], const void* row, Site site) 
 
 void mma_bfloat16(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
                   const char* file, int line) {
+  need_ampere("multiplies bfloat16", {file, line});
   Operands own{upper, lower, a, {b0, b1}};
   together(multiply<2>, &own, {file, line});
 }
 
 void mma_tf32(float (&upper)[2], float (&lower)[2], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
               int line) {
+  need_ampere("multiplies TF32", {file, line});
   Operands own{upper, lower, a, {b0, b1}};
   together(multiply<1>, &own, {file, line});
 }

@@ -1,8 +1,8 @@
 // A stand-in for cuDNN 9 on the emulated machine: convolutions by plain loops, as work on the stream. It insists on how
 // it is asked (descriptors, sizes, memory of the device, algorithms that it proposed) and scribbles over the workspace
 // that it asked for. Among its proposals are all those that must not be taken. What it computes is listed in the file
-// $GRADSTEP_FAKE_CUDNN_LOG, a line a call; the call that $GRADSTEP_FAKE_CUDNN_REFUSES names turns out not to be
-// supported.
+// $GRADSTEP_FAKE_CUDNN_LOG, a line a call; the call that $GRADSTEP_FAKE_CUDNN_REFUSES names, one that proposes or
+// computes, turns out not to be supported, or returns the status behind its name ("cudnnConvolutionForward 1008").
 #include "fake_cudnn.h"
 
 #include <cstdio>
@@ -21,6 +21,14 @@ constexpr DnnStatus kBadParameter = static_cast<DnnStatus>(2000), kNotSupported 
 namespace {
 
 const FakeCudnnMachine* machine = nullptr;
+
+DnnStatus refusal(const char* call) {
+  const char* const refused = getenv("GRADSTEP_FAKE_CUDNN_REFUSES");
+  const size_t length = strlen(call);
+  if (refused == nullptr || strncmp(refused, call, length) != 0) return DnnStatus::kSuccess;
+  if (refused[length] == ' ') return static_cast<DnnStatus>(atoi(refused + length));
+  return refused[length] == 0 ? kNotSupported : DnnStatus::kSuccess;
+}
 
 DnnStatus planned(const char* call) { return machine != nullptr ? machine->planned(call) : DnnStatus::kSuccess; }
 
@@ -90,6 +98,7 @@ const std::vector<Offer>& offers(Product product) {
 
 DnnStatus propose(const char* call, Product product, const Convolution& c, int most, int* count, DnnAlgorithm* found) {
   if (const DnnStatus status = planned(call); status != DnnStatus::kSuccess) return status;
+  if (const DnnStatus status = refusal(call); status != DnnStatus::kSuccess) return status;
   if (!c.sound()) return kBadParameter;
   *count = 0;
   for (const Offer& offer : offers(product)) {
@@ -150,8 +159,7 @@ DnnStatus run(const char* call, Product product, DnnHandle handle, const Convolu
     if (!machine->on_device(operand.address, operand.bytes)) return kBadParameter;
   }
   if (!machine->on_device(scratch, offer->memory)) return kBadParameter;
-  const char* const refused = getenv("GRADSTEP_FAKE_CUDNN_REFUSES");
-  if (refused != nullptr && strcmp(refused, call) == 0) return kNotSupported;
+  if (const DnnStatus status = refusal(call); status != DnnStatus::kSuccess) return status;
   log(call, algorithm);
   const Operand result = operands[product == kForward ? 2 : product == kData ? 0 : 1];
   std::vector<const void*> reads, writes{offer->memory == 0 ? nullptr : scratch, result.address};
