@@ -16,5 +16,9 @@ export interface PtxFunction {
   threads?: number;
 }
 export function functionsOf(ptx: string): PtxFunction[];
-export function complaints(functions: PtxFunction[], multiplies?: Record<string, string>): string[];
+export function complaints(
+  functions: PtxFunction[],
+  multiplies?: Record<string, string>,
+  later?: Record<string, number>,
+): string[];
 export function readPtx(folder: string): PtxFunction[];

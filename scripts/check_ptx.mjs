@@ -18,6 +18,9 @@ const FIRST = 80;
 /** What every driver passes to a kernel; later ones pass more. */
 const MOST_PARAMETERS = 4096;
 
+/** Kernels by words of their names that need a later architecture for what they do, and only end the program before it. */
+const LATER = { cluster_kernel: 90 };
+
 /** Kernels by words of their names, once for each type that their operands are rounded to. */
 function rounded(kernels) {
   return kernels.flatMap((name) => [
@@ -36,7 +39,7 @@ const MULTIPLIES = Object.fromEntries([
   ...rounded(['conv_kernel', 'conv_dx_kernel', 'conv_dw_kernel']),
   ...stored(['conv_kernel', 'conv_dx_kernel', 'conv_dw_kernel']),
   ...rounded(['attention_kernel', 'query_gradient_kernel', 'key_gradient_kernel']),
-  ...rounded(['persistent_kernel']),
+  ...rounded(['persistent_kernel', 'cluster_kernel']),
 ]);
 
 /** Where a parameter that is declared by a line ends, if it begins at a place or, as it is aligned, behind it. */
@@ -72,11 +75,14 @@ export function functionsOf(ptx) {
 }
 
 /** A sentence for each function that does what is not expected of it, and for each expectation that no function meets. */
-export function complaints(functions, multiplies = MULTIPLIES) {
-  const able = functions.filter(({ architecture }) => Number(architecture.slice('sm_'.length)) >= FIRST);
+export function complaints(functions, multiplies = MULTIPLIES, later = LATER) {
+  const isAble = (architecture, first) => Number(architecture.slice('sm_'.length)) >= first;
+  const able = functions.filter(({ architecture }) => isAble(architecture, FIRST));
   const absent = Object.keys(multiplies).filter((words) => able.length > 0 && !able.some(({ name }) => isMeant(words, name)));
   const wrong = able.flatMap(({ name, architecture, operands }) => {
-    const expected = Object.keys(multiplies).filter((words) => isMeant(words, name));
+    const needed = Object.keys(later).filter((words) => isMeant(words, name));
+    const isYetAble = needed.every((words) => isAble(architecture, later[words]));
+    const expected = Object.keys(multiplies).filter((words) => isYetAble && isMeant(words, name));
     const types = (list) => [...new Set(list)].sort().join(', ') || 'nothing';
     const [made, meant] = [types(operands), types(expected.map((words) => multiplies[words]))];
     return made === meant ? [] : [`${name} (${architecture}): multiplies ${made} on tensor cores, expected ${meant}`];

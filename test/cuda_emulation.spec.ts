@@ -98,6 +98,11 @@ describe('the CUDA emulation', () => {
       'pass around': [11, 12, 13, 10, ...rising.slice(4)],
       'swap in groups': [2, 1, 6, 5, ...rising.slice(4)],
       'dynamic shared memory of blocks at once': [0.5, 1.5, 2.5, 3.5, ...rising.slice(4)],
+      'pass in clusters': [
+        ...[2, 0, 1, 5, 3, 4].flatMap((block) => [100, 101, 102, 103].map((x) => x + 4 * block)),
+        ...rising.slice(24),
+      ],
+      'a cluster that some have left': [1, 1, 1, 1, 1, 1, ...rising.slice(6)],
       replay: [0, 2, 4, 6], // two increments a replay, none while capturing
       'copies and reads in turns': [0.5, 1.5, 2.5],
       'copies of two streams in turns': rising.map(() => 2),
@@ -151,6 +156,19 @@ describe('the CUDA emulation', () => {
       'shared variable in blocks at once': `${launched}used __shared__ variables`,
       'parts of warps at once': `${launched}has blocks of 40 threads`,
       'too many blocks at once': 'ERR_DEVICE_FAILED launch_at_once failed with cudaErrorCooperativeLaunchTooLarge',
+      'store before the cluster has begun': String.raw`${launched}stored in the shared memory of block [0-2] of its cluster before it had waited for that block to begin at broken_kernels\.cu:\d+, in thread \(3, 0, 0\)`,
+      'store in a block that may have ended': String.raw`${launched}(stored in the shared memory of block [0-2] of its cluster, which has returned|returned before it had waited for what others of its cluster stored in its block's shared memory)`,
+      "store past a block's shared memory": String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block, 16 after the beginning of 16 at broken_kernels\.cu:\d+`,
+      "store before a block's shared memory": String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block, -16 after the beginning of 16 at broken_kernels\.cu:\d+`,
+      'store at an odd place of a block': String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block whose address does not divide by them at broken_kernels\.cu:\d+`,
+      'store in a block that is not in the cluster': String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block 3, which it does not have, at broken_kernels\.cu:\d+`,
+      'cluster barrier for some threads': String.raw`${launched}stopped: ${block} waits at broken_kernels\.cu:\d+ for its cluster, of which ${thread} of ${block} has not arrived, which waits at broken_kernels\.cu:\d+`,
+      'cluster barrier in blocks apart': String.raw`${launched}arrives at a cluster's barrier at broken_kernels\.cu:\d+ in a kernel that was not started by launch_clusters\(\)`,
+      "arrive twice at a cluster's barrier": String.raw`${launched}arrived at its cluster's barrier again before it had waited at broken_kernels\.cu:\d+`,
+      "wait at a cluster's barrier without arriving": String.raw`${launched}waited at its cluster's barrier before it had arrived at broken_kernels\.cu:\d+`,
+      "arrive at a cluster's barrier and leave": `${launched}returned between arriving at its cluster's barrier and waiting`,
+      'too many blocks in a cluster': 'ERR_DEVICE_FAILED launch_clusters failed with cudaErrorInvalidClusterSize',
+      'a cluster in part': 'ERR_DEVICE_FAILED launch_clusters failed with cudaErrorInvalidConfiguration',
       'a read that does not wait for the copy': `${launched.replace('broken_kernels', 'broken_uses')}used a device allocation of 4 bytes that another stream wrote, and nothing says which comes first, in ${thread}`,
       'a copy that does not wait for the read': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: a copy to the device wrote a device allocation of 4 bytes that another stream read, and nothing says which comes first`,
       'copies of two streams at once': String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: a copy to the device used a device allocation of 256 bytes that another stream wrote, and nothing`,
@@ -189,6 +207,12 @@ describe('the CUDA emulation', () => {
       }
     });
 
+    it('blocks of a cluster that read what is stored in them before they meet', () => {
+      const found = all('read before the cluster meets').map(({ error, values }) => [error, ...values.slice(0, 24)].join());
+      for (const one of found) expect(one).to.match(/^,/);
+      expect(new Set(found).size).to.be.greaterThan(2);
+    });
+
     it('groups of blocks that read each other', () => {
       const found = all('a group reads the other one').map(({ error, values }) => [error, ...values.slice(0, 4)].join());
       expect(new Set(found).size).to.be.greaterThan(2);
@@ -225,6 +249,8 @@ describe('the CUDA emulation, where it looks at every access', () => {
     'count atomically',
     'pass around',
     'read what the own group wrote',
+    'pass in turns',
+    'read what the own cluster wrote',
     'filled memory',
   ];
   for (const name of sound) {
@@ -247,6 +273,10 @@ describe('the CUDA emulation, where it looks at every access', () => {
     'pass around without a barrier': unordered('device'),
     'write before others were waited for': unordered('device'),
     'read what another group wrote': unordered('device'),
+    'pass in turns in one place': unordered('shared'),
+    'pass in turns without a barrier': `(${unordered('shared')}|${unwritten})`,
+    'write while the cluster meets': unordered('shared'),
+    'read what another cluster wrote': unordered('device'),
     'half a tile': unwritten,
     'fresh memory': 'read device memory that nobody wrote',
   };

@@ -195,6 +195,21 @@ describe('the PTX of the kernels', () => {
     expect(ptx.complaints(older, { 'product Half': 'bf16' })).to.deep.equal([]);
   });
 
+  it('takes kernels that need a later architecture by that', () => {
+    const found = (target: number, ...body: string[]): string[] =>
+      ptx.complaints(
+        ptx.functionsOf(file(target, kernel('_Z7productI4HalfE', ...body))),
+        { 'product Half': 'bf16' },
+        { product: 90 },
+      );
+    const wrong = (target: number, made: string, expected: string): string =>
+      `_Z7productI4HalfE (sm_${target}): multiplies ${made} on tensor cores, expected ${expected}`;
+    expect(found(86)).to.deep.equal([]);
+    expect(found(90, multiplying('bf16'))).to.deep.equal([]);
+    expect(found(100)).to.deep.equal([wrong(100, 'nothing', 'bf16')]);
+    expect(found(89, multiplying('bf16'))).to.deep.equal([wrong(89, 'bf16', 'nothing')]);
+  });
+
   it('tells which kernel keeps something in local memory', () => {
     const local = kernel('_Z3sumv', '\t.local .align 4 .b8 \t__local_depot0[64];', '\tst.local.f32 [%rd1], %f1;');
     expect(ptx.complaints(ptx.functionsOf(file(75, local)), {})).to.deep.equal(['_Z3sumv (sm_75): uses local memory']);

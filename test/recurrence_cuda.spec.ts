@@ -1,7 +1,8 @@
 /**
- * Recurrences on CUDA in one persistent kernel (native/ops/persistent_recurrence.cuh), where it takes them: on tensor cores, and
- * on a GPU that has none (compute capability 7.5). The op-table walk runs the same cases with a product and a launch each step.
- * Which form is taken where that is measured: the kernel, if it yields the same, since the emulated clock counts launches.
+ * Recurrences on CUDA in one kernel (native/ops/turn_loop.cuh), where it takes them: in a persistent one, on tensor cores, and on a
+ * GPU that has none (compute capability 7.5); and in clusters of blocks. The op-table walk runs the same cases with a product and a
+ * launch each step. Which form is taken where that is measured: the one of fewest launches, if it yields the same, since those are
+ * what the emulated clock counts.
  */
 import { expect } from 'chai';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -34,11 +35,16 @@ function isTaken({ name, inputs }: OpCase): boolean {
   return inputs.u!.shape[0]! % 4 === 0 && steps > 1 && !name.startsWith('reset before');
 }
 
-function compareInOneKernel(backend: TestBackend, open: () => NativeSession, wanted: (test: OpCase) => boolean): void {
+function compareInOneKernel(
+  form: string,
+  backend: TestBackend,
+  open: () => NativeSession,
+  wanted: (test: OpCase) => boolean,
+): void {
   let session: NativeSession;
   setWaysBack();
   before(() => (session = open()));
-  beforeEach(() => (process.env.GRADSTEP_CUDA_WAYS = 'persistent'));
+  beforeEach(() => (process.env.GRADSTEP_CUDA_WAYS = form));
   after(() => session.dispose());
 
   for (const op of ['lstm', 'gru', 'simpleRnn', 'recurrenceNarrow']) {
@@ -50,18 +56,22 @@ function compareInOneKernel(backend: TestBackend, open: () => NativeSession, wan
 }
 
 for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
-  describe(`recurrences in one kernel on ${backend.name}`, () => {
-    compareInOneKernel(
-      backend,
-      () => openSession(backend),
-      () => true,
-    );
-  });
+  for (const form of ['persistent', 'cluster']) {
+    describe(`recurrences in one kernel (${form}) on ${backend.name}`, () => {
+      compareInOneKernel(
+        form,
+        backend,
+        () => openSession(backend),
+        () => true,
+      );
+    });
+  }
 
   if (backend.order !== 0) continue;
   describe(`rounded recurrences in one kernel without tensor cores on ${backend.name}`, () => {
     after(() => delete process.env.GRADSTEP_EMULATION_CAPABILITY);
     compareInOneKernel(
+      'persistent',
       backend,
       () => {
         process.env.GRADSTEP_EMULATION_CAPABILITY = '7.5';

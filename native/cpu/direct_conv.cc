@@ -12,6 +12,7 @@ namespace gradstep::cpu {
 namespace {
 
 constexpr int64_t kMaxTaps = 256;
+constexpr int64_t kFrameUnit = 16;  // floats
 
 struct Plan {
   explicit Plan(const DirectConv& c)
@@ -21,7 +22,7 @@ struct Plan {
         row(c.channels * (framed ? frame_w : c.w)),
         image(row * (framed ? frame_h : c.h)),
         taps(c.kernel_h * c.kernel_w * c.channels),
-        frame_floats(framed ? (c.n * image + kLanes - 1) / kLanes * kLanes : 0),
+        frame_floats(framed ? (c.n * image + kFrameUnit - 1) / kFrameUnit * kFrameUnit : 0),
         kernel_floats(c.round ? taps * c.filters : 0) {}
   int64_t frame_h, frame_w;
   bool framed;
@@ -61,13 +62,13 @@ const float* framed(const DirectConv& c, const Plan& p, Stored x, float* frame, 
 }
 
 // kPixels neighbouring results of kVectors vectors of filters.
-template <int kPixels, int kVectors, typename Y>
+template <typename V, int kPixels, int kVectors, typename Y>
 GRADSTEP_INLINE void pixels(const DirectConv& c, const Plan& p, const float* x, const float* w, const float* bias,
                             bool relu, Y* y) {
-  Lanes sums[kPixels][kVectors];
+  V sums[kPixels][kVectors];
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; v++) {
-    const Lanes first = bias ? load_lanes(bias + v * kLanes) : Lanes{};
+    const V first = bias ? load_lanes<V>(bias + v * kWidth<V>) : V{};
 #pragma GCC unroll 12
     for (int i = 0; i < kPixels; i++) sums[i][v] = first;
   }
@@ -75,9 +76,9 @@ GRADSTEP_INLINE void pixels(const DirectConv& c, const Plan& p, const float* x, 
   for (int64_t r = 0; r < c.kernel_h; r++) {
     const float* from = x + r * p.row;
     for (int64_t k = 0; k < length; k++, w += c.filters) {
-      Lanes columns[kVectors];
+      V columns[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; v++) columns[v] = load_lanes(w + v * kLanes);
+      for (int v = 0; v < kVectors; v++) columns[v] = load_lanes<V>(w + v * kWidth<V>);
 #pragma GCC unroll 12
       for (int i = 0; i < kPixels; i++) {
         const float factor = from[i * step + k];
@@ -90,81 +91,69 @@ GRADSTEP_INLINE void pixels(const DirectConv& c, const Plan& p, const float* x, 
   for (int i = 0; i < kPixels; i++) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; v++) {
-      const Lanes sum = sums[i][v];
-      store_lanes(y + i * c.filters + v * kLanes, relu ? (sum < Lanes{} ? Lanes{} : sum) : sum);
+      const V sum = sums[i][v];
+      store_lanes(y + i * c.filters + v * kWidth<V>, relu ? (sum < V{} ? V{} : sum) : sum);
     }
   }
 }
 
-template <int kPixels, int kVectors, typename Y>
+template <typename V, int kVectors, typename Y>
 GRADSTEP_INLINE void row_of_pixels(const DirectConv& c, const Plan& p, const float* x, const float* w,
                                    const float* bias, bool relu, Y* y) {
+  constexpr int kPixels = rows_beside<V>(kVectors);
   const int64_t step = c.stride_w * c.channels;
   int64_t at = 0;
   for (; at + kPixels <= c.out_w; at += kPixels) {
-    pixels<kPixels, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
+    pixels<V, kPixels, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
   }
-  for (; at + 2 <= c.out_w; at += 2) pixels<2, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
-  for (; at < c.out_w; at++) pixels<1, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
+  for (; at + 4 <= c.out_w; at += 4) pixels<V, 4, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
+  for (; at + 2 <= c.out_w; at += 2) pixels<V, 2, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
+  for (; at < c.out_w; at++) pixels<V, 1, kVectors>(c, p, x + at * step, w, bias, relu, y + at * c.filters);
 }
 
 // Vectors of filters from `column` on that are worked on together.
+template <typename V>
 int vectors_at(const DirectConv& c, int64_t column, int most) {
-  return static_cast<int>(std::min<int64_t>(most, (c.filters - column) / kLanes));
+  return static_cast<int>(std::min<int64_t>(most, (c.filters - column) / kWidth<V>));
 }
 
 // Rows of y begin … end - 1, counted through all images.
-template <typename Y>
-GRADSTEP_VECTORISED void forward_rows(const DirectConv& c, const Plan& p, const float* x, const float* w,
-                                      const float* bias, bool relu, Y* y, int64_t begin, int64_t end) {
+template <typename V, typename Y>
+GRADSTEP_INLINE void forward_rows(LaneTag<V>, const DirectConv& c, const Plan& p, const float* x, const float* w,
+                                  const float* bias, bool relu, Y* y, int64_t begin, int64_t end) {
   for (int64_t at = begin; at < end; at++) {
     const float* from = x + at / c.out_h * p.image + at % c.out_h * c.stride_h * p.row;
     Y* const to = y + at * c.out_w * c.filters;
     for (int64_t column = 0; column < c.filters;) {
-      const int vectors = vectors_at(c, column, 4);
+      const int vectors = vectors_at<V>(c, column, kMostVectors<V>);
       const float* b = bias ? bias + column : nullptr;
-      switch (vectors) {
-        case 1:
-          row_of_pixels<12, 1>(c, p, from, w + column, b, relu, to + column);
-          break;
-        case 2:
-          row_of_pixels<12, 2>(c, p, from, w + column, b, relu, to + column);
-          break;
-        case 3:
-          row_of_pixels<8, 3>(c, p, from, w + column, b, relu, to + column);
-          break;
-        default:
-          row_of_pixels<6, 4>(c, p, from, w + column, b, relu, to + column);
-          break;
+      if (vectors == 1) row_of_pixels<V, 1>(c, p, from, w + column, b, relu, to + column);
+      if (vectors == 2) row_of_pixels<V, 2>(c, p, from, w + column, b, relu, to + column);
+      if constexpr (kMostVectors<V> == 4) {
+        if (vectors == 3) row_of_pixels<V, 3>(c, p, from, w + column, b, relu, to + column);
+        if (vectors == 4) row_of_pixels<V, 4>(c, p, from, w + column, b, relu, to + column);
       }
-      column += vectors * kLanes;
+      column += vectors * kWidth<V>;
     }
   }
 }
 
-GRADSTEP_INLINE Lanes load_operand(const float* from, bool round) {
-  const Lanes lanes = load_lanes(from);
-  return round ? rounded(lanes) : lanes;
-}
-
-GRADSTEP_INLINE Lanes load_operand(const uint16_t* from, bool) { return load_lanes(from); }
-
 // sums[tap][filters] += what a row of dy gives to kTaps taps; each tap's x begins at x[tap].
-template <int kTaps, int kVectors, typename Y>
-GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const Y* dy, bool round, int64_t filters,
-                                   int64_t pixels, float* sums) {
-  Lanes kept[kTaps][kVectors];
+template <typename V, int kTaps, int kVectors, bool kRound, typename Y>
+GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const Y* dy, int64_t filters, int64_t pixels,
+                                   float* sums) {
+  V kept[kTaps][kVectors];
   const float* from[kTaps];
 #pragma GCC unroll 12
   for (int t = 0; t < kTaps; t++) {
     from[t] = x[t];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; v++) kept[t][v] = load_lanes(sums + t * filters + v * kLanes);
+    for (int v = 0; v < kVectors; v++) kept[t][v] = load_lanes<V>(sums + t * filters + v * kWidth<V>);
   }
   for (int64_t i = 0; i < pixels; i++, dy += filters) {
-    Lanes gradient[kVectors];
+    V gradient[kVectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; v++) gradient[v] = load_operand(dy + v * kLanes, round);
+    for (int v = 0; v < kVectors; v++) gradient[v] = load_operand<V, kRound>(dy + v * kWidth<V>);
 #pragma GCC unroll 12
     for (int t = 0; t < kTaps; t++) {
       const float factor = from[t][i * step];
@@ -175,29 +164,30 @@ GRADSTEP_INLINE void tap_gradients(const float* const* x, int64_t step, const Y*
 #pragma GCC unroll 12
   for (int t = 0; t < kTaps; t++) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; v++) store_lanes(sums + t * filters + v * kLanes, kept[t][v]);
+    for (int v = 0; v < kVectors; v++) store_lanes(sums + t * filters + v * kWidth<V>, kept[t][v]);
   }
 }
 
-template <int kVectors, typename Y>
+template <typename V, int kVectors, bool kRound, typename Y>
 GRADSTEP_INLINE void row_gradients(const DirectConv& c, int64_t taps, const float* const* x, const Y* dy, float* sums) {
+  constexpr int kTaps = kWidth<V> == kLanes || kVectors == 1 ? 9 : 6;
   const int64_t step = c.stride_w * c.channels;
   int64_t t = 0;
-  for (; t + 9 <= taps; t += 9) {
-    tap_gradients<9, kVectors>(x + t, step, dy, c.round, c.filters, c.out_w, sums + t * c.filters);
+  for (; t + kTaps <= taps; t += kTaps) {
+    tap_gradients<V, kTaps, kVectors, kRound>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
   }
   for (; t + 3 <= taps; t += 3) {
-    tap_gradients<3, kVectors>(x + t, step, dy, c.round, c.filters, c.out_w, sums + t * c.filters);
+    tap_gradients<V, 3, kVectors, kRound>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
   }
   for (; t < taps; t++) {
-    tap_gradients<1, kVectors>(x + t, step, dy, c.round, c.filters, c.out_w, sums + t * c.filters);
+    tap_gradients<V, 1, kVectors, kRound>(x + t, step, dy, c.filters, c.out_w, sums + t * c.filters);
   }
 }
 
 // sums [taps][filters] (and behind them those of dy itself) of rows begin … end - 1.
-template <typename Y>
-GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const float* x, const Y* dy, float* sums,
-                                       bool with_bias, int64_t begin, int64_t end) {
+template <bool kRound, typename V, typename Y>
+GRADSTEP_INLINE void gradient_rows(LaneTag<V>, const DirectConv& c, const Plan& p, const float* x, const Y* dy,
+                                   float* sums, bool with_bias, int64_t begin, int64_t end) {
   memset(sums, 0, (p.taps + with_bias) * c.filters * sizeof(float));
   const int64_t length = c.kernel_w * c.channels;
   for (int64_t at = begin; at < end; at++) {
@@ -206,19 +196,19 @@ GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const
     const float* places[kMaxTaps];
     for (int64_t t = 0; t < p.taps; t++) places[t] = from + t / length * p.row + t % length;
     for (int64_t column = 0; column < c.filters;) {
-      const int vectors = vectors_at(c, column, 2);
+      const int vectors = vectors_at<V>(c, column, 2);
       if (vectors == 2) {
-        row_gradients<2>(c, p.taps, places, gradient + column, sums + column);
+        row_gradients<V, 2, kRound>(c, p.taps, places, gradient + column, sums + column);
       } else {
-        row_gradients<1>(c, p.taps, places, gradient + column, sums + column);
+        row_gradients<V, 1, kRound>(c, p.taps, places, gradient + column, sums + column);
       }
-      column += vectors * kLanes;
+      column += vectors * kWidth<V>;
     }
     if (!with_bias) continue;
     float* const total = sums + p.taps * c.filters;
-    for (int64_t column = 0; column < c.filters; column += kLanes) {
-      Lanes sum = load_lanes(total + column);
-      for (int64_t i = 0; i < c.out_w; i++) sum += load_lanes(gradient + i * c.filters + column);
+    for (int64_t column = 0; column < c.filters; column += kWidth<V>) {
+      V sum = load_lanes<V>(total + column);
+      for (int64_t i = 0; i < c.out_w; i++) sum += load_lanes<V>(gradient + i * c.filters + column);
       store_lanes(total + column, sum);
     }
   }
@@ -229,8 +219,9 @@ GRADSTEP_VECTORISED void gradient_rows(const DirectConv& c, const Plan& p, const
 bool direct_conv_pays(const DirectConv& c) {
   const int64_t taps = c.kernel_h * c.kernel_w * c.channels;
   const bool shallow = c.channels <= 4, skips = c.kernel_h * c.kernel_w == 1 && c.stride_h * c.stride_w > 1;
-  return has_avx512() && (shallow || (skips && c.channels <= 64 && !c.round)) && taps <= kMaxTaps &&
-         c.filters % kLanes == 0 && c.pad_top >= 0 && c.pad_left >= 0;
+  const int64_t lanes = register_lanes();
+  return lanes > 0 && (shallow || (skips && c.channels <= (lanes == kLanes ? 64 : 16) && !c.round)) &&
+         taps <= kMaxTaps && c.filters % lanes == 0 && c.pad_top >= 0 && c.pad_left >= 0;
 }
 
 size_t direct_conv_bytes(const DirectConv& c, int threads) {
@@ -251,7 +242,9 @@ void direct_conv_forward(const DirectConv& c, Stored x, Stored w, const float* b
   }
   typed(y, [&](auto* to) {
     parallel_ranges(rows, parts_of(rows * c.out_w * c.filters, threads), 1, [&](int, int64_t begin, int64_t end) {
-      forward_rows(c, p, from, kernel, bias, relu, to, begin, end);
+      in_lanes([&](auto lanes) __attribute__((always_inline)) {
+        forward_rows(lanes, c, p, from, kernel, bias, relu, to, begin, end);
+      });
     });
   });
 }
@@ -263,9 +256,11 @@ void direct_conv_kernel_gradient(const DirectConv& c, Stored x, Stored dy, float
   float* const sums = static_cast<float*>(workspace) + p.frame_floats;
   const int64_t rows = c.n * c.out_h, size = p.taps * c.filters, part_size = size + c.filters;
   const int parts = parts_of(rows * c.out_w * c.filters, threads);
-  typed(dy, [&](auto* gradients) {
+  as_operand(dy, c.round, [&](auto round, auto* gradients) {
     parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
-      gradient_rows(c, p, from, gradients, sums + part * part_size, db != nullptr, begin, end);
+      in_lanes([&](auto lanes) __attribute__((always_inline)) {
+        gradient_rows<round>(lanes, c, p, from, gradients, sums + part * part_size, db != nullptr, begin, end);
+      });
     });
   });
   const auto total = [&](int64_t i) {

@@ -1,6 +1,6 @@
 // Convolutions too shallow to repay packing: of one to four input channels, as images come in, and of one tap with a
 // stride, as shortcuts have them (in float32). Pixels of a row times the kernel as the user sees it, [kh, kw, channels,
-// filters], results in registers. Channels last; filters are a multiple of 16. (Deeper ones are oneDNN's: it was 1.3
+// filters], results in registers. Channels last; filters are whole vectors. (Deeper ones are oneDNN's: it was 1.3
 // to 1.7 times as fast on 3 x 3 taps of 16 to 64 channels.)
 #pragma once
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cpu/prepare.h"
 
@@ -30,6 +31,18 @@ void typed(const Stored& numbers, Body body) {
     body(static_cast<uint16_t*>(numbers.at));
   } else {
     body(static_cast<float*>(numbers.at));
+  }
+}
+
+// body(whether it rounds to bfloat16 as it loads, pointer to elements).
+template <typename Body>
+void as_operand(const Stored& numbers, bool round, Body body) {
+  if (numbers.narrow()) {
+    body(std::false_type{}, static_cast<const uint16_t*>(numbers.at));
+  } else if (round) {
+    body(std::true_type{}, static_cast<const float*>(numbers.at));
+  } else {
+    body(std::false_type{}, static_cast<const float*>(numbers.at));
   }
 }
 

@@ -4,8 +4,8 @@
 #include "cpu/winograd.h"
 
 #include <algorithm>
-#include <type_traits>
 
+#include "cpu/bfloat16.h"
 #include "cpu/micro_product.h"
 #include "cpu/winograd_transforms.h"
 
@@ -16,9 +16,12 @@ using namespace winograd;
 namespace {
 
 constexpr int64_t kPoints = 36, kSide = 6, kOut = 4;
-constexpr int64_t kBlockFloats = 200 * 1024;  // of patches and products in flight, in a core's second-level cache
-constexpr int64_t kMaxTiles = 96;
-constexpr int64_t kPad = kLanes;  // between points: they would share sets of the cache
+
+constexpr int64_t kPad = 16;  // between points: they would share sets of the cache
+
+// Floats of patches and products in flight, in a core's second-level cache: mostly 2 MiB with AVX-512, else 512 KiB.
+int64_t block_floats() { return (register_lanes() == kLanes ? 200 : 112) * 1024; }
+int64_t most_tiles() { return register_lanes() == kLanes ? 96 : 36; }
 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -27,7 +30,7 @@ struct Plan {
       : tiles_y((s.out_h + kOut - 1) / kOut),
         tiles_x((s.out_w + kOut - 1) / kOut),
         tiles(s.n * tiles_y * tiles_x),
-        block(std::clamp<int64_t>(kBlockFloats / (kPoints * (s.channels + s.filters)) / 12 * 12, 12, kMaxTiles)),
+        block(std::clamp<int64_t>(block_floats() / (kPoints * (s.channels + s.filters)) / 12 * 12, 12, most_tiles())),
         patch_point(block * s.channels + kPad),
         product_point(block * s.filters + kPad),
         kernel_point(s.channels * s.filters + kPad) {
@@ -59,57 +62,35 @@ struct Inside {
   bool all(int64_t count) const { return first == 0 && last == count; }
 };
 
-template <bool kRound>
-GRADSTEP_INLINE Lanes load_operand(const float* from) {
-  const Lanes lanes = load_lanes(from);
-  return kRound ? rounded(lanes) : lanes;
-}
-
-template <bool>
-GRADSTEP_INLINE Lanes load_operand(const uint16_t* from) {
-  return load_lanes(from);
-}
-
-// body(whether it rounds as it loads, pointer to elements).
-template <typename Body>
-void as_operand(const Stored& numbers, bool round, Body body) {
-  if (numbers.narrow()) {
-    body(std::false_type{}, static_cast<const uint16_t*>(numbers.at));
-  } else if (round) {
-    body(std::true_type{}, static_cast<const float*>(numbers.at));
-  } else {
-    body(std::false_type{}, static_cast<const float*>(numbers.at));
-  }
-}
-
 // v[36][tile][channel] of `count` tiles.
-template <bool kRound, typename X>
-GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p, const X* x, int64_t first,
-                                          int64_t count, float* v) {
-  const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) { evaluate(from, to); };
+template <bool kRound, typename V, typename X>
+GRADSTEP_INLINE void evaluate_patches(LaneTag<V>, const WinogradShape& s, const Plan& p, const X* x, int64_t first,
+                                      int64_t count, float* v) {
+  const auto transform = [](const V* from, V* to) __attribute__((always_inline)) { evaluate(from, to); };
   for (int64_t t = 0; t < count; t++) {
     const Tile tile = tile_at(p, first + t);
     const int64_t top = tile.y - s.pad_top, left = tile.x - s.pad_left;
     const Inside rows(top, kSide, s.h), columns(left, kSide, s.w);
     const X* from = x + ((tile.image * s.h + top) * s.w + left) * s.channels;
     const bool all = rows.all(kSide) && columns.all(kSide);
-    for (int64_t c = 0; c < s.channels; c += kLanes) {
+    for (int64_t c = 0; c < s.channels; c += kWidth<V>) {
       float* to = v + t * s.channels + c;
-      const auto store = [&](int r, int k, Lanes value) __attribute__((always_inline)) {
+      const auto store = [&](int r, int k, V value) __attribute__((always_inline)) {
         store_lanes(to + (r * kSide + k) * p.patch_point, value);
       };
       if (all) {
-        both_ways<6, 6>(
+        both_ways<V, 6, 6>(
             transform,
-            [&](int r, int k)
-                __attribute__((always_inline)) { return load_operand<kRound>(from + (r * s.w + k) * s.channels + c); },
+            [&](int r, int k) __attribute__((always_inline)) {
+              return load_operand<V, kRound>(from + (r * s.w + k) * s.channels + c);
+            },
             store);
       } else {
-        both_ways<6, 6>(
+        both_ways<V, 6, 6>(
             transform,
             [&](int r, int k) __attribute__((always_inline)) {
               const bool inside = r >= rows.first && r < rows.last && k >= columns.first && k < columns.last;
-              return inside ? load_operand<kRound>(from + (r * s.w + k) * s.channels + c) : Lanes{};
+              return inside ? load_operand<V, kRound>(from + (r * s.w + k) * s.channels + c) : V{};
             },
             store);
       }
@@ -118,35 +99,34 @@ GRADSTEP_VECTORISED void evaluate_patches(const WinogradShape& s, const Plan& p,
 }
 
 // m[36][tile][filter] of gradients dy.
-template <bool kRound, typename Y>
-GRADSTEP_VECTORISED void evaluate_gradients(const WinogradShape& s, const Plan& p, const Y* dy, int64_t first,
-                                            int64_t count, float* m) {
-  const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) {
-    interpolate_back(from, to);
-  };
+template <bool kRound, typename V, typename Y>
+GRADSTEP_INLINE void evaluate_gradients(LaneTag<V>, const WinogradShape& s, const Plan& p, const Y* dy, int64_t first,
+                                        int64_t count, float* m) {
+  const auto transform = [](const V* from, V* to) __attribute__((always_inline)) { interpolate_back(from, to); };
   for (int64_t t = 0; t < count; t++) {
     const Tile tile = tile_at(p, first + t);
     const Inside rows(tile.y, kOut, s.out_h), columns(tile.x, kOut, s.out_w);
     const Y* from = dy + ((tile.image * s.out_h + tile.y) * s.out_w + tile.x) * s.filters;
     const bool all = rows.all(kOut) && columns.all(kOut);
-    for (int64_t c = 0; c < s.filters; c += kLanes) {
+    for (int64_t c = 0; c < s.filters; c += kWidth<V>) {
       float* to = m + t * s.filters + c;
-      const auto store = [&](int r, int k, Lanes value) __attribute__((always_inline)) {
+      const auto store = [&](int r, int k, V value) __attribute__((always_inline)) {
         store_lanes(to + (r * kSide + k) * p.product_point, value);
       };
       if (all) {
-        both_ways<4, 6>(
+        both_ways<V, 4, 6>(
             transform,
             [&](int r, int k) __attribute__((always_inline)) {
-              return load_operand<kRound>(from + (r * s.out_w + k) * s.filters + c);
+              return load_operand<V, kRound>(from + (r * s.out_w + k) * s.filters + c);
             },
             store);
       } else {
-        both_ways<4, 6>(
+        both_ways<V, 4, 6>(
             transform,
             [&](int r, int k) __attribute__((always_inline)) {
-              return r < rows.last && k < columns.last ? load_operand<kRound>(from + (r * s.out_w + k) * s.filters + c)
-                                                       : Lanes{};
+              return r < rows.last && k < columns.last
+                         ? load_operand<V, kRound>(from + (r * s.out_w + k) * s.filters + c)
+                         : V{};
             },
             store);
       }
@@ -155,29 +135,30 @@ GRADSTEP_VECTORISED void evaluate_gradients(const WinogradShape& s, const Plan& 
 }
 
 // y of `count` tiles from m[36][tile][filter].
-GRADSTEP_VECTORISED void results(const WinogradShape& s, const Plan& p, const WinogradForward& f, int64_t first,
-                                 int64_t count, const float* m) {
-  const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) { interpolate(from, to); };
+template <typename V, typename Y, typename Mask>
+GRADSTEP_INLINE void results(LaneTag<V>, const WinogradShape& s, const Plan& p, const WinogradForward& f, Y* y,
+                             const Mask* masks, int64_t first, int64_t count, const float* m) {
+  const auto transform = [](const V* from, V* to) __attribute__((always_inline)) { interpolate(from, to); };
   for (int64_t t = 0; t < count; t++) {
     const Tile tile = tile_at(p, first + t);
     const Inside rows(tile.y, kOut, s.out_h), columns(tile.x, kOut, s.out_w);
     const int64_t place = ((tile.image * s.out_h + tile.y) * s.out_w + tile.x) * s.filters;
-    float* const to = f.y + place;
-    const float* const mask = f.mask ? f.mask + place : nullptr;
-    for (int64_t c = 0; c < s.filters; c += kLanes) {
-      const Lanes bias = f.bias ? load_lanes(f.bias + c) : Lanes{};
+    Y* const to = y + place;
+    const Mask* const mask = masks ? masks + place : nullptr;
+    for (int64_t c = 0; c < s.filters; c += kWidth<V>) {
+      const V bias = f.bias ? load_lanes<V>(f.bias + c) : V{};
       const float* from = m + t * s.filters + c;
-      both_ways<6, 4>(
+      both_ways<V, 6, 4>(
           transform,
           [&](int r, int k)
-              __attribute__((always_inline)) { return load_lanes(from + (r * kSide + k) * p.product_point); },
-          [&](int r, int k, Lanes value) __attribute__((always_inline)) {
+              __attribute__((always_inline)) { return load_lanes<V>(from + (r * kSide + k) * p.product_point); },
+          [&](int r, int k, V value) __attribute__((always_inline)) {
             if (r >= rows.last || k >= columns.last) return;
-            float* place = to + (r * s.out_w + k) * s.filters + c;
+            Y* place = to + (r * s.out_w + k) * s.filters + c;
             value += bias;
-            if (f.relu) value = value < Lanes{} ? Lanes{} : value;  // NaN stays, as in scalar::relu
-            if (mask) value = load_lanes(mask + (r * s.out_w + k) * s.filters + c) > Lanes{} ? value : Lanes{};
-            if (f.accumulate) value += load_lanes(place);
+            if (f.relu) value = value < V{} ? V{} : value;  // NaN stays, as in scalar::relu
+            if (mask) value = load_lanes<V>(mask + (r * s.out_w + k) * s.filters + c) > V{} ? value : V{};
+            if (f.accumulate) value += load_lanes<V>(place);
             store_lanes(place, value);
           });
     }
@@ -186,24 +167,28 @@ GRADSTEP_VECTORISED void results(const WinogradShape& s, const Plan& p, const Wi
 
 // ---- Products
 
+template <typename V>
+constexpr int64_t kPanel = kMostVectors<V>* kWidth<V>;
+
 // Any number of rows, kRows at a time; the rest four and one at a time.
-template <int kRows, int kVectors, bool kTransposed>
+template <typename V, int kVectors, bool kTransposed>
 GRADSTEP_INLINE void row_products(ProductOperands o, int64_t rows, bool add) {
+  constexpr int kRows = rows_beside<V>(kVectors);
   const int64_t a_row = kTransposed ? 1 : o.a_stride;
   while (rows >= kRows) {
-    tile_product<kRows, kVectors, kTransposed>(o, add);
+    tile_product<kRows, kVectors, kTransposed, V>(o, add);
     o.a += kRows * a_row;
     o.z += kRows * o.z_stride;
     rows -= kRows;
   }
   while (rows >= 4) {
-    tile_product<4, kVectors, kTransposed>(o, add);
+    tile_product<4, kVectors, kTransposed, V>(o, add);
     o.a += 4 * a_row;
     o.z += 4 * o.z_stride;
     rows -= 4;
   }
   while (rows-- > 0) {
-    tile_product<1, kVectors, kTransposed>(o, add);
+    tile_product<1, kVectors, kTransposed, V>(o, add);
     o.a += a_row;
     o.z += o.z_stride;
   }
@@ -211,55 +196,48 @@ GRADSTEP_INLINE void row_products(ProductOperands o, int64_t rows, bool add) {
 
 constexpr int64_t kStretch = 128;  // depth of b that stays in the first-level cache
 
-template <bool kTransposed>
+template <typename V, bool kTransposed>
 GRADSTEP_INLINE void panel_product(ProductOperands o, int64_t rows, int vectors, bool add) {
   const int64_t depth = o.depth;
   for (int64_t k = 0; k < depth; k += kStretch) {
     o.depth = std::min(kStretch, depth - k);
-    switch (vectors) {
-      case 1:
-        row_products<12, 1, kTransposed>(o, rows, add || k > 0);
-        break;
-      case 2:
-        row_products<12, 2, kTransposed>(o, rows, add || k > 0);
-        break;
-      case 3:
-        row_products<8, 3, kTransposed>(o, rows, add || k > 0);
-        break;
-      default:
-        row_products<6, 4, kTransposed>(o, rows, add || k > 0);
-        break;
+    const bool adds = add || k > 0;
+    if (vectors == 1) row_products<V, 1, kTransposed>(o, rows, adds);
+    if (vectors == 2) row_products<V, 2, kTransposed>(o, rows, adds);
+    if constexpr (kMostVectors<V> == 4) {
+      if (vectors == 3) row_products<V, 3, kTransposed>(o, rows, adds);
+      if (vectors == 4) row_products<V, 4, kTransposed>(o, rows, adds);
     }
     o.a += kTransposed ? o.depth * o.a_stride : o.depth;
     o.b += o.depth * o.b_stride;
   }
 }
 
-constexpr int64_t kPanel = 4 * kLanes;
-
 // m[point] = v[point] times the packed kernel's.
-GRADSTEP_VECTORISED void products(const WinogradShape& s, const Plan& p, const float* v, const float* kernel,
-                                  int64_t count, float* m) {
+template <typename V>
+GRADSTEP_INLINE void products(LaneTag<V>, const WinogradShape& s, const Plan& p, const float* v, const float* kernel,
+                              int64_t count, float* m) {
   for (int64_t point = 0; point < kPoints; point++) {
-    for (int64_t column = 0; column < s.filters; column += kPanel) {
-      const int64_t width = std::min(kPanel, s.filters - column);
-      panel_product<false>(
+    for (int64_t column = 0; column < s.filters; column += kPanel<V>) {
+      const int64_t width = std::min(kPanel<V>, s.filters - column);
+      panel_product<V, false>(
           {v + point * p.patch_point, s.channels, kernel + point * p.kernel_point + column * s.channels, width,
-           m + point * p.product_point + column, s.filters, kLanes, s.channels},
-          count, static_cast<int>(width / kLanes), false);
+           m + point * p.product_point + column, s.filters, kWidth<V>, s.channels},
+          count, static_cast<int>(width / kWidth<V>), false);
     }
   }
 }
 
 // du[point] (+)= v[point] transposed times m[point].
-GRADSTEP_VECTORISED void kernel_products(const WinogradShape& s, const Plan& p, const float* v, const float* m,
-                                         int64_t count, float* du, bool add) {
+template <typename V>
+GRADSTEP_INLINE void kernel_products(LaneTag<V>, const WinogradShape& s, const Plan& p, const float* v, const float* m,
+                                     int64_t count, float* du, bool add) {
   for (int64_t point = 0; point < kPoints; point++) {
-    for (int64_t column = 0; column < s.filters; column += kPanel) {
-      const int64_t width = std::min(kPanel, s.filters - column);
-      panel_product<true>({v + point * p.patch_point, s.channels, m + point * p.product_point + column, s.filters,
-                           du + point * p.kernel_point + column, s.filters, kLanes, count},
-                          s.channels, static_cast<int>(width / kLanes), add);
+    for (int64_t column = 0; column < s.filters; column += kPanel<V>) {
+      const int64_t width = std::min(kPanel<V>, s.filters - column);
+      panel_product<V, true>({v + point * p.patch_point, s.channels, m + point * p.product_point + column, s.filters,
+                              du + point * p.kernel_point + column, s.filters, kWidth<V>, count},
+                             s.channels, static_cast<int>(width / kWidth<V>), add);
     }
   }
 }
@@ -267,62 +245,70 @@ GRADSTEP_VECTORISED void kernel_products(const WinogradShape& s, const Plan& p, 
 // ---- Kernels
 
 // Packs kernel rows begin … end - 1 (input channels of the product): [36][panel][channel][columns].
-GRADSTEP_VECTORISED void pack_kernel(const WinogradShape& s, const Plan& p, const WinogradForward& f, float* kernel,
-                                     int64_t begin, int64_t end) {
-  const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) { evaluate_taps(from, to); };
+template <bool kRound, typename V, typename W>
+GRADSTEP_INLINE void pack_kernel(LaneTag<V>, const WinogradShape& s, const Plan& p, const W* w, bool transposed,
+                                 float* kernel, int64_t begin, int64_t end) {
+  const auto transform = [](const V* from, V* to) __attribute__((always_inline)) { evaluate_taps(from, to); };
   for (int64_t c = begin; c < end; c++) {
-    for (int64_t column = 0; column < s.filters; column += kLanes) {
-      const int64_t panel = column / kPanel * kPanel, width = std::min(kPanel, s.filters - panel);
+    for (int64_t column = 0; column < s.filters; column += kWidth<V>) {
+      const int64_t panel = column / kPanel<V> * kPanel<V>, width = std::min(kPanel<V>, s.filters - panel);
       float* to = kernel + panel * s.channels + c * width + (column - panel);
-      both_ways<3, 6>(
+      both_ways<V, 3, 6>(
           transform,
           [&](int r, int k) __attribute__((always_inline)) {
-            if (!f.transposed) return load_lanes(f.w + ((r * 3 + k) * s.channels + c) * s.filters + column);
-            const float* from = f.w + (((2 - r) * 3 + (2 - k)) * s.filters + column) * s.channels + c;
-            Lanes lanes;
-            for (int l = 0; l < kLanes; l++) lanes[l] = from[l * s.channels];
-            return lanes;
+            if (!transposed) return load_operand<V, kRound>(w + ((r * 3 + k) * s.channels + c) * s.filters + column);
+            const W* from = w + (((2 - r) * 3 + (2 - k)) * s.filters + column) * s.channels + c;
+            V lanes;
+            for (int l = 0; l < kWidth<V>; l++) lanes[l] = widened(from[l * s.channels]);
+            return kRound ? rounded(lanes) : lanes;
           },
-          [&](int r, int k, Lanes value)
+          [&](int r, int k, V value)
               __attribute__((always_inline)) { store_lanes(to + (r * kSide + k) * p.kernel_point, value); });
     }
   }
 }
 
 // dw of channels begin … end - 1 from the sum of all threads' du.
-GRADSTEP_VECTORISED void unpack_kernel(const WinogradShape& s, const Plan& p, const float* du, int64_t du_thread,
-                                       int parts, float* dw, bool accumulate, int64_t begin, int64_t end) {
-  const auto transform = [](const Lanes* from, Lanes* to) __attribute__((always_inline)) {
-    evaluate_taps_back(from, to);
-  };
+template <typename V>
+GRADSTEP_INLINE void unpack_kernel(LaneTag<V>, const WinogradShape& s, const Plan& p, const float* du,
+                                   int64_t du_thread, int parts, float* dw, bool accumulate, int64_t begin,
+                                   int64_t end) {
+  const auto transform = [](const V* from, V* to) __attribute__((always_inline)) { evaluate_taps_back(from, to); };
   for (int64_t c = begin; c < end; c++) {
-    for (int64_t column = 0; column < s.filters; column += kLanes) {
+    for (int64_t column = 0; column < s.filters; column += kWidth<V>) {
       const float* from = du + c * s.filters + column;
-      both_ways<6, 3>(
+      both_ways<V, 6, 3>(
           transform,
           [&](int r, int k) __attribute__((always_inline)) {
             const float* at = from + (r * kSide + k) * p.kernel_point;
-            Lanes sum = load_lanes(at);
-            for (int part = 1; part < parts; part++) sum += load_lanes(at + part * du_thread);
+            V sum = load_lanes<V>(at);
+            for (int part = 1; part < parts; part++) sum += load_lanes<V>(at + part * du_thread);
             return sum;
           },
-          [&](int r, int k, Lanes value) __attribute__((always_inline)) {
+          [&](int r, int k, V value) __attribute__((always_inline)) {
             float* to = dw + ((r * 3 + k) * s.channels + c) * s.filters + column;
-            store_lanes(to, accumulate ? value + load_lanes(to) : value);
+            store_lanes(to, accumulate ? value + load_lanes<V>(to) : value);
           });
     }
   }
 }
 
 // db (+)= the sum of dy.
-template <typename Y>
-GRADSTEP_VECTORISED void add_rows(const Y* dy, int64_t rows, int64_t filters, float* sums) {
-  for (int64_t c = 0; c < filters; c += kLanes) store_lanes(sums + c, Lanes{});
+template <typename V, typename Y>
+GRADSTEP_INLINE void add_rows(LaneTag<V>, const Y* dy, int64_t rows, int64_t filters, float* sums) {
+  for (int64_t c = 0; c < filters; c += kWidth<V>) store_lanes(sums + c, V{});
   for (int64_t r = 0; r < rows; r++) {
-    for (int64_t c = 0; c < filters; c += kLanes) {
-      store_lanes(sums + c, load_lanes(sums + c) + load_lanes(dy + r * filters + c));
+    for (int64_t c = 0; c < filters; c += kWidth<V>) {
+      store_lanes(sums + c, load_lanes<V>(sums + c) + load_lanes<V>(dy + r * filters + c));
     }
   }
+}
+
+void patches(const WinogradShape& s, const Plan& p, Stored x, bool round, int64_t first, int64_t count, float* v) {
+  as_operand(x, round, [&](auto rounds, auto* from) {
+    in_lanes([&](auto lanes)
+                 __attribute__((always_inline)) { evaluate_patches<rounds>(lanes, s, p, from, first, count, v); });
+  });
 }
 
 int parts_for(const Plan& p, int threads) {
@@ -332,7 +318,8 @@ int parts_for(const Plan& p, int threads) {
 }  // namespace
 
 bool winograd_pays(const WinogradShape& s) {
-  return has_avx512() && s.channels % kLanes == 0 && s.filters % kLanes == 0 && s.channels * s.filters <= 256 * 256;
+  const int64_t lanes = register_lanes();
+  return lanes > 0 && s.channels % lanes == 0 && s.filters % lanes == 0 && s.channels * s.filters <= 256 * 256;
 }
 
 size_t winograd_bytes(const WinogradShape& s, int threads) {
@@ -345,16 +332,26 @@ void winograd_forward(const WinogradShape& s, const WinogradForward& f, void* wo
   const Plan p(s);
   float* kernel = static_cast<float*>(workspace);
   float* blocks = kernel + kPoints * p.kernel_point;
-  parallel_ranges(s.channels, parts_of(s.channels * s.filters * kPoints, threads), 1,
-                  [&](int, int64_t begin, int64_t end) { pack_kernel(s, p, f, kernel, begin, end); });
+  const int pack_parts = parts_of(s.channels * s.filters * kPoints, threads);
+  parallel_ranges(s.channels, pack_parts, 1, [&](int, int64_t begin, int64_t end) {
+    as_operand(f.w, f.round, [&](auto round, auto* w) {
+      in_lanes([&](auto lanes) __attribute__((always_inline)) {
+        pack_kernel<round>(lanes, s, p, w, f.transposed, kernel, begin, end);
+      });
+    });
+  });
   parallel_ranges(p.tiles, parts_for(p, threads), p.block, [&](int part, int64_t begin, int64_t end) {
     float* v = blocks + part * p.thread_floats();
     float* m = v + kPoints * p.patch_point;
     for (int64_t at = begin; at < end; at += p.block) {
       const int64_t count = std::min(p.block, end - at);
-      evaluate_patches<false>(s, p, f.x, at, count, v);
-      products(s, p, v, kernel, count, m);
-      results(s, p, f, at, count, m);
+      patches(s, p, f.x, f.round, at, count, v);
+      in_lanes([&](auto lanes) __attribute__((always_inline)) { products(lanes, s, p, v, kernel, count, m); });
+      typed(f.y, [&](auto* y) {
+        typed(f.mask, [&](auto* mask) {
+          in_lanes([&](auto lanes) __attribute__((always_inline)) { results(lanes, s, p, f, y, mask, at, count, m); });
+        });
+      });
     }
   });
 }
@@ -370,21 +367,30 @@ void winograd_kernel_gradient(const WinogradShape& s, const WinogradGradient& g,
     float* m = v + kPoints * p.patch_point;
     for (int64_t at = begin; at < end; at += p.block) {
       const int64_t count = std::min(p.block, end - at);
-      as_operand(g.x, g.round, [&](auto round, auto* x) { evaluate_patches<round>(s, p, x, at, count, v); });
-      as_operand(g.dy, g.round, [&](auto round, auto* dy) { evaluate_gradients<round>(s, p, dy, at, count, m); });
-      kernel_products(s, p, v, m, count, du + part * du_thread, at > begin);
+      patches(s, p, g.x, g.round, at, count, v);
+      as_operand(g.dy, g.round, [&](auto round, auto* dy) {
+        in_lanes([&](auto lanes)
+                     __attribute__((always_inline)) { evaluate_gradients<round>(lanes, s, p, dy, at, count, m); });
+      });
+      in_lanes([&](auto lanes) __attribute__((always_inline)) {
+        kernel_products(lanes, s, p, v, m, count, du + part * du_thread, at > begin);
+      });
     }
   });
-  parallel_ranges(s.channels, parts_of(s.channels * s.filters * kPoints, threads), 1,
-                  [&](int, int64_t begin, int64_t end) {
-                    unpack_kernel(s, p, du, du_thread, parts, g.dw, g.accumulate, begin, end);
-                  });
+  const int unpack_parts = parts_of(s.channels * s.filters * kPoints, threads);
+  parallel_ranges(s.channels, unpack_parts, 1, [&](int, int64_t begin, int64_t end) {
+    in_lanes([&](auto lanes) __attribute__((always_inline)) {
+      unpack_kernel(lanes, s, p, du, du_thread, parts, g.dw, g.accumulate, begin, end);
+    });
+  });
   if (!g.db) return;
   const int64_t rows = s.n * s.out_h * s.out_w;
   const int sum_parts = parts_of(rows * s.filters, threads);
   typed(g.dy, [&](auto* dy) {
     parallel_ranges(rows, sum_parts, 1, [&](int part, int64_t begin, int64_t end) {
-      add_rows(dy + begin * s.filters, end - begin, s.filters, blocks + part * s.filters);
+      in_lanes([&](auto lanes) __attribute__((always_inline)) {
+        add_rows(lanes, dy + begin * s.filters, end - begin, s.filters, blocks + part * s.filters);
+      });
     });
   });
   for (int64_t c = 0; c < s.filters; c++) {

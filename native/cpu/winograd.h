@@ -2,7 +2,7 @@
 // 2016): 4 x 4 results take 36 products a channel pair instead of 144. Patches of 6 x 6 are evaluated at the points
 // 0, +-5/8, +-3/2 and infinity in each direction, whose rounding errors are 2.4 times a direct sum's (the usual +-1,
 // +-2: 5 times; chosen by trying, as Barabasz et al. 2020 do), multiplied point by point, and turned back. Channels
-// last; channels and filters are multiples of 16.
+// last; channels and filters are whole vectors: multiples of 16, of 8 where there is no AVX-512.
 #pragma once
 
 #include <cstddef>
@@ -26,15 +26,16 @@ bool winograd_pays(const WinogradShape& shape);
 size_t winograd_bytes(const WinogradShape& shape, int threads);
 
 struct WinogradForward {
-  const float* x;
-  const float* w;
+  Stored x;
+  Stored w;
   const float* bias;  // null: none
-  float* y;
+  Stored y;
   // The kernel as a gradient by the input reads it, [3, 3, filters, channels]: taps backwards, sides exchanged.
   bool transposed;
   bool relu;
   bool accumulate;
-  const float* mask;  // like y, which is 0 where it is not above 0; null: none; not together with accumulate
+  Stored mask;  // like y, which is 0 where it is not above 0; null: none; not together with accumulate
+  bool round;   // x and w to bfloat16 first, where they are not stored so
 };
 
 void winograd_forward(const WinogradShape& shape, const WinogradForward& f, void* workspace, int threads);

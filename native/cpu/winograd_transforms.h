@@ -2,7 +2,7 @@
 // 0, +-kA, +-kB and infinity, and in both. Inlined where they are used, for the instruction set that is compiled there.
 #pragma once
 
-#include "cpu/micro_product.h"
+#include "cpu/lanes.h"
 
 namespace gradstep::cpu::winograd {
 
@@ -10,9 +10,10 @@ constexpr float kA = 0.625f, kB = 1.5f;  // exact, as are their products below
 constexpr float kA2 = kA * kA, kB2 = kB * kB, kA3 = kA2 * kA, kB3 = kB2 * kB;
 
 // Values of a patch's polynomial: B^T d.
-GRADSTEP_INLINE void evaluate(const Lanes d[6], Lanes v[6]) {
-  const Lanes ea = d[4] - kB2 * d[2], oa = kA * (d[3] - kB2 * d[1]);
-  const Lanes eb = d[4] - kA2 * d[2], ob = kB * (d[3] - kA2 * d[1]);
+template <typename V>
+GRADSTEP_INLINE void evaluate(const V d[6], V v[6]) {
+  const V ea = d[4] - kB2 * d[2], oa = kA * (d[3] - kB2 * d[1]);
+  const V eb = d[4] - kA2 * d[2], ob = kB * (d[3] - kA2 * d[1]);
   v[0] = kA2 * kB2 * d[0] + (d[4] - (kA2 + kB2) * d[2]);
   v[1] = ea + oa;
   v[2] = ea - oa;
@@ -22,8 +23,9 @@ GRADSTEP_INLINE void evaluate(const Lanes d[6], Lanes v[6]) {
 }
 
 // Back to four results: A^T m.
-GRADSTEP_INLINE void interpolate(const Lanes m[6], Lanes y[4]) {
-  const Lanes sa = m[1] + m[2], da = m[1] - m[2], sb = m[3] + m[4], db = m[3] - m[4];
+template <typename V>
+GRADSTEP_INLINE void interpolate(const V m[6], V y[4]) {
+  const V sa = m[1] + m[2], da = m[1] - m[2], sb = m[3] + m[4], db = m[3] - m[4];
   y[0] = m[0] + sa + sb;
   y[1] = kA * da + kB * db;
   y[2] = kA2 * sa + kB2 * sb;
@@ -31,9 +33,10 @@ GRADSTEP_INLINE void interpolate(const Lanes m[6], Lanes y[4]) {
 }
 
 // Its transpose, of a gradient: A y.
-GRADSTEP_INLINE void interpolate_back(const Lanes y[4], Lanes m[6]) {
-  const Lanes ea = y[0] + kA2 * y[2], oa = kA * y[1] + kA3 * y[3];
-  const Lanes eb = y[0] + kB2 * y[2], ob = kB * y[1] + kB3 * y[3];
+template <typename V>
+GRADSTEP_INLINE void interpolate_back(const V y[4], V m[6]) {
+  const V ea = y[0] + kA2 * y[2], oa = kA * y[1] + kA3 * y[3];
+  const V eb = y[0] + kB2 * y[2], ob = kB * y[1] + kB3 * y[3];
   m[0] = y[0];
   m[1] = ea + oa;
   m[2] = ea - oa;
@@ -46,9 +49,10 @@ GRADSTEP_INLINE void interpolate_back(const Lanes y[4], Lanes m[6]) {
 constexpr float kN0 = 1 / (kA2 * kB2), kNa = 1 / (2 * kA2 * (kA2 - kB2)), kNb = 1 / (2 * kB2 * (kB2 - kA2));
 
 // A kernel's three taps at the points, divided by those distances: G w.
-GRADSTEP_INLINE void evaluate_taps(const Lanes w[3], Lanes u[6]) {
-  const Lanes ea = kNa * (w[0] + kA2 * w[2]), oa = kNa * kA * w[1];
-  const Lanes eb = kNb * (w[0] + kB2 * w[2]), ob = kNb * kB * w[1];
+template <typename V>
+GRADSTEP_INLINE void evaluate_taps(const V w[3], V u[6]) {
+  const V ea = kNa * (w[0] + kA2 * w[2]), oa = kNa * kA * w[1];
+  const V eb = kNb * (w[0] + kB2 * w[2]), ob = kNb * kB * w[1];
   u[0] = kN0 * w[0];
   u[1] = ea + oa;
   u[2] = ea - oa;
@@ -58,27 +62,28 @@ GRADSTEP_INLINE void evaluate_taps(const Lanes w[3], Lanes u[6]) {
 }
 
 // Its transpose: G^T u.
-GRADSTEP_INLINE void evaluate_taps_back(const Lanes u[6], Lanes w[3]) {
-  const Lanes sa = kNa * (u[1] + u[2]), sb = kNb * (u[3] + u[4]);
+template <typename V>
+GRADSTEP_INLINE void evaluate_taps_back(const V u[6], V w[3]) {
+  const V sa = kNa * (u[1] + u[2]), sb = kNb * (u[3] + u[4]);
   w[0] = kN0 * u[0] + sa + sb;
   w[1] = kNa * kA * (u[1] - u[2]) + kNb * kB * (u[3] - u[4]);
   w[2] = kA2 * sa + kB2 * sb + u[5];
 }
 
 // Both directions of a transform from kFrom x kFrom to kTo x kTo vectors.
-template <int kFrom, int kTo, typename Transform, typename Load, typename Store>
+template <typename V, int kFrom, int kTo, typename Transform, typename Load, typename Store>
 GRADSTEP_INLINE void both_ways(Transform transform, Load load, Store store) {
-  Lanes half[kFrom][kTo];  // [row][point along it]
+  V half[kFrom][kTo];  // [row][point along it]
 #pragma GCC unroll 6
   for (int r = 0; r < kFrom; r++) {
-    Lanes d[kFrom];
+    V d[kFrom];
 #pragma GCC unroll 6
     for (int c = 0; c < kFrom; c++) d[c] = load(r, c);
     transform(d, half[r]);
   }
 #pragma GCC unroll 6
   for (int c = 0; c < kTo; c++) {
-    Lanes d[kFrom], v[kTo];
+    V d[kFrom], v[kTo];
 #pragma GCC unroll 6
     for (int r = 0; r < kFrom; r++) d[r] = half[r][c];
     transform(d, v);

@@ -48,6 +48,7 @@ CudaBackend::CudaBackend(int device, bool deterministic)
   if (waits != 0) traits_.grid_shared_bytes = static_cast<size_t>(shared_bytes);
   GRADSTEP_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device_));
   traits_.tensor_cores = major >= 8;
+  traits_.clusters = major >= 9;
   stream_ = make_stream();
   copy_stream_ = make_stream();
   for (OwnedEvent& event : turned_) event = make_event();

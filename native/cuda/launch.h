@@ -1,8 +1,10 @@
 // How kernels are launched: through functions, so that the same source runs on a device and in the tests' emulation
 // (which supplies its own <cuda_runtime.h>). `launch` is for kernels whose threads never wait for one another,
 // `launch_cooperating` for kernels with __syncthreads, warp collectives or shared memory, `launch_at_once` for those
-// whose blocks wait for one another (group_barrier.h): all must fit on the device at a time. A launch that is refused
-// throws, naming the place it was written at.
+// whose blocks wait for one another (group_barrier.h): all must fit on the device at a time. `launch_clusters` is for
+// those whose blocks wait for the others of their cluster and store in their shared memory (ptx.cuh): each cluster
+// begins as a whole, `cluster` neighbouring blocks, by which the grid's divide; active_clusters() tells whether it can.
+// A launch that is refused throws, naming the place it was written at.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -35,21 +37,37 @@ template <typename... Params, typename... Args>
 void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
                         Args... args) {
   check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block,
-                                  shared_bytes, true, false, [=] { kernel(static_cast<Params>(args)...); }),
+                                  shared_bytes, emulation::Meeting::kBlock, 0,
+                                  [=] { kernel(static_cast<Params>(args)...); }),
         "launch_cooperating", on.file, on.line);
 }
 
 template <typename... Params, typename... Args>
 void launch_at_once(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, Args... args) {
   check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block,
-                                  shared_bytes, true, true, [=] { kernel(static_cast<Params>(args)...); }),
+                                  shared_bytes, emulation::Meeting::kGrid, 0,
+                                  [=] { kernel(static_cast<Params>(args)...); }),
         "launch_at_once", on.file, on.line);
+}
+
+template <typename... Params, typename... Args>
+void launch_clusters(LaunchOn on, void (*kernel)(Params...), dim3 grid, unsigned cluster, dim3 block,
+                     size_t shared_bytes, Args... args) {
+  check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block,
+                                  shared_bytes, emulation::Meeting::kCluster, cluster,
+                                  [=] { kernel(static_cast<Params>(args)...); }),
+        "launch_clusters", on.file, on.line);
+}
+
+template <typename... Params>
+cudaError_t max_active_clusters(int* clusters, void (*kernel)(Params...), unsigned cluster, dim3, size_t shared_bytes) {
+  return emulation::max_active_clusters(clusters, reinterpret_cast<const void*>(kernel), cluster, shared_bytes);
 }
 
 template <typename... Params, typename... Args>
 void launch(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
   check(emulation::enqueue_kernel(on.stream, reinterpret_cast<const void*>(kernel), {on.file, on.line}, grid, block, 0,
-                                  false, false, [=] { kernel(static_cast<Params>(args)...); }),
+                                  emulation::Meeting::kNone, 0, [=] { kernel(static_cast<Params>(args)...); }),
         "launch", on.file, on.line);
 }
 
@@ -87,6 +105,42 @@ void launch_at_once(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 bloc
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_at_once", on.file, on.line);
 }
 
+inline cudaLaunchAttribute cluster_of(unsigned blocks) {
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim.x = blocks;
+  attribute.val.clusterDim.y = 1;
+  attribute.val.clusterDim.z = 1;
+  return attribute;
+}
+
+template <typename... Params, typename... Args>
+void launch_clusters(LaunchOn on, void (*kernel)(Params...), dim3 grid, unsigned cluster, dim3 block,
+                     size_t shared_bytes, Args... args) {
+  cudaLaunchAttribute attribute = cluster_of(cluster);
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = on.stream;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_clusters", on.file, on.line);
+}
+
+template <typename... Params>
+cudaError_t max_active_clusters(int* clusters, void (*kernel)(Params...), unsigned cluster, dim3 block,
+                                size_t shared_bytes) {
+  cudaLaunchAttribute attribute = cluster_of(cluster);
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(cluster);
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  return cudaOccupancyMaxActiveClusters(clusters, kernel, &config);
+}
+
 template <typename... Params, typename... Args>
 void launch(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
   cudaLaunchConfig_t config{};
@@ -104,5 +158,19 @@ __device__ T* dynamic_shared() {
 }
 
 #endif
+
+// How many clusters of so many such blocks can run at a time; 0: none. More than eight blocks only where the kernel's
+// attributes allow it.
+template <typename... Params>
+int active_clusters(void (*kernel)(Params...), unsigned cluster, dim3 block, size_t shared_bytes) {
+  int clusters = 0;
+  const cudaError_t error = max_active_clusters(&clusters, kernel, cluster, block, shared_bytes);
+  if (error == cudaErrorInvalidClusterSize) {
+    cudaGetLastError();
+    return 0;
+  }
+  check(error, "cudaOccupancyMaxActiveClusters");
+  return clusters;
+}
 
 }  // namespace gradstep::cuda

@@ -38,6 +38,7 @@ struct DeviceTraits {
   int multiprocessors = 1;
   size_t grid_shared_bytes = 0;
   bool tensor_cores = false;
+  bool clusters = false;
 };
 
 class Prepare {
@@ -87,10 +88,13 @@ class Prepare {
   const Cudnn* cudnn() const { return cudnn_.get(); }
   Choices& choices() const { return choices_; }
   int multiprocessors() const { return device_.multiprocessors; }
-  // Dynamic shared memory that a block of launch_at_once() may have; 0 where the device has no such launches.
+  // Dynamic shared memory that a block of launch_at_once() or launch_clusters() may have; 0 where the device has no
+  // launches of the first kind.
   size_t grid_shared_bytes() const { return device_.grid_shared_bytes; }
   // Whether the device multiplies bfloat16 and TF32 in units of their own (cuda/ptx.cuh).
   bool tensor_cores() const { return device_.tensor_cores; }
+  // Whether it has clusters of blocks.
+  bool clusters() const { return device_.clusters; }
   // What steps of a lane have asked for.
   size_t workspace_bytes(size_t lane = 0) const { return workspace_bytes_[lane]; }
 

@@ -1,7 +1,8 @@
 // Instructions that C++ has no word for, and the only place where PTX stands: blocks count for one another; warps
 // multiply on tensor cores, read 8 x 8 blocks for them from shared memory, and round; threads copy to shared memory and
-// go on; all but the first devices do from compute capability 8.0 on. The tests' emulation brings functions of the same
-// names that do the same lane by lane (test/native/cuda_emulation/tensor_core.h, copies.h, emulation.h). How a warp's
+// go on; all but the first devices do from compute capability 8.0 on. From 9.0 on blocks of a cluster meet, and store
+// in each other's shared memory. The tests' emulation brings functions of the same names that do the same lane by lane
+// (test/native/cuda_emulation/tensor_core.h, copies.h, emulation.h). How a warp's
 // lanes share a matrix: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type", "… for mma.m16n8k8" and
 // "Warp-level matrix load instruction: ldmatrix". With g = lane / 4 and t = lane % 4:
 // - a [16 x 32 bytes of k]: a[0] is row g, a[1] row g + 8, bytes 4t … 4t + 3 of k; a[2] and a[3] likewise, bytes
@@ -14,12 +15,15 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstring>
 
 namespace gradstep::cuda {
 
 #if defined(GRADSTEP_CUDA_EMULATED)
 
 constexpr bool kHasTensorCores = true;
+constexpr bool kHasClusters = true;
+using emulation::arrive_in_cluster;
 using emulation::await_acquire;
 using emulation::await_copies;
 using emulation::commit_copies;
@@ -31,7 +35,9 @@ using emulation::mma_bfloat16;
 using emulation::mma_tf32;
 using emulation::round_to_bfloat16s;
 using emulation::round_to_tf32;
+using emulation::store_in_block;
 using emulation::trap;
+using emulation::wait_for_cluster;
 
 #elif defined(__CUDACC__)
 
@@ -125,6 +131,39 @@ __device__ inline uint32_t round_to_tf32(float x) {
   uint32_t bits;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
   return bits;
+}
+
+// Whether what is compiled here may use clusters. Where a kernel was compiled without, cudaFuncGetAttributes tells.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr bool kHasClusters = false;
+#else
+constexpr bool kHasClusters = true;
+#endif
+
+// A cluster's barrier, at which every thread of its blocks must arrive, and then wait, in turns; between the two it may
+// do what waits for nobody. What threads wrote before they arrived, those that have waited see. Not the variants that
+// want a warp's threads to be together (.aligned): those come from branches.
+__device__ inline void arrive_in_cluster() { asm volatile("barrier.cluster.arrive.release;" : : : "memory"); }
+__device__ inline void wait_for_cluster() { asm volatile("barrier.cluster.wait.acquire;" : : : "memory"); }
+
+// Stores 8 or 16 bytes, by which the address divides, in the shared memory of block `rank` of the cluster, where this
+// block has `to`. That block must have begun, and may not end before a barrier of the cluster comes after the store.
+template <typename T>
+__device__ inline void store_in_block(T* to, unsigned rank, const T& value) {
+  static_assert(sizeof(T) == 8 || sizeof(T) == 16, "what there is");
+  uint32_t words[sizeof(T) / 4], at;
+  memcpy(words, &value, sizeof value);
+  asm("mapa.shared::cluster.u32 %0, %1, %2;"
+      : "=r"(at)
+      : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(to))), "r"(rank));
+  if constexpr (sizeof(T) == 8) {
+    asm volatile("st.shared::cluster.v2.b32 [%0], {%1, %2};" : : "r"(at), "r"(words[0]), "r"(words[1]) : "memory");
+  } else {
+    asm volatile("st.shared::cluster.v4.b32 [%0], {%1, %2, %3, %4};"
+                 :
+                 : "r"(at), "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+  }
 }
 
 #endif

@@ -1,6 +1,6 @@
 // conv and its gradients: channels last, kernels [kh, kw, in, out] as the user sees them. Which kernel takes a
 // convolution:
-//   3 x 3, stride 1, whole vectors of channels   cpu/winograd.h, in float32 (in bfloat16 kernel gradients of many)
+//   3 x 3, stride 1, whole vectors of channels   cpu/winograd.h (on the tile units only kernel gradients of many)
 //   bfloat16 on the tile units                   cpu/conv_tiles.h, cpu/conv_dw_tiles.h
 //   few input channels                           cpu/direct_conv.h
 //   depthwise kernel gradients                   cpu/depthwise.h
@@ -115,10 +115,18 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   const Conv conv = conv_of(args, args.x, args.w, args.y);
   const bool relu = args.activation == ConvArgs::kActivationRelu;
   OperandKind kind = operand_kind(args.precision == ConvArgs::kPrecisionBfloat16);
-  if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
-    const float* bias = prepare.at(args.bias);
+  const bool round = kind == OperandKind::kRounded;
+  if (const auto shape = kind != OperandKind::kTiles ? winograd_shape(conv) : std::nullopt) {
     return winograd(prepare, *shape,
-                    {prepare.at(args.x), prepare.at(args.w), bias, prepare.at(args.y), false, relu, false, nullptr});
+                    {stored(prepare, args.x),
+                     stored(prepare, args.w),
+                     prepare.at(args.bias),
+                     stored(prepare, args.y),
+                     false,
+                     relu,
+                     false,
+                     {},
+                     round});
   }
   const auto direct = direct_shape(conv, kind);
   if (kind == OperandKind::kTiles && conv.groups == 1 && !suits_onednn(conv) && !(direct && suits_direct(conv))) {
@@ -190,10 +198,11 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   const Conv conv = conv_of(args, args.dx, args.w, args.dy);
   const bool accumulate = args.accumulate_dx != 0;
   OperandKind kind = operand_kind(args.precision == ConvDxArgs::kPrecisionBfloat16);
-  if (const auto shape = kind == OperandKind::kFloat ? winograd_shape(conv) : std::nullopt) {
+  const bool round = kind == OperandKind::kRounded;
+  if (const auto shape = kind != OperandKind::kTiles ? winograd_shape(conv) : std::nullopt) {
     return winograd(prepare, input_gradient_of(*shape),
-                    {prepare.at(args.dy), prepare.at(args.w), nullptr, prepare.at(args.dx), true, false, accumulate,
-                     prepare.at(args.mask)});
+                    {stored(prepare, args.dy), stored(prepare, args.w), nullptr, stored(prepare, args.dx), true, false,
+                     accumulate, stored(prepare, args.mask), round});
   }
   const Dnnl& d = prepare.dnnl();
   const memory::desc plain = conv.kernel();
@@ -303,7 +312,8 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
     }
   }
   const bool round = kind != OperandKind::kFloat;
-  if (const auto shape = !round || conv.x[1] * conv.y[1] >= 64 * 64 ? winograd_shape(conv) : std::nullopt) {
+  if (const auto shape =
+          kind != OperandKind::kTiles || conv.x[1] * conv.y[1] >= 64 * 64 ? winograd_shape(conv) : std::nullopt) {
     const WinogradGradient gradient{stored(prepare, args.x), stored(prepare, args.dy), dw, db, accumulate, round};
     void* workspace = prepare.workspace(winograd_bytes(*shape, threads));
     return [=, shape = *shape] { winograd_kernel_gradient(shape, gradient, workspace, threads); };

@@ -2,7 +2,7 @@
 // before, a step has two products, each with columns of the recurrent kernel, and a launch behind each.
 #include "generated/args/gru.h"
 #include "ops/gru.cuh"
-#include "ops/persistent_recurrence.cuh"
+#include "ops/recurrence_forms.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -28,7 +28,10 @@ __global__ void __launch_bounds__(kUnitThreads) gru_gradient_kernel(GruBackward 
   const Units<kPack> here(run.s);
   if (!here.inside) return;
   const Pack<float, kPack> products[1] = {load_or<kPack>(z, here.at(), 0.f)};
-  run.store<kPack, false>(turn, here, run.make<kPack, false>(turn, here, run.fetch(turn, here), products));
+  Pack<float, kPack> brought[Gru::kGates] = {};
+  const auto made = run.make<kPack, false>(turn, run.fetch(turn, here), products, brought);
+  if (turn + 1 < run.turns()) store_pack(run.next(turn) + here.at(2, 0), brought[0]);
+  run.store<kPack, false>(turn, here, made);
 }
 
 // met: to which the product of the gates' gradients is added.
@@ -74,18 +77,20 @@ Gru common(const Prepare& prepare, const Args& args, const Tensor& over_time) {
 
 int64_t state_floats(const Sequence& s) { return static_cast<int64_t>(s.batch) * s.units; }
 
-// Places of the forward state, which both forms keep.
+// Places of the forward state.
 struct StatePlaces {
+  bool apart;
   size_t h, even, odd;
 
-  StatePlaces(Scratch& scratch, const GruForward& f)
-      : h(scratch.array(f.keep ? state_floats(f.s) : 0)),
+  StatePlaces(Scratch& scratch, const GruForward& f, TurnForm form)
+      : apart(keeps_state(f, form)),
+        h(scratch.array(apart ? state_floats(f.s) : 0)),
         even(scratch.array(state_floats(f.s))),
         odd(scratch.array(state_floats(f.s))) {}
 
   // The run with them, its first operand made.
   GruForward begin(cudaStream_t stream, const Scratch& scratch, GruForward run) const {
-    run.h_state = scratch.at(h);
+    run.h_state = apart ? scratch.at(h) : nullptr;
     run.met = {scratch.at(even), scratch.at(odd)};
     if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met.even);
     return run;
@@ -95,7 +100,7 @@ struct StatePlaces {
 Step forward_after(Prepare& prepare, const GruForward& f, Precision precision, TurnForm form) {
   Scratch scratch(prepare);
   const Turns<GruForward> turns(prepare, scratch, f.s, precision, form);
-  const StatePlaces state(scratch, f);
+  const StatePlaces state(scratch, f, form);
   scratch.settle();
   return [=](cudaStream_t stream) { turns.run(stream, scratch, state.begin(stream, scratch, f)); };
 }
@@ -103,7 +108,7 @@ Step forward_after(Prepare& prepare, const GruForward& f, Precision precision, T
 Step forward_before(Prepare& prepare, const GruForward& f, Precision precision) {
   Scratch scratch(prepare);
   const BeforeProducts products(scratch, f.s, false, precision);
-  const StatePlaces state(scratch, f);
+  const StatePlaces state(scratch, f, TurnForm::kSteps);
   const size_t z = scratch.array(2 * state_floats(f.s)), settled = scratch.array(2 * state_floats(f.s)),
                reset = scratch.array(state_floats(f.s));
   scratch.settle();

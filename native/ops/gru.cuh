@@ -23,7 +23,7 @@ struct GruForward : Gru {
   Stored y, gates, inner, h_prev;  // or none
   const float* bias;               // [3, units]; or null
   float* h;                        // or null
-  // Of the workspace; met: what meets the kernel at a turn.
+  // Of the workspace; h_state: null where it is what meets the kernel; met: that, at a turn.
   float* h_state = nullptr;
   Alternating met = {};
   float *settled = nullptr, *reset = nullptr;  // before: z and r, [batch, 2, units]; r·h·keep, [batch, units]
@@ -32,6 +32,7 @@ struct GruForward : Gru {
   __host__ __device__ const float* operand(int turn) const {
     return turn > 0 || (h0 != nullptr && keep != nullptr) ? met(turn) : h0;
   }
+  __device__ float* next(int turn) const { return met(turn + 1); }
 
   template <int kPack>
   struct Known {
@@ -53,7 +54,7 @@ struct GruForward : Gru {
       known.x[g] = load_stored<kPack>(at_step(xw, t, kGates * units), here.over_time(kGates, g));
       known.bias[g] = load_or<kPack>(bias, g * units + here.unit, 0.f);
     }
-    known.h = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
+    known.h = load_or<kPack>(turn == 0 ? h0 : (h_state ? h_state : met(turn)), here.at(), 0.f);
     known.keep = load_or<kPack>(keep, here.at(), 1.f);
     known.masked = here.masked(at_step(mask, t, 1));
     return known;
@@ -61,8 +62,8 @@ struct GruForward : Gru {
 
   // After: all of a step.
   template <int kPack>
-  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[kGates]) const {
+  __device__ Made<kPack> make(int, const Known<kPack>& known, const Pack<float, kPack> (&z)[kGates],
+                              Pack<float, kPack> (&brought)[1]) const {
     Made<kPack> made{{}, {}, known.h, known.h};
     if (!known.masked) {
       made.inner = plus(z[2], known.bias[2]);
@@ -70,7 +71,8 @@ struct GruForward : Gru {
       made.values[1] = activated(recurrent, plus(known.x[1].wide(xw.narrow), plus(z[1], known.bias[1])));
       made.values[2] = activated(activation, plus(known.x[2].wide(xw.narrow), times(made.values[1], made.inner)));
     }
-    mix(turn, here, known, made);
+    mix(known, made);
+    brought[0] = times(made.h, known.keep);
     return made;
   }
 
@@ -98,7 +100,8 @@ struct GruForward : Gru {
                      known.h,
                      known.h};
     if (!known.masked) made.values[2] = activated(activation, plus(known.x[2].wide(xw.narrow), z));
-    mix(turn, here, known, made);
+    mix(known, made);
+    store_next(*this, turn, here, {times(made.h, known.keep)});
     store(turn, here, made);
   }
 
@@ -112,20 +115,18 @@ struct GruForward : Gru {
     }
     store_to(at_step(inner, t, units), here.over_time(), made.inner);
     store_to(at_step(y, s.result(turn), units), here.over_time(), made.h);
-    store_to(turn + 1 == turns() ? h : (keep ? h_state : nullptr), here.at(), made.h);
+    store_to(turn + 1 == turns() ? h : h_state, here.at(), made.h);
   }
 
  private:
   // Mixes the state with the candidate.
   template <int kPack>
-  __device__ void mix(int turn, const Units<kPack>& here, const Known<kPack>& known, Made<kPack>& made) const {
-    if (!known.masked) {
+  __device__ void mix(const Known<kPack>& known, Made<kPack>& made) const {
+    if (known.masked) return;
 #pragma unroll
-      for (int k = 0; k < kPack; k++) {
-        made.h.v[k] = gru_state(made.values[0].v[k], made.values[2].v[k], known.h.v[k]);
-      }
+    for (int k = 0; k < kPack; k++) {
+      made.h.v[k] = gru_state(made.values[0].v[k], made.values[2].v[k], known.h.v[k]);
     }
-    if (turn + 1 < turns()) store_pack(met(turn + 1) + here.at(), times(made.h, known.keep));
   }
 };
 
@@ -142,6 +143,7 @@ struct GruBackward : Gru {
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
+  __device__ float* next(int turn) const { return d(turn); }
 
   template <int kPack>
   struct Known {
@@ -171,10 +173,10 @@ struct GruBackward : Gru {
     return known;
   }
 
-  // After: all of a step. Before: all but the reset gate.
+  // After: all of a step. Before: all but the reset gate and what that brings.
   template <int kPack, bool kAfter = true>
-  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[1]) const {
+  __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
+                              Pack<float, kPack> (&brought)[kGates]) const {
     Made<kPack> made{{}, {}, known.state.with(z[0], dy.narrow)};
     if (turn == s.steps) return made;
     if (!known.masked) {
@@ -196,13 +198,10 @@ struct GruBackward : Gru {
         made.by_product = times(made.dz[2], values[1]);
       }
     }
-    if (turn + 1 == turns()) return made;
+    brought[0] = made.dz[0];
     if constexpr (kAfter) {
-      store_pack(d(turn) + here.at(kGates, 0), made.dz[0]);
-      store_pack(d(turn) + here.at(kGates, 1), made.dz[1]);
-      store_pack(d(turn) + here.at(kGates, 2), made.by_product);
-    } else {
-      store_pack(d(turn) + here.at(2, 0), made.dz[0]);
+      brought[1] = made.dz[1];
+      brought[2] = made.by_product;
     }
     return made;
   }

@@ -3,7 +3,7 @@
 #include "cuda/prepare.h"
 #include "generated/args/lstm.h"
 #include "ops/lstm.h"
-#include "ops/persistent_recurrence.cuh"
+#include "ops/recurrence_forms.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -22,7 +22,7 @@ struct Forward : Lstm {
   Stored xw;
   Stored y, gates, h_prev;  // or none
   float *h, *c, *cells;     // or null
-  // Of the workspace; met: what meets the kernel at a turn.
+  // Of the workspace; h_state: null where it is what meets the kernel; met: that, at a turn.
   float *h_state = nullptr, *c_state = nullptr;
   Alternating met = {};
 
@@ -30,6 +30,7 @@ struct Forward : Lstm {
   __host__ __device__ const float* operand(int turn) const {
     return turn > 0 || (h0 != nullptr && keep != nullptr) ? met(turn) : h0;
   }
+  __device__ float* next(int turn) const { return met(turn + 1); }
 
   template <int kPack>
   struct Known {
@@ -50,7 +51,7 @@ struct Forward : Lstm {
     for (int g = 0; g < kGates; g++) {
       known.x[g] = load_stored<kPack>(at_step(xw, t, kGates * units), here.over_time(kGates, g));
     }
-    known.h = load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f);
+    known.h = load_or<kPack>(turn == 0 ? h0 : (h_state ? h_state : met(turn)), here.at(), 0.f);
     known.c = load_or<kPack>(turn == 0 ? c0 : c_state, here.at(), 0.f);
     known.keep = load_or<kPack>(keep, here.at(), 1.f);
     known.masked = here.masked(at_step(mask, t, 1));
@@ -58,8 +59,8 @@ struct Forward : Lstm {
   }
 
   template <int kPack>
-  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[kGates]) const {
+  __device__ Made<kPack> make(int, const Known<kPack>& known, const Pack<float, kPack> (&z)[kGates],
+                              Pack<float, kPack> (&brought)[1]) const {
     Made<kPack> made{{}, known.h, known.h, known.c};
     if (!known.masked) {
 #pragma unroll
@@ -71,7 +72,7 @@ struct Forward : Lstm {
       }
       made.h = times(activated(activation, made.c), made.values[3]);
     }
-    if (turn + 1 < turns()) store_pack(met(turn + 1) + here.at(), times(made.h, known.keep));
+    brought[0] = times(made.h, known.keep);
     return made;
   }
 
@@ -86,7 +87,7 @@ struct Forward : Lstm {
     }
     store_to(at_step(cells, t, units), here.over_time(), made.c);
     store_to(at_step(y, s.result(turn), units), here.over_time(), made.h);
-    store_to(last ? h : (keep ? h_state : nullptr), here.at(), made.h);
+    store_to(last ? h : h_state, here.at(), made.h);
     store_to(last ? c : c_state, here.at(), made.c);
   }
 };
@@ -102,6 +103,7 @@ struct Backward : Lstm {
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
+  __device__ float* next(int turn) const { return d(turn); }
 
   template <int kPack>
   struct Known {
@@ -135,8 +137,8 @@ struct Backward : Lstm {
   }
 
   template <int kPack>
-  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[1]) const {
+  __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
+                              Pack<float, kPack> (&brought)[kGates]) const {
     const Pack<float, kPack> dh_here = known.state.with(z[0], dy.narrow);
     Made<kPack> made{{}, dh_here, known.dc};
     if (turn == s.steps) return made;
@@ -160,10 +162,8 @@ struct Backward : Lstm {
       for (int g = 0; g < kGates; g++) made.dz[g] = through(of(g), made.dz[g], values[g]);
       made.dh = zeros<kPack>();
     }
-    if (turn + 1 < turns()) {
 #pragma unroll
-      for (int g = 0; g < kGates; g++) store_pack(d(turn) + here.at(kGates, g), made.dz[g]);
-    }
+    for (int g = 0; g < kGates; g++) brought[g] = made.dz[g];
     return made;
   }
 
@@ -202,12 +202,13 @@ Step forward(Prepare& prepare, const LstmArgs& args, TurnForm form) {
   Scratch scratch(prepare);
   const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
-  const size_t h = scratch.array(f.keep ? state : 0), c = scratch.array(state), even = scratch.array(state),
+  const bool apart = keeps_state(f, form);
+  const size_t h = scratch.array(apart ? state : 0), c = scratch.array(state), even = scratch.array(state),
                odd = scratch.array(state);
   scratch.settle();
   return [=](cudaStream_t stream) {
     Forward run = f;
-    run.h_state = scratch.at(h);
+    run.h_state = apart ? scratch.at(h) : nullptr;
     run.c_state = scratch.at(c);
     run.met = {scratch.at(even), scratch.at(odd)};
     if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met.even);

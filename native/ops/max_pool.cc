@@ -54,59 +54,40 @@ GRADSTEP_VECTORISED void narrow(uint8_t* __restrict to, const int32_t* __restric
 
 void narrow(int32_t* to, const int32_t* from, int64_t n) { std::copy(from, from + n, to); }
 
-#if defined(__x86_64__)
-// As takes_lead: larger, or the first NaN.
-GRADSTEP_AVX512 GRADSTEP_INLINE void take_lead(__m512& lead, __m512i& winner, __m512 here, int32_t place) {
-  const __mmask16 wins = _mm512_cmp_ps_mask(here, lead, _CMP_NLE_UQ) & _mm512_cmp_ps_mask(lead, lead, _CMP_ORD_Q);
-  lead = _mm512_mask_mov_ps(lead, wins, here);
-  winner = _mm512_mask_mov_epi32(winner, wins, _mm512_set1_epi32(place));
-}
-
-GRADSTEP_AVX512 GRADSTEP_INLINE void store_places(uint8_t* to, __m512i places) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(places));
-}
-
-// contend() for whole groups of channels: compilers do not find the masks for it.
-template <typename From>
-GRADSTEP_AVX512 void contend_groups(float* y, uint8_t* argmax, const From* x, const Window& window, int64_t n) {
-  for (int64_t i = 0; i < n; i += kGroup) {
-    __m512 lead = load_group(x + i);
-    __m512i winner = _mm512_set1_epi32(window.place);
+// contend() for whole registers of channels.
+template <typename V, typename From>
+GRADSTEP_INLINE void contend_groups(LaneTag<V>, float* y, uint8_t* argmax, const From* x, const Window& window,
+                                    int64_t n) {
+  using G = Group<V>;
+  for (int64_t i = 0; i < n; i += kWidth<V>) {
+    auto lead = G::load(x + i);
+    auto winner = G::all_at(window.place);
     for (int32_t d = 0; d < window.planes; d++) {
       for (int32_t r = 0; r < window.rows; r++) {
         const From* from = x + i + d * window.plane_stride + r * window.row_stride;
         const int32_t place = window.place + d * window.place_plane + r * window.place_row;
         for (int32_t c = d == 0 && r == 0 ? 1 : 0; c < window.columns; c++) {
-          take_lead(lead, winner, load_group(from + c * window.column_stride), place + c);
+          G::take_lead(lead, winner, G::load(from + c * window.column_stride), place + c);
         }
       }
     }
-    store_group(y + i, lead);
-    store_places(argmax + i, winner);
+    G::store(y + i, lead);
+    G::store_places(argmax + i, winner);
   }
 }
 
-// collect() for whole groups of channels.
-template <typename From>
-GRADSTEP_AVX512 void collect_groups(float* dx, const From* dy, const uint8_t* argmax, int32_t position, int64_t n,
-                                    bool first) {
-  for (int64_t i = 0; i < n; i += kGroup) {
-    const __m512i winner = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(argmax + i)));
-    const __mmask16 won = _mm512_cmpeq_epi32_mask(winner, _mm512_set1_epi32(position));
-    const __m512 slope = _mm512_maskz_mov_ps(won, load_group(dy + i));
-    store_group(dx + i, first ? slope : _mm512_add_ps(load_group(dx + i), slope));
+// collect() for whole registers of channels.
+template <typename V, typename From>
+GRADSTEP_INLINE void collect_groups(LaneTag<V>, float* dx, const From* dy, const uint8_t* argmax, int32_t position,
+                                    int64_t n, bool first) {
+  using G = Group<V>;
+  for (int64_t i = 0; i < n; i += kWidth<V>) {
+    const auto slope = G::only_at(G::load_places(argmax + i), position, G::load(dy + i));
+    G::store(dx + i, first ? slope : G::sum(G::load(dx + i), slope));
   }
 }
 
-#else
-template <typename From>
-void contend_groups(float*, uint8_t*, const From*, const Window&, int64_t) {}
-
-template <typename From>
-void collect_groups(float*, const From*, const uint8_t*, int32_t, int64_t, bool) {}
-#endif
-
-bool in_groups(const PoolGeometry& g) { return g.c % kGroup == 0 && has_avx512(); }
+bool in_groups(const PoolGeometry& g) { return register_lanes() > 0 && g.c % register_lanes() == 0; }
 
 template <typename Index, typename From, typename To>
 void pool(const PoolGeometry& g, const From* x, To* y, Index* argmax, int64_t begin, int64_t end) {
@@ -130,7 +111,9 @@ void pool(const PoolGeometry& g, const From* x, To* y, Index* argmax, int64_t be
     const From* from = x + (row * g.w.size + columns.begin) * g.c;
     if constexpr (sizeof(Index) == 1) {
       if (grouped) {
-        contend_groups(to, argmax + at * g.c + first, from + first, window, n);
+        in_lanes([&](auto lanes) __attribute__((always_inline)) {
+          contend_groups(lanes, to, argmax + at * g.c + first, from + first, window, n);
+        });
         return;
       }
     }
@@ -179,7 +162,9 @@ void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, 
           const int64_t from = (((of.n * g.d.windows + o) * g.h.windows + p) * g.w.windows + q) * g.c + c;
           if constexpr (sizeof(Index) == 1) {
             if (grouped) {
-              collect_groups(to, dy + from, argmax + from, position, n, first);
+              in_lanes([&](auto lanes) __attribute__((always_inline)) {
+                collect_groups(lanes, to, dy + from, argmax + from, position, n, first);
+              });
               first = false;
               continue;
             }
@@ -193,7 +178,9 @@ void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, 
   });
 }
 
-// Windows of rows x columns that lie side by side and cover the image exactly, with whole vectors of channels.
+constexpr int64_t kChannelUnit = 16;
+
+// Windows of rows x columns that lie side by side and cover the image exactly, with whole registers of channels.
 struct Tiling {
   int64_t windows, channels;  // windows in a row
   int32_t rows, columns;      // of a window
@@ -204,53 +191,51 @@ struct Tiling {
 bool tiles(const PoolAxis& a) { return a.stride == a.pool && a.pad == 0 && a.windows * a.pool == a.size; }
 
 bool tiles(const PoolGeometry& g) {
-  return g.c % kGroup == 0 && g.d.size == 1 && g.d.pool == 1 && tiles(g.h) && tiles(g.w);
+  return register_lanes() > 0 && g.c % kChannelUnit == 0 && g.d.size == 1 && g.d.pool == 1 && tiles(g.h) && tiles(g.w);
 }
 
 Tiling tiling_of(const PoolGeometry& g) { return {g.w.windows, g.c, g.h.pool, g.w.pool}; }
 
-typedef uint32_t Words __attribute__((vector_size(kGroup * 4)));
-typedef uint16_t Halves __attribute__((vector_size(kGroup * 2)));
-
-// Sixteen numbers as vectors; loops over them would be compiled for one number at a time.
-GRADSTEP_INLINE void convert_group(float* to, const uint16_t* from) {
-  Halves halves;
-  memcpy(&halves, from, sizeof halves);
-  const Words bits = __builtin_convertvector(halves, Words) << 16;
-  memcpy(to, &bits, sizeof bits);
-}
-
-// As bfloat16_bits().
-GRADSTEP_INLINE void convert_group(uint16_t* to, const float* from) {
-  Words bits;
-  memcpy(&bits, from, sizeof bits);
-  const Words rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-  const Words stored = (bits & 0x7fffffff) > 0x7f800000 + Words{} ? bits >> 16 | 0x40 : rounded;
-  const Halves halves = __builtin_convertvector(stored, Halves);
-  memcpy(to, &halves, sizeof halves);
-}
-
-// A slope is converted once and then moved, to one place of its window; places in numbers as wide as it.
-template <typename From, typename To>
-GRADSTEP_VECTORISED void spread_row(const Tiling& t, const From* dy, const uint8_t* argmax, To* dx) {
-  using Place = std::conditional_t<std::is_same_v<To, float>, int32_t, int16_t>;
-  typedef To Slopes __attribute__((vector_size(kGroup * sizeof(To))));
-  typedef Place Places __attribute__((vector_size(kGroup * sizeof(Place))));
+// dx in float32.
+template <typename V, typename From>
+GRADSTEP_INLINE void spread_row(LaneTag<V>, const Tiling& t, const From* dy, const uint8_t* argmax, float* dx) {
+  using G = Group<V>;
   for (int64_t q = 0; q < t.windows; q++) {
-    for (int64_t c = 0; c < t.channels; c += kGroup) {
-      Slopes slope;
-      Places winner;
-      const From* from = dy + q * t.channels + c;
-      if constexpr (std::is_same_v<From, To>) {
-        memcpy(&slope, from, sizeof slope);
-      } else {
-        convert_group(reinterpret_cast<To*>(&slope), from);
-      }
-      for (int64_t i = 0; i < kGroup; i++) winner[i] = argmax[q * t.channels + c + i];
-      To* to = dx + q * t.columns * t.channels + c;
+    for (int64_t c = 0; c < t.channels; c += kWidth<V>) {
+      const auto slope = G::load(dy + q * t.channels + c);
+      const auto winner = G::load_places(argmax + q * t.channels + c);
+      float* to = dx + q * t.columns * t.channels + c;
       for (int32_t r = 0; r < t.rows; r++) {
         for (int32_t k = 0; k < t.columns; k++) {
-          const Slopes here = winner == static_cast<Place>(r * t.columns + k) + Places{} ? slope : Slopes{};
+          G::store(to + r * t.image_row() + k * t.channels, G::only_at(winner, r * t.columns + k, slope));
+        }
+      }
+    }
+  }
+}
+
+// In bfloat16: a slope is rounded once and then moved, to one place of its window; places in numbers as wide as it.
+template <typename V, typename From>
+GRADSTEP_INLINE void spread_row(LaneTag<V>, const Tiling& t, const From* dy, const uint8_t* argmax, uint16_t* dx) {
+  typedef uint16_t Slopes __attribute__((vector_size(kChannelUnit * 2)));
+  typedef int16_t Places __attribute__((vector_size(kChannelUnit * 2)));
+  for (int64_t q = 0; q < t.windows; q++) {
+    for (int64_t c = 0; c < t.channels; c += kChannelUnit) {
+      const From* from = dy + q * t.channels + c;
+      uint16_t rounded[kChannelUnit];
+      if constexpr (sizeof(From) == 2) {
+        memcpy(rounded, from, sizeof rounded);
+      } else {
+        for (int64_t i = 0; i < kChannelUnit; i += kWidth<V>) Group<V>::store(rounded + i, Group<V>::load(from + i));
+      }
+      Slopes slope;
+      Places winner;
+      memcpy(&slope, rounded, sizeof slope);
+      for (int64_t i = 0; i < kChannelUnit; i++) winner[i] = argmax[q * t.channels + c + i];
+      uint16_t* to = dx + q * t.columns * t.channels + c;
+      for (int32_t r = 0; r < t.rows; r++) {
+        for (int32_t k = 0; k < t.columns; k++) {
+          const Slopes here = winner == static_cast<int16_t>(r * t.columns + k) + Places{} ? slope : Slopes{};
           memcpy(to + r * t.image_row() + k * t.channels, &here, sizeof here);
         }
       }
@@ -258,39 +243,44 @@ GRADSTEP_VECTORISED void spread_row(const Tiling& t, const From* dy, const uint8
   }
 }
 
-#if defined(__x86_64__)
 // A row of windows that tile the image. kSide: rows and columns of a window, where they are known: that takes a third
 // off the time in bfloat16; float32 waits for memory. 0 where they are not.
-template <int kSide, typename From, typename To>
-GRADSTEP_AVX512 void pool_row(const Tiling& t, const From* x, To* y, uint8_t* argmax) {
+template <int kSide, typename V, typename From, typename To>
+GRADSTEP_INLINE void pool_row(LaneTag<V>, const Tiling& t, const From* x, To* y, uint8_t* argmax) {
+  using G = Group<V>;
   const int32_t rows = kSide > 0 ? kSide : t.rows, columns = kSide > 0 ? kSide : t.columns;
   const int64_t image_row = t.image_row();
   for (int64_t q = 0; q < t.windows; q++) {
-    for (int64_t c = 0; c < t.channels; c += kGroup) {
+    for (int64_t c = 0; c < t.channels; c += kWidth<V>) {
       const From* from = x + q * columns * t.channels + c;
-      __m512 lead = load_group(from);
-      __m512i winner = _mm512_setzero_si512();
+      auto lead = G::load(from);
+      auto winner = G::all_at(0);
 #pragma GCC unroll 2
       for (int32_t r = 0; r < rows; r++) {
 #pragma GCC unroll 2
         for (int32_t k = r == 0 ? 1 : 0; k < columns; k++) {
-          take_lead(lead, winner, load_group(from + r * image_row + k * t.channels), r * columns + k);
+          G::take_lead(lead, winner, G::load(from + r * image_row + k * t.channels), r * columns + k);
         }
       }
       if constexpr (sizeof(From) == 2 && sizeof(To) == 2) {
-        store_halves(y + q * t.channels + c, _mm512_srli_epi32(_mm512_castps_si512(lead), 16));
+        G::store_upper(y + q * t.channels + c, lead);
       } else {
-        store_group(y + q * t.channels + c, lead);
+        G::store(y + q * t.channels + c, lead);
       }
-      store_places(argmax + q * t.channels + c, winner);
+      G::store_places(argmax + q * t.channels + c, winner);
     }
   }
 }
 
-#else
 template <int kSide, typename From, typename To>
-void pool_row(const Tiling&, const From*, To*, uint8_t*) {}
-#endif
+void pool_rows(const Tiling& t, const From* x, To* y, uint8_t* argmax, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; row++) {
+    const int64_t to = row * t.windows * t.channels;
+    in_lanes([&](auto lanes) __attribute__((always_inline)) {
+      pool_row<kSide>(lanes, t, x + to * t.rows * t.columns, y + to, argmax + to);
+    });
+  }
+}
 
 template <typename Index, typename From, typename To>
 Step pool_step(Prepare& prepare, const MaxPoolArgs& args) {
@@ -300,16 +290,12 @@ Step pool_step(Prepare& prepare, const MaxPoolArgs& args) {
   To* y = prepare.at<To>(args.y);
   Index* argmax = prepare.at<Index>(args.argmax);
   if constexpr (sizeof(Index) == 1) {
-    if (tiles(g) && has_avx512()) {
+    if (tiles(g)) {
       return [=] {
         const Tiling t = tiling_of(g);
-        const auto pool_row_of =
-            sizeof(From) == 2 && t.rows == 2 && t.columns == 2 ? pool_row<2, From, To> : pool_row<0, From, To>;
+        const bool usual = sizeof(From) == 2 && t.rows == 2 && t.columns == 2;
         parallel_ranges(g.n * g.h.windows, parts, 1, [&](int, int64_t begin, int64_t end) {
-          for (int64_t row = begin; row < end; row++) {
-            const int64_t to = row * t.windows * t.channels;
-            pool_row_of(t, x + to * t.rows * t.columns, y + to, argmax + to);
-          }
+          (usual ? pool_rows<2, From, To> : pool_rows<0, From, To>)(t, x, y, argmax, begin, end);
         });
       };
     }
@@ -333,7 +319,9 @@ Step spread_step(Prepare& prepare, const MaxPoolDxArgs& args) {
         parallel_ranges(g.n * g.h.windows, parts, 1, [&](int, int64_t begin, int64_t end) {
           for (int64_t row = begin; row < end; row++) {
             const int64_t from = row * t.windows * t.channels;
-            spread_row(t, dy + from, argmax + from, dx + from * t.rows * t.columns);
+            in_lanes([&](auto lanes) __attribute__((always_inline)) {
+              spread_row(lanes, t, dy + from, argmax + from, dx + from * t.rows * t.columns);
+            });
           }
         });
       };

@@ -4,19 +4,21 @@
 // A turn is a product with the recurrent kernel and the cell's arithmetic behind it: forward the product of the state
 // and a step; backward the product of a step's gradient and the step made before it, after the last of which one turn
 // more yields the initial state's gradient. Either every turn is two nodes of the captured graph, a product on the GEMM
-// seam and a launch for the cell, or one kernel makes them all (persistent_recurrence.cuh). What goes from turn to turn
-// lies in the workspace as [batch, units] or [batch, gates, units].
+// seam and a launch for the cell, or one kernel makes them all (turn_loop.cuh). What goes from turn to turn lies in the
+// workspace as [batch, units] or [batch, gates, units], unless the kernel's blocks hand it to each other.
 //
 // A `Run` is one direction of one op, plain data:
 //   kGates, kBackward         the recurrent kernel is [units, kGates, units]; backward its transpose is multiplied by
 //   s, u                      the sequence, the recurrent kernel
 //   turns()
-//   operand(turn)             [batch, units] or, backward, [batch, kGates, units]; null: zeros, there is no product
+//   operand(turn)             [batch, units] or, backward, [batch, kGates, units]; null: zeros, there is no product,
+//                             which only the first turn may lack
+//   next(turn)                operand(turn + 1), to be written
 // and the cell of a thread's units in three parts, so that what others wait for comes first and what waits for nobody
 // is under way meanwhile:
 //   fetch(turn, here)         Known: all that it reads but the product; others wrote none of it during the last turn
-//   make(turn, here, known, z)  Made; z: what the product came to for each gate, backward in all. Writes operand(turn +
-//                               1) and nothing else
+//   make(turn, known, z, brought)  Made; z: what the product came to for each gate, backward in all. brought: becomes
+//                             what these units bring to operand(turn + 1)
 //   store(turn, here, made)   writes the rest
 #pragma once
 
@@ -190,6 +192,17 @@ inline GemmShape step_product(const Sequence& s, int64_t n, int64_t k, bool tran
 template <typename Run>
 constexpr int kProducts = Run::kBackward ? 1 : Run::kGates;  // of a row and a unit
 
+template <typename Run>
+constexpr int kBrought = Run::kBackward ? Run::kGates : 1;  // by a row's unit, to the next operand
+
+template <typename Run, int kPack>
+__device__ inline void store_next(const Run& run, int turn, const Units<kPack>& here,
+                                  const Pack<float, kPack> (&brought)[kBrought<Run>]) {
+  if (turn + 1 == run.turns()) return;
+#pragma unroll
+  for (int g = 0; g < kBrought<Run>; g++) store_pack(run.next(turn) + here.at(kBrought<Run>, g), brought[g]);
+}
+
 // `z`: [batch, kProducts, units]; null: zeros.
 template <typename Run, int kPack>
 __global__ void __launch_bounds__(kUnitThreads) turn_kernel(Run run, int turn, const float* z) {
@@ -198,7 +211,10 @@ __global__ void __launch_bounds__(kUnitThreads) turn_kernel(Run run, int turn, c
   Pack<float, kPack> products[kProducts<Run>];
 #pragma unroll
   for (int g = 0; g < kProducts<Run>; g++) products[g] = load_or<kPack>(z, here.at(kProducts<Run>, g), 0.f);
-  run.store(turn, here, run.make(turn, here, run.fetch(turn, here), products));
+  Pack<float, kPack> brought[kBrought<Run>] = {};
+  const auto made = run.make(turn, run.fetch(turn, here), products, brought);
+  store_next(run, turn, here, brought);
+  run.store(turn, here, made);
 }
 
 }  // namespace gradstep::cuda

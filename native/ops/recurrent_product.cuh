@@ -1,5 +1,5 @@
-// The product of one turn of a persistent recurrence (persistent_recurrence.cuh): eight rows of an operand that other
-// blocks wrote, and the columns of the recurrent kernel that the block keeps in shared memory, rounded where operands
+// The product of one turn of a recurrence in one kernel (turn_loop.cuh): eight rows of an operand that other blocks
+// wrote, and the columns of the recurrent kernel that the block keeps in shared memory, rounded where operands
 // are. Terms go to warps in slices of 16, one after another, so that each warp reads its part of the operand by itself
 // and waits for no other; what the warps' sums come to lies in shared memory [warp][row][column], and is added up there
 // in the order of warps.
@@ -36,10 +36,17 @@ struct ProductShape {
     return (depth + kRound - 1) / kRound;
   }
   __host__ __device__ int32_t slices() const { return slices_of_warp() * kPersistentWarps; }
+  // What lanes bring of an operand, four terms each: held[slice][lane]; see held_at().
+  __host__ __device__ int32_t held() const { return slices() * kWarp; }
   // Floats between rows of sums: a warp writes four rows of eight columns at a time to different banks.
   __host__ __device__ int32_t sum_stride() const { return (columns + 15) / 16 * 16 + 4; }
   __host__ __device__ int32_t sums() const { return kPersistentWarps * kProductRows * sum_stride(); }
 };
+
+// Where four terms of one of the eight rows are held.
+__device__ inline int32_t held_at(int32_t row, int32_t term) {
+  return term / kSliceTerms * kWarp + row * kQuads + term % kSliceTerms / 4;
+}
 
 // On FMA units: a lane has a column, or two, of all rows; where there are fewer than 32 columns, lanes share them.
 struct FmaProduct {
@@ -67,7 +74,7 @@ struct FmaProduct {
 
   static __device__ Held hold(const Pack<float, 4>& terms, Precision precision) { return operand(terms, precision); }
 
-  // `held`: [slice][lane], of which the warp uses what its own lanes wrote.
+  // `held`: of which the warp uses what its own lanes wrote, or what came before a barrier.
   static __device__ void multiply(const ProductShape& p, const void* weights, const Held* held, float* sums) {
     __syncwarp();
     if (p.columns > kWarp) {

@@ -1,7 +1,7 @@
 // simpleRnn and its gradient on CUDA: the cell of a turn (recurrence.cuh). Arrays over time may be stored in bfloat16.
 #include "cuda/prepare.h"
 #include "generated/args/simple_rnn.h"
-#include "ops/persistent_recurrence.cuh"
+#include "ops/recurrence_forms.cuh"
 
 namespace gradstep::cuda {
 namespace {
@@ -18,7 +18,7 @@ struct Forward : Simple {
   Stored xw;
   Stored y, h_prev;  // or none
   float* h;          // or null
-  // Of the workspace; met: what meets the kernel at a turn.
+  // Of the workspace; h_state: null where it is what meets the kernel; met: that, at a turn.
   float* h_state = nullptr;
   Alternating met = {};
 
@@ -26,6 +26,7 @@ struct Forward : Simple {
   __host__ __device__ const float* operand(int turn) const {
     return turn > 0 || (h0 != nullptr && keep != nullptr) ? met(turn) : h0;
   }
+  __device__ float* next(int turn) const { return met(turn + 1); }
 
   template <int kPack>
   struct Known {
@@ -42,16 +43,16 @@ struct Forward : Simple {
   __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
     const int64_t t = s.input(turn);
     return {load_stored<kPack>(at_step(xw, t, s.units), here.over_time()),
-            load_or<kPack>(turn == 0 ? h0 : (keep ? h_state : met(turn)), here.at(), 0.f),
+            load_or<kPack>(turn == 0 ? h0 : (h_state ? h_state : met(turn)), here.at(), 0.f),
             load_or<kPack>(keep, here.at(), 1.f), here.masked(at_step(mask, t, 1))};
   }
 
   template <int kPack>
-  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[1]) const {
+  __device__ Made<kPack> make(int, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
+                              Pack<float, kPack> (&brought)[1]) const {
     Made<kPack> made{known.h, known.h};
     if (!known.masked) made.h = activated(activation, plus(known.x.wide(xw.narrow), z[0]));
-    if (turn + 1 < turns()) store_pack(met(turn + 1) + here.at(), times(made.h, known.keep));
+    brought[0] = times(made.h, known.keep);
     return made;
   }
 
@@ -59,7 +60,7 @@ struct Forward : Simple {
   __device__ void store(int turn, const Units<kPack>& here, const Made<kPack>& made) const {
     store_to(at_step(h_prev, s.input(turn), s.units), here.over_time(), made.h_before);
     store_to(at_step(y, s.result(turn), s.units), here.over_time(), made.h);
-    store_to(turn + 1 == turns() ? h : (keep ? h_state : nullptr), here.at(), made.h);
+    store_to(turn + 1 == turns() ? h : h_state, here.at(), made.h);
   }
 };
 
@@ -74,6 +75,7 @@ struct Backward : Simple {
 
   __host__ __device__ int turns() const { return s.steps + (dh0 != nullptr ? 1 : 0); }
   __host__ __device__ const float* operand(int turn) const { return turn == 0 ? nullptr : d(turn - 1); }
+  __device__ float* next(int turn) const { return d(turn); }
 
   template <int kPack>
   struct Known {
@@ -97,15 +99,15 @@ struct Backward : Simple {
   }
 
   template <int kPack>
-  __device__ Made<kPack> make(int turn, const Units<kPack>& here, const Known<kPack>& known,
-                              const Pack<float, kPack> (&z)[1]) const {
+  __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
+                              Pack<float, kPack> (&brought)[1]) const {
     Made<kPack> made{{}, known.state.with(z[0], dy.narrow)};
     if (turn == s.steps) return made;
     if (!known.masked) {
       made.dz = through(activation, made.dh, known.y.wide(y.narrow));
       made.dh = zeros<kPack>();
     }
-    if (turn + 1 < turns()) store_pack(d(turn) + here.at(), made.dz);
+    brought[0] = made.dz;
     return made;
   }
 
@@ -134,11 +136,12 @@ Step forward(Prepare& prepare, const SimpleRnnArgs& args, TurnForm form) {
   Scratch scratch(prepare);
   const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
-  const size_t h = scratch.array(f.keep ? state : 0), even = scratch.array(state), odd = scratch.array(state);
+  const bool apart = keeps_state(f, form);
+  const size_t h = scratch.array(apart ? state : 0), even = scratch.array(state), odd = scratch.array(state);
   scratch.settle();
   return [=](cudaStream_t stream) {
     Forward run = f;
-    run.h_state = scratch.at(h);
+    run.h_state = apart ? scratch.at(h) : nullptr;
     run.met = {scratch.at(even), scratch.at(odd)};
     if (run.h0 && run.keep) multiply_state(stream, run.s, run.h0, run.keep, run.met.even);
     turns.run(stream, scratch, run);

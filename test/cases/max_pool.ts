@@ -135,6 +135,7 @@ export const cases: OpCase[] = [
   simple('whole vectors of channels, a row and a column left over', [1, 5, 5, 16]),
   simple('vectors of four channels, overlapping, padding', [1, 6, 5, 12], { poolH: 3, poolW: 2, padTop: 1, padRight: 1 }),
   simple('whole vectors of channels, overlapping, padding', [1, 6, 5, 16], overlapping),
+  simple('vectors of eight channels, overlapping, padding', [1, 6, 5, 24], overlapping),
   simple('one element', [1, 1, 1, 1], {}),
   simple('ties and negative numbers', [1, 2, 4, 1], POOL, [-1, -1, -3, -2, -1, -1, -2, -2]),
   simple('ties in whole vectors of channels', [1, 1, 2, 4], { poolW: 2 }, [1, 2, -1, 0, 1, 3, -2, 0]),

@@ -101,6 +101,11 @@ TEST(one_call_fails) {
   live_with_every_call_failing({cudaErrorUnknown, Fault::kOnce, "ERR_DEVICE_FAILED"});
 }
 
+TEST(one_call_fails_where_blocks_form_clusters) {
+  const Setting cluster("GRADSTEP_CUDA_WAYS", "cluster");
+  live_with_every_call_failing({cudaErrorUnknown, Fault::kOnce, "ERR_DEVICE_FAILED"});
+}
+
 TEST(the_device_breaks) {
   const Setting persistent("GRADSTEP_CUDA_WAYS", "persistent");
   live_with_every_call_failing({cudaErrorLaunchFailure, Fault::kFromThenOn, "ERR_DEVICE_FAILED"});

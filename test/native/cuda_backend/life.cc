@@ -1,5 +1,5 @@
-// The program: rows of a data set are gathered, two at a time pass through a recurrence (one launch whose blocks wait
-// for one another), then through a dense layer with relu, and the sums of its columns are added up in persistent
+// The program: rows of a data set are gathered, two at a time pass through a recurrence (one launch, in a form that the
+// test names), then through a dense layer with relu, and the sums of its columns are added up in persistent
 // memory. Every number is a small multiple of a power of two, so that float32 holds it exactly in whatever order it is
 // added.
 #include "life.h"

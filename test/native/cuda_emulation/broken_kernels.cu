@@ -16,6 +16,8 @@
 namespace gradstep::cuda {
 namespace {
 
+constexpr unsigned kCluster = 3;
+
 __global__ void reverse_kernel(float* x) {
   __shared__ float tile[kThreads];
   tile[threadIdx.x] = x[threadIdx.x];
@@ -360,6 +362,72 @@ __global__ void shared_variable_at_once(float* x, unsigned* arrivals) {
   x[threadIdx.x] = tile[threadIdx.x];
 }
 
+void meet_in_cluster() {
+  arrive_in_cluster();
+  wait_for_cluster();
+}
+// The four numbers that a block has in its shared memory.
+float4* four() { return dynamic_shared<float4>(); }
+unsigned next_in_cluster() { return (blockIdx.x + 1) % kCluster; }
+float4 four_of_block() {
+  const float first = 100.f + 4.f * static_cast<float>(blockIdx.x);
+  return make_float4(first, first + 1.f, first + 2.f, first + 3.f);
+}
+void store_four(float* x) {
+  if (threadIdx.x < 4) x[4 * blockIdx.x + threadIdx.x] = reinterpret_cast<float*>(four())[threadIdx.x];
+}
+
+// Every block gets the numbers of the one before, in its cluster.
+__global__ void pass_in_cluster(float* x) {
+  meet_in_cluster();
+  if (threadIdx.x == 3) store_in_block(four(), next_in_cluster(), four_of_block());
+  meet_in_cluster();
+  store_four(x);
+}
+__global__ void read_before_meeting(float* x) {
+  if (threadIdx.x == 0) *four() = make_float4(0.f, 0.f, 0.f, 0.f);
+  meet_in_cluster();
+  if (threadIdx.x == 3) store_in_block(four(), next_in_cluster(), four_of_block());
+  store_four(x);
+  meet_in_cluster();
+}
+__global__ void store_before_meeting(float* x) {
+  if (threadIdx.x == 3) store_in_block(four(), next_in_cluster(), four_of_block());
+  meet_in_cluster();
+  store_four(x);
+}
+__global__ void store_and_leave(float* x) {
+  meet_in_cluster();
+  if (threadIdx.x == 3) store_in_block(four(), next_in_cluster(), four_of_block());
+  x[0] = 1.f;
+}
+// To another place, in another block than there are.
+template <int kFloats, unsigned kBlock>
+__global__ void store_elsewhere(float*) {
+  meet_in_cluster();
+  if (threadIdx.x == 3) {
+    store_in_block(reinterpret_cast<float4*>(dynamic_shared<float>() + kFloats), kBlock, four_of_block());
+  }
+  meet_in_cluster();
+}
+__global__ void meeting_for_some(float*) {
+  if (threadIdx.x < 40) meet_in_cluster();
+  __syncthreads();
+}
+// Those that have returned are not waited for.
+__global__ void meeting_without_some(float* x) {
+  if (threadIdx.x >= 40) return;
+  meet_in_cluster();
+  x[blockIdx.x] = 1.f;
+}
+__global__ void arrive_twice(float*) {
+  arrive_in_cluster();
+  arrive_in_cluster();
+  wait_for_cluster();
+}
+__global__ void wait_without_arriving(float*) { wait_for_cluster(); }
+__global__ void arrive_and_leave(float*) { arrive_in_cluster(); }
+
 Result plain(void (*kernel)(float*), unsigned blocks = 1) {
   return attempt([=](cudaStream_t stream, float* x) { launch(stream, kernel, dim3(blocks), dim3(kThreads), x); });
 }
@@ -383,6 +451,12 @@ Result at_once(void (*kernel)(float*, unsigned*), unsigned blocks = 4, unsigned 
     } else {
       launch_at_once(stream, kernel, dim3(blocks), dim3(threads), 2 * sizeof(float), x, counts);
     }
+  });
+}
+
+Result clustered(void (*kernel)(float*), unsigned blocks = 2 * kCluster, unsigned cluster = kCluster) {
+  return attempt([=](cudaStream_t stream, float* x) {
+    launch_clusters(stream, kernel, dim3(blocks), cluster, dim3(kThreads), sizeof(float4), x);
   });
 }
 
@@ -472,6 +546,22 @@ int main_of_test() {
   print("shared variable in blocks at once", at_once(shared_variable_at_once), ",");
   print("parts of warps at once", at_once(pass_around, 4, 40), ",");
   print("too many blocks at once", at_once(pass_around, 5), ",");
+  print("pass in clusters", clustered(pass_in_cluster), ",");
+  print("a cluster that some have left", clustered(meeting_without_some), ",");
+  print("read before the cluster meets", clustered(read_before_meeting), ",");
+  print("store before the cluster has begun", clustered(store_before_meeting), ",");
+  print("store in a block that may have ended", clustered(store_and_leave), ",");
+  print("store past a block's shared memory", clustered(store_elsewhere<4, 1>), ",");
+  print("store before a block's shared memory", clustered(store_elsewhere<-4, 1>), ",");
+  print("store at an odd place of a block", clustered(store_elsewhere<2, 1>), ",");
+  print("store in a block that is not in the cluster", clustered(store_elsewhere<0, kCluster>), ",");
+  print("cluster barrier for some threads", clustered(meeting_for_some), ",");
+  print("cluster barrier in blocks apart", cooperating(pass_in_cluster, sizeof(float4)), ",");
+  print("arrive twice at a cluster's barrier", clustered(arrive_twice), ",");
+  print("wait at a cluster's barrier without arriving", clustered(wait_without_arriving), ",");
+  print("arrive at a cluster's barrier and leave", clustered(arrive_and_leave), ",");
+  print("too many blocks in a cluster", clustered(pass_in_cluster, 9, 9), ",");
+  print("a cluster in part", clustered(pass_in_cluster, kCluster + 1), ",");
   print("reverse again", cooperating(reverse_kernel), "");
   printf("}\n");
   return 0;

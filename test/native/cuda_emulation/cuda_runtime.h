@@ -153,6 +153,7 @@ enum cudaError_t {
   cudaErrorCooperativeLaunchTooLarge = 720,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorInvalidClusterSize = 912,
   cudaErrorUnknown = 999,
 };
 
@@ -170,7 +171,10 @@ enum cudaStreamCaptureMode {
 };
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
 enum cudaStreamUpdateCaptureDependenciesFlags { cudaStreamAddCaptureDependencies, cudaStreamSetCaptureDependencies };
-enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum cudaFuncAttribute {
+  cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
+  cudaFuncAttributeNonPortableClusterSizeAllowed = 14
+};
 enum cudaDeviceAttr {
   cudaDevAttrMultiProcessorCount = 16,
   cudaDevAttrComputeCapabilityMajor = 75,
@@ -184,6 +188,10 @@ constexpr unsigned cudaEventDisableTiming = 2;
 constexpr unsigned cudaEventRecordDefault = 0;
 constexpr unsigned cudaEventRecordExternal = 1;
 constexpr unsigned cudaHostAllocDefault = 0;
+
+struct cudaFuncAttributes {
+  int ptxVersion;
+};
 
 struct cudaDeviceProp {
   char name[256];
@@ -252,7 +260,10 @@ cudaError_t cudaEventQuery(cudaEvent_t event);
 
 namespace emulation {
 
-cudaError_t set_shared_limit(const void* kernel, int bytes);
+cudaError_t set_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
+cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel);
+// How many clusters of so many blocks run at a time.
+cudaError_t max_active_clusters(int* clusters, const void* kernel, unsigned blocks, size_t shared_bytes);
 
 // Runs the work of a library's call now, or records it when the stream is being captured. What it reads and writes
 // besides are allocations by any of their addresses (null: none).
@@ -260,11 +271,15 @@ cudaError_t enqueue(Stream* stream, const std::vector<const void*>& reads, const
                     std::function<void()> work, const char* call_name = "gemm");
 // Likewise for a kernel: `thread` is one thread's work.
 cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 grid, dim3 block, size_t shared_bytes,
-                           bool cooperating, bool at_once, std::function<void()> thread);
+                           Meeting meeting, unsigned cluster, std::function<void()> thread);
 
 }  // namespace emulation
 
 template <typename... Params>
-inline cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute, int value) {
-  return emulation::set_shared_limit(reinterpret_cast<const void*>(kernel), value);
+inline cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute attribute, int value) {
+  return emulation::set_attribute(reinterpret_cast<const void*>(kernel), attribute, value);
+}
+template <typename... Params>
+inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*kernel)(Params...)) {
+  return emulation::get_attributes(attributes, reinterpret_cast<const void*>(kernel));
 }

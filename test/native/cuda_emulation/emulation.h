@@ -4,9 +4,10 @@
 // stream, never by ending the process: barriers that some threads do not reach or reach elsewhere, counts of blocks
 // that never come so far, collectives over lanes that left, reads and writes outside device memory (guard pages, and
 // red zones that are looked at after every launch), barriers in kernels that were launched as if their threads never
-// waited. Fresh device and shared memory is all NaN. For tests of what is launched: streams that are made while
-// GRADSTEP_EMULATION_TRACE is set write what is captured and launched to that file, a line for each graph with its
-// nodes; with GRADSTEP_EMULATION_PACE events tell the time of a device that takes so many microseconds for each kernel.
+// waited, stores in shared memory of blocks that may not be there (cluster.h). Fresh device and shared memory is all
+// NaN. For tests of what is launched: streams that are made while GRADSTEP_EMULATION_TRACE is set write what is
+// captured and launched to that file, a line for each graph with its nodes; with GRADSTEP_EMULATION_PACE events tell
+// the time of a device that takes so many microseconds for each kernel.
 #pragma once
 
 #include <cstddef>
@@ -55,6 +56,9 @@ struct Site {
 
 constexpr int kWarp = 32;
 
+// Which threads of a grid may wait for one another: those of a cluster or a grid are all there from the beginning.
+enum class Meeting { kNone, kBlock, kCluster, kGrid };
+
 // Runs a grid; returns an empty string or what went wrong. One grid runs at a time in a process.
 struct Grid {
   Site site;
@@ -62,8 +66,8 @@ struct Grid {
   size_t shared_bytes;
   size_t most_shared;  // that a block may have, __shared__ variables included
   bool is_turing;      // compute capability 7.5
-  bool cooperating;
-  bool at_once;  // cooperating, and all blocks are there from the beginning: they may wait for one another
+  Meeting meeting;
+  unsigned cluster;  // blocks of a cluster, neighbours in x; 0: there are none
   uint64_t seed;
   const Agent* agent;  // the stream's place in the order of work (order.h)
 };
@@ -81,6 +85,16 @@ void sync_threads(Site site);
 void count_release(unsigned* count);
 void await_acquire(const unsigned* count, unsigned wanted, const char* file = __builtin_FILE(),
                    int line = __builtin_LINE());
+// A cluster's barrier, and stores in the shared memory of its block `rank`, where this one has `to` (cuda/ptx.cuh).
+void arrive_in_cluster(const char* file = __builtin_FILE(), int line = __builtin_LINE());
+void wait_for_cluster(const char* file = __builtin_FILE(), int line = __builtin_LINE());
+void store_bytes_in_block(void* to, unsigned rank, const void* value, size_t bytes, Site site);
+template <typename T>
+void store_in_block(T* to, unsigned rank, const T& value, const char* file = __builtin_FILE(),
+                    int line = __builtin_LINE()) {
+  static_assert(sizeof(T) == 8 || sizeof(T) == 16, "what there is");
+  store_bytes_in_block(to, rank, &value, sizeof value, {file, line});
+}
 void sync_warp(unsigned mask, Site site);
 unsigned ballot(unsigned mask, bool predicate, Site site);
 // This lane's value goes in, lane `source`'s comes out; both must be in the mask.

@@ -27,9 +27,9 @@ struct Access {
   uint32_t launch = 0;  // 0: there was none
   uint32_t block = 0, thread = 0;
   uint32_t barriers = 0, warp_barriers = 0;  // that the thread had passed
-  uint32_t arrivals = 0;                     // of the thread's block before; of several blocks the most
-  bool several_groups = false;
-  uint8_t bytes = 0;  // of the word, a bit each
+  uint32_t arrivals = 0;        // of the thread's block before, in a cluster of the thread; of several the most
+  bool several_groups = false;  // or clusters
+  uint8_t bytes = 0;            // of the word, a bit each
   Whose whose = Whose::kOneThread;
 };
 
@@ -49,7 +49,10 @@ struct Piece {
 bool prepared = false, watching = false;
 Access self;
 const char *stack_begin = nullptr, *stack_end = nullptr;
+auto& barriers = *new std::vector<uint32_t>;  // of each block
 auto& warp_barriers = *new std::vector<uint32_t>;
+uint32_t cluster_blocks = 0;    // of a cluster; 0: there are none
+uint32_t waits_in_cluster = 0;  // of the running thread
 // Of each block that counts arrivals.
 struct Meetings {
   const void* count = nullptr;
@@ -100,8 +103,18 @@ const void* count_of(uint32_t block) {
   return found == meetings.end() ? nullptr : found->second.count;
 }
 
-// Whether another block's access lies before the count that this block has waited for.
+// Whether shared memory of another access's block is what this thread means by that too.
+bool is_in_cluster(const Access& other) {
+  if (cluster_blocks == 0) return other.block == self.block;
+  return other.block / cluster_blocks == self.block / cluster_blocks;
+}
+
+// Whether an access lies before the count that this block has waited for, or in a cluster the barrier that this thread
+// has.
 bool lies_before(const Access& other) {
+  if (cluster_blocks > 0) {
+    return is_in_cluster(other) && !other.several_groups && other.arrivals < waits_in_cluster;
+  }
   const auto mine = meetings.find(self.block);
   if (mine == meetings.end() || other.several_groups || count_of(other.block) != mine->second.count) return false;
   return mine->second.waits > other.arrivals;
@@ -110,7 +123,8 @@ bool lies_before(const Access& other) {
 // Whether nothing says which comes first: what is remembered, or what the thread does now.
 bool is_unordered(const Access& before, uint8_t bytes) {
   if (before.launch != self.launch || (before.bytes & bytes) == 0) return false;
-  if (last->shared && before.block != self.block) return false;
+  if (last->shared && !is_in_cluster(before)) return false;
+  if (cluster_blocks > 0 && lies_before(before)) return false;
   if (before.whose == Whose::kSeveralBlocks || before.block != self.block) return !lies_before(before);
   if (before.barriers != self.barriers) return false;
   if (before.whose == Whose::kOneBlock || before.thread / kWarp != self.thread / kWarp) return true;
@@ -119,21 +133,22 @@ bool is_unordered(const Access& before, uint8_t bytes) {
 }
 
 bool is_written(const Access& write) {
-  return last->shared ? write.launch == self.launch && write.block == self.block : write.launch != 0;
+  return last->shared ? write.launch == self.launch && is_in_cluster(write) : write.launch != 0;
 }
 
 // What is remembered of a word and does not lie before what the thread does now is kept in mind as somebody's.
 void remember(Access& to, uint8_t bytes) {
   Access now = self;
   now.bytes = bytes;
-  if (to.launch == self.launch) {
+  if (to.launch == self.launch && !(cluster_blocks > 0 && lies_before(to))) {
     if (to.block != self.block || to.whose == Whose::kSeveralBlocks) {
       if (!last->shared && !lies_before(to)) {
         now.whose = Whose::kSeveralBlocks;
         now.arrivals = std::max(now.arrivals, to.arrivals);
         // Where a block counts is not known before it does.
         const void *before = count_of(to.block), *mine = count_of(self.block);
-        now.several_groups = to.several_groups || (before != nullptr && mine != nullptr && before != mine);
+        now.several_groups = to.several_groups || (before != nullptr && mine != nullptr && before != mine) ||
+                             (cluster_blocks > 0 && !is_in_cluster(to));
       }
     } else if (to.barriers == self.barriers) {
       if (to.thread / kWarp != self.thread / kWarp || to.whose == Whose::kOneBlock) {
@@ -141,6 +156,7 @@ void remember(Access& to, uint8_t bytes) {
       } else if (to.warp_barriers == self.warp_barriers && (to.thread != self.thread || to.whose == Whose::kOneWarp)) {
         now.whose = Whose::kOneWarp;
       }
+      now.arrivals = std::max(now.arrivals, to.arrivals);
       now.bytes |= to.bytes;
     }
     if (now.whose == Whose::kSeveralBlocks) now.bytes |= to.bytes;
@@ -194,19 +210,22 @@ void access(const void* at, size_t bytes, bool writes, const void* code) {
 
 }  // namespace
 
-void watch_launch(size_t warps) {
+void watch_launch(size_t warps, size_t blocks, unsigned cluster) {
   if (!prepared) return;
   find_pieces();
   self = Access{self.launch + 1};
   meetings.clear();
+  barriers.assign(blocks, 0);
   warp_barriers.assign(warps, 0);
+  cluster_blocks = cluster;
   watching = true;
 }
 
-void watch_thread(uint64_t block, uint64_t thread, size_t warp, const char* stack, size_t stack_bytes) {
+void watch_thread(uint64_t block, uint64_t thread, size_t place, size_t warp, const char* stack, size_t stack_bytes) {
   if (!watching) return;
   self.block = static_cast<uint32_t>(block);
   self.thread = static_cast<uint32_t>(thread);
+  self.barriers = barriers[place];
   self.warp_barriers = warp_barriers[warp];
   const auto found = meetings.find(self.block);
   self.arrivals = found == meetings.end() ? 0 : found->second.arrivals;
@@ -214,7 +233,17 @@ void watch_thread(uint64_t block, uint64_t thread, size_t warp, const char* stac
   stack_end = stack + stack_bytes;
 }
 
-void passed_barrier() { self.barriers++; }
+void passed_barrier(size_t place) {
+  if (watching) barriers[place]++;
+}
+
+void stands_in_cluster(uint32_t arrived, uint32_t waited) {
+  if (!watching) return;
+  self.arrivals = arrived;
+  waits_in_cluster = waited;
+}
+
+void stores_in_block(const void* at, size_t bytes, const void* code) { access(at, bytes, true, code); }
 
 void block_arrived(const void* count) {
   if (!watching) return;

@@ -14,6 +14,7 @@ namespace gradstep::cuda {
 namespace {
 
 constexpr int kThreads = 64;
+constexpr unsigned kCluster = 3;
 
 template <bool kBarrier>
 __global__ void reverse(float* x) {
@@ -114,6 +115,47 @@ __global__ void read_from(float* x) {
   if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
 }
 
+void meet_in_cluster() {
+  arrive_in_cluster();
+  wait_for_cluster();
+}
+
+// Turns in which every block stores a number in the next one's shared memory, each in one of so many places.
+template <int kPlaces, bool kBarrier>
+__global__ void pass_in_turns(float* x) {
+  float4* const got = dynamic_shared<float4>();
+  if (threadIdx.x == 0) got[0] = make_float4(1.f, 1.f, 1.f, 1.f);
+  meet_in_cluster();
+  float total = 0.f;
+  for (int turn = 0; turn < 4; turn++) {
+    total += got[turn % kPlaces].x;
+    const float4 given = make_float4(total, 1.f, 1.f, 1.f);
+    if (threadIdx.x == 5) store_in_block(got + (turn + 1) % kPlaces, (blockIdx.x + 1) % kCluster, given);
+    if (kBarrier) meet_in_cluster();
+  }
+  if (!kBarrier) meet_in_cluster();
+  if (threadIdx.x == 0) x[blockIdx.x] = total;
+}
+
+// Between arriving and waiting a thread writes what another one reads.
+__global__ void hurry_in_cluster(float* x) {
+  float4* const tile = dynamic_shared<float4>();
+  arrive_in_cluster();
+  if (threadIdx.x == 0) tile[0] = make_float4(1.f, 1.f, 1.f, 1.f);
+  wait_for_cluster();
+  x[blockIdx.x * kThreads + threadIdx.x] = tile[0].x;
+}
+
+// The next block of the cluster, or of the grid.
+template <bool kOwn>
+__global__ void read_next(float* x) {
+  if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
+  meet_in_cluster();
+  const unsigned first = kOwn ? blockIdx.x / kCluster * kCluster : 0, blocks = kOwn ? kCluster : gridDim.x;
+  const float got = x[first + (blockIdx.x - first + 1) % blocks];
+  if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
+}
+
 __global__ void half_a_tile(float* x) {
   __shared__ float tile[kThreads];
   if (threadIdx.x < kThreads / 2) tile[threadIdx.x] = 1.f;
@@ -154,6 +196,12 @@ void run_at_once(const char* name, void (*kernel)(float*)) {
   attempt(name, [=](cudaStream_t stream, float* x) { launch_at_once(stream, kernel, dim3(4), dim3(kThreads), 16, x); });
 }
 
+void run_clusters(const char* name, void (*kernel)(float*)) {
+  attempt(name, [=](cudaStream_t stream, float* x) {
+    launch_clusters(stream, kernel, dim3(2 * kCluster), kCluster, dim3(kThreads), 2 * sizeof(float4), x);
+  });
+}
+
 int main_of_test() {
   printf("{\n");
   run("reverse", reverse<true>);
@@ -178,6 +226,12 @@ int main_of_test() {
   run_at_once("write before others were waited for", hurry);
   run_at_once("read what another group wrote", read_from<1>);
   run_at_once("read what the own group wrote", read_from<2>);
+  run_clusters("pass in turns", pass_in_turns<2, true>);
+  run_clusters("pass in turns in one place", pass_in_turns<1, true>);
+  run_clusters("pass in turns without a barrier", pass_in_turns<2, false>);
+  run_clusters("write while the cluster meets", hurry_in_cluster);
+  run_clusters("read what the own cluster wrote", read_next<true>);
+  run_clusters("read what another cluster wrote", read_next<false>);
   attempt("fresh memory", [](cudaStream_t stream, float* x) {
     const DeviceMemory fresh(kThreads * sizeof(float), "a test");
     launch(stream, copy, dim3(1), dim3(kThreads), reinterpret_cast<float*>(fresh.data()), x);

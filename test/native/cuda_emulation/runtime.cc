@@ -22,15 +22,24 @@ namespace {
 
 constexpr size_t kDefaultShared = 48 * 1024;
 constexpr int kMultiprocessors = 4;
+// Blocks that a cluster may have where that is allowed, and elsewhere; as many run at a time, or one cluster.
+constexpr unsigned kClusterBlocks = 16, kPortableClusterBlocks = 8;
 
 std::mutex mutex;
+struct KernelLimits {
+  size_t shared_bytes = kDefaultShared;
+  unsigned cluster = kPortableClusterBlocks;
+};
 // What kernels have asked for, each on a device. Never destroyed, as a device's thread may outlive main.
-auto& shared_limits = *new std::map<std::pair<const void*, int>, size_t>;
+auto& limits = *new std::map<std::pair<const void*, int>, KernelLimits>;
 
-size_t shared_limit(const void* kernel, int device) {
-  std::lock_guard<std::mutex> lock(mutex);
-  const auto limit = shared_limits.find({kernel, device});
-  return limit == shared_limits.end() ? kDefaultShared : limit->second;
+KernelLimits limits_of(const void* kernel, int device) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  return limits[{kernel, device}];
+}
+
+bool has_cluster(const void* kernel, int device, unsigned blocks) {
+  return capability(device).major >= 9 && blocks >= 1 && blocks <= limits_of(kernel, device).cluster;
 }
 
 void run_kernel(Stream* stream, const Grid& grid, const std::function<void()>& thread) {
@@ -103,33 +112,65 @@ cudaError_t enqueue(Stream* stream, const std::vector<const void*>& reads, const
 }
 
 cudaError_t enqueue_kernel(Stream* stream, const void* kernel, Site site, dim3 grid, dim3 block, size_t shared_bytes,
-                           bool cooperating, bool at_once, std::function<void()> thread) {
-  const char* name = at_once ? "launch_at_once" : cooperating ? "launch_cooperating" : "launch";
-  return call(name, [&]() -> cudaError_t {
+                           Meeting meeting, unsigned cluster, std::function<void()> thread) {
+  static const char* const kNames[] = {"launch", "launch_cooperating", "launch_clusters", "launch_at_once"};
+  return call(kNames[static_cast<int>(meeting)], [&]() -> cudaError_t {
     if (const cudaError_t error = on_current_device(stream); error != cudaSuccess) return error;
     const uint64_t threads = uint64_t{block.x} * block.y * block.z;
     const bool valid = threads >= 1 && threads <= 1024 && block.z <= 64 && grid.x >= 1 && grid.y >= 1 && grid.z >= 1 &&
                        grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535;
     if (!valid) return cudaErrorInvalidConfiguration;
-    const size_t most_dynamic = shared_limit(kernel, stream->device);
+    const size_t most_dynamic = limits_of(kernel, stream->device).shared_bytes;
     if (shared_bytes > most_dynamic) return cudaErrorInvalidValue;
     const size_t most_shared = most_dynamic > kDefaultShared ? shared_opt_in(stream->device) : kDefaultShared;
+    const bool at_once = meeting == Meeting::kGrid;
     // One block a multiprocessor, whatever it uses.
     if (at_once && uint64_t{grid.x} * grid.y * grid.z > kMultiprocessors) return cudaErrorCooperativeLaunchTooLarge;
+    if (meeting == Meeting::kCluster) {
+      if (!has_cluster(kernel, stream->device, cluster)) return cudaErrorInvalidClusterSize;
+      if (grid.x % cluster != 0) return cudaErrorInvalidConfiguration;
+    }
     const bool is_turing = capability(stream->device).major < 8;
-    const Grid to_run{site, grid, block, shared_bytes, most_shared, is_turing, cooperating, at_once, 0, nullptr};
+    const Grid to_run{site, grid, block, shared_bytes, most_shared, is_turing, meeting, cluster, 0, nullptr};
     return submit(
         stream, stream->device, [to_run, thread = std::move(thread)](Stream* on) { run_kernel(on, to_run, thread); },
         at_once);
   });
 }
 
-cudaError_t set_shared_limit(const void* kernel, int bytes) {
+cudaError_t set_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   return call("cudaFuncSetAttribute", [&]() -> cudaError_t {
     const int device = this_thread().device;
-    if (bytes < 0 || static_cast<size_t>(bytes) > shared_opt_in(device)) return cudaErrorInvalidValue;
-    std::lock_guard<std::mutex> lock(mutex);
-    shared_limits[{kernel, device}] = static_cast<size_t>(bytes);
+    const std::lock_guard<std::mutex> lock(mutex);
+    switch (attribute) {
+      case cudaFuncAttributeMaxDynamicSharedMemorySize:
+        if (value < 0 || static_cast<size_t>(value) > shared_opt_in(device)) return cudaErrorInvalidValue;
+        limits[{kernel, device}].shared_bytes = static_cast<size_t>(value);
+        return cudaSuccess;
+      case cudaFuncAttributeNonPortableClusterSizeAllowed:
+        if (capability(device).major < 9) return cudaErrorInvalidValue;
+        limits[{kernel, device}].cluster = value != 0 ? kClusterBlocks : kPortableClusterBlocks;
+        return cudaSuccess;
+    }
+    return cudaErrorInvalidValue;
+  });
+}
+
+// Kernels count as compiled for the device that is asked.
+cudaError_t get_attributes(cudaFuncAttributes* attributes, const void*) {
+  return call("cudaFuncGetAttributes", [&] {
+    const Capability device = capability(this_thread().device);
+    attributes->ptxVersion = device.major * 10 + device.minor;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t max_active_clusters(int* clusters, const void* kernel, unsigned blocks, size_t shared_bytes) {
+  return call("cudaOccupancyMaxActiveClusters", [&]() -> cudaError_t {
+    const int device = this_thread().device;
+    if (!has_cluster(kernel, device, blocks)) return cudaErrorInvalidClusterSize;
+    const bool fits = shared_bytes <= limits_of(kernel, device).shared_bytes;
+    *clusters = fits ? static_cast<int>(std::max(kPortableClusterBlocks / blocks, 1u)) : 0;
     return cudaSuccess;
   });
 }
@@ -158,6 +199,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidDevice";
     case cudaErrorInvalidResourceHandle:
       return "cudaErrorInvalidResourceHandle";
+    case cudaErrorInvalidClusterSize:
+      return "cudaErrorInvalidClusterSize";
     case cudaErrorIllegalState:
       return "cudaErrorIllegalState";
     case cudaErrorNotReady:
