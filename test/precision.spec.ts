@@ -77,7 +77,7 @@ for (const device of DEVICES) {
       await model.dispose();
     });
 
-    it('bfloat16 rounds what a recurrent layer multiplies', async () => {
+    it('bfloat16 rounds what a recurrent layer multiplies, and the products of its inputs', async () => {
       const model = gs.sequential([gs.layers.simpleRNN({ units: 2, activation: 'relu', inputShape: [2, 3] })]);
       model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', precision: 'bfloat16', device, seed: 1 });
       const [x, w, u, b] = [numbers(6, 0), numbers(6, 1), numbers(4, 2), Float32Array.of(1, 1.5)];
@@ -87,6 +87,7 @@ for (const device of DEVICES) {
         h = [0, 1].map((unit) => {
           let sum = b[unit]!;
           for (let k = 0; k < 3; k++) sum += rounded(x[step * 3 + k]!) * rounded(w[k * 2 + unit]!);
+          sum = rounded(sum);
           for (let k = 0; k < 2; k++) sum += rounded(h[k]!) * rounded(u[k * 2 + unit]!);
           return Math.max(0, sum);
         });

@@ -31,7 +31,8 @@ function setWaysBack(): void {
 
 /** Whether the kernel takes a case, as far as that does not depend on the device. */
 function isTaken({ name, inputs }: OpCase): boolean {
-  return inputs.u!.shape[0]! % 4 === 0 && inputs.xw!.shape[1]! > 1 && !name.startsWith('reset before');
+  const steps = (inputs.xw ?? inputs.dy)!.shape[1]!;
+  return inputs.u!.shape[0]! % 4 === 0 && steps > 1 && !name.startsWith('reset before');
 }
 
 function compareInOneKernel(
@@ -46,7 +47,7 @@ function compareInOneKernel(
   beforeEach(() => (process.env.GRADSTEP_CUDA_WAYS = form));
   after(() => session.dispose());
 
-  for (const op of ['lstm', 'gru', 'simpleRnn']) {
+  for (const op of ['lstm', 'gru', 'simpleRnn', 'recurrenceNarrow']) {
     describe(op, () => {
       for (const test of ALL_CASES[op]!.filter((c) => isTaken(c) && wanted(c)))
         it(test.name, () => compareCase(session, backend.kind, test));
@@ -76,7 +77,7 @@ for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
         process.env.GRADSTEP_EMULATION_CAPABILITY = '7.5';
         return openSession(backend);
       },
-      ({ name }) => /in (bfloat16|tf32)/.test(name),
+      ({ name, narrow }) => narrow !== undefined || /in (bfloat16|tf32)/.test(name),
     );
   });
 }

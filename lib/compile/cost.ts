@@ -60,7 +60,7 @@ const FLOPS: Readonly<Record<string, Flops>> = {
   simpleRnnDx: recurrentFlops('dxw'),
 };
 
-/** Ops that read no more of their first input than they write. */
+/** Ops that read as many elements of their first input as they write. */
 const SPARSE: readonly string[] = ['embedding'];
 
 export function costOf({ op, inputs, outputs, attrs, accumulate }: Instruction): Cost {
@@ -69,6 +69,7 @@ export function costOf({ op, inputs, outputs, attrs, accumulate }: Instruction):
   const written = Object.entries(outputs).map(([name, o]) => (accumulate.includes(name) ? 2 : 1) * size(o));
   const shapes = Object.fromEntries(Object.entries({ ...inputs, ...outputs }).map(([name, { shape }]) => [name, shape]));
   const of = (name: string): Shape => shapes[name]!;
-  const bytes = SPARSE.includes(op.name) ? 2 * size(outputs.y!) : [...read, ...written].reduce((a, b) => a + b, 0);
+  const looked = (): number => bytesOf(Object.values(inputs)[0]!.dtype, outputs.y!.shape) + size(outputs.y!);
+  const bytes = SPARSE.includes(op.name) ? looked() : [...read, ...written].reduce((a, b) => a + b, 0);
   return { bytes, flops: FLOPS[op.name]?.(of, attrs, shapes) ?? 0 };
 }

@@ -17,7 +17,7 @@ export const embeddingOp = defineOp({
     state: { dtypes: ['int32'] },
     flag: { dtypes: ['int32'], mutated: true },
   },
-  outputs: { y: { dtypes: ['float32'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { place: { type: 'u32', default: 0 } },
   infer({ table, indices }) {
     if (table!.shape.length !== 2) {
@@ -34,7 +34,7 @@ export const embeddingOp = defineOp({
 
 export const embeddingDxOp = defineOp({
   name: 'embeddingDx',
-  inputs: { dy: { dtypes: ['float32'] }, indices: { dtypes: ['int32'] } },
+  inputs: { dy: { dtypes: ['float32', 'bfloat16'] }, indices: { dtypes: ['int32'] } },
   outputs: { dtable: { dtypes: ['float32'], accumulate: true } },
   attrs: { vocabulary: { type: 'i32' } },
   infer: ({ dy }, attrs) => ({ dtable: { dtype: 'float32', shape: [attrs.vocabulary as number, dy!.shape.at(-1)!] } }),

@@ -20,6 +20,8 @@ import {
   float,
   metKernel,
   optionalFloat,
+  optionalOverTime,
+  overTime,
   recurrenceAttrs,
   recurrentActivation,
   stepProducts,
@@ -35,13 +37,13 @@ const attrs = {
 
 export const gruOp = defineOp({
   name: 'gru',
-  inputs: { xw: float, u: float, bias: optionalFloat, h0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
+  inputs: { xw: overTime, u: float, bias: optionalFloat, h0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
   outputs: {
-    y: optionalFloat,
+    y: optionalOverTime,
     h: optionalFloat,
-    gates: { ...optionalFloat, inPlace: ['xw'] },
-    inner: optionalFloat,
-    hPrev: optionalFloat,
+    gates: { ...optionalOverTime, inPlace: ['xw'] },
+    inner: optionalOverTime,
+    hPrev: optionalOverTime,
   },
   attrs,
   infer(given, { reset }): Record<string, TensorType> {
@@ -79,16 +81,16 @@ export const gruDxOp = defineOp({
   name: 'gruDx',
   inputs: {
     u: float,
-    gates: float,
-    inner: float,
-    hPrev: float,
+    gates: overTime,
+    inner: overTime,
+    hPrev: overTime,
     h0: optionalFloat,
     mask: optionalFloat,
     keep: optionalFloat,
-    dy: optionalFloat,
+    dy: optionalOverTime,
     dh: optionalFloat,
   },
-  outputs: { dxw: { ...float, inPlace: ['gates'] }, dhw: optionalFloat, dh0: optionalFloat },
+  outputs: { dxw: { ...overTime, inPlace: ['gates'] }, dhw: optionalOverTime, dh0: optionalFloat },
   attrs,
   infer({ gates, h0 }, { reset }): Record<string, TensorType> {
     const dxw: TensorType = { dtype: 'float32', shape: gates!.shape };

@@ -14,6 +14,8 @@ import {
   float,
   metKernel,
   optionalFloat,
+  optionalOverTime,
+  overTime,
   recurrenceAttrs,
   recurrentActivation,
   stepProducts,
@@ -25,14 +27,14 @@ const attrs = { ...recurrenceAttrs, recurrentActivation } as const;
 
 export const lstmOp = defineOp({
   name: 'lstm',
-  inputs: { xw: float, u: float, h0: optionalFloat, c0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
+  inputs: { xw: overTime, u: float, h0: optionalFloat, c0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
   outputs: {
-    y: optionalFloat,
+    y: optionalOverTime,
     h: optionalFloat,
     c: optionalFloat,
-    gates: { ...optionalFloat, inPlace: ['xw'] },
+    gates: { ...optionalOverTime, inPlace: ['xw'] },
     cells: optionalFloat,
-    hPrev: optionalFloat,
+    hPrev: optionalOverTime,
   },
   attrs,
   infer(given): Record<string, TensorType> {
@@ -62,17 +64,17 @@ export const lstmDxOp = defineOp({
   name: 'lstmDx',
   inputs: {
     u: float,
-    gates: float,
+    gates: overTime,
     cells: float,
     h0: optionalFloat,
     c0: optionalFloat,
     mask: optionalFloat,
     keep: optionalFloat,
-    dy: optionalFloat,
+    dy: optionalOverTime,
     dh: optionalFloat,
     dc: optionalFloat,
   },
-  outputs: { dxw: { ...float, inPlace: ['gates'] }, dh0: optionalFloat, dc0: optionalFloat },
+  outputs: { dxw: { ...overTime, inPlace: ['gates'] }, dh0: optionalFloat, dc0: optionalFloat },
   attrs,
   infer({ gates, h0, c0 }): Record<string, TensorType> {
     return {

@@ -41,6 +41,9 @@ export type CellActivation = (typeof CELL_ACTIVATIONS)[number];
 
 export const float = { dtypes: ['float32'] } as const;
 export const optionalFloat = { dtypes: ['float32'], optional: true } as const;
+/** Arrays over time, which may be stored in bfloat16; states, which go from step to step, may not. */
+export const overTime = { dtypes: ['float32', 'bfloat16'] } as const;
+export const optionalOverTime = { dtypes: ['float32', 'bfloat16'], optional: true } as const;
 
 export const recurrenceAttrs = {
   direction: { type: 'enum', values: DIRECTIONS, default: 'forward' },

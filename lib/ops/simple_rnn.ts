@@ -13,6 +13,8 @@ import {
   float,
   metKernel,
   optionalFloat,
+  optionalOverTime,
+  overTime,
   recurrenceAttrs,
   stepProducts,
   type CellActivation,
@@ -21,8 +23,8 @@ import {
 
 export const simpleRnnOp = defineOp({
   name: 'simpleRnn',
-  inputs: { xw: float, u: float, h0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
-  outputs: { y: optionalFloat, h: optionalFloat, hPrev: optionalFloat },
+  inputs: { xw: overTime, u: float, h0: optionalFloat, mask: optionalFloat, keep: optionalFloat },
+  outputs: { y: optionalOverTime, h: optionalFloat, hPrev: optionalOverTime },
   attrs: recurrenceAttrs,
   infer(given): Record<string, TensorType> {
     const [b, t, h] = checkRecurrence(given, 1);
@@ -44,14 +46,14 @@ export const simpleRnnDxOp = defineOp({
   name: 'simpleRnnDx',
   inputs: {
     u: float,
-    y: float,
+    y: overTime,
     h0: optionalFloat,
     mask: optionalFloat,
     keep: optionalFloat,
-    dy: optionalFloat,
+    dy: optionalOverTime,
     dh: optionalFloat,
   },
-  outputs: { dxw: float, dh0: optionalFloat },
+  outputs: { dxw: overTime, dh0: optionalFloat },
   attrs: recurrenceAttrs,
   infer: ({ y, h0 }) => ({
     dxw: { dtype: 'float32', shape: y!.shape },

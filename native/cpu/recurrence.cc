@@ -1,6 +1,8 @@
 // See recurrence.h.
 #include "cpu/recurrence.h"
 
+#include "cpu/bfloat16.h"
+
 namespace gradstep::cpu {
 
 GRADSTEP_VECTORISED void multiply_by(float* y, const float* x, int64_t n) {
@@ -22,12 +24,12 @@ struct Copy {
   int64_t units;
 };
 
-// body(local, there, units there) for 16 units at a time, along each row.
-template <typename Body>
-inline __attribute__((always_inline)) void along_rows(const Copy& c, Body body) {
+// body(local, there, units there) for 16 units at a time, along each row; T is what elements there are stored in.
+template <typename T, typename Body>
+GRADSTEP_INLINE void along_rows(const Copy& c, Body body) {
   for (int64_t r = c.row.begin; r < c.row.end; r++) {
     for (int g = 0; g < c.local.gates; g++) {
-      float* there = c.rows.data + r * c.rows.stride + g * c.units;
+      T* there = static_cast<T*>(c.rows.array.at) + c.rows.at + r * c.rows.stride + g * c.units;
       float* local = c.local.at(c.block.begin, r, g);
       for (int64_t block = c.block.begin; block < c.block.end; block++) {
         body(local, there + block * kLanes, std::min(kLanes, c.units - block * kLanes));
@@ -37,35 +39,56 @@ inline __attribute__((always_inline)) void along_rows(const Copy& c, Body body) 
   }
 }
 
+template <typename T>
 GRADSTEP_VECTORISED void read_rows(const Copy& c) {
-  along_rows(c, [](float* local, const float* there, int64_t lanes) {
+  along_rows<T>(c, [](float* local, const T* there, int64_t lanes) {
     if (lanes == kLanes) {
-      memcpy(local, there, kLanes * sizeof(float));
+#pragma GCC ivdep
+      for (int64_t l = 0; l < kLanes; l++) local[l] = widened(there[l]);
     } else {
-      for (int64_t l = 0; l < kLanes; l++) local[l] = l < lanes ? there[l] : 0.f;
+      for (int64_t l = 0; l < kLanes; l++) local[l] = l < lanes ? widened(there[l]) : 0.f;
     }
   });
 }
 
+template <typename T>
 GRADSTEP_VECTORISED void add_rows(const Copy& c) {
-  along_rows(c, [](float* local, const float* there, int64_t lanes) {
+  along_rows<T>(c, [](float* local, const T* there, int64_t lanes) {
     if (lanes == kLanes) {
 #pragma GCC ivdep
-      for (int64_t l = 0; l < kLanes; l++) local[l] += there[l];
+      for (int64_t l = 0; l < kLanes; l++) local[l] += widened(there[l]);
     } else {
-      for (int64_t l = 0; l < lanes; l++) local[l] += there[l];
+      for (int64_t l = 0; l < lanes; l++) local[l] += widened(there[l]);
     }
   });
 }
 
 GRADSTEP_VECTORISED void write_rows(const Copy& c) {
-  along_rows(c, [](const float* local, float* there, int64_t lanes) {
+  along_rows<float>(c, [](const float* local, float* there, int64_t lanes) {
     if (lanes == kLanes) {
       memcpy(there, local, kLanes * sizeof(float));
     } else {
       memcpy(there, local, lanes * sizeof(float));
     }
   });
+}
+
+// In bfloat16. Units are gathered before they are rounded, as many at once as may be.
+void round_rows(const Copy& c) {
+  constexpr int64_t kBlocks = 16;
+  alignas(64) float gathered[kBlocks * kLanes];
+  for (int64_t r = c.row.begin; r < c.row.end; r++) {
+    for (int g = 0; g < c.local.gates; g++) {
+      uint16_t* there = c.rows.array.as_bfloat16(c.rows.at + r * c.rows.stride + g * c.units);
+      for (int64_t first = c.block.begin; first < c.block.end; first += kBlocks) {
+        const int64_t blocks = std::min(kBlocks, c.block.end - first), unit = first * kLanes;
+        for (int64_t b = 0; b < blocks; b++) {
+          memcpy(gathered + b * kLanes, c.local.at(first + b, r, g), kLanes * sizeof(float));
+        }
+        to_bfloat16(there + unit, gathered, std::min(blocks * kLanes, c.units - unit));
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -94,7 +117,8 @@ void RecurrentProduct::begin(const float* u, const Steps& s, const Share& share,
 }
 
 void Recurrence::read(const Local& to, const StepRows& from, const Share& share) const {
-  if (from.data) return read_rows({to, from, share.rows, share.blocks, s.units});
+  const Copy copy{to, from, share.rows, share.blocks, s.units};
+  if (from.array) return from.array.narrow() ? read_rows<uint16_t>(copy) : read_rows<float>(copy);
   const int64_t n = share.rows.end - share.rows.begin;
   for (int64_t block = share.blocks.begin; block < share.blocks.end; block++) {
     for (int g = 0; g < to.gates; g++) memset(to.at(block, share.rows.begin, g), 0, n * kLanes * sizeof(float));
@@ -102,11 +126,13 @@ void Recurrence::read(const Local& to, const StepRows& from, const Share& share)
 }
 
 void Recurrence::add(const Local& to, const StepRows& from, const Share& share) const {
-  if (from.data) add_rows({to, from, share.rows, share.blocks, s.units});
+  const Copy copy{to, from, share.rows, share.blocks, s.units};
+  if (from.array) from.array.narrow() ? add_rows<uint16_t>(copy) : add_rows<float>(copy);
 }
 
 void Recurrence::write(const StepRows& to, const Local& from, const Share& share) const {
-  if (to.data) write_rows({from, to, share.rows, share.blocks, s.units});
+  const Copy copy{from, to, share.rows, share.blocks, s.units};
+  if (to.array) to.array.narrow() ? round_rows(copy) : write_rows(copy);
 }
 
 void Recurrence::multiply_by_keep(float* y, int64_t block, int64_t row, int64_t n) const {

@@ -15,6 +15,7 @@
 #include "cpu/cell_activation.h"
 #include "cpu/prepare.h"
 #include "cpu/step_product.h"
+#include "cpu/stored.h"
 
 namespace gradstep::cpu {
 
@@ -137,7 +138,8 @@ void run_team(const Steps& s, const Team& team, Body body) {
 // writing. Units beyond the last are zeros.
 //
 // Arrays over time are copied here and back a whole row at a time: their rows lie a power of two apart as often as not,
-// so that 16 units of every row in turn would fall into the same few sets of the caches.
+// so that 16 units of every row in turn would fall into the same few sets of the caches. What is stored in bfloat16 is
+// widened and rounded on the way.
 struct Local {
   int gates = 1;
   float* data = nullptr;
@@ -149,10 +151,10 @@ struct Local {
   }
 };
 
-// Rows of a step of an array over time: row r begins at data + r * stride, and there gate g at g * units.
+// Rows of a step of an array over time: row r begins `at` + r * stride elements into it, and there gate g at g * units.
 struct StepRows {
-  float* data;
-  int64_t stride;
+  Stored array;
+  int64_t at, stride;
 };
 
 void multiply_by(float* y, const float* x, int64_t n);
@@ -217,15 +219,15 @@ struct Recurrence {
   // Row `row` of step `step` in an array [batch, steps, …].
   int64_t at(int64_t row, int64_t step) const { return row * s.steps + step; }
 
-  // Step `step` of an array [batch, steps, gates · units]; null stays null.
-  StepRows step_of(const float* x, int64_t step, int gates = 1) const {
+  // Step `step` of an array [batch, steps, gates · units], or of none.
+  StepRows step_of(const Stored& x, int64_t step, int gates = 1) const {
     const int64_t width = gates * s.units;
-    return {x ? const_cast<float*>(x) + step * width : nullptr, s.steps * width};
+    return {x, step * width, s.steps * width};
   }
-  // An array [batch, units].
-  StepRows all_of(const float* x) const { return {const_cast<float*>(x), s.units}; }
+  // An array [batch, units], or none.
+  StepRows all_of(const Stored& x) const { return {x, 0, s.units}; }
 
-  // A thread's share of a step: read (null: zeros), added (null: nothing), written (null: nothing).
+  // A thread's share of a step: read (none: zeros), added (none: nothing), written (none: nothing).
   void read(const Local& to, const StepRows& from, const Share& share) const;
   void add(const Local& to, const StepRows& from, const Share& share) const;
   void write(const StepRows& to, const Local& from, const Share& share) const;

@@ -40,6 +40,40 @@ __device__ inline void store_narrow(const Stored& to, const Pack<float, kWidth>&
   }
 }
 
+// Numbers as they lie in memory: what loads them waits for nothing, so that several loads are under way at once.
+template <int kWidth>
+struct StoredPack {
+  Pack<uint32_t, kWidth> words;  // in bfloat16 two numbers a word, or one
+
+  __device__ Pack<float, kWidth> wide(bool narrow) const {
+    Pack<float, kWidth> wide;
+#pragma unroll
+    for (int k = 0; k < kWidth; k++) {
+      const uint32_t pair = words.v[k / 2];
+      wide.v[k] = __uint_as_float(!narrow ? words.v[k] : k % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+    }
+    return wide;
+  }
+};
+
+// From element `at` on; zeros where there is no tensor.
+template <int kWidth>
+__device__ inline StoredPack<kWidth> load_stored(const Stored& from, int64_t at) {
+  StoredPack<kWidth> pack{};
+  if (!from) return pack;
+  const void* const there = (from + at).data;
+  if (!from.narrow) {
+    pack.words = load_pack<kWidth>(static_cast<const uint32_t*>(there));
+  } else if constexpr (kWidth == 1) {
+    pack.words.v[0] = *static_cast<const uint16_t*>(there);
+  } else {
+    const auto pairs = load_pack<kWidth / 2>(static_cast<const uint32_t*>(there));
+#pragma unroll
+    for (int k = 0; k < kWidth / 2; k++) pack.words.v[k] = pairs.v[k];
+  }
+  return pack;
+}
+
 // A tensor's address, of one of the three kinds.
 template <typename At>
 At address_of(const Prepare& prepare, const Tensor& tensor) {

@@ -1,11 +1,12 @@
 // embedding and its gradient on the CPU. The gradient clears the table, then adds: threads split the columns, so that
 // the load is even however often a word occurs, and the rows besides where there are more threads than cache lines in
-// a row. Each element's terms add up in the order of the indices.
+// a row. Each element's terms add up in the order of the indices. What is looked up, and dy, may be stored in bfloat16.
 #include "generated/args/embedding.h"
 
 #include <cstring>
 
 #include "core/state.h"
+#include "cpu/bfloat16.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
@@ -23,27 +24,31 @@ int64_t first_wrong(const int32_t* indices, int64_t n, int32_t vocabulary) {
   return n;
 }
 
-GRADSTEP_VECTORISED void add_columns(float* table, const float* dy, const int32_t* indices, int64_t n, int64_t width,
+// A row of the table as it is stored where it is looked up.
+void copy_row(float* y, const float* row, int64_t n) { std::memcpy(y, row, n * sizeof(float)); }
+void copy_row(uint16_t* y, const float* row, int64_t n) { to_bfloat16(y, row, n); }
+
+template <typename T>
+GRADSTEP_VECTORISED void add_columns(float* table, const T* dy, const int32_t* indices, int64_t n, int64_t width,
                                      int64_t row_begin, int64_t row_end, int64_t begin, int64_t end) {
   for (int64_t i = 0; i < n; i++) {
     const int64_t row = indices[i];
     if (row < row_begin || row >= row_end) continue;
     float* to = table + row * width;
-    const float* from = dy + i * width;
+    const T* from = dy + i * width;
 #pragma GCC ivdep
-    for (int64_t c = begin; c < end; c++) to[c] += from[c];
+    for (int64_t c = begin; c < end; c++) to[c] += widened(from[c]);
   }
 }
 
-}  // namespace
-
-Step embedding(Prepare& prepare, const EmbeddingArgs& args) {
+template <typename T>
+Step look_up(Prepare& prepare, const EmbeddingArgs& args) {
   const int32_t vocabulary = args.table.dims[0];
   const int64_t width = args.table.dims[1], n = args.indices.size();
   const int64_t row_size = args.indices.rank > 0 ? n / args.indices.dims[0] : 1;
   const int parts = parts_of(args.y.size(), prepare.threads());
   const int32_t code = static_cast<int32_t>(kFlagIndexRange | args.place << kFlagCodeBits);
-  return [=, table = prepare.at(args.table), indices = prepare.at<int32_t>(args.indices), y = prepare.at(args.y),
+  return [=, table = prepare.at(args.table), indices = prepare.at<int32_t>(args.indices), y = prepare.at<T>(args.y),
           state = prepare.at<int32_t>(args.state), flag = prepare.at<int32_t>(args.flag)] {
     const int64_t wrong = first_wrong(indices, n, vocabulary);
     if (wrong < n && flag[0] == kFlagNone) {
@@ -56,35 +61,47 @@ Step embedding(Prepare& prepare, const EmbeddingArgs& args) {
       for (int64_t i = begin; i < end; i++) {
         const int32_t row = indices[i];
         if (row >= 0 && row < vocabulary) {
-          std::memcpy(y + i * width, table + row * width, width * sizeof(float));
+          copy_row(y + i * width, table + row * width, width);
         } else {
-          std::memset(y + i * width, 0, width * sizeof(float));
+          std::memset(y + i * width, 0, width * sizeof(T));
         }
       }
     });
   };
 }
 
-Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
+template <typename T>
+Step add_rows(Prepare& prepare, const EmbeddingDxArgs& args) {
   const int64_t rows = args.dtable.dims[0], width = args.dtable.dims[1], n = args.indices.size();
   const int clear_parts = parts_of(args.dtable.size(), prepare.threads());
   const int parts = parts_of(args.dy.size(), prepare.threads());
   const int by_column = static_cast<int>(std::clamp<int64_t>(width / kLine, 1, parts));
   const int by_row = parts / by_column;
   const bool accumulate = args.accumulate_dtable != 0;
-  return [=, dy = prepare.at(args.dy), indices = prepare.at<int32_t>(args.indices), table = prepare.at(args.dtable)] {
-    if (!accumulate) {
-      parallel_ranges(rows * width, clear_parts, kLine, [&](int, int64_t begin, int64_t end) {
-        std::memset(table + begin, 0, (end - begin) * sizeof(float));
-      });
-    }
-    parallel_ranges(by_column * by_row, by_column * by_row, 1, [&](int part, int64_t, int64_t) {
-      const int64_t lines = (width + kLine - 1) / kLine;
-      const int64_t column = part % by_column, group = part / by_column;
-      add_columns(table, dy, indices, n, width, rows * group / by_row, rows * (group + 1) / by_row,
-                  lines * column / by_column * kLine, std::min(width, lines * (column + 1) / by_column * kLine));
-    });
-  };
+  return
+      [=, dy = prepare.at<T>(args.dy), indices = prepare.at<int32_t>(args.indices), table = prepare.at(args.dtable)] {
+        if (!accumulate) {
+          parallel_ranges(rows * width, clear_parts, kLine, [&](int, int64_t begin, int64_t end) {
+            std::memset(table + begin, 0, (end - begin) * sizeof(float));
+          });
+        }
+        parallel_ranges(by_column * by_row, by_column * by_row, 1, [&](int part, int64_t, int64_t) {
+          const int64_t lines = (width + kLine - 1) / kLine;
+          const int64_t column = part % by_column, group = part / by_column;
+          add_columns(table, dy, indices, n, width, rows * group / by_row, rows * (group + 1) / by_row,
+                      lines * column / by_column * kLine, std::min(width, lines * (column + 1) / by_column * kLine));
+        });
+      };
+}
+
+}  // namespace
+
+Step embedding(Prepare& prepare, const EmbeddingArgs& args) {
+  return as_stored(args.y.dtype, [&](auto y) { return look_up<decltype(y)>(prepare, args); });
+}
+
+Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
+  return as_stored(args.dy.dtype, [&](auto dy) { return add_rows<decltype(dy)>(prepare, args); });
 }
 
 }  // namespace gradstep::cpu

@@ -1,12 +1,14 @@
 // embedding and its gradient on CUDA. The gradient adds without atomics, in a fixed order: one block sorts (index,
 // position) pairs by index, a stable radix sort of 8 bits a pass; then every run of 16 sorted pairs is added up column
 // by column. A word's first piece writes its row; pieces that began in an earlier run are carried, and one thread a
-// column adds a word's carries to its row. The order of the terms is that of the positions, in groups of 16.
+// column adds a word's carries to its row. The order of the terms is that of the positions, in groups of 16. What is
+// looked up, and dy, may be stored in bfloat16.
 #include "core/state.h"
 #include "cuda/divide.h"
 #include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
+#include "cuda/stored.h"
 #include "generated/args/embedding.h"
 
 namespace gradstep::cuda {
@@ -23,7 +25,7 @@ struct Lookup {
   const int32_t* indices;  // [n]
   const int32_t* state;
   int32_t* flag;
-  float* y;  // [n, width]
+  Stored y;  // [n, width]
   int32_t n, vocabulary, row_size, code;
   Divider packs;  // of a row
 };
@@ -55,7 +57,7 @@ __global__ void __launch_bounds__(kThreads) embedding_kernel(Lookup e, int64_t t
   } else if (pack == 0) {
     flag_index(e, i);
   }
-  store_pack(e.y + static_cast<int64_t>(i) * width + pack * kWidth, row);
+  store_narrow(e.y + (static_cast<int64_t>(i) * width + pack * kWidth), row);
 }
 
 // Lanes of the warp whose digit is this lane's; lanes that are not `valid` have none.
@@ -145,7 +147,7 @@ __global__ void __launch_bounds__(kSortThreads)
 }
 
 struct Scatter {
-  const float* dy;      // [n, width]
+  Stored dy;            // [n, width]
   const int32_t* keys;  // sorted
   const int32_t* positions;
   float* dtable;   // [vocabulary, width]
@@ -183,15 +185,16 @@ __global__ void __launch_bounds__(kThreads) add_runs_kernel(Scatter s, int64_t t
 #pragma unroll 4
   for (int32_t i = begin; i < end; i++) {
     const int32_t next = s.keys[i];
-    const Pack<float, kWidth> row = load_pack<kWidth>(s.dy + static_cast<int64_t>(s.positions[i]) * s.width + column);
+    const auto row = load_stored<kWidth>(s.dy, static_cast<int64_t>(s.positions[i]) * s.width + column);
     if (next != key) {
       flush();
       total = {};
       key = next;
       carried = false;
     }
+    const Pack<float, kWidth> terms = row.wide(s.dy.narrow);
 #pragma unroll
-    for (int k = 0; k < kWidth; k++) total.v[k] += row.v[k];
+    for (int k = 0; k < kWidth; k++) total.v[k] += terms.v[k];
   }
   flush();
 }
@@ -235,7 +238,7 @@ Step embedding(Prepare& prepare, const EmbeddingArgs& args) {
                  prepare.at<int32_t>(args.indices),
                  prepare.at<int32_t>(args.state),
                  prepare.at<int32_t>(args.flag),
-                 prepare.at(args.y),
+                 stored(prepare, args.y),
                  n,
                  args.table.dims[0],
                  n / rows,
@@ -257,7 +260,7 @@ Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
   const size_t list = (static_cast<size_t>(n) + 15) / 16 * 16;
   const Workspace workspace = prepare.workspace((4 * list + static_cast<size_t>(runs) * width) * sizeof(int32_t));
   Scatter s{};
-  s.dy = prepare.at(args.dy);
+  s.dy = stored(prepare, args.dy);
   s.dtable = prepare.at(args.dtable);
   s.n = n;
   s.vocabulary = vocabulary;

@@ -51,8 +51,9 @@ struct Gru : Recurrence {
 };
 
 struct Forward : Gru {
-  const float *xw, *bias, *h0;
-  float *y, *h, *gates, *inner, *h_prev;
+  const float* bias;
+  Stored xw, h0;  // read
+  Stored y, h, gates, inner, h_prev;
 
   void add_bias(float* z, int g, int64_t block, int64_t n) const {
     if (!bias) return;
@@ -153,8 +154,8 @@ struct Forward : Gru {
 };
 
 struct Backward : Gru {
-  const float *gates, *inner, *h_prev, *dy, *dh;
-  float *dxw, *dhw, *dh0;
+  Stored gates, inner, h_prev, dy, dh;  // read
+  Stored dxw, dhw, dh0;
 
   // The cells of one step: gradients by the gates; of the state's gradient stays what z carries past the cell.
   void step(int64_t i, int64_t row, int64_t n, int64_t block) const {
@@ -210,7 +211,7 @@ struct Backward : Gru {
   void write_added(int64_t step, const Share& share) const {
     StepRows rows = step_of(dhw, step, kGates);
     write(rows, gate, share);
-    if (rows.data) rows.data += 2 * s.units;
+    rows.at += 2 * s.units;
     write(rows, inner_part, share);
   }
 
@@ -267,28 +268,28 @@ Team place(Prepare& prepare, Gru& gru, int operands) {
 
 Step gru(Prepare& prepare, const GruArgs& args) {
   Forward f{common(prepare, args, args.xw, StepProduct::kGates),
-            prepare.at(args.xw),
             prepare.at(args.bias),
-            prepare.at(args.h0),
-            prepare.at(args.y),
-            prepare.at(args.h),
-            prepare.at(args.gates),
-            prepare.at(args.inner),
-            prepare.at(args.h_prev)};
+            stored(prepare, args.xw),
+            stored(prepare, args.h0),
+            stored(prepare, args.y),
+            stored(prepare, args.h),
+            stored(prepare, args.gates),
+            stored(prepare, args.inner),
+            stored(prepare, args.h_prev)};
   const Team team = place(prepare, f, 2);
   return [f, team] { run_team(f.s, team, [&](const Share& share) { f.run(share); }); };
 }
 
 Step gru_dx(Prepare& prepare, const GruDxArgs& args) {
   Backward b{common(prepare, args, args.gates, StepProduct::kTransposed),
-             prepare.at(args.gates),
-             prepare.at(args.inner),
-             prepare.at(args.h_prev),
-             prepare.at(args.dy),
-             prepare.at(args.dh),
-             prepare.at(args.dxw),
-             prepare.at(args.dhw),
-             prepare.at(args.dh0)};
+             stored(prepare, args.gates),
+             stored(prepare, args.inner),
+             stored(prepare, args.h_prev),
+             stored(prepare, args.dy),
+             stored(prepare, args.dh),
+             stored(prepare, args.dxw),
+             stored(prepare, args.dhw),
+             stored(prepare, args.dh0)};
   const Team team = place(prepare, b, 1);
   return [b, team] { run_team(b.s, team, [&](const Share& share) { b.run(share); }); };
 }

@@ -169,26 +169,15 @@ Step backward_before(Prepare& prepare, const GruBackward& b, Precision precision
 }
 
 GruForward forward_run(const Prepare& prepare, const GruArgs& args) {
-  return {common(prepare, args, args.xw),
-          prepare.at(args.xw),
-          prepare.at(args.bias),
-          prepare.at(args.y),
-          prepare.at(args.h),
-          prepare.at(args.gates),
-          prepare.at(args.inner),
-          prepare.at(args.h_prev)};
+  return {common(prepare, args, args.xw), stored(prepare, args.xw),    stored(prepare, args.y),
+          stored(prepare, args.gates),    stored(prepare, args.inner), stored(prepare, args.h_prev),
+          prepare.at(args.bias),          prepare.at(args.h)};
 }
 
 GruBackward backward_run(const Prepare& prepare, const GruDxArgs& args) {
-  return {common(prepare, args, args.gates),
-          prepare.at(args.gates),
-          prepare.at(args.inner),
-          prepare.at(args.h_prev),
-          prepare.at(args.dy),
-          prepare.at(args.dh),
-          prepare.at(args.dxw),
-          prepare.at(args.dhw),
-          prepare.at(args.dh0)};
+  return {common(prepare, args, args.gates), stored(prepare, args.gates), stored(prepare, args.inner),
+          stored(prepare, args.h_prev),      stored(prepare, args.dy),    stored(prepare, args.dxw),
+          stored(prepare, args.dhw),         prepare.at(args.dh),         prepare.at(args.dh0)};
 }
 
 }  // namespace

@@ -50,8 +50,8 @@ struct Lstm : Recurrence {
 };
 
 struct Forward : Lstm {
-  const float *xw, *h0, *c0;
-  float *y, *h, *c, *gates, *cells, *h_prev;
+  Stored xw, h0, c0;  // read
+  Stored y, h, c, gates, cells, h_prev;
 
   // One step of up to kRows rows and 16 units, whose products lie in z.
   void step(const float* z, int64_t i, int64_t row, int64_t n, int64_t block) const {
@@ -109,8 +109,8 @@ struct Forward : Lstm {
 };
 
 struct Backward : Lstm {
-  const float *gates, *cells, *c0, *dy, *dh, *dc;
-  float *dxw, *dh0, *dc0;
+  Stored gates, cells, c0, dy, dh, dc;  // read
+  Stored dxw, dh0, dc0;
 
   // The cells of one step: gradients by the gates; of the state's gradient stays what goes past the cell.
   void step(int64_t i, int64_t row, int64_t n, int64_t block) const {
@@ -185,30 +185,30 @@ Team place(Prepare& prepare, Lstm& lstm, int operands) {
 
 Step lstm(Prepare& prepare, const LstmArgs& args) {
   Forward f{common(prepare, args, args.xw, StepProduct::kGates),
-            prepare.at(args.xw),
-            prepare.at(args.h0),
-            prepare.at(args.c0),
-            prepare.at(args.y),
-            prepare.at(args.h),
-            prepare.at(args.c),
-            prepare.at(args.gates),
-            prepare.at(args.cells),
-            prepare.at(args.h_prev)};
+            stored(prepare, args.xw),
+            stored(prepare, args.h0),
+            stored(prepare, args.c0),
+            stored(prepare, args.y),
+            stored(prepare, args.h),
+            stored(prepare, args.c),
+            stored(prepare, args.gates),
+            stored(prepare, args.cells),
+            stored(prepare, args.h_prev)};
   const Team team = place(prepare, f, 2);
   return [f, team] { run_team(f.s, team, [&](const Share& share) { f.run(share); }); };
 }
 
 Step lstm_dx(Prepare& prepare, const LstmDxArgs& args) {
   Backward b{common(prepare, args, args.gates, StepProduct::kTransposed),
-             prepare.at(args.gates),
-             prepare.at(args.cells),
-             prepare.at(args.c0),
-             prepare.at(args.dy),
-             prepare.at(args.dh),
-             prepare.at(args.dc),
-             prepare.at(args.dxw),
-             prepare.at(args.dh0),
-             prepare.at(args.dc0)};
+             stored(prepare, args.gates),
+             stored(prepare, args.cells),
+             stored(prepare, args.c0),
+             stored(prepare, args.dy),
+             stored(prepare, args.dh),
+             stored(prepare, args.dc),
+             stored(prepare, args.dxw),
+             stored(prepare, args.dh0),
+             stored(prepare, args.dc0)};
   const Team team = place(prepare, b, 1);
   return [b, team] { run_team(b.s, team, [&](const Share& share) { b.run(share); }); };
 }

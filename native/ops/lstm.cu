@@ -1,5 +1,5 @@
 // lstm and its gradient on CUDA: the cell of a turn (recurrence.cuh). gates may lie in xw's memory and dxw in gates': a
-// thread reads what it overwrites.
+// thread reads what it overwrites. Arrays over time may be stored in bfloat16, but for cells.
 #include "cuda/prepare.h"
 #include "generated/args/lstm.h"
 #include "ops/lstm.h"
@@ -19,8 +19,9 @@ struct Lstm {
 
 struct Forward : Lstm {
   static constexpr bool kBackward = false;
-  const float* xw;
-  float *y, *h, *c, *gates, *cells, *h_prev;  // or null
+  Stored xw;
+  Stored y, gates, h_prev;  // or none
+  float *h, *c, *cells;     // or null
   // Of the workspace; h_state: null where it is what meets the kernel; met: that, at a turn.
   float *h_state = nullptr, *c_state = nullptr;
   Alternating met = {};
@@ -33,7 +34,8 @@ struct Forward : Lstm {
 
   template <int kPack>
   struct Known {
-    Pack<float, kPack> x[kGates], h, c, keep;
+    StoredPack<kPack> x[kGates];
+    Pack<float, kPack> h, c, keep;
     bool masked;
   };
   template <int kPack>
@@ -47,7 +49,7 @@ struct Forward : Lstm {
     Known<kPack> known;
 #pragma unroll
     for (int g = 0; g < kGates; g++) {
-      known.x[g] = load_pack<kPack>(at_step(xw, t, kGates * units) + here.over_time(kGates, g));
+      known.x[g] = load_stored<kPack>(at_step(xw, t, kGates * units), here.over_time(kGates, g));
     }
     known.h = load_or<kPack>(turn == 0 ? h0 : (h_state ? h_state : met(turn)), here.at(), 0.f);
     known.c = load_or<kPack>(turn == 0 ? c0 : c_state, here.at(), 0.f);
@@ -62,7 +64,7 @@ struct Forward : Lstm {
     Made<kPack> made{{}, known.h, known.h, known.c};
     if (!known.masked) {
 #pragma unroll
-      for (int g = 0; g < kGates; g++) made.values[g] = activated(of(g), plus(known.x[g], z[g]));
+      for (int g = 0; g < kGates; g++) made.values[g] = activated(of(g), plus(known.x[g].wide(xw.narrow), z[g]));
 #pragma unroll
       for (int k = 0; k < kPack; k++) {
         made.c.v[k] = lstm_cell({made.values[0].v[k], made.values[1].v[k], made.values[2].v[k], made.values[3].v[k]},
@@ -79,11 +81,9 @@ struct Forward : Lstm {
     const bool last = turn + 1 == turns();
     const int64_t t = s.input(turn), units = s.units;
     store_to(at_step(h_prev, t, units), here.over_time(), made.h_before);
-    if (gates != nullptr) {
 #pragma unroll
-      for (int g = 0; g < kGates; g++) {
-        store_pack(at_step(gates, t, kGates * units) + here.over_time(kGates, g), made.values[g]);
-      }
+    for (int g = 0; g < kGates; g++) {
+      store_to(at_step(gates, t, kGates * units), here.over_time(kGates, g), made.values[g]);
     }
     store_to(at_step(cells, t, units), here.over_time(), made.c);
     store_to(at_step(y, s.result(turn), units), here.over_time(), made.h);
@@ -94,8 +94,9 @@ struct Forward : Lstm {
 
 struct Backward : Lstm {
   static constexpr bool kBackward = true;
-  const float *gates, *cells, *dy, *dh, *dc;  // the last three: or null
-  float *dxw, *dh0, *dc0;                     // the last two: or null
+  Stored gates, dy, dxw;         // dy: or none
+  const float *cells, *dh, *dc;  // the last two: or null
+  float *dh0, *dc0;              // or null
   // Of the workspace; past: the state's gradient past masked steps, or null; d: [batch, 4, units], of a turn's step.
   float *past = nullptr, *c_state = nullptr;
   Alternating d = {};
@@ -107,7 +108,8 @@ struct Backward : Lstm {
   template <int kPack>
   struct Known {
     StateGradient<kPack> state;
-    Pack<float, kPack> dc, values[kGates], c, c_before;
+    StoredPack<kPack> values[kGates];
+    Pack<float, kPack> dc, c, c_before;
     bool masked;
   };
   template <int kPack>
@@ -120,12 +122,12 @@ struct Backward : Lstm {
     const int64_t i = s.steps - 1 - turn, t = s.input(i), units = s.units;
     Known<kPack> known{};
     known.state = StateGradient<kPack>::fetch(here, turn == 0 ? dh : past, keep,
-                                              i < 0 ? nullptr : at_step(dy, s.result(i), units));
+                                              i < 0 ? Stored{} : at_step(dy, s.result(i), units));
     if (i < 0) return known;
     known.dc = load_or<kPack>(turn == 0 ? dc : c_state, here.at(), 0.f);
 #pragma unroll
     for (int g = 0; g < kGates; g++) {
-      known.values[g] = load_pack<kPack>(at_step(gates, t, kGates * units) + here.over_time(kGates, g));
+      known.values[g] = load_stored<kPack>(at_step(gates, t, kGates * units), here.over_time(kGates, g));
     }
     known.c = load_pack<kPack>(at_step(cells, t, units) + here.over_time());
     known.c_before = i == 0 ? load_or<kPack>(c0, here.at(), 0.f)
@@ -137,14 +139,17 @@ struct Backward : Lstm {
   template <int kPack>
   __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
                               Pack<float, kPack> (&brought)[kGates]) const {
-    const Pack<float, kPack> dh_here = known.state.with(z[0]);
+    const Pack<float, kPack> dh_here = known.state.with(z[0], dy.narrow);
     Made<kPack> made{{}, dh_here, known.dc};
     if (turn == s.steps) return made;
     if (!known.masked) {
       const Pack<float, kPack> a = activated(activation, known.c);
+      Pack<float, kPack> values[kGates];
+#pragma unroll
+      for (int g = 0; g < kGates; g++) values[g] = known.values[g].wide(gates.narrow);
 #pragma unroll
       for (int k = 0; k < kPack; k++) {
-        const LstmGates v{known.values[0].v[k], known.values[1].v[k], known.values[2].v[k], known.values[3].v[k]};
+        const LstmGates v{values[0].v[k], values[1].v[k], values[2].v[k], values[3].v[k]};
         const float slope = cell_slope(activation, a.v[k]);
         const LstmGradient by = lstm_gradient(v, known.c_before.v[k], a.v[k], slope, dh_here.v[k], known.dc.v[k]);
         made.dz[0].v[k] = by.gates.i;
@@ -154,7 +159,7 @@ struct Backward : Lstm {
         made.dc.v[k] = by.c_prev;
       }
 #pragma unroll
-      for (int g = 0; g < kGates; g++) made.dz[g] = through(of(g), made.dz[g], known.values[g]);
+      for (int g = 0; g < kGates; g++) made.dz[g] = through(of(g), made.dz[g], values[g]);
       made.dh = zeros<kPack>();
     }
 #pragma unroll
@@ -171,7 +176,7 @@ struct Backward : Lstm {
     }
 #pragma unroll
     for (int g = 0; g < kGates; g++) {
-      store_pack(at_step(dxw, s.input(i), kGates * int64_t{s.units}) + here.over_time(kGates, g), made.dz[g]);
+      store_to(at_step(dxw, s.input(i), kGates * int64_t{s.units}), here.over_time(kGates, g), made.dz[g]);
     }
     store_to(past, here.at(), made.dh);
     store_to(i == 0 ? dc0 : c_state, here.at(), made.dc);
@@ -191,14 +196,9 @@ Lstm common(const Prepare& prepare, const Args& args, const Tensor& over_time) {
 }
 
 Step forward(Prepare& prepare, const LstmArgs& args, TurnForm form) {
-  const Forward f{common(prepare, args, args.xw),
-                  prepare.at(args.xw),
-                  prepare.at(args.y),
-                  prepare.at(args.h),
-                  prepare.at(args.c),
-                  prepare.at(args.gates),
-                  prepare.at(args.cells),
-                  prepare.at(args.h_prev)};
+  const Forward f{
+      common(prepare, args, args.xw), stored(prepare, args.xw), stored(prepare, args.y), stored(prepare, args.gates),
+      stored(prepare, args.h_prev),   prepare.at(args.h),       prepare.at(args.c),      prepare.at(args.cells)};
   Scratch scratch(prepare);
   const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
@@ -218,12 +218,12 @@ Step forward(Prepare& prepare, const LstmArgs& args, TurnForm form) {
 
 Step backward(Prepare& prepare, const LstmDxArgs& args, TurnForm form) {
   const Backward b{common(prepare, args, args.gates),
-                   prepare.at(args.gates),
+                   stored(prepare, args.gates),
+                   stored(prepare, args.dy),
+                   stored(prepare, args.dxw),
                    prepare.at(args.cells),
-                   prepare.at(args.dy),
                    prepare.at(args.dh),
                    prepare.at(args.dc),
-                   prepare.at(args.dxw),
                    prepare.at(args.dh0),
                    prepare.at(args.dc0)};
   Scratch scratch(prepare);

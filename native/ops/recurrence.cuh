@@ -25,6 +25,7 @@
 #include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/scratch.h"
+#include "cuda/stored.h"
 #include "ops/cell_activation.h"
 
 namespace gradstep::cuda {
@@ -45,10 +46,13 @@ Sequence sequence_of(const Args& args, const Tensor& over_time) {
           args.direction == Args::kDirectionReversed};
 }
 
-// An array over time, `width` floats a step, from step t on; null stays null.
+// An array over time, `width` numbers a step, from step t on; none stays none.
 template <typename T>
 __host__ __device__ T* at_step(T* array, int64_t t, int64_t width) {
   return array == nullptr ? nullptr : array + t * width;
+}
+__host__ __device__ inline Stored at_step(const Stored& array, int64_t t, int64_t width) {
+  return array ? array + t * width : array;
 }
 
 // Two arrays of the workspace, for even turns and for odd ones: what a turn writes while others may still read the
@@ -99,6 +103,10 @@ template <int kPack>
 __device__ inline void store_to(float* to, int64_t at, const Pack<float, kPack>& values) {
   if (to != nullptr) store_pack(to + at, values);
 }
+template <int kPack>
+__device__ inline void store_to(const Stored& to, int64_t at, const Pack<float, kPack>& values) {
+  if (to) store_narrow(to + at, values);
+}
 
 template <int kPack>
 __device__ inline Pack<float, kPack> activated(CellActivation kind, Pack<float, kPack> x) {
@@ -133,16 +141,19 @@ __device__ inline Pack<float, kPack> times(Pack<float, kPack> a, const Pack<floa
 // the recurrent kernel, and the result's gradient.
 template <int kPack>
 struct StateGradient {
-  Pack<float, kPack> past, keep, dy;
+  Pack<float, kPack> past, keep;
+  StoredPack<kPack> dy;
 
-  // Each may be null.
+  // Each may be absent.
   static __device__ StateGradient fetch(const Units<kPack>& here, const float* past, const float* keep,
-                                        const float* dy) {
+                                        const Stored& dy) {
     return {load_or<kPack>(past, here.at(), 0.f), load_or<kPack>(keep, here.at(), 1.f),
-            load_or<kPack>(dy, here.over_time(), 0.f)};
+            load_stored<kPack>(dy, here.over_time())};
   }
-  // z: by what met the recurrent kernel.
-  __device__ Pack<float, kPack> with(const Pack<float, kPack>& z) const { return plus(plus(past, times(z, keep)), dy); }
+  // z: by what met the recurrent kernel; narrow: dy.
+  __device__ Pack<float, kPack> with(const Pack<float, kPack>& z, bool narrow) const {
+    return plus(plus(past, times(z, keep)), dy.wide(narrow));
+  }
 };
 
 template <int kPack>

@@ -15,8 +15,8 @@ struct SimpleRnn : Recurrence {
 };
 
 struct Forward : SimpleRnn {
-  const float *xw, *h0;
-  float *y, *h, *h_prev;
+  Stored xw, h0;  // read
+  Stored y, h, h_prev;
 
   // One step of up to kRows rows and 16 units, whose products lie in z.
   void step(float* z, int64_t i, int64_t row, int64_t n, int64_t block) const {
@@ -51,8 +51,8 @@ struct Forward : SimpleRnn {
 };
 
 struct Backward : SimpleRnn {
-  const float *y, *dy, *dh;
-  float *dxw, *dh0;
+  Stored y, dy, dh;  // read
+  Stored dxw, dh0;
 
   // One step: the gradient by its sum; of the state's gradient stays what goes past the cell.
   void step(int64_t i, int64_t row, int64_t n, int64_t block) const {
@@ -109,22 +109,22 @@ Team place(Prepare& prepare, SimpleRnn& rnn, int operands) {
 
 Step simple_rnn(Prepare& prepare, const SimpleRnnArgs& args) {
   Forward f{common(prepare, args, args.xw, StepProduct::kGates),
-            prepare.at(args.xw),
-            prepare.at(args.h0),
-            prepare.at(args.y),
-            prepare.at(args.h),
-            prepare.at(args.h_prev)};
+            stored(prepare, args.xw),
+            stored(prepare, args.h0),
+            stored(prepare, args.y),
+            stored(prepare, args.h),
+            stored(prepare, args.h_prev)};
   const Team team = place(prepare, f, 2);
   return [f, team] { run_team(f.s, team, [&](const Share& share) { f.run(share); }); };
 }
 
 Step simple_rnn_dx(Prepare& prepare, const SimpleRnnDxArgs& args) {
   Backward b{common(prepare, args, args.y, StepProduct::kTransposed),
-             prepare.at(args.y),
-             prepare.at(args.dy),
-             prepare.at(args.dh),
-             prepare.at(args.dxw),
-             prepare.at(args.dh0)};
+             stored(prepare, args.y),
+             stored(prepare, args.dy),
+             stored(prepare, args.dh),
+             stored(prepare, args.dxw),
+             stored(prepare, args.dh0)};
   const Team team = place(prepare, b, 1);
   return [b, team] { run_team(b.s, team, [&](const Share& share) { b.run(share); }); };
 }

@@ -1,4 +1,4 @@
-// simpleRnn and its gradient on CUDA: the cell of a turn (recurrence.cuh).
+// simpleRnn and its gradient on CUDA: the cell of a turn (recurrence.cuh). Arrays over time may be stored in bfloat16.
 #include "cuda/prepare.h"
 #include "generated/args/simple_rnn.h"
 #include "ops/recurrence_forms.cuh"
@@ -15,8 +15,9 @@ struct Simple {
 
 struct Forward : Simple {
   static constexpr bool kBackward = false;
-  const float* xw;
-  float *y, *h, *h_prev;  // or null
+  Stored xw;
+  Stored y, h_prev;  // or none
+  float* h;          // or null
   // Of the workspace; h_state: null where it is what meets the kernel; met: that, at a turn.
   float* h_state = nullptr;
   Alternating met = {};
@@ -29,7 +30,8 @@ struct Forward : Simple {
 
   template <int kPack>
   struct Known {
-    Pack<float, kPack> x, h, keep;
+    StoredPack<kPack> x;
+    Pack<float, kPack> h, keep;
     bool masked;
   };
   template <int kPack>
@@ -40,7 +42,7 @@ struct Forward : Simple {
   template <int kPack>
   __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
     const int64_t t = s.input(turn);
-    return {load_pack<kPack>(at_step(xw, t, s.units) + here.over_time()),
+    return {load_stored<kPack>(at_step(xw, t, s.units), here.over_time()),
             load_or<kPack>(turn == 0 ? h0 : (h_state ? h_state : met(turn)), here.at(), 0.f),
             load_or<kPack>(keep, here.at(), 1.f), here.masked(at_step(mask, t, 1))};
   }
@@ -49,7 +51,7 @@ struct Forward : Simple {
   __device__ Made<kPack> make(int, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
                               Pack<float, kPack> (&brought)[1]) const {
     Made<kPack> made{known.h, known.h};
-    if (!known.masked) made.h = activated(activation, plus(known.x, z[0]));
+    if (!known.masked) made.h = activated(activation, plus(known.x.wide(xw.narrow), z[0]));
     brought[0] = times(made.h, known.keep);
     return made;
   }
@@ -64,8 +66,9 @@ struct Forward : Simple {
 
 struct Backward : Simple {
   static constexpr bool kBackward = true;
-  const float *y, *dy, *dh;  // the last two: or null
-  float *dxw, *dh0;          // dh0: or null
+  Stored y, dy, dxw;  // dy: or none
+  const float* dh;    // or null
+  float* dh0;         // or null
   // Of the workspace; past: the state's gradient past masked steps, or null; d: of a turn's step.
   float* past = nullptr;
   Alternating d = {};
@@ -77,7 +80,7 @@ struct Backward : Simple {
   template <int kPack>
   struct Known {
     StateGradient<kPack> state;
-    Pack<float, kPack> y;
+    StoredPack<kPack> y;
     bool masked;
   };
   template <int kPack>
@@ -89,19 +92,19 @@ struct Backward : Simple {
   __device__ Known<kPack> fetch(int turn, const Units<kPack>& here) const {
     const int64_t i = s.steps - 1 - turn, units = s.units;
     const float* const came_past = turn == 0 ? dh : past;
-    if (i < 0) return {StateGradient<kPack>::fetch(here, came_past, keep, nullptr), {}, false};
+    if (i < 0) return {StateGradient<kPack>::fetch(here, came_past, keep, {}), {}, false};
     return {StateGradient<kPack>::fetch(here, came_past, keep, at_step(dy, s.result(i), units)),
-            load_pack<kPack>(at_step(y, s.result(i), units) + here.over_time()),
+            load_stored<kPack>(at_step(y, s.result(i), units), here.over_time()),
             here.masked(at_step(mask, s.input(i), 1))};
   }
 
   template <int kPack>
   __device__ Made<kPack> make(int turn, const Known<kPack>& known, const Pack<float, kPack> (&z)[1],
                               Pack<float, kPack> (&brought)[1]) const {
-    Made<kPack> made{{}, known.state.with(z[0])};
+    Made<kPack> made{{}, known.state.with(z[0], dy.narrow)};
     if (turn == s.steps) return made;
     if (!known.masked) {
-      made.dz = through(activation, made.dh, known.y);
+      made.dz = through(activation, made.dh, known.y.wide(y.narrow));
       made.dh = zeros<kPack>();
     }
     brought[0] = made.dz;
@@ -115,7 +118,7 @@ struct Backward : Simple {
       store_pack(dh0 + here.at(), made.dh);
       return;
     }
-    store_pack(at_step(dxw, s.input(i), s.units) + here.over_time(), made.dz);
+    store_to(at_step(dxw, s.input(i), s.units), here.over_time(), made.dz);
     store_to(past, here.at(), made.dh);
   }
 };
@@ -128,8 +131,8 @@ Simple common(const Prepare& prepare, const Args& args, const Tensor& over_time)
 }
 
 Step forward(Prepare& prepare, const SimpleRnnArgs& args, TurnForm form) {
-  const Forward f{common(prepare, args, args.xw), prepare.at(args.xw), prepare.at(args.y), prepare.at(args.h),
-                  prepare.at(args.h_prev)};
+  const Forward f{common(prepare, args, args.xw), stored(prepare, args.xw), stored(prepare, args.y),
+                  stored(prepare, args.h_prev), prepare.at(args.h)};
   Scratch scratch(prepare);
   const Turns<Forward> turns(prepare, scratch, f.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(f.s.batch) * f.s.units;
@@ -146,8 +149,8 @@ Step forward(Prepare& prepare, const SimpleRnnArgs& args, TurnForm form) {
 }
 
 Step backward(Prepare& prepare, const SimpleRnnDxArgs& args, TurnForm form) {
-  const Backward b{common(prepare, args, args.y), prepare.at(args.y),   prepare.at(args.dy),
-                   prepare.at(args.dh),           prepare.at(args.dxw), prepare.at(args.dh0)};
+  const Backward b{common(prepare, args, args.y), stored(prepare, args.y), stored(prepare, args.dy),
+                   stored(prepare, args.dxw),     prepare.at(args.dh),     prepare.at(args.dh0)};
   Scratch scratch(prepare);
   const Turns<Backward> turns(prepare, scratch, b.s, precision_of(args), form);
   const int64_t state = static_cast<int64_t>(b.s.batch) * b.s.units;

@@ -1,4 +1,5 @@
-/** embedding and its gradient: repeated and missing rows, long runs of one word, wrong indices, accumulation. */
+/** embedding and its gradient: repeated and missing rows, long runs of one word, wrong indices, accumulation, in bfloat16. */
+import type { Value } from '../../lib/graph/graph.js';
 import { embedding, embeddingDxOp } from '../../lib/ops/embedding.js';
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
@@ -25,7 +26,17 @@ function simple(name: string, vocabulary: number, width: number, shape: number[]
   };
 }
 
-/** The gradient itself as output, against a plain loop: for sizes at which differences would take long. */
+/** The table's gradient by a plain loop. */
+function addRows(dy: readonly number[], indices: readonly number[], vocabulary: number, width: number): number[] {
+  const dtable = new Array<number>(vocabulary * width).fill(0);
+  indices.forEach((t, i) => {
+    if (t < 0 || t >= vocabulary) return;
+    for (let c = 0; c < width; c++) dtable[t * width + c]! += dy[i * width + c]!;
+  });
+  return dtable;
+}
+
+/** The gradient itself as output: for sizes at which differences would take long. */
 function gradient(name: string, vocabulary: number, width: number, indices: number[]): OpCase {
   return {
     name,
@@ -36,16 +47,10 @@ function gradient(name: string, vocabulary: number, width: number, indices: numb
     build: ({ dy, indices: at }) => ({
       dtable: dy!.graph.add(embeddingDxOp, { dy, indices: at }, { vocabulary }).outputs.dtable!,
     }),
-    reference: ({ dy }) => {
-      const dtable = new Array<number>(vocabulary * width).fill(0);
-      indices.forEach((t, i) => {
-        if (t < 0 || t >= vocabulary) return;
-        for (let c = 0; c < width; c++) dtable[t * width + c]! += dy![i * width + c]!;
-      });
-      return { dtable };
-    },
+    reference: ({ dy }) => ({ dtable: addRows(dy!, indices, vocabulary, width) }),
     gradients: [],
     terms: indices.length,
+    narrow: [['dy']],
   };
 }
 
@@ -53,9 +58,9 @@ const scattered = (n: number, vocabulary: number): number[] =>
   Array.from({ length: n }, (_, i) => Math.floor((((i * 7919 + 13) % 104729) / 104729) * vocabulary));
 
 export const cases: OpCase[] = [
-  simple('[2, 3] of a table [5, 4]', 5, 4, [2, 3]),
-  simple('odd width, more indices than words', 3, 5, [17]),
-  simple('one word of width 1', 1, 1, [1]),
+  simple('[2, 3] of a table [5, 4]', 5, 4, [2, 3], { narrow: [['y']] }),
+  simple('odd width, more indices than words', 3, 5, [17], { narrow: [['y']] }),
+  simple('one word of width 1', 1, 1, [1], { narrow: [['y']] }),
   simple('a scalar index', 4, 3, []),
   simple('one word all the time', 4, 8, [5, 9], {
     inputs: {
@@ -84,6 +89,7 @@ export const cases: OpCase[] = [
       // The code's upper bits are the place.
       flag: [(0xabcdef << 8) | 4, 1, 3, 41],
     }),
+    narrow: [['y']],
   },
   {
     ...simple('a flag that was raised stays', 3, 4, [2]),
@@ -114,6 +120,26 @@ export const cases: OpCase[] = [
     },
     gradients: [],
     terms: 3,
+  },
+  {
+    name: 'two gradients of one table, the second of which is added',
+    inputs: {
+      a: { shape: [4, 8] },
+      b: { shape: [3, 8] },
+      first: { shape: [4], dtype: 'int32', data: [0, 5, 5, 2] },
+      second: { shape: [3], dtype: 'int32', data: [5, 1, 2] },
+    },
+    build: ({ a, b, first, second }) => {
+      const by = (dy: Value, indices: Value): Value =>
+        dy.graph.add(embeddingDxOp, { dy, indices }, { vocabulary: 6 }).outputs.dtable!;
+      return { dtable: elementwise('add', by(a!, first!), by(b!, second!)) };
+    },
+    reference({ a, b, first, second }) {
+      const added = addRows(b!, second!, 6, 8);
+      return { dtable: addRows(a!, first!, 6, 8).map((v, i) => v + added[i]!) };
+    },
+    gradients: [],
+    narrow: [['a'], ['b']],
   },
   gradient('gradient: 3,000 indices of 70,000 words, three digits', 70000, 4, scattered(3000, 70000)),
   gradient('gradient: 1,500 indices of 400 words, odd width', 400, 33, scattered(1500, 400)),

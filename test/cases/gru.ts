@@ -1,5 +1,5 @@
 /** gru and its gradient against the cell in float64: both places of the reset gate, directions, activations, masks, precisions. */
-import { gruOp } from '../../lib/ops/gru.js';
+import { gruDxOp, gruOp } from '../../lib/ops/gru.js';
 import { CELL_ACTIVATIONS, DIRECTIONS } from '../../lib/ops/recurrence.js';
 import type { OpCase } from './op_case.js';
 import {
@@ -12,8 +12,31 @@ import {
   small,
   twoExactSteps,
   type Cell,
+  type CellParts,
   type RecurrentOp,
+  type Row,
+  type State,
 } from './recurrence_case.js';
+import type { GradientOp } from './recurrence_gradient.js';
+
+type Three = [z: number[], r: number[], candidate: number[]];
+
+const thirds = (x: Row): Three => [0, 1, 2].map((gate) => x.slice((gate * x.length) / 3, ((gate + 1) * x.length) / 3)) as Three;
+
+/** The gradient of a step, from the gates' values and slopes, inner and the state before: by xw, by what is added to it, and by that state. */
+function apart({ h, kernel, keep, reset }: CellParts, [z, r, candidate]: Three, slopes: Three, inner: Row, hPrev: Row, d: State) {
+  const after = reset === 'after';
+  const dz = z.map((_, i) => d.h[i]! * (hPrev[i]! - candidate[i]!) * slopes[0][i]!);
+  const da = z.map((v, i) => d.h[i]! * (1 - v) * slopes[2][i]!);
+  const dInner = after ? multiplied(da, r) : kernel.back(da, 2 * h);
+  const dr = multiplied(after ? multiplied(da, inner) : multiplied(dInner, multiplied(hPrev, keep)), slopes[1]);
+  const dMet = after ? kernel.back([...dz, ...dr, ...dInner], 0) : added(kernel.back([...dz, ...dr], 0), multiplied(dInner, r));
+  return {
+    xw: [...dz, ...dr, ...da],
+    hw: [...dz, ...dr, ...dInner],
+    before: { h: added(multiplied(d.h, z), multiplied(dMet, keep)), c: d.c },
+  };
+}
 
 const cell: Cell = (parts, xw, before) => {
   const { h, kernel, keep, bias, activation, recurrentActivation, reset } = parts;
@@ -30,28 +53,38 @@ const cell: Cell = (parts, xw, before) => {
   const candidate = a.map(phi);
   return {
     state: { h: z.map((v, i) => v * before.h[i]! + (1 - v) * candidate[i]!), c: before.c },
+    gates: [...z, ...r, ...candidate],
+    inner,
     gradient: (d) => {
-      const dz = z.map((_, i) => d.h[i]! * (before.h[i]! - candidate[i]!) * sigmaSlope(gates[i]!));
-      const da = z.map((v, i) => d.h[i]! * (1 - v) * phiSlope(a[i]!));
-      const dInner = after ? multiplied(da, r) : kernel.back(da, 2 * h);
-      const dr = z.map((_, i) => (after ? da[i]! * inner[i]! : dInner[i]! * met[i]!) * sigmaSlope(gates[h + i]!));
-      const dMet = after
-        ? kernel.back([...dz, ...dr, ...dInner], 0)
-        : added(kernel.back([...dz, ...dr], 0), multiplied(dInner, r));
-      return {
-        xw: [...dz, ...dr, ...da],
-        before: { h: added(multiplied(d.h, z), multiplied(dMet, keep)), c: d.c },
-        products: [
-          { met, d: [...dz, ...dr], column: 0 },
-          after ? { met, d: dInner, column: 2 * h } : { met: inner, d: da, column: 2 * h },
-        ],
-        bias: [...dz, ...dr, ...dInner],
-      };
+      const slopes: Three = [third(gates, 0).map(sigmaSlope), third(gates, 1).map(sigmaSlope), a.map(phiSlope)];
+      const { xw: dxw, hw, before: past } = apart(parts, [z, r, candidate], slopes, inner, before.h, d);
+      const columns = { met, d: hw.slice(0, 2 * h), column: 0 };
+      const candidates = after ? { met, d: hw.slice(2 * h), column: 2 * h } : { met: inner, d: dxw.slice(2 * h), column: 2 * h };
+      return { xw: dxw, before: past, products: [columns, candidates], bias: hw };
     },
   };
 };
 
 export const gruCell: RecurrentOp = { op: gruOp, gates: 3, cell, results: ['y', 'h'] };
+
+const gradient: Omit<GradientOp, 'made'> = {
+  op: gruDxOp,
+  gates: 3,
+  given: { gates: 3, inner: 1, hPrev: 1 },
+  states: ['h'],
+  step(parts, { gates, inner, hPrev }, _cells, d) {
+    const three = thirds(gates!);
+    const slopes = three.map((v, gate) => v.map(gate === 2 ? parts.slope : parts.recurrentSlope)) as Three;
+    const { xw, hw, before } = apart(parts, three, slopes, inner!, hPrev!, d);
+    return { made: { dxw: xw, ...(parts.reset === 'after' && { dhw: hw }) }, before };
+  },
+};
+
+/** With the reset gate after the product, and before it. */
+export const gruGradients: Record<'after' | 'before', GradientOp> = {
+  after: { ...gradient, made: { dxw: 3, dhw: 3 } },
+  before: { ...gradient, made: { dxw: 3 } },
+};
 
 const few = (name: string, s: Parameters<typeof small>[2]): OpCase => small(gruCell, name, s);
 const many = (name: string, s: Parameters<typeof small>[2]): OpCase => large(gruCell, name, s);

@@ -46,6 +46,7 @@ import { cases as oneHot } from './one_hot.js';
 import { cases as pad } from './pad.js';
 import { cases as random } from './random.js';
 import { cases as randomTransform } from './random_transform.js';
+import { cases as recurrenceNarrow } from './recurrence_narrow.js';
 import { cases as reduceMax } from './reduce_max.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as resize } from './resize.js';
@@ -107,6 +108,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   pad,
   random,
   randomTransform,
+  recurrenceNarrow,
   reduceMax,
   reduceSum,
   resize,

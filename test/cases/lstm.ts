@@ -1,5 +1,5 @@
 /** lstm and its gradient against the cell in float64, in every direction and activation, masked, dropped, in every precision. */
-import { lstmOp } from '../../lib/ops/lstm.js';
+import { lstmDxOp, lstmOp } from '../../lib/ops/lstm.js';
 import { CELL_ACTIVATIONS, DIRECTIONS } from '../../lib/ops/recurrence.js';
 import type { OpCase } from './op_case.js';
 import {
@@ -12,40 +12,68 @@ import {
   small,
   twoExactSteps,
   type Cell,
+  type CellParts,
   type RecurrentOp,
+  type Row,
+  type State,
 } from './recurrence_case.js';
+import type { GradientOp } from './recurrence_gradient.js';
 
-const cell: Cell = ({ h, kernel, keep, activation: [phi, phiSlope], recurrentActivation: [sigma, sigmaSlope] }, xw, before) => {
+type Four = [number[], number[], number[], number[]];
+
+const quarters = (x: Row): Four =>
+  [0, 1, 2, 3].map((gate) => x.slice((gate * x.length) / 4, ((gate + 1) * x.length) / 4)) as Four;
+
+/** The gradient of a step, from the gates' values and slopes and both cell states: by xw, and by what was before. */
+function apart(
+  { kernel, keep, activation: [phi, phiSlope] }: CellParts,
+  gates: Four,
+  slopes: Four,
+  c: Row,
+  cBefore: Row,
+  d: State,
+) {
+  const [i, f, g, o] = gates;
+  const dc = added(d.c, multiplied(multiplied(d.h, o), c.map(phiSlope)));
+  const by = [multiplied(dc, g), multiplied(dc, cBefore), multiplied(dc, i), multiplied(d.h, c.map(phi))];
+  const xw = by.flatMap((v, gate) => multiplied(v, slopes[gate]!));
+  return { xw, before: { h: multiplied(kernel.back(xw, 0), keep), c: multiplied(dc, f) } };
+}
+
+const cell: Cell = (parts, xw, before) => {
+  const { h, kernel, keep, activation, recurrentActivation } = parts;
   const met = multiplied(before.h, keep);
-  const z = added(xw, kernel.times(met, 0, 4 * h));
-  const [zi, zf, zg, zo] = [0, 1, 2, 3].map((gate) => z.slice(gate * h, (gate + 1) * h)) as [
-    number[],
-    number[],
-    number[],
-    number[],
-  ];
-  const [i, f, g, o] = [zi.map(sigma), zf.map(sigma), zg.map(phi), zo.map(sigma)];
+  const z = quarters(added(xw, kernel.times(met, 0, 4 * h)));
+  const of = (gate: number): CellParts['activation'] => (gate === 2 ? activation : recurrentActivation);
+  const gates = z.map((v, gate) => v.map(of(gate)[0])) as Four;
+  const [i, f, g, o] = gates;
   const c = added(multiplied(f, before.c), multiplied(i, g));
   return {
-    state: { h: multiplied(o, c.map(phi)), c },
+    state: { h: multiplied(o, c.map(activation[0])), c },
+    gates: gates.flat(),
     gradient: (d) => {
-      const dc = added(d.c, multiplied(multiplied(d.h, o), c.map(phiSlope)));
-      const dz = [
-        multiplied(multiplied(dc, g), zi.map(sigmaSlope)),
-        multiplied(multiplied(dc, before.c), zf.map(sigmaSlope)),
-        multiplied(multiplied(dc, i), zg.map(phiSlope)),
-        multiplied(multiplied(d.h, c.map(phi)), zo.map(sigmaSlope)),
-      ].flat();
-      return {
-        xw: dz,
-        before: { h: multiplied(kernel.back(dz, 0), keep), c: multiplied(dc, f) },
-        products: [{ met, d: dz, column: 0 }],
-      };
+      const slopes = z.map((v, gate) => v.map(of(gate)[1])) as Four;
+      const made = apart(parts, gates, slopes, c, before.c, d);
+      return { ...made, products: [{ met, d: made.xw, column: 0 }] };
     },
   };
 };
 
 export const lstmCell: RecurrentOp = { op: lstmOp, gates: 4, cell, results: ['y', 'h', 'c'] };
+
+export const lstmGradient: GradientOp = {
+  op: lstmDxOp,
+  gates: 4,
+  given: { gates: 4, cells: 1 },
+  made: { dxw: 4 },
+  states: ['h', 'c'],
+  step(parts, { gates, cells }, cellsBefore, d) {
+    const four = quarters(gates!);
+    const slopes = four.map((v, gate) => v.map(gate === 2 ? parts.slope : parts.recurrentSlope)) as Four;
+    const { xw, before } = apart(parts, four, slopes, cells!, cellsBefore, d);
+    return { made: { dxw: xw }, before };
+  },
+};
 
 const few = (name: string, s: Parameters<typeof small>[2]): OpCase => small(lstmCell, name, s);
 const many = (name: string, s: Parameters<typeof small>[2]): OpCase => large(lstmCell, name, s);

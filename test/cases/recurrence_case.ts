@@ -33,7 +33,7 @@ export const CELL_FUNCTIONS: Record<CellActivation, readonly [value: (x: number)
   exponential: [Math.exp, Math.exp],
 };
 
-type Row = readonly number[];
+export type Row = readonly number[];
 
 /** One row's state; c is a cell state that only some cells have. */
 export interface State {
@@ -52,6 +52,9 @@ export interface StepGradient {
 
 export interface CellStep {
   state: State;
+  /** What is kept for the gradient beside the states: activated gates, and what a gru calls inner. */
+  gates?: Row;
+  inner?: Row;
   gradient(d: State): StepGradient;
 }
 
@@ -150,7 +153,7 @@ interface Run {
   gradients: Record<string, number[]>;
 }
 
-/** All results, and the gradients by all inputs for upstream gradients dy, dh and dc (zeros where absent). */
+/** All results, with what is kept for the gradient; and the gradients by all inputs for upstream gradients dy, dh and dc (zeros where absent). */
 export function runSequence({ gates, cell }: RecurrentOp, s: Full, x: Numbers, backend: 'cpu' | 'cuda'): Run {
   const { b, t, h } = s;
   const round = roundingOf(s.precision ?? 'float32', backend);
@@ -158,7 +161,15 @@ export function runSequence({ gates, cell }: RecurrentOp, s: Full, x: Numbers, b
   const zeros = (n: number): number[] => new Array<number>(n).fill(0);
   const row = (name: string, n: number): Row => x[name]?.slice(n * h, (n + 1) * h) ?? zeros(h);
   const put = (to: number[], at: number, from: Row): void => from.forEach((v, i) => (to[at + i] = v));
-  const results = { y: zeros(b * t * h), h: zeros(b * h), c: zeros(b * h) };
+  const results = {
+    y: zeros(b * t * h),
+    h: zeros(b * h),
+    c: zeros(b * h),
+    gates: zeros(b * t * gates * h),
+    cells: zeros(b * t * h),
+    inner: zeros(b * t * h),
+    hPrev: zeros(b * t * h),
+  };
   const slopes = {
     xw: zeros(b * t * gates * h),
     u: zeros(h * gates * h),
@@ -184,7 +195,11 @@ export function runSequence({ gates, cell }: RecurrentOp, s: Full, x: Numbers, b
     const steps = order.map((step, i) => {
       const at = (n * t + step) * gates * h;
       const made = s.mask?.[n * t + step] === 0 ? undefined : cell(parts, x.xw!.slice(at, at + gates * h), state);
+      put(results.hPrev, at / gates, state.h);
+      put(results.gates, at, made?.gates ?? []);
+      put(results.inner, at / gates, made?.inner ?? []);
       if (made) state = made.state;
+      put(results.cells, at / gates, state.c);
       put(results.y, place(i), state.h);
       return made;
     });

@@ -1,6 +1,6 @@
 /** simpleRnn and its gradient against the cell in float64, in every direction and activation, masked, dropped, in every precision. */
 import { CELL_ACTIVATIONS, DIRECTIONS } from '../../lib/ops/recurrence.js';
-import { simpleRnnOp } from '../../lib/ops/simple_rnn.js';
+import { simpleRnnDxOp, simpleRnnOp } from '../../lib/ops/simple_rnn.js';
 import type { OpCase } from './op_case.js';
 import {
   added,
@@ -14,6 +14,7 @@ import {
   type Cell,
   type RecurrentOp,
 } from './recurrence_case.js';
+import type { GradientOp } from './recurrence_gradient.js';
 
 const cell: Cell = ({ h, kernel, keep, activation: [value, slope] }, xw, before) => {
   const met = multiplied(before.h, keep);
@@ -32,6 +33,18 @@ const cell: Cell = ({ h, kernel, keep, activation: [value, slope] }, xw, before)
 };
 
 export const simpleRnnCell: RecurrentOp = { op: simpleRnnOp, gates: 1, cell, results: ['y', 'h'] };
+
+export const simpleRnnGradient: GradientOp = {
+  op: simpleRnnDxOp,
+  gates: 1,
+  given: { y: 1 },
+  made: { dxw: 1 },
+  states: ['h'],
+  step({ kernel, keep, slope }, { y }, _cells, d) {
+    const dxw = multiplied(d.h, y!.map(slope));
+    return { made: { dxw }, before: { h: multiplied(kernel.back(dxw, 0), keep), c: d.c } };
+  },
+};
 
 const few = (name: string, s: Parameters<typeof small>[2]): OpCase => small(simpleRnnCell, name, s);
 const many = (name: string, s: Parameters<typeof small>[2]): OpCase => large(simpleRnnCell, name, s);
