@@ -42,6 +42,7 @@ const caseNamed = (name: string): OpCase => CASES.find((test) => test.name === n
 const BEYOND_IT = [
   '3 to 16 channels, 5×4, stride 2, uneven',
   '32 to 16 channels, uneven',
+  '8 to 24 channels, uneven',
   'depthwise, 5×5, strided',
   'depthwise, dilated and strided',
   'depthwise, two channels from each, 1×9',
