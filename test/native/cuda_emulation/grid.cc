@@ -282,7 +282,6 @@ std::string describe_blocks_stuck(uint64_t begin) {
 // another as their barrier lets them.
 void run_blocks_together(uint64_t begin, uint64_t blocks) {
   for (uint64_t b = 0; b < blocks; b++) poison_dynamic_shared(grid->shared_bytes, b);
-  poison_shared(0);
   cluster = Cluster(blocks, static_cast<size_t>(block_threads));
   start_threads();
   const int n = static_cast<int>(threads.size());
@@ -294,11 +293,6 @@ void run_blocks_together(uint64_t begin, uint64_t blocks) {
       blockIdx = position(begin + place, grid->grid);
       if (any_in(State::kReady, first_of(place))) run_block(first_of(place));
       if (!failure.empty()) return;
-    }
-    if (shared_in_use() > 0) {
-      failure =
-          "used __shared__ variables, of which the emulation has one set: blocks that run at once need dynamic ones";
-      return;
     }
     if (all_in(State::kDone, 0, n)) return;
     bool goes_on = false;
@@ -320,11 +314,16 @@ void run_blocks_that_meet() {
         "has blocks of " + std::to_string(block_threads) + " threads: blocks that run at once must be whole warps";
     return;
   }
+  poison_shared(0);
   poison_dynamic_shared(grid->shared_bytes, together - 1);  // so that there are so many
   watch_launch(threads.size() / kWarp, together, grid->cluster);
   const Order order(blocks / together, grid->seed);
   for (uint64_t i = 0; i < blocks / together && failure.empty(); i++) {
     run_blocks_together(order.at(i) * together, together);
+  }
+  if (failure.empty() && shared_in_use() > 0) {
+    failure =
+        "used __shared__ variables, of which the emulation has one set: blocks that run at once need dynamic ones";
   }
 }
 
