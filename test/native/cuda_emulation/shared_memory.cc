@@ -86,16 +86,17 @@ std::vector<Range> dynamic_shared_pieces() {
   return pieces;
 }
 
+// Word by word in a loop that compilers make wide: there are some megabytes, looked through after many a launch.
 size_t shared_in_use() {
-  constexpr size_t kWord = 4;
   const Range all = shared_variables();
-  size_t bytes = 0;
-  for (const char* at = all.begin; at < all.end; at += kWord) {
-    uint32_t word = ~0u;
-    memcpy(&word, at, std::min(kWord, static_cast<size_t>(all.end - at)));
-    if (word != ~0u) bytes += kWord;
+  const size_t words = static_cast<size_t>(all.end - all.begin) / sizeof(uint32_t);
+  size_t used = 0;
+  for (size_t i = 0; i < words; i++) {
+    uint32_t word;
+    memcpy(&word, all.begin + i * sizeof word, sizeof word);
+    used += word != ~0u;
   }
-  return bytes;
+  return used * sizeof(uint32_t);
 }
 
 void poison_dynamic_shared(size_t bytes, size_t place) { memset(dynamic_end(place) - bytes, 0xFF, bytes); }
