@@ -277,7 +277,7 @@ describe('gpu:check with stand-ins for NVIDIA’s tools', () => {
 
   it('leaves it to cuBLAS what operands are rounded to, and notices what is wrong all the same', () => {
     tool('nvidia-smi', NVIDIA_SMI);
-    const products = ['--stages', 'ops', '--grep', '(atmul|lstm|gru|simpleRnn).* in (bfloat16|tf32)'];
+    const products = ['--stages', 'ops', '--grep', '(matmul[^[]*\\[(5, 7|33, 65)\\]|lstm|gru|simpleRnn).* in (bfloat16|tf32)'];
     for (const rounding of ['', 'none']) {
       const { status, said, report } = check(products, { ...EMULATED, GRADSTEP_EMULATION_ROUNDING: rounding });
       expect(status, said).to.equal(0);
