@@ -14,6 +14,19 @@ napi_value make_error(napi_env env, const std::string& code, const std::string& 
   return error;
 }
 
+namespace {
+
+// Once the process's exit handlers run, libraries are letting go of what a step may still be using (oneDNN's kernels,
+// for one, which it makes when they are first called); cleanup hooks come only where an environment ends alone. The
+// event comes before either.
+void on_exit(Napi::Env env, const std::function<void()>& end) {
+  const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
+  const auto listener = Napi::Function::New(env, [end](const Napi::CallbackInfo&) { end(); });
+  process.Get("on").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), listener});
+}
+
+}  // namespace
+
 void SessionHandle::abandon() const {
   executor->stop(session.get());
   executor->drop(session.get());
@@ -36,6 +49,7 @@ std::shared_ptr<Environment> Environment::create(napi_env env) {
   napi_unref_threadsafe_function(env, environment->waker_);
   // Registered after the waker, hence called before the waker's own end.
   napi_add_env_cleanup_hook(env, close, environment.get());
+  on_exit(env, [environment] { close(environment.get()); });
   return environment;
 }
 
