@@ -1,5 +1,5 @@
 /**
- * The emulation itself: kernels with one mistake each (test/native/cuda_emulation/broken_kernels.cu), and uses of memory by
+ * The emulation itself: kernels with one mistake each (broken_kernels.cu and broken_meetings.cu in test/native/cuda_emulation), and uses of memory by
  * streams and the host (broken_uses.cu), under several thread orders. Every mistake must be noticed, none may end the process,
  * and what is sound must come out right in every order. Then kernels of which every access is looked at (racing_kernels.cu):
  * whatever nothing orders must be told in every order.
@@ -119,6 +119,7 @@ describe('the CUDA emulation', () => {
 
   describe('mistakes are told', () => {
     const launched = String.raw`ERR_DEVICE_FAILED .*cudaErrorLaunchFailure: the kernel launched at broken_kernels\.cu:\d+ `;
+    const meeting = launched.replace('broken_kernels', 'broken_meetings');
     const block = String.raw`block \(\d+, 0, 0\)`;
     const thread = String.raw`thread \(\d+, 0, 0\)`;
     const mistakes: Record<string, string> = {
@@ -150,23 +151,23 @@ describe('the CUDA emulation', () => {
       'variables beside all of dynamic shared memory': `${launched}needs 256 bytes of shared memory for its variables beside 48912 of dynamic shared memory: a block has 49152`,
       'more shared memory than a T4 has': 'ERR_DEVICE_FAILED cudaFuncSetAttribute failed with cudaErrorInvalidValue',
       'more shared memory than an RTX 4090 has': 'ERR_DEVICE_FAILED cudaFuncSetAttribute failed with cudaErrorInvalidValue',
-      'grid barrier for some blocks': String.raw`${launched}stopped: ${block} waits at group_barrier\.h:\d+ for a count of 4, which is 3`,
-      'grid barrier for some threads': String.raw`${launched}stopped: divergent barrier: ${thread} waits at \S+, ${thread} has returned`,
-      'grid barrier in blocks apart': String.raw`${launched}waits for a count at \S+ in a kernel whose blocks need not run at once`,
-      'shared variable in blocks at once': `${launched}used __shared__ variables`,
-      'parts of warps at once': `${launched}has blocks of 40 threads`,
+      'grid barrier for some blocks': String.raw`${meeting}stopped: ${block} waits at group_barrier\.h:\d+ for a count of 4, which is 3`,
+      'grid barrier for some threads': String.raw`${meeting}stopped: divergent barrier: ${thread} waits at \S+, ${thread} has returned`,
+      'grid barrier in blocks apart': String.raw`${meeting}waits for a count at \S+ in a kernel whose blocks need not run at once`,
+      'shared variable in blocks at once': `${meeting}used __shared__ variables`,
+      'parts of warps at once': `${meeting}has blocks of 40 threads`,
       'too many blocks at once': 'ERR_DEVICE_FAILED launch_at_once failed with cudaErrorCooperativeLaunchTooLarge',
-      'store before the cluster has begun': String.raw`${launched}stored in the shared memory of block [0-2] of its cluster before it had waited for that block to begin at broken_kernels\.cu:\d+, in thread \(3, 0, 0\)`,
-      'store in a block that may have ended': String.raw`${launched}(stored in the shared memory of block [0-2] of its cluster, which has returned|returned before it had waited for what others of its cluster stored in its block's shared memory)`,
-      "store past a block's shared memory": String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block, 16 after the beginning of 16 at broken_kernels\.cu:\d+`,
-      "store before a block's shared memory": String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block, -16 after the beginning of 16 at broken_kernels\.cu:\d+`,
-      'store at an odd place of a block': String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block whose address does not divide by them at broken_kernels\.cu:\d+`,
-      'store in a block that is not in the cluster': String.raw`${launched}a store of 16 bytes in the shared memory of a cluster's block 3, which it does not have, at broken_kernels\.cu:\d+`,
-      'cluster barrier for some threads': String.raw`${launched}stopped: ${block} waits at broken_kernels\.cu:\d+ for its cluster, of which ${thread} of ${block} has not arrived, which waits at broken_kernels\.cu:\d+`,
-      'cluster barrier in blocks apart': String.raw`${launched}arrives at a cluster's barrier at broken_kernels\.cu:\d+ in a kernel that was not started by launch_clusters\(\)`,
-      "arrive twice at a cluster's barrier": String.raw`${launched}arrived at its cluster's barrier again before it had waited at broken_kernels\.cu:\d+`,
-      "wait at a cluster's barrier without arriving": String.raw`${launched}waited at its cluster's barrier before it had arrived at broken_kernels\.cu:\d+`,
-      "arrive at a cluster's barrier and leave": `${launched}returned between arriving at its cluster's barrier and waiting`,
+      'store before the cluster has begun': String.raw`${meeting}stored in the shared memory of block [0-2] of its cluster before it had waited for that block to begin at broken_meetings\.cu:\d+, in thread \(3, 0, 0\)`,
+      'store in a block that may have ended': String.raw`${meeting}(stored in the shared memory of block [0-2] of its cluster, which has returned|returned before it had waited for what others of its cluster stored in its block's shared memory)`,
+      "store past a block's shared memory": String.raw`${meeting}a store of 16 bytes in the shared memory of a cluster's block, 16 after the beginning of 16 at broken_meetings\.cu:\d+`,
+      "store before a block's shared memory": String.raw`${meeting}a store of 16 bytes in the shared memory of a cluster's block, -16 after the beginning of 16 at broken_meetings\.cu:\d+`,
+      'store at an odd place of a block': String.raw`${meeting}a store of 16 bytes in the shared memory of a cluster's block whose address does not divide by them at broken_meetings\.cu:\d+`,
+      'store in a block that is not in the cluster': String.raw`${meeting}a store of 16 bytes in the shared memory of a cluster's block 3, which it does not have, at broken_meetings\.cu:\d+`,
+      'cluster barrier for some threads': String.raw`${meeting}stopped: ${block} waits at broken_meetings\.cu:\d+ for its cluster, of which ${thread} of ${block} has not arrived, which waits at broken_meetings\.cu:\d+`,
+      'cluster barrier in blocks apart': String.raw`${meeting}arrives at a cluster's barrier at broken_meetings\.cu:\d+ in a kernel that was not started by launch_clusters\(\)`,
+      "arrive twice at a cluster's barrier": String.raw`${meeting}arrived at its cluster's barrier again before it had waited at broken_meetings\.cu:\d+`,
+      "wait at a cluster's barrier without arriving": String.raw`${meeting}waited at its cluster's barrier before it had arrived at broken_meetings\.cu:\d+`,
+      "arrive at a cluster's barrier and leave": `${meeting}returned between arriving at its cluster's barrier and waiting`,
       'too many blocks in a cluster': 'ERR_DEVICE_FAILED launch_clusters failed with cudaErrorInvalidClusterSize',
       'a cluster in part': 'ERR_DEVICE_FAILED launch_clusters failed with cudaErrorInvalidConfiguration',
       'a read that does not wait for the copy': `${launched.replace('broken_kernels', 'broken_uses')}used a device allocation of 4 bytes that another stream wrote, and nothing says which comes first, in ${thread}`,

@@ -79,14 +79,23 @@ T* dynamic_shared() {
 
 #elif defined(__CUDACC__)
 
-template <typename... Params, typename... Args>
-void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
-                        Args... args) {
+// `attribute`, or null: none, must outlive what is returned.
+inline cudaLaunchConfig_t launch_config(cudaStream_t stream, dim3 grid, dim3 block, size_t shared_bytes,
+                                        cudaLaunchAttribute* attribute = nullptr) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
-  config.stream = on.stream;
+  config.stream = stream;
+  config.attrs = attribute;
+  config.numAttrs = attribute == nullptr ? 0 : 1;
+  return config;
+}
+
+template <typename... Params, typename... Args>
+void launch_cooperating(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
+                        Args... args) {
+  const cudaLaunchConfig_t config = launch_config(on.stream, grid, block, shared_bytes);
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_cooperating", on.file, on.line);
 }
 
@@ -95,13 +104,7 @@ void launch_at_once(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 bloc
   cudaLaunchAttribute cooperative{};
   cooperative.id = cudaLaunchAttributeCooperative;
   cooperative.val.cooperative = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = on.stream;
-  config.attrs = &cooperative;
-  config.numAttrs = 1;
+  const cudaLaunchConfig_t config = launch_config(on.stream, grid, block, shared_bytes, &cooperative);
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_at_once", on.file, on.line);
 }
 
@@ -118,13 +121,7 @@ template <typename... Params, typename... Args>
 void launch_clusters(LaunchOn on, void (*kernel)(Params...), dim3 grid, unsigned cluster, dim3 block,
                      size_t shared_bytes, Args... args) {
   cudaLaunchAttribute attribute = cluster_of(cluster);
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = on.stream;
-  config.attrs = &attribute;
-  config.numAttrs = 1;
+  const cudaLaunchConfig_t config = launch_config(on.stream, grid, block, shared_bytes, &attribute);
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch_clusters", on.file, on.line);
 }
 
@@ -132,21 +129,13 @@ template <typename... Params>
 cudaError_t max_active_clusters(int* clusters, void (*kernel)(Params...), unsigned cluster, dim3 block,
                                 size_t shared_bytes) {
   cudaLaunchAttribute attribute = cluster_of(cluster);
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(cluster);
-  config.blockDim = block;
-  config.dynamicSmemBytes = shared_bytes;
-  config.attrs = &attribute;
-  config.numAttrs = 1;
+  const cudaLaunchConfig_t config = launch_config(nullptr, dim3(cluster), block, shared_bytes, &attribute);
   return cudaOccupancyMaxActiveClusters(clusters, kernel, &config);
 }
 
 template <typename... Params, typename... Args>
 void launch(LaunchOn on, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.stream = on.stream;
+  const cudaLaunchConfig_t config = launch_config(on.stream, grid, block, 0);
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "launch", on.file, on.line);
 }
 
