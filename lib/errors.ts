@@ -33,13 +33,23 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** How much of a stack an error tells: Node.js's ten frames end within `fit`, before what has called it. */
+const FRAMES = 40;
+
+function limitStackTraces(frames: number): void {
+  Reflect.set(Error, 'stackTraceLimit', frames); // no assignment: that throws where intrinsics are frozen
+}
+
 /** The error class of every failure in gradstep. */
 export class GradstepError extends Error {
   readonly code: ErrorCode;
   readonly layer?: string;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const limit = Error.stackTraceLimit;
+    if (limit > 0) limitStackTraces(Math.max(limit, FRAMES));
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    limitStackTraces(limit);
     this.name = 'GradstepError';
     this.code = code;
     if (details.layer !== undefined) this.layer = details.layer;

@@ -316,8 +316,16 @@ describe('errors', () => {
     async function theCaller(): Promise<unknown> {
       return await model.fit(x, [0, 1, 7, 0]);
     }
-    const error = await theCaller().catch((e: unknown) => e as Error);
-    expect((error as Error).stack).to.contain('theCaller');
+    // Node.js's default; mocha sets another.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 10;
+    try {
+      const error = await theCaller().catch((e: unknown) => e as Error);
+      expect((error as Error).stack).to.contain('theCaller');
+      expect(Error.stackTraceLimit).to.equal(10);
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
   });
 
   it('leave the model as it was: a bad label, then good ones', async () => {
