@@ -20,6 +20,8 @@ export interface Build {
   outputs: string[];
   /** CMake's folder; `build` where it is not named. */
   folder?: string;
+  /** The script that downloads what it is built with. */
+  download?: string;
   /** Of CUDA plugins: compute capabilities. */
   architectures?: string[];
 }
@@ -29,4 +31,4 @@ export function dependenciesCurrent(lock: LockFile, installed: LockFile): boolea
 export function missingPackages(groups: string[], probe: (requirement: Requirement) => boolean): string[];
 export function installAdvice(packages: string[]): string;
 export function sourceHash(sources: Source[]): string;
-export function setup(groups: string[]): void;
+export function setup(groups: string[]): Promise<void>;

@@ -13,14 +13,13 @@
  *
  * GRADSTEP_CUDA_ARCHITECTURES names what the tree's own plugin is compiled for (`80` where it is not set).
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cudaToolkit } from './cuda_toolkit.mjs';
-import { tensorboard } from './tensorboard.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -49,6 +48,7 @@ function cudaPlugin(folder, architectures) {
     folder,
     architectures,
     targets: ['gradstep_cuda'],
+    download: 'cuda_toolkit.mjs',
     options: () => ({
       GRADSTEP_CUDA: 'ON',
       GRADSTEP_CUDA_TOOLKIT: cudaToolkit(),
@@ -267,16 +267,32 @@ function folderOf({ folder = 'build' }) {
   return folder;
 }
 
+/** What a build was made from: it is current while that, written down at its last success, is the same. */
+function made(entry) {
+  return [sourceHash(entry.sources), ...(entry.architectures ?? [])].join(' ');
+}
+
+function stampOf(entry) {
+  return join(root, folderOf(entry), `.${entry.name}.stamp`);
+}
+
+function absentOutputs(entry) {
+  return entry.outputs.filter((path) => !existsSync(join(root, path)));
+}
+
+function isCurrent(entry) {
+  const stamp = stampOf(entry);
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === made(entry) && absentOutputs(entry).length === 0;
+}
+
 function build(entry) {
-  const stamp = join(root, folderOf(entry), `.${entry.name}.stamp`);
-  const hash = [sourceHash(entry.sources), ...(entry.architectures ?? [])].join(' ');
-  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
-  if (current && entry.outputs.every((path) => existsSync(join(root, path)))) return;
   say(`building ${entry.title}`);
   const started = Date.now();
+  const stamp = stampOf(entry);
+  const hash = made(entry);
   rmSync(stamp, { force: true });
   compile(entry);
-  const absent = entry.outputs.filter((path) => !existsSync(join(root, path)));
+  const absent = absentOutputs(entry);
   if (absent.length > 0) {
     console.error(`setup: the build of ${entry.title} did not produce ${absent.join(', ')}`);
     process.exit(1);
@@ -286,13 +302,35 @@ function build(entry) {
   say(`built ${entry.title} in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
 
+/**
+ * Runs a script that puts something into the cache where it is not there, beside what the set-up goes on with; resolves when it is
+ * done, and ends the set-up where it fails.
+ */
+function download(script) {
+  const child = spawn(process.execPath, [join(root, 'scripts', script)], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  return new Promise((resolve) => {
+    child.once('close', (code) => {
+      if (code === 0) return resolve();
+      console.error(`setup: scripts/${script} failed`);
+      process.exit(1);
+    });
+  });
+}
+
 /** Does what is left to do for the groups given. */
-export function setup(groups) {
+export async function setup(groups) {
   checkPlatform();
   installPackages(groups);
+  const due = BUILDS.filter((entry) => entry.groups.some((group) => groups.includes(group)) && !isCurrent(entry));
+  const scripts = due.map((entry) => entry.download).filter(Boolean);
+  const downloads = new Map([...new Set(scripts)].map((script) => [script, download(script)]));
+  const tensorboard = groups.includes('test') ? download('tensorboard.mjs') : undefined;
   installDependencies();
-  for (const entry of BUILDS) if (entry.groups.some((group) => groups.includes(group))) build(entry);
-  if (groups.includes('test')) tensorboard();
+  for (const entry of due) {
+    await downloads.get(entry.download);
+    build(entry);
+  }
+  await tensorboard;
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
@@ -303,5 +341,5 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
     console.error(`Expected any of ${known.join(', ')} but received ${unknown.join(', ')}`);
     process.exit(1);
   }
-  setup(groups.length > 0 ? groups : ['addon', 'test', 'check']);
+  await setup(groups.length > 0 ? groups : ['addon', 'test', 'check']);
 }
