@@ -55,6 +55,9 @@ void in_lanes(const Body& body) {
 inline int64_t register_lanes() { return 0; }
 
 template <typename Body>
+void in_sixteen_lanes(const Body&) {}
+
+template <typename Body>
 void in_lanes(const Body&) {}
 #endif
 

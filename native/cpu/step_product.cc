@@ -61,7 +61,7 @@ struct Product {
 };
 
 // Results in 24 of 32 vector registers (AVX-512).
-GRADSTEP_VECTORISED void with_32_registers(const Product& p) {
+GRADSTEP_INLINE void with_32_registers(const Product& p) {
   for (int64_t k = 0; k < p.depth; k += kStretch) {
     const int64_t depth = std::min(kStretch, p.depth - k);
     const float* panel = p.panel + k * p.vectors * kLanes;
@@ -80,7 +80,8 @@ GRADSTEP_VECTORISED void with_32_registers(const Product& p) {
   }
 }
 
-// Results of one vector at a time, in 12 of 16 registers (AVX2). Each vector's columns lie apart from the others'.
+// Results of one vector at a time, in 12 of 16 registers (AVX2 and before). Each vector's columns lie apart from the
+// others'.
 GRADSTEP_VECTORISED void with_16_registers(const Product& p) {
   for (int v = 0; v < p.vectors; v++) {
     const float* panel = p.panel + v * p.depth * kLanes;
@@ -99,7 +100,7 @@ GRADSTEP_VECTORISED void interleave(float* to, int64_t row, const float* block, 
 }
 
 bool wide() {
-  static const bool wide = has_avx512();
+  static const bool wide = register_lanes() == kLanes;
   return wide;
 }
 
@@ -227,7 +228,7 @@ void StepProduct::multiply(const void* packed, const void* operand, int64_t rows
   const Product product{
       reinterpret_cast<const float*>(place), static_cast<const float*>(operand), rows, depth_, z_vector, z, vectors_};
   if (wide()) {
-    with_32_registers(product);
+    in_sixteen_lanes([&](LaneTag<Lanes>) { with_32_registers(product); });
   } else {
     with_16_registers(product);
   }
