@@ -16,6 +16,9 @@
 
 namespace gradstep::cuda {
 
+// Threads of a block, where a kernel has no reason to want more or fewer.
+constexpr int kThreads = 256;
+
 // The stream, and where the launch is written; made by the implicit conversion from a stream.
 struct LaunchOn {
   cudaStream_t stream;

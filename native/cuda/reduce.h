@@ -4,10 +4,16 @@
 
 #include <cuda_runtime.h>
 
+#include "cuda/launch.h"
+
 namespace gradstep::cuda {
 
 constexpr int kWarp = 32;
+constexpr int kWarps = kThreads / kWarp;
 constexpr unsigned kAllLanes = 0xffffffffu;
+
+// Of a block, where a row is a warp's.
+constexpr int kRowsPerBlock = 4;
 
 struct Sum {
   template <typename T>

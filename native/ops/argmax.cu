@@ -9,8 +9,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kRowsPerBlock = 4;
-
 struct Lead {
   float value;
   int32_t at;

@@ -19,7 +19,7 @@ GRADSTEP_VECTORISED void add_scaled(float* __restrict y, const From* __restrict 
   for (int64_t i = 0; i < n; i++) y[i] += factor * widened(x[i]);
 }
 
-int32_t count(Range planes, Range rows, Range columns) {
+int32_t count(PoolRange planes, PoolRange rows, PoolRange columns) {
   return (planes.end - planes.begin) * (rows.end - rows.begin) * (columns.end - columns.begin);
 }
 
@@ -27,7 +27,7 @@ template <typename From, typename To>
 void pool(const PoolGeometry& g, const From* x, To* y, int64_t begin, int64_t end) {
   each_position(y, g.c, begin, end, [&](float* to, int64_t at, int64_t c, int64_t n) {
     const PoolIndex of = window_at(g, at);
-    const Range planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
+    const PoolRange planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
     fill(to, 0.f, n);
     for (int32_t d = planes.begin; d < planes.end; d++) {
       for (int32_t h = rows.begin; h < rows.end; h++) {
@@ -43,7 +43,7 @@ template <typename From, typename To>
 void spread(const PoolGeometry& g, const From* dy, To* dx, int64_t begin, int64_t end) {
   each_position(dx, g.c, begin, end, [&](float* to, int64_t at, int64_t c, int64_t n) {
     const PoolIndex of = position_at(g, at);
-    const Range planes = g.d.covering(of.d), rows = g.h.covering(of.h), columns = g.w.covering(of.w);
+    const PoolRange planes = g.d.covering(of.d), rows = g.h.covering(of.h), columns = g.w.covering(of.w);
     fill(to, 0.f, n);
     for (int32_t o = planes.begin; o < planes.end; o++) {
       for (int32_t p = rows.begin; p < rows.end; p++) {

@@ -7,14 +7,14 @@
 namespace gradstep::cuda {
 namespace {
 
-__device__ inline int32_t length(Range r) { return r.end > r.begin ? r.end - r.begin : 0; }
+__device__ inline int32_t length(PoolRange r) { return r.end > r.begin ? r.end - r.begin : 0; }
 
 // Writes y [N, O, P, Q, C].
 template <typename From, int kWidth>
 __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks) average_pool_kernel(PoolMap g, const From* x, Stored y) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
-  const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
+  const PoolRange over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
   const int32_t count = length(over_d) * length(over_h) * length(over_w);
   const float share = count > 0 ? 1.f / static_cast<float>(count) : 0.f;
   const From* image = x + static_cast<int64_t>(n) * g.planes.size * g.rows.size * g.cols.size * g.channels;
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
     average_pool_dx_kernel(PoolMap g, const From* dy, Stored dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;
-  const Range over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
+  const PoolRange over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
   const int64_t image = static_cast<int64_t>(n) * g.planes.windows;
   const int64_t out = g.flat_pixel() * g.channels;
   for (int32_t c = threadIdx.x * kWidth; c < g.channels; c += blockDim.x * kWidth) {

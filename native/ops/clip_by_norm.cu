@@ -14,9 +14,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kWarps = kThreads / kWarp;
-
 struct Stretches {
   ClippedBlock block;
   int64_t length;  // of a stretch, a multiple of 4 * kWarp

@@ -10,8 +10,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
 __global__ void __launch_bounds__(kThreads) clip_by_value_kernel(ClipByValue clip, float* g, int64_t n) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * 4;
   for (int64_t at = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 4; at < n; at += stride) {

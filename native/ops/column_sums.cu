@@ -9,7 +9,7 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 512;
+constexpr int kSumThreads = 512;
 
 struct Columns {
   const float* x;        // [rows, columns]
@@ -22,10 +22,10 @@ struct Columns {
 };
 
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads) column_sums_kernel(Columns c) {
-  __shared__ Pack<double, kWidth> partial[kThreads];
+__global__ void __launch_bounds__(kSumThreads) column_sums_kernel(Columns c) {
+  __shared__ Pack<double, kWidth> partial[kSumThreads];
   const int32_t thread = threadIdx.x;
-  const int32_t height = kThreads / c.width;
+  const int32_t height = kSumThreads / c.width;
   const int32_t column = (blockIdx.x * c.width + thread % c.width) * kWidth;
   const int32_t row = thread / c.width;
   Pack<double, kWidth> sum{};
@@ -65,7 +65,7 @@ Step column_sums(Prepare& prepare, const ColumnSumsArgs& args) {
   while (c.width < kWarp && c.width < packs) c.width *= 2;
   const dim3 grid = blocks_for(packs, c.width);
   const auto kernel = wide ? column_sums_kernel<4> : column_sums_kernel<1>;
-  return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, grid, dim3(kThreads), 0, c); };
+  return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, grid, dim3(kSumThreads), 0, c); };
 }
 
 }  // namespace gradstep::cuda

@@ -8,13 +8,13 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kInputs = 8;
+constexpr int kConcatInputs = 8;
 
 struct Concat {
-  const void* x[kInputs];
-  uint32_t narrow;                         // bit k is set where x[k] is stored in bfloat16
-  uint32_t begin[kInputs], size[kInputs];  // in a row of y, in packs; inputs that are absent begin at its end
+  const void* x[kConcatInputs];
+  uint32_t narrow;  // bit k is set where x[k] is stored in bfloat16
+  uint32_t begin[kConcatInputs],
+      size[kConcatInputs];  // in a row of y, in packs; inputs that are absent begin at its end
   void* y;
   bool narrow_y;
   uint32_t packs;
@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kThreads) concat_kernel(Concat c) {
   const void* x = c.x[0];
   uint32_t begin = 0, size = c.size[0], narrow = c.narrow & 1u;
 #pragma unroll
-  for (int k = 1; k < kInputs; k++) {
+  for (int k = 1; k < kConcatInputs; k++) {
     if (column < c.begin[k]) continue;
     x = c.x[k];
     begin = c.begin[k];
@@ -45,14 +45,14 @@ __global__ void __launch_bounds__(kThreads) concat_kernel(Concat c) {
 }  // namespace
 
 Step concat(Prepare& prepare, const ConcatArgs& args) {
-  const Tensor* inputs[kInputs] = {&args.in0, &args.in1, &args.in2, &args.in3,
-                                   &args.in4, &args.in5, &args.in6, &args.in7};
+  const Tensor* inputs[kConcatInputs] = {&args.in0, &args.in1, &args.in2, &args.in3,
+                                         &args.in4, &args.in5, &args.in6, &args.in7};
   bool wide = true;
   for (const Tensor* t : inputs) wide = wide && (!t->present() || t->dims[1] % 4 == 0);
   const uint32_t width = wide ? 4 : 1;
   Concat c{};
   uint32_t begin = 0;
-  for (int k = 0; k < kInputs; k++) {
+  for (int k = 0; k < kConcatInputs; k++) {
     c.x[k] = prepare.at<char>(*inputs[k]);
     c.begin[k] = begin;
     if (!inputs[k]->present()) continue;

@@ -17,9 +17,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kHigh = kThreads / kWarp;
-
 // to [columns, rows] (+)= from [rows, columns], in tiles of 32 x 32.
 __global__ void __launch_bounds__(kThreads)
     turn_kernel(uint32_t rows, uint32_t columns, Divider wide, Stored from, Stored to, bool accumulate) {
@@ -28,13 +25,13 @@ __global__ void __launch_bounds__(kThreads)
   const uint32_t row = wide.divide(blockIdx.x, across) * kWarp, column = across * kWarp;
   const uint32_t lane = threadIdx.x % kWarp, high = threadIdx.x / kWarp;
 #pragma unroll
-  for (uint32_t i = high; i < kWarp; i += kHigh) {
+  for (uint32_t i = high; i < kWarp; i += kWarps) {
     if (row + i < rows && column + lane < columns)
       tile[i][lane] = load_wide<1>(from + static_cast<int64_t>(row + i) * columns + column + lane).v[0];
   }
   __syncthreads();
 #pragma unroll
-  for (uint32_t j = high; j < kWarp; j += kHigh) {
+  for (uint32_t j = high; j < kWarp; j += kWarps) {
     if (column + j >= columns || row + lane >= rows) continue;
     const int64_t at = static_cast<int64_t>(column + j) * rows + row + lane;
     const float old = accumulate ? load_wide<1>(to + at).v[0] : 0.f;

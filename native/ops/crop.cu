@@ -10,8 +10,7 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kEach = 4;
+constexpr int kCropped = 4;
 
 struct Crop {
   CropRule rule;
@@ -34,8 +33,8 @@ __global__ void __launch_bounds__(kThreads) crop_kernel(Crop k) {
   const CropMaps maps = crop_maps(k.rule, n, k.state, k.backward);
   const int64_t in_image = n * k.rows * k.columns;
 #pragma unroll
-  for (int j = 0; j < kEach; j++) {
-    const uint32_t i = (part * kEach + j) * kThreads + threadIdx.x;
+  for (int j = 0; j < kCropped; j++) {
+    const uint32_t i = (part * kCropped + j) * kThreads + threadIdx.x;
     if (i >= k.elements) return;
     uint32_t in_row, unit;
     const int32_t row = maps.rows.source(static_cast<int32_t>(k.by_row.divide(i, in_row)));
@@ -53,7 +52,7 @@ template <typename Args>
 Step crop_step(Prepare& prepare, const Args& args, const Tensor& from, const Tensor& to, bool backward) {
   const int width = to.dims[3] % 4 == 0 ? 4 : 1;
   const int64_t units = to.dims[3] / width, row = units * to.dims[2], elements = row * to.dims[1];
-  const int64_t blocks = (elements + kThreads * kEach - 1) / (kThreads * kEach);
+  const int64_t blocks = (elements + kThreads * kCropped - 1) / (kThreads * kCropped);
   if (elements >= int64_t{1} << 30 || blocks * to.dims[0] >= int64_t{1} << 31) {
     throw Error("ERR_SHAPE", "crop handles images of fewer than 2^30 elements and batches of fewer than 2^41");
   }

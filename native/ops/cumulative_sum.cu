@@ -9,9 +9,7 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kWarps = kThreads / kWarp;
-constexpr int kEach = 4;
+constexpr int kScanned = 4;
 
 // The sum over this lane and those before it.
 __device__ inline float warp_scan(float value) {
@@ -25,15 +23,15 @@ __device__ inline float warp_scan(float value) {
 
 // Elements first… in the order of summation; 0 beyond the row.
 template <bool kWide>
-__device__ inline Pack<float, kEach> take(const float* x, int32_t first, int32_t length, bool reverse) {
-  Pack<float, kEach> v{};
+__device__ inline Pack<float, kScanned> take(const float* x, int32_t first, int32_t length, bool reverse) {
+  Pack<float, kScanned> v{};
   if constexpr (kWide) {
     if (first >= length) return v;
-    v = load_pack<kEach>(x + (reverse ? length - kEach - first : first));
+    v = load_pack<kScanned>(x + (reverse ? length - kScanned - first : first));
     if (reverse) v = {v.v[3], v.v[2], v.v[1], v.v[0]};
   } else {
 #pragma unroll
-    for (int k = 0; k < kEach; k++) {
+    for (int k = 0; k < kScanned; k++) {
       const int32_t i = first + k;
       if (i < length) v.v[k] = x[reverse ? length - 1 - i : i];
     }
@@ -42,14 +40,14 @@ __device__ inline Pack<float, kEach> take(const float* x, int32_t first, int32_t
 }
 
 template <bool kWide>
-__device__ inline void put(float* y, int32_t first, int32_t length, bool reverse, Pack<float, kEach> v) {
+__device__ inline void put(float* y, int32_t first, int32_t length, bool reverse, Pack<float, kScanned> v) {
   if constexpr (kWide) {
     if (first >= length) return;
     if (reverse) v = {v.v[3], v.v[2], v.v[1], v.v[0]};
-    store_pack(y + (reverse ? length - kEach - first : first), v);
+    store_pack(y + (reverse ? length - kScanned - first : first), v);
   } else {
 #pragma unroll
-    for (int k = 0; k < kEach; k++) {
+    for (int k = 0; k < kScanned; k++) {
       const int32_t i = first + k;
       if (i < length) y[reverse ? length - 1 - i : i] = v.v[k];
     }
@@ -64,12 +62,12 @@ __global__ void __launch_bounds__(kThreads)
   y += static_cast<int64_t>(blockIdx.x) * length;
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   float carry = 0.f;
-  for (int32_t begin = 0; begin < length; begin += kThreads * kEach) {
-    const int32_t first = begin + static_cast<int32_t>(threadIdx.x) * kEach;
-    Pack<float, kEach> v = take<kWide>(x, first, length, reverse);
+  for (int32_t begin = 0; begin < length; begin += kThreads * kScanned) {
+    const int32_t first = begin + static_cast<int32_t>(threadIdx.x) * kScanned;
+    Pack<float, kScanned> v = take<kWide>(x, first, length, reverse);
     float own = 0.f;
 #pragma unroll
-    for (int k = 0; k < kEach; k++) own += v.v[k];
+    for (int k = 0; k < kScanned; k++) own += v.v[k];
     const float through = warp_scan(own);
     if (lane == kWarp - 1) totals[warp] = through;
     __syncthreads();
@@ -81,7 +79,7 @@ __global__ void __launch_bounds__(kThreads)
       carry += totals[w];
     }
 #pragma unroll
-    for (int k = 0; k < kEach; k++) {
+    for (int k = 0; k < kScanned; k++) {
       const float before = sum;
       sum += v.v[k];
       v.v[k] = exclusive ? before : sum;
@@ -100,7 +98,7 @@ Step cumulative_sum(Prepare& prepare, const CumulativeSumArgs& args) {
   const int32_t length = args.x.dims[1];
   const bool exclusive = args.exclusive == CumulativeSumArgs::kExclusiveYes;
   const bool reverse = args.reverse == CumulativeSumArgs::kReverseYes;
-  const auto kernel = length % kEach == 0 ? scan_kernel<true> : scan_kernel<false>;
+  const auto kernel = length % kScanned == 0 ? scan_kernel<true> : scan_kernel<false>;
   return [=](cudaStream_t stream) {
     launch_cooperating(stream, kernel, grid, dim3(kThreads), 0, x, y, length, exclusive, reverse);
   };

@@ -19,7 +19,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kPixels = 4;  // neighbours along W of one thread
 constexpr int kTaps = 9;    // of the kernel gradient at a time
 

@@ -14,7 +14,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kSortThreads = 1024;
 constexpr int kSortWarps = kSortThreads / kWarp;
 constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits;
@@ -146,7 +145,7 @@ __global__ void __launch_bounds__(kSortThreads)
   }
 }
 
-struct Scatter {
+struct EmbeddingGrad {
   Stored dy;            // [n, width]
   const int32_t* keys;  // sorted
   const int32_t* positions;
@@ -161,7 +160,7 @@ struct Scatter {
 
 // A thread a run and pack of columns. dtable holds zeros, or what is added to.
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads) add_runs_kernel(Scatter s, int64_t threads) {
+__global__ void __launch_bounds__(kThreads) add_runs_kernel(EmbeddingGrad s, int64_t threads) {
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (thread >= threads) return;
   uint32_t pack;
@@ -201,7 +200,7 @@ __global__ void __launch_bounds__(kThreads) add_runs_kernel(Scatter s, int64_t t
 
 // The thread of a word's first carried run adds all of the word's carries to its row.
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads) add_carries_kernel(Scatter s, int64_t threads) {
+__global__ void __launch_bounds__(kThreads) add_carries_kernel(EmbeddingGrad s, int64_t threads) {
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (thread >= threads) return;
   uint32_t pack;
@@ -259,7 +258,7 @@ Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
   const int32_t packs = wide ? width / 4 : width;
   const size_t list = (static_cast<size_t>(n) + 15) / 16 * 16;
   const Workspace workspace = prepare.workspace((4 * list + static_cast<size_t>(runs) * width) * sizeof(int32_t));
-  Scatter s{};
+  EmbeddingGrad s{};
   s.dy = stored(prepare, args.dy);
   s.dtable = prepare.at(args.dtable);
   s.n = n;
@@ -279,7 +278,7 @@ Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
     if (!s.accumulate) GRADSTEP_CUDA(cudaMemsetAsync(s.dtable, 0, bytes, stream));
     launch_cooperating(stream, sort_kernel, dim3(1), dim3(kSortThreads), 0, indices, n, vocabulary, passes, a, b);
     const Pairs& sorted = passes % 2 == 1 ? a : b;
-    Scatter at = s;
+    EmbeddingGrad at = s;
     at.keys = sorted.keys;
     at.positions = sorted.positions;
     at.carries = reinterpret_cast<float*>(lists + 4 * list);

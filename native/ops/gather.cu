@@ -9,7 +9,7 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kGatherThreads = 128;
 
 // Rows that can be used as rows of `elements` numbers of type `dtype`: none where the slot holds something else.
 __device__ inline int64_t usable_rows(const Slot& slot, DType dtype, int64_t elements) {
@@ -67,7 +67,7 @@ __device__ inline void store_cast(const Gather& g, int64_t at, const Pack<From, 
 
 // Grid: x rows of the batch, y pieces of a row. kWidth elements a thread at a time.
 template <typename From, int kWidth>
-__global__ void __launch_bounds__(kThreads) gather_kernel(Gather g) {
+__global__ void __launch_bounds__(kGatherThreads) gather_kernel(Gather g) {
   const int32_t place = static_cast<int32_t>(blockIdx.x);
   const int64_t row = source_row(g, place);
   if (row < 0 && blockIdx.y == 0 && threadIdx.x == 0) {
@@ -77,8 +77,8 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(Gather g) {
   }
   const From* from = static_cast<const From*>(g.data->data);
   const int64_t packs = g.elements / kWidth, first = (row < 0 ? 0 : row) * packs;
-  const int64_t stride = static_cast<int64_t>(gridDim.y) * kThreads;
-  for (int64_t pack = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x; pack < packs; pack += stride) {
+  const int64_t stride = static_cast<int64_t>(gridDim.y) * kGatherThreads;
+  for (int64_t pack = static_cast<int64_t>(blockIdx.y) * kGatherThreads + threadIdx.x; pack < packs; pack += stride) {
     Pack<From, kWidth> in{};
     if (row >= 0) in = load_pack<kWidth>(from + (first + pack) * kWidth);
     store_cast(g, (place * packs + pack) * kWidth, in);
@@ -108,7 +108,7 @@ struct Scatter {
 
 // Grid: x rows, y pieces of a row.
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads) scatter_kernel(Scatter s) {
+__global__ void __launch_bounds__(kGatherThreads) scatter_kernel(Scatter s) {
   const int32_t place = static_cast<int32_t>(blockIdx.x);
   const int64_t cursor = s.state[kStateCursor];
   const int64_t row = cursor + place;
@@ -119,8 +119,8 @@ __global__ void __launch_bounds__(kThreads) scatter_kernel(Scatter s) {
     return;
   }
   float* to = static_cast<float*>(s.to->data);
-  const int64_t packs = s.elements / kWidth, stride = static_cast<int64_t>(gridDim.y) * kThreads;
-  for (int64_t pack = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x; pack < packs; pack += stride) {
+  const int64_t packs = s.elements / kWidth, stride = static_cast<int64_t>(gridDim.y) * kGatherThreads;
+  for (int64_t pack = static_cast<int64_t>(blockIdx.y) * kGatherThreads + threadIdx.x; pack < packs; pack += stride) {
     store_pack(to + (row * packs + pack) * kWidth, load_pack<kWidth>(s.x + (place * packs + pack) * kWidth));
   }
 }
@@ -136,7 +136,7 @@ struct RowGrid {
   bool wide;
   dim3 grid;
   RowGrid(int64_t rows, int64_t elements) : wide(elements % 4 == 0) {
-    const int64_t pieces = (elements + kThreads * 4 - 1) / (kThreads * 4);
+    const int64_t pieces = (elements + kGatherThreads * 4 - 1) / (kGatherThreads * 4);
     grid = dim3(static_cast<unsigned>(rows), static_cast<unsigned>(pieces < 1 ? 1 : (pieces > 64 ? 64 : pieces)));
   }
 };
@@ -160,7 +160,7 @@ Step gather(Prepare& prepare, const GatherArgs& args) {
   g.result = args.y.dtype;
   const RowGrid on(rows, g.elements);
   const GatherKernel kernel = by_source(args.source, on.wide);
-  return [=](cudaStream_t stream) { launch(stream, kernel, on.grid, dim3(kThreads), g); };
+  return [=](cudaStream_t stream) { launch(stream, kernel, on.grid, dim3(kGatherThreads), g); };
 }
 
 Step scatter(Prepare& prepare, const ScatterArgs& args) {
@@ -170,7 +170,7 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
                   prepare.at<int32_t>(args.flag), args.x.size() / rows};
   const RowGrid on(rows, s.elements);
   const auto kernel = on.wide ? scatter_kernel<4> : scatter_kernel<1>;
-  return [=](cudaStream_t stream) { launch(stream, kernel, on.grid, dim3(kThreads), s); };
+  return [=](cudaStream_t stream) { launch(stream, kernel, on.grid, dim3(kGatherThreads), s); };
 }
 
 Step advance(Prepare& prepare, const AdvanceArgs& args) {

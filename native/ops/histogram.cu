@@ -12,7 +12,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int64_t kSmallestSlice = 512;             // elements
 constexpr int64_t kPartialCells = 2 * 1024 * 1024;  // of all slices: 16 MB
 

@@ -95,7 +95,7 @@ void pool(const PoolGeometry& g, const From* x, To* y, Index* argmax, int64_t be
   const bool grouped = in_groups(g);
   each_position(y, g.c, begin, end, [&](float* to, int64_t at, int64_t first, int64_t n) {
     const PoolIndex of = window_at(g, at);
-    const Range planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
+    const PoolRange planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
     const int32_t place = ((planes.begin - g.d.begin(of.d)) * g.h.pool + rows.begin - g.h.begin(of.h)) * g.w.pool +
                           columns.begin - g.w.begin(of.w);
     const Window window{planes.end - planes.begin,
@@ -152,7 +152,7 @@ void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, 
   const bool grouped = in_groups(g);
   each_position(dx, g.c, begin, end, [&](float* to, int64_t at, int64_t c, int64_t n) {
     const PoolIndex of = position_at(g, at);
-    const Range planes = g.d.covering(of.d), rows = g.h.covering(of.h), columns = g.w.covering(of.w);
+    const PoolRange planes = g.d.covering(of.d), rows = g.h.covering(of.h), columns = g.w.covering(of.w);
     bool first = true;
     for (int32_t o = planes.begin; o < planes.end; o++) {
       for (int32_t p = rows.begin; p < rows.end; p++) {

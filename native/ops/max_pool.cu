@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
     max_pool_kernel(PoolMap g, const From* x, Stored y, Positions argmax) {
   int32_t n, o, p, q;
   if (!g.pixel(n, o, p, q)) return;
-  const Range over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
+  const PoolRange over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
   const int32_t front = g.planes.begin(o), top = g.rows.begin(p), left = g.cols.begin(q);
   const From* image = x + static_cast<int64_t>(n) * g.planes.size * g.rows.size * g.cols.size * g.channels;
   const int64_t out = g.flat_pixel() * g.channels;
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
     max_pool_dx_kernel(PoolMap g, const From* dy, Positions argmax, Stored dx) {
   int32_t n, d, h, w;
   if (!g.pixel(n, d, h, w)) return;
-  const Range over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
+  const PoolRange over_o = g.planes.covering(d), over_p = g.rows.covering(h), over_q = g.cols.covering(w);
   const int64_t image = static_cast<int64_t>(n) * g.planes.windows;
   const int64_t out = g.flat_pixel() * g.channels;
   for (int32_t c = threadIdx.x * kWidth; c < g.channels; c += blockDim.x * kWidth) {

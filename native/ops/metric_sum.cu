@@ -12,7 +12,7 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 512;
+constexpr int kMetricThreads = 512;
 
 struct MetricSum {
   const float* x;
@@ -37,17 +37,17 @@ __device__ inline void add_terms(const MetricSum& m, int64_t i, double& sum, dou
 }
 
 template <bool kWeighted>
-__global__ void __launch_bounds__(kThreads) metric_sum_kernel(MetricSum m) {
+__global__ void __launch_bounds__(kMetricThreads) metric_sum_kernel(MetricSum m) {
   double sum = 0, count = 0;
   const int64_t packed = m.n / 4 * 4;
-  for (int64_t i = threadIdx.x * 4; i < packed; i += kThreads * 4) add_terms<kWeighted, 4>(m, i, sum, count);
+  for (int64_t i = threadIdx.x * 4; i < packed; i += kMetricThreads * 4) add_terms<kWeighted, 4>(m, i, sum, count);
   if (packed + threadIdx.x < m.n) add_terms<kWeighted, 1>(m, packed + threadIdx.x, sum, count);
   if constexpr (kWeighted) {
-    count = block_sum<kThreads>(count);
+    count = block_sum<kMetricThreads>(count);
   } else {
     count = static_cast<double>(m.n);
   }
-  sum = block_sum<kThreads>(sum);
+  sum = block_sum<kMetricThreads>(sum);
   if (threadIdx.x != 0) return;
   m.total[0] += sum;
   m.total[1] += m.terms * count;
@@ -71,7 +71,7 @@ Step metric_sum(Prepare& prepare, const MetricSumArgs& args) {
                     static_cast<double>(args.terms),
                     args.guard == MetricSumArgs::kGuardYes};
   const auto kernel = m.weights ? metric_sum_kernel<true> : metric_sum_kernel<false>;
-  return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, dim3(1), dim3(kThreads), 0, m); };
+  return [=](cudaStream_t stream) { launch_cooperating(stream, kernel, dim3(1), dim3(kMetricThreads), 0, m); };
 }
 
 }  // namespace gradstep::cuda

@@ -11,8 +11,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
 __global__ void __launch_bounds__(kThreads) activate_kernel(Activation kind, int64_t size, float* y) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i < size) y[i] = value(kind, y[i]);

@@ -12,16 +12,14 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
-struct Pairs {
+struct AveragePairs {
   float* average[kAverages];
   const float* value[kAverages];
   int64_t size[kAverages];
 };
 
 __global__ void __launch_bounds__(kThreads)
-    moving_average_kernel(MovingAverage move, Pairs pairs, const int32_t* flag) {
+    moving_average_kernel(MovingAverage move, AveragePairs pairs, const int32_t* flag) {
   if (flag[0] != kFlagNone) return;
   float* const average = pairs.average[blockIdx.y];
   const float* const value = pairs.value[blockIdx.y];
@@ -43,7 +41,7 @@ __global__ void __launch_bounds__(kThreads)
 Step moving_average(Prepare& prepare, const MovingAverageArgs& args) {
   const MovingAverage move{args.momentum, args.rate};
   const int32_t* flag = prepare.at<int32_t>(args.flag);
-  Pairs pairs{};
+  AveragePairs pairs{};
   unsigned count = 0;
   int64_t largest = 0;
   for (const AveragePair& pair : average_pairs(args)) {

@@ -9,8 +9,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
 struct OneHot {
   const int32_t* x;  // [rows, length]
   float* y;          // [rows, classes]

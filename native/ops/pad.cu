@@ -11,10 +11,8 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
 // One axis, from the last to the first; the last in packs.
-struct Axis {
+struct PadAxis {
   Divider by;          // elements that are walked
   int32_t begin;       // of them, in y
   int32_t before;      // x[i] lies at y[i + before]
@@ -28,7 +26,7 @@ struct Window {
   bool narrow_x, narrow_y;  // stored in bfloat16
   uint32_t packs;
   int32_t rank;
-  Axis axes[kMaxRank];
+  PadAxis axes[kMaxRank];
 };
 
 template <int kWidth, bool kAdd>
@@ -41,7 +39,7 @@ __global__ void __launch_bounds__(kThreads) window_kernel(Window w) {
 #pragma unroll
   for (int i = 0; i < kMaxRank; i++) {
     if (i == w.rank) break;
-    const Axis& axis = w.axes[i];
+    const PadAxis& axis = w.axes[i];
     uint32_t index;
     rest = axis.by.divide(rest, index);
     const int32_t at = static_cast<int32_t>(index) + axis.begin;

@@ -8,7 +8,7 @@
 
 namespace gradstep {
 
-struct Range {
+struct PoolRange {
   int32_t begin, end;  // empty where begin >= end
 };
 
@@ -20,14 +20,14 @@ struct PoolAxis {
   GRADSTEP_HD int32_t begin(int32_t p) const { return p * stride - pad; }
 
   // Positions inside the tensor that window p covers.
-  GRADSTEP_HD Range inside(int32_t p) const {
+  GRADSTEP_HD PoolRange inside(int32_t p) const {
     const int32_t first = begin(p);
     const int32_t last = first + pool;
     return {first > 0 ? first : 0, last < size ? last : size};
   }
 
   // Windows that cover position i.
-  GRADSTEP_HD Range covering(int32_t i) const {
+  GRADSTEP_HD PoolRange covering(int32_t i) const {
     const int32_t beyond = i + pad - pool;  // the last position at which a window ends before i
     const int32_t first = beyond < 0 ? 0 : beyond / stride + 1;
     const int32_t last = (i + pad) / stride + 1;

@@ -6,12 +6,12 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kImages = 128;
 
 // Writes transform [images, 6].
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kImages)
     random_transform_kernel(TransformRule rule, const int32_t* state, float* transform, int32_t images) {
-  const int64_t n = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t n = static_cast<int64_t>(blockIdx.x) * kImages + threadIdx.x;
   if (n < images) gradstep::random_transform(rule, n, state, transform + n * 6);
 }
 
@@ -23,8 +23,7 @@ Step random_transform(Prepare& prepare, const RandomTransformArgs& args) {
   float* transform = prepare.at(args.transform);
   const int32_t images = args.images;
   return [=](cudaStream_t stream) {
-    launch(stream, random_transform_kernel, blocks_for(images, kThreads), dim3(kThreads), rule, state, transform,
-           images);
+    launch(stream, random_transform_kernel, blocks_for(images, kImages), dim3(kImages), rule, state, transform, images);
   };
 }
 

@@ -1,33 +1,15 @@
-// reduceMax on CUDA, laid out as reduce_sum is: a block of 256 threads is width x height x depth along inner, length
-// and outer, in packs of four along inner where that divides by four, or along length where inner is 1 and length
-// divides by four. Each thread keeps the leaders of its share and the block compares them; where that gives too few
-// blocks, length is cut into slices whose leaders a second launch compares.
-#include <algorithm>
-
+// reduceMax on CUDA, by the passes of reduce_pass.cuh: each thread keeps the leaders of its share and the block
+// compares them; of slices, a second launch compares the leaders.
 #include "cuda/divide.h"
 #include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "cuda/reduce.h"
 #include "generated/args/reduce_max.h"
 #include "ops/reduce_max.h"
+#include "ops/reduce_pass.cuh"
 
 namespace gradstep::cuda {
 namespace {
-
-constexpr int kThreads = 256;
-constexpr int kUnroll = 4;
-constexpr int kRounds = 4;  // of a thread's loads, that one pass may take however few blocks it has
-
-struct MaxPass {
-  bool wide, along_length;       // whether packs of four are read, and along which axis
-  int64_t outer, length, inner;  // in packs, along the axis that is read in packs
-  int64_t slices, slice_length;  // the result is [outer, slices, inner]
-  int64_t tiles;                 // blocks along inner
-  int32_t width, height;
-
-  int32_t depth() const { return kThreads / (width * height); }
-  int64_t blocks() const { return tiles * slices * ((outer + depth() - 1) / depth()); }
-};
 
 // `places`: where each element of x stood; null: at its own place along length.
 struct MaxData {
@@ -48,17 +30,11 @@ __device__ inline void compare(float& best, int32_t& place, float other, int32_t
 }
 
 template <bool kMin, int kWidth, bool kAlongLength>
-__global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
+__global__ void __launch_bounds__(kThreads) max_kernel(ReducePass s, MaxData d) {
   __shared__ Pack<float, kWidth> values[kThreads];
   __shared__ Pack<int32_t, kWidth> places[kThreads];
   const int32_t thread = threadIdx.x;
-  const int32_t plane = s.width * s.height;
-  const int32_t row = thread % plane / s.width;
-  const int64_t block = blockIdx.x;
-  const int64_t slice = block / s.tiles % s.slices;
-  const int64_t i = block % s.tiles * s.width + thread % s.width;
-  const int64_t o = block / (s.tiles * s.slices) * (kThreads / plane) + thread / plane;
-  const bool inside = i < s.inner && o < s.outer;
+  const auto [i, o, slice, row, inside] = ReducePlace(s);
 
   // −1: this thread had no element, and loses to every other.
   Pack<float, kWidth> best{};
@@ -68,14 +44,14 @@ __global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
   if (inside) {
     const int64_t end = min((slice + 1) * s.slice_length, s.length);
     const float* x = d.x + (o * s.length * s.inner + i) * kWidth;
-    for (int64_t l = slice * s.slice_length + row; l < end; l += kUnroll * s.height) {
-      Pack<float, kWidth> v[kUnroll];
+    for (int64_t l = slice * s.slice_length + row; l < end; l += kReduceUnroll * s.height) {
+      Pack<float, kWidth> v[kReduceUnroll];
 #pragma unroll
-      for (int k = 0; k < kUnroll; k++) {
+      for (int k = 0; k < kReduceUnroll; k++) {
         v[k] = load_pack<kWidth>(x + min(l + k * s.height, end - 1) * s.inner * kWidth);
       }
 #pragma unroll
-      for (int k = 0; k < kUnroll; k++) {
+      for (int k = 0; k < kReduceUnroll; k++) {
         const int64_t at = l + k * s.height;
         if (at >= end) break;
 #pragma unroll
@@ -120,55 +96,24 @@ __global__ void __launch_bounds__(kThreads) max_kernel(MaxPass s, MaxData d) {
   }
 }
 
-int32_t power_of_two(int64_t wanted, int32_t most) {
-  int32_t p = 1;
-  while (p < most && p < wanted) p *= 2;
-  return p;
-}
-
-MaxPass plan_pass(int64_t outer, int64_t length, int64_t inner, int multiprocessors) {
-  MaxPass pass{};
-  pass.outer = outer;
-  pass.along_length = inner == 1 && length % 4 == 0;
-  pass.wide = pass.along_length || inner % 4 == 0;
-  pass.length = pass.along_length ? length / 4 : length;
-  pass.inner = pass.wide && !pass.along_length ? inner / 4 : inner;
-  pass.width = power_of_two(pass.inner, kWarp);
-  pass.height = power_of_two((pass.length + kUnroll - 1) / kUnroll, kThreads / pass.width);
-  pass.tiles = (pass.inner + pass.width - 1) / pass.width;
-  pass.slices = 1;
-  pass.slice_length = pass.length;
-  // A second launch takes as long as some rounds of loads.
-  if (pass.length <= kRounds * kUnroll * pass.height) return pass;
-  const int64_t wanted = (2 * multiprocessors + pass.blocks() - 1) / pass.blocks();
-  const int64_t shortest = static_cast<int64_t>(pass.height) * kUnroll * (pass.wide ? 1 : 4);
-  const int64_t slices = std::min(wanted, pass.length / shortest);
-  if (slices > 1) {
-    pass.slice_length = (pass.length + slices - 1) / slices;
-    pass.slices = (pass.length + pass.slice_length - 1) / pass.slice_length;
-  }
-  return pass;
-}
-
 template <bool kMin>
-void launch_pass(cudaStream_t stream, const MaxPass& pass, const MaxData& data) {
+void launch_max(cudaStream_t stream, const ReducePass& pass, const MaxData& data) {
   const auto kernel = pass.along_length ? max_kernel<kMin, 4, true>
                                         : (pass.wide ? max_kernel<kMin, 4, false> : max_kernel<kMin, 1, false>);
   launch_cooperating(stream, kernel, blocks_for(pass.blocks(), 1), dim3(kThreads), 0, pass, data);
 }
 
 template <bool kMin>
-Step max_step(Prepare& prepare, const MaxPass& first, int64_t inner, const MaxData& data) {
-  if (first.slices == 1) return [=](cudaStream_t stream) { launch_pass<kMin>(stream, first, data); };
+Step max_step(Prepare& prepare, const ReducePass& first, int64_t inner, const MaxData& data) {
+  if (first.slices == 1) return [=](cudaStream_t stream) { launch_max<kMin>(stream, first, data); };
   const int64_t partial = first.outer * first.slices * inner;
   const Workspace workspace = prepare.workspace(static_cast<size_t>(partial) * (sizeof(float) + sizeof(int32_t)));
-  // Told that there are no multiprocessors to fill, the second pass is not cut again.
-  const MaxPass second = plan_pass(first.outer, first.slices, inner, 0);
+  const ReducePass second = plan_reduction(first.outer, first.slices, inner, 0);
   return [=](cudaStream_t stream) {
     float* y = static_cast<float*>(workspace.data());
     int32_t* at = reinterpret_cast<int32_t*>(y + partial);
-    launch_pass<kMin>(stream, first, {data.x, nullptr, y, at});
-    launch_pass<kMin>(stream, second, {y, at, data.y, data.at});
+    launch_max<kMin>(stream, first, {data.x, nullptr, y, at});
+    launch_max<kMin>(stream, second, {y, at, data.y, data.at});
   };
 }
 
@@ -214,7 +159,7 @@ SpreadKernel spread_kernel_for(bool along_inner, bool along_length) {
 }  // namespace
 
 Step reduce_max(Prepare& prepare, const ReduceMaxArgs& args) {
-  const MaxPass pass = plan_pass(args.x.dims[0], args.x.dims[1], args.x.dims[2], prepare.multiprocessors());
+  const ReducePass pass = plan_reduction(args.x.dims[0], args.x.dims[1], args.x.dims[2], prepare.multiprocessors());
   const MaxData data{prepare.at(args.x), nullptr, prepare.at(args.y), prepare.at<int32_t>(args.at)};
   const int64_t inner = args.x.dims[2];
   return args.mode == ReduceMaxArgs::kModeMin ? max_step<true>(prepare, pass, inner, data)

@@ -1,17 +1,15 @@
 // restarts on CUDA: a thread for each step.
-#include "cuda/launch.h"
 #include "cuda/prepare.h"
+#include "cuda/reduce.h"
 #include "generated/args/restarts.h"
 #include "ops/restarts.h"
 
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 32;
-
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kWarp)
     restarts_kernel(Restarts restarts, const float* step, float* cycle, float* part, int64_t n) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x;
   if (i >= n) return;
   const Restarts::Place place = restarts.at(step[i]);
   cycle[i] = place.cycle;
@@ -27,7 +25,7 @@ Step restarts(Prepare& prepare, const RestartsArgs& args) {
   float* cycle = prepare.at(args.cycle);
   float* part = prepare.at(args.part);
   return [=](cudaStream_t stream) {
-    launch(stream, restarts_kernel, blocks_for(n, kThreads), dim3(kThreads), restarts, step, cycle, part, n);
+    launch(stream, restarts_kernel, blocks_for(n, kWarp), dim3(kWarp), restarts, step, cycle, part, n);
   };
 }
 

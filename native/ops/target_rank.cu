@@ -7,8 +7,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kRowsPerBlock = 4;
-
 template <int kWidth>
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
     target_rank_kernel(const float* x, const int32_t* target, int32_t* y, int64_t rows, int32_t length) {

@@ -9,15 +9,13 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kRowsPerBlock = 4;
-
-struct Place {
+struct Candidate {
   float value;
   int32_t at;  // beyond the row: nothing
 };
 
 // Whether a comes before b: the larger first, then the earlier.
-__device__ inline bool before(Place a, Place b) {
+__device__ inline bool before(Candidate a, Candidate b) {
   return takes_lead(a.value, b.value) || (!takes_lead(b.value, a.value) && a.at < b.at);
 }
 
@@ -31,21 +29,21 @@ __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
   const int32_t lane = threadIdx.x % kWarp;
   for (int32_t i = lane * kWidth; i < length; i += kWarp * kWidth) store_pack(y + i, Pack<float, kWidth>{});
   __syncwarp();
-  Place last{0.f, -1};
+  Candidate last{0.f, -1};
   for (int32_t found = 0; found < k; found++) {
-    Place best{0.f, length};
+    Candidate best{0.f, length};
     for (int32_t i = lane * kWidth; i < length; i += kWarp * kWidth) {
       const Pack<float, kWidth> values = load_pack<kWidth>(x + i);
 #pragma unroll
       for (int e = 0; e < kWidth; e++) {
-        const Place here{values.v[e], i + e};
+        const Candidate here{values.v[e], i + e};
         if (found > 0 && !before(last, here)) continue;
         if (best.at == length || before(here, best)) best = here;
       }
     }
     for (int distance = kWarp / 2; distance > 0; distance /= 2) {
-      const Place other{__shfl_xor_sync(kAllLanes, best.value, distance),
-                        __shfl_xor_sync(kAllLanes, best.at, distance)};
+      const Candidate other{__shfl_xor_sync(kAllLanes, best.value, distance),
+                            __shfl_xor_sync(kAllLanes, best.at, distance)};
       if (best.at == length || (other.at < length && before(other, best))) best = other;
     }
     if (lane == 0) y[best.at] = 1.f;

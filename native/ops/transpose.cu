@@ -13,8 +13,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kHigh = kThreads / kWarp;
 constexpr int32_t kNarrow = 16;  // planes with fewer rows or columns leave most of a tile empty
 
 struct Fetch {
@@ -66,14 +64,14 @@ __global__ void __launch_bounds__(kThreads) plane_kernel(Planes p) {
   const int32_t row = static_cast<int32_t>(down) * kWarp, column = static_cast<int32_t>(wide) * kWarp;
   const int32_t lane = threadIdx.x % kWarp, high = threadIdx.x / kWarp;
 #pragma unroll
-  for (int32_t i = high; i < kWarp; i += kHigh) {
+  for (int32_t i = high; i < kWarp; i += kWarps) {
     if (row + i < p.rows && column + lane < p.columns)
       tile[i][lane] =
           load_words<1>(p.x.data, x + static_cast<int64_t>(row + i) * p.dx + column + lane, p.x.narrow).v[0];
   }
   __syncthreads();
 #pragma unroll
-  for (int32_t j = high; j < kWarp; j += kHigh) {
+  for (int32_t j = high; j < kWarp; j += kWarps) {
     if (column + j < p.columns && row + lane < p.rows)
       store_words<1>(p.y.data, y + static_cast<int64_t>(column + j) * p.dy + row + lane, p.y.narrow, {{tile[lane][j]}});
   }

@@ -10,8 +10,6 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
 __global__ void __launch_bounds__(kThreads)
     weight_decay_kernel(float* w, const float* rate, const int32_t* flag, float decay, int64_t n) {
   if (flag[0] != kFlagNone) return;

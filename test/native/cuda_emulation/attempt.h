@@ -11,7 +11,7 @@
 
 namespace gradstep::cuda {
 
-constexpr int kThreads = 64;
+constexpr int kAttemptThreads = 64;
 
 struct Result {
   std::string error;
@@ -20,13 +20,13 @@ struct Result {
 
 // Runs `work` on fresh memory holding 0 … 63 and returns what came of it.
 inline Result attempt(const std::function<void(cudaStream_t, float*)>& work) {
-  Result result{"", std::vector<float>(kThreads, NAN)};
+  Result result{"", std::vector<float>(kAttemptThreads, NAN)};
   try {
     const OwnedStream stream = make_stream();
-    const DeviceMemory memory(kThreads * sizeof(float), "a test");
+    const DeviceMemory memory(kAttemptThreads * sizeof(float), "a test");
     float* const x = reinterpret_cast<float*>(memory.data());
-    std::vector<float> host(kThreads);
-    for (int i = 0; i < kThreads; i++) host[static_cast<size_t>(i)] = static_cast<float>(i);
+    std::vector<float> host(kAttemptThreads);
+    for (int i = 0; i < kAttemptThreads; i++) host[static_cast<size_t>(i)] = static_cast<float>(i);
     GRADSTEP_CUDA(cudaMemcpy(x, host.data(), memory.bytes(), cudaMemcpyHostToDevice));
     work(stream.get(), x);
     GRADSTEP_CUDA(cudaStreamSynchronize(stream.get()));

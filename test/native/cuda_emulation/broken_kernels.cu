@@ -17,27 +17,27 @@ namespace gradstep::cuda {
 namespace {
 
 __global__ void reverse_kernel(float* x) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x] = x[threadIdx.x];
   __syncthreads();
-  x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+  x[threadIdx.x] = tile[kAttemptThreads - 1 - threadIdx.x];
 }
 
 __global__ void reverse_without_barrier(float* x) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x] = x[threadIdx.x];
-  x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+  x[threadIdx.x] = tile[kAttemptThreads - 1 - threadIdx.x];
 }
 
 // Sound only while lower lanes run first.
 __global__ void scan_in_order(float* x) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x] = threadIdx.x == 0 ? 0.f : tile[threadIdx.x - 1] + 1.f;
   x[threadIdx.x] = tile[threadIdx.x];
 }
 
 __global__ void sum_kernel(float* x) {
-  const float total = block_sum<kThreads>(x[threadIdx.x]);
+  const float total = block_sum<kAttemptThreads>(x[threadIdx.x]);
   x[threadIdx.x] = total;
 }
 
@@ -47,7 +47,7 @@ __global__ void sum_dynamic(float* x) {
   __syncthreads();
   if (threadIdx.x != 0) return;
   float total = 0.f;
-  for (int i = 0; i < kThreads; i++) total += partial[i];
+  for (int i = 0; i < kAttemptThreads; i++) total += partial[i];
   x[0] = total;
 }
 
@@ -57,7 +57,7 @@ __global__ void past_dynamic_shared(float* x) {
 }
 
 __global__ void variables_beside_dynamic_shared(float* x) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x] = 1.f;
   dynamic_shared<float>()[threadIdx.x] = 1.f;
   __syncthreads();
@@ -78,7 +78,7 @@ Result shared_memory_on(const char* capability, int bytes) {
   const Result result = on_gpu(capability, [=] {
     return attempt([=](cudaStream_t stream, float* x) {
       GRADSTEP_CUDA(cudaFuncSetAttribute(sum_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-      launch_cooperating(stream, sum_dynamic, dim3(1), dim3(kThreads), static_cast<size_t>(bytes), x);
+      launch_cooperating(stream, sum_dynamic, dim3(1), dim3(kAttemptThreads), static_cast<size_t>(bytes), x);
     });
   });
   GRADSTEP_CUDA(cudaFuncSetAttribute(sum_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, 48 << 10));
@@ -201,18 +201,19 @@ __global__ void block_at_an_odd_place(float* x) {
 // Blocks of four numbers in reverse, every second one zeros, in two groups of copies.
 template <bool kWaits>
 __global__ void copy_in_reverse(float* x) {
-  __shared__ __align__(16) float tile[kThreads];
+  __shared__ __align__(16) float tile[kAttemptThreads];
   for (int half = 0; half < 2; half++) {
-    const int at = half * kThreads / 2 + 4 * static_cast<int>(threadIdx.x);
-    if (threadIdx.x < kThreads / 8) copy_async<16>(&tile[at], &x[at], threadIdx.x % 2 == 0);
+    const int at = half * kAttemptThreads / 2 + 4 * static_cast<int>(threadIdx.x);
+    if (threadIdx.x < kAttemptThreads / 8) copy_async<16>(&tile[at], &x[at], threadIdx.x % 2 == 0);
     commit_copies();
   }
   await_copies<1>();
   __syncthreads();
-  if (threadIdx.x < kThreads / 2) x[kThreads / 2 - 1 - threadIdx.x] = tile[threadIdx.x];
+  if (threadIdx.x < kAttemptThreads / 2) x[kAttemptThreads / 2 - 1 - threadIdx.x] = tile[threadIdx.x];
   if (kWaits) await_copies<0>();
   __syncthreads();
-  if (threadIdx.x >= kThreads / 2) x[kThreads + kThreads / 2 - 1 - threadIdx.x] = tile[threadIdx.x];
+  if (threadIdx.x >= kAttemptThreads / 2)
+    x[kAttemptThreads + kAttemptThreads / 2 - 1 - threadIdx.x] = tile[threadIdx.x];
   __syncthreads();
   await_copies<0>();
 }
@@ -240,7 +241,7 @@ __global__ void copy_from_an_odd_place(float* x) {
   copy_async<16>(tile, x + 1, true);
 }
 
-__global__ void store_after_end(float* x) { x[kThreads + (threadIdx.x == 5 ? 0 : -1)] = 1.f; }
+__global__ void store_after_end(float* x) { x[kAttemptThreads + (threadIdx.x == 5 ? 0 : -1)] = 1.f; }
 __global__ void store_before_begin(float* x) { x[static_cast<int>(threadIdx.x) - 1] = 1.f; }
 __global__ void read_far_away(float* x) { x[threadIdx.x] = x[threadIdx.x + 5000]; }
 __global__ void store_at(float* x) { x[1] = 1.f; }
@@ -271,7 +272,7 @@ __global__ void shuffle_from_outside_mask(float* x) {
 __global__ void load_odd(float* x) { store4(x + 8, load4(x + 1)); }
 
 __global__ void past_shared_array(float* x, int i) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x + i] = 1.f;
   __syncthreads();
   x[threadIdx.x] = tile[threadIdx.x];
@@ -287,10 +288,11 @@ __global__ void barrier_in_plain_kernel(float* x) {
 __global__ void divide_by_zero(float* x, int zero) { x[0] = static_cast<float>(7 / zero); }
 
 Result plain(void (*kernel)(float*), unsigned blocks = 1) {
-  return attempt([=](cudaStream_t stream, float* x) { launch(stream, kernel, dim3(blocks), dim3(kThreads), x); });
+  return attempt(
+      [=](cudaStream_t stream, float* x) { launch(stream, kernel, dim3(blocks), dim3(kAttemptThreads), x); });
 }
 
-Result cooperating(void (*kernel)(float*), size_t shared_bytes = 0, unsigned threads = kThreads) {
+Result cooperating(void (*kernel)(float*), size_t shared_bytes = 0, unsigned threads = kAttemptThreads) {
   return attempt([=](cudaStream_t stream, float* x) {
     launch_cooperating(stream, kernel, dim3(1), dim3(threads), shared_bytes, x);
   });
@@ -302,8 +304,8 @@ int main_of_test() {
   print("reverse without a barrier", cooperating(reverse_without_barrier), ",");
   print("scan in order", cooperating(scan_in_order), ",");
   print("sum", cooperating(sum_kernel), ",");
-  print("sum in dynamic shared memory", cooperating(sum_dynamic, kThreads * sizeof(float)), ",");
-  print("past dynamic shared memory", cooperating(past_dynamic_shared, kThreads * sizeof(float)), ",");
+  print("sum in dynamic shared memory", cooperating(sum_dynamic, kAttemptThreads * sizeof(float)), ",");
+  print("past dynamic shared memory", cooperating(past_dynamic_shared, kAttemptThreads * sizeof(float)), ",");
   print("too much dynamic shared memory", cooperating(sum_dynamic, 64 * 1024), ",");
   print("all of dynamic shared memory", cooperating(sum_dynamic, 48 << 10), ",");
   print("variables beside dynamic shared memory", cooperating(variables_beside_dynamic_shared, (48 << 10) - 256), ",");
@@ -333,7 +335,7 @@ int main_of_test() {
   print("product in bfloat16 on a T4", on_a_t4(product_bfloat16<0>, 32), ",");
   print("product in TF32 on a T4", on_a_t4(product_tf32<0>, 32), ",");
   print("blocks of rows on a T4", on_a_t4(blocks_of_rows<false>, 32), ",");
-  print("copies beside the thread on a T4", on_a_t4(copy_in_reverse<true>, kThreads), ",");
+  print("copies beside the thread on a T4", on_a_t4(copy_in_reverse<true>, kAttemptThreads), ",");
   print("product in half a warp", cooperating(product_in_half_a_warp, 0, 32), ",");
   print("block at an odd place", cooperating(block_at_an_odd_place, 0, 32), ",");
   print("store after the end", plain(store_after_end), ",");
@@ -354,7 +356,7 @@ int main_of_test() {
         attempt([](cudaStream_t stream, float* x) { launch(stream, divide_by_zero, dim3(1), dim3(1), x, 0); }), ",");
   print("load from an odd place", plain(load_odd), ",");
   print("past an array in shared memory", attempt([](cudaStream_t stream, float* x) {
-          launch_cooperating(stream, past_shared_array, dim3(1), dim3(kThreads), 0, x, 1);
+          launch_cooperating(stream, past_shared_array, dim3(1), dim3(kAttemptThreads), 0, x, 1);
         }),
         ",");
   print("overflow",

@@ -76,7 +76,7 @@ __global__ void grid_barrier_for_some_threads(float* x, unsigned* arrivals) {
   x[0] = 1.f;
 }
 __global__ void shared_variable_at_once(float* x, unsigned* arrivals) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x] = 1.f;
   GroupBarrier all = barrier(arrivals);
   all.arrive();
@@ -151,7 +151,7 @@ __global__ void wait_without_arriving(float*) { wait_for_cluster(); }
 __global__ void arrive_and_leave(float*) { arrive_in_cluster(); }
 
 // The counts of arrivals, zero in the beginning, lie in memory of their own.
-Result at_once(void (*kernel)(float*, unsigned*), unsigned blocks = 4, unsigned threads = kThreads,
+Result at_once(void (*kernel)(float*, unsigned*), unsigned blocks = 4, unsigned threads = kAttemptThreads,
                bool apart = false) {
   std::unique_ptr<DeviceMemory> arrivals;
   return attempt([&](cudaStream_t stream, float* x) {
@@ -168,14 +168,14 @@ Result at_once(void (*kernel)(float*, unsigned*), unsigned blocks = 4, unsigned 
 
 Result clustered(void (*kernel)(float*), unsigned blocks = 2 * kCluster, unsigned cluster = kCluster) {
   return attempt([=](cudaStream_t stream, float* x) {
-    launch_clusters(stream, kernel, dim3(blocks), cluster, dim3(kThreads), sizeof(float4), x);
+    launch_clusters(stream, kernel, dim3(blocks), cluster, dim3(kAttemptThreads), sizeof(float4), x);
   });
 }
 
 // In blocks that need not be there at once.
 Result apart(void (*kernel)(float*)) {
   return attempt([=](cudaStream_t stream, float* x) {
-    launch_cooperating(stream, kernel, dim3(1), dim3(kThreads), sizeof(float4), x);
+    launch_cooperating(stream, kernel, dim3(1), dim3(kAttemptThreads), sizeof(float4), x);
   });
 }
 
@@ -189,7 +189,7 @@ void print_meetings() {
   print("dynamic shared memory of blocks at once", at_once(own_dynamic_shared), ",");
   print("grid barrier for some blocks", at_once(grid_barrier_for_some), ",");
   print("grid barrier for some threads", at_once(grid_barrier_for_some_threads), ",");
-  print("grid barrier in blocks apart", at_once(pass_around, 4, kThreads, true), ",");
+  print("grid barrier in blocks apart", at_once(pass_around, 4, kAttemptThreads, true), ",");
   print("shared variable in blocks at once", at_once(shared_variable_at_once), ",");
   print("parts of warps at once", at_once(pass_around, 4, 40), ",");
   print("too many blocks at once", at_once(pass_around, 5), ",");

@@ -66,14 +66,14 @@ Result in_turns(bool reads_after_copies, bool copies_after_reads) {
 // Two streams copy to the same place; the second waits for the first, or does not.
 Result copies_of_two_streams(bool second_waits) {
   return attempt([=](cudaStream_t stream, float* x) {
-    const PinnedMemory numbers(kThreads * sizeof(float));
-    std::fill_n(reinterpret_cast<float*>(numbers.data()), kThreads, 2.f);
+    const PinnedMemory numbers(kAttemptThreads * sizeof(float));
+    std::fill_n(reinterpret_cast<float*>(numbers.data()), kAttemptThreads, 2.f);
     const OwnedStream other = make_stream();
     const OwnedEvent first = make_event();
-    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kThreads * sizeof(float), other.get()));
+    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kAttemptThreads * sizeof(float), other.get()));
     GRADSTEP_CUDA(cudaEventRecord(first.get(), other.get()));
     if (second_waits) GRADSTEP_CUDA(cudaStreamWaitEvent(stream, first.get()));
-    GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers.data(), kThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
+    GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers.data(), kAttemptThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream));
   });
 }
@@ -81,12 +81,12 @@ Result copies_of_two_streams(bool second_waits) {
 // The host changes what is copied to the device, having waited for the copy or not.
 Result pinned_changes(bool waits) {
   return attempt([=](cudaStream_t stream, float* x) {
-    const PinnedMemory memory(kThreads * sizeof(float));
+    const PinnedMemory memory(kAttemptThreads * sizeof(float));
     float* const numbers = reinterpret_cast<float*>(memory.data());
     const OwnedEvent copied = make_event();
     for (const float value : {1.f, 2.f}) {
-      std::fill_n(numbers, kThreads, value);
-      GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers, kThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
+      std::fill_n(numbers, kAttemptThreads, value);
+      GRADSTEP_CUDA(cudaMemcpyAsync(x, numbers, kAttemptThreads * sizeof(float), cudaMemcpyHostToDevice, stream));
       GRADSTEP_CUDA(cudaEventRecord(copied.get(), stream));
       if (waits) GRADSTEP_CUDA(cudaEventSynchronize(copied.get()));
     }
@@ -112,7 +112,7 @@ Result pinned_arrives() {
 // The host reads what a copy writes, having waited for it or not.
 Result host_reads(bool waits) {
   return attempt([=](cudaStream_t stream, float* x) {
-    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kThreads * sizeof(float), stream));
+    GRADSTEP_CUDA(cudaMemsetAsync(x, 0, kAttemptThreads * sizeof(float), stream));
     if (waits) GRADSTEP_CUDA(cudaStreamSynchronize(stream));
     float value = NAN;
     GRADSTEP_CUDA(cudaMemcpy(&value, x, sizeof value, cudaMemcpyDeviceToHost));
@@ -143,7 +143,7 @@ Result too_much_memory() {
 
 Result copy_past_end() {
   return attempt([](cudaStream_t stream, float* x) {
-    std::vector<float> host(kThreads + 1);
+    std::vector<float> host(kAttemptThreads + 1);
     GRADSTEP_CUDA(cudaMemcpyAsync(x, host.data(), host.size() * sizeof(float), cudaMemcpyHostToDevice, stream));
   });
 }

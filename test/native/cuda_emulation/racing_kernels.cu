@@ -13,25 +13,25 @@
 namespace gradstep::cuda {
 namespace {
 
-constexpr int kThreads = 64;
+constexpr int kAttemptThreads = 64;
 constexpr unsigned kCluster = 3;
 
 template <bool kBarrier>
 __global__ void reverse(float* x) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x] = x[threadIdx.x];
   if (kBarrier) __syncthreads();
-  x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+  x[threadIdx.x] = tile[kAttemptThreads - 1 - threadIdx.x];
 }
 
 // The barrier at the end keeps the next turn's writes from this turn's reads.
 template <bool kBarrier>
 __global__ void reverse_twice(float* x) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   for (int turn = 0; turn < 2; turn++) {
     tile[threadIdx.x] = x[threadIdx.x];
     __syncthreads();
-    x[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+    x[threadIdx.x] = tile[kAttemptThreads - 1 - threadIdx.x];
     if (kBarrier) __syncthreads();
   }
 }
@@ -51,7 +51,7 @@ __global__ void neighbour(float* x) {
 
 // A __syncwarp orders the lanes of its own warp only.
 __global__ void other_warp(float* x) {
-  __shared__ float tile[kThreads];
+  __shared__ float tile[kAttemptThreads];
   tile[threadIdx.x] = x[threadIdx.x];
   __syncwarp();
   x[threadIdx.x] = tile[threadIdx.x ^ kWarp];
@@ -83,7 +83,7 @@ __global__ void count_atomically(float* x) { atomicAdd(reinterpret_cast<int*>(x)
 // Arrivals are counted in the last number.
 template <bool kBarrier>
 __global__ void pass_around(float* x) {
-  GroupBarrier all(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1), gridDim.x);
+  GroupBarrier all(reinterpret_cast<unsigned*>(x + 4 * kAttemptThreads - 1), gridDim.x);
   if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
   if (kBarrier) {
     all.arrive();
@@ -97,7 +97,7 @@ __global__ void pass_around(float* x) {
 
 // Between arriving and waiting, a block writes what the others may not have read yet.
 __global__ void hurry(float* x) {
-  GroupBarrier all(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1), gridDim.x);
+  GroupBarrier all(reinterpret_cast<unsigned*>(x + 4 * kAttemptThreads - 1), gridDim.x);
   const float got = x[(blockIdx.x + 1) % gridDim.x];
   all.arrive();
   if (threadIdx.x == 0) x[blockIdx.x] = got;
@@ -107,12 +107,12 @@ __global__ void hurry(float* x) {
 // Two groups of blocks: those whose numbers are even, and the others. Nobody has waited for the next block.
 template <unsigned kDistance>
 __global__ void read_from(float* x) {
-  GroupBarrier own(reinterpret_cast<unsigned*>(x + 4 * kThreads - 1 - blockIdx.x % 2), gridDim.x / 2);
+  GroupBarrier own(reinterpret_cast<unsigned*>(x + 4 * kAttemptThreads - 1 - blockIdx.x % 2), gridDim.x / 2);
   if (threadIdx.x == 0) x[blockIdx.x] = 1.f;
   own.arrive();
   own.wait();
   const float got = x[(blockIdx.x + kDistance) % gridDim.x];
-  if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
+  if (threadIdx.x == 0) x[kAttemptThreads + blockIdx.x] = got;
 }
 
 void meet_in_cluster() {
@@ -143,7 +143,7 @@ __global__ void hurry_in_cluster(float* x) {
   arrive_in_cluster();
   if (threadIdx.x == 0) tile[0] = make_float4(1.f, 1.f, 1.f, 1.f);
   wait_for_cluster();
-  x[blockIdx.x * kThreads + threadIdx.x] = tile[0].x;
+  x[blockIdx.x * kAttemptThreads + threadIdx.x] = tile[0].x;
 }
 
 // The next block of the cluster, or of the grid.
@@ -153,12 +153,12 @@ __global__ void read_next(float* x) {
   meet_in_cluster();
   const unsigned first = kOwn ? blockIdx.x / kCluster * kCluster : 0, blocks = kOwn ? kCluster : gridDim.x;
   const float got = x[first + (blockIdx.x - first + 1) % blocks];
-  if (threadIdx.x == 0) x[kThreads + blockIdx.x] = got;
+  if (threadIdx.x == 0) x[kAttemptThreads + blockIdx.x] = got;
 }
 
 __global__ void half_a_tile(float* x) {
-  __shared__ float tile[kThreads];
-  if (threadIdx.x < kThreads / 2) tile[threadIdx.x] = 1.f;
+  __shared__ float tile[kAttemptThreads];
+  if (threadIdx.x < kAttemptThreads / 2) tile[threadIdx.x] = 1.f;
   __syncthreads();
   x[threadIdx.x] = tile[threadIdx.x];
 }
@@ -170,9 +170,9 @@ void attempt(const char* name, Work work, const char* end = ",") {
   std::string error;
   try {
     const OwnedStream stream = make_stream();
-    const DeviceMemory memory(4 * kThreads * sizeof(float), "a test");
+    const DeviceMemory memory(4 * kAttemptThreads * sizeof(float), "a test");
     float* const x = reinterpret_cast<float*>(memory.data());
-    const std::vector<float> host(4 * kThreads);
+    const std::vector<float> host(4 * kAttemptThreads);
     GRADSTEP_CUDA(cudaMemcpy(x, host.data(), memory.bytes(), cudaMemcpyHostToDevice));
     work(stream.get(), x);
     GRADSTEP_CUDA(cudaStreamSynchronize(stream.get()));
@@ -184,21 +184,23 @@ void attempt(const char* name, Work work, const char* end = ",") {
 
 void run(const char* name, void (*kernel)(float*), size_t shared_bytes = 0) {
   attempt(name, [=](cudaStream_t stream, float* x) {
-    launch_cooperating(stream, kernel, dim3(1), dim3(kThreads), shared_bytes, x);
+    launch_cooperating(stream, kernel, dim3(1), dim3(kAttemptThreads), shared_bytes, x);
   });
 }
 
-void run_plain(const char* name, void (*kernel)(float*), unsigned blocks = 2, unsigned threads = kThreads) {
+void run_plain(const char* name, void (*kernel)(float*), unsigned blocks = 2, unsigned threads = kAttemptThreads) {
   attempt(name, [=](cudaStream_t stream, float* x) { launch(stream, kernel, dim3(blocks), dim3(threads), x); });
 }
 
 void run_at_once(const char* name, void (*kernel)(float*)) {
-  attempt(name, [=](cudaStream_t stream, float* x) { launch_at_once(stream, kernel, dim3(4), dim3(kThreads), 16, x); });
+  attempt(name, [=](cudaStream_t stream, float* x) {
+    launch_at_once(stream, kernel, dim3(4), dim3(kAttemptThreads), 16, x);
+  });
 }
 
 void run_clusters(const char* name, void (*kernel)(float*)) {
   attempt(name, [=](cudaStream_t stream, float* x) {
-    launch_clusters(stream, kernel, dim3(2 * kCluster), kCluster, dim3(kThreads), 2 * sizeof(float4), x);
+    launch_clusters(stream, kernel, dim3(2 * kCluster), kCluster, dim3(kAttemptThreads), 2 * sizeof(float4), x);
   });
 }
 
@@ -208,8 +210,8 @@ int main_of_test() {
   run("reverse without a barrier", reverse<false>);
   run("reverse twice", reverse_twice<true>);
   run("reverse twice with one barrier", reverse_twice<false>);
-  run("neighbour", neighbour<true>, kThreads * sizeof(float));
-  run("neighbour after a vote", neighbour<false>, kThreads * sizeof(float));
+  run("neighbour", neighbour<true>, kAttemptThreads * sizeof(float));
+  run("neighbour after a vote", neighbour<false>, kAttemptThreads * sizeof(float));
   run("another warp after a barrier of warps", other_warp);
   run("lanes in turns", counts_of_lanes);
   run("half a tile", half_a_tile);
@@ -233,15 +235,15 @@ int main_of_test() {
   run_clusters("read what the own cluster wrote", read_next<true>);
   run_clusters("read what another cluster wrote", read_next<false>);
   attempt("fresh memory", [](cudaStream_t stream, float* x) {
-    const DeviceMemory fresh(kThreads * sizeof(float), "a test");
-    launch(stream, copy, dim3(1), dim3(kThreads), reinterpret_cast<float*>(fresh.data()), x);
+    const DeviceMemory fresh(kAttemptThreads * sizeof(float), "a test");
+    launch(stream, copy, dim3(1), dim3(kAttemptThreads), reinterpret_cast<float*>(fresh.data()), x);
   });
   attempt(
       "filled memory",
       [](cudaStream_t stream, float* x) {
-        const DeviceMemory fresh(kThreads * sizeof(float), "a test");
+        const DeviceMemory fresh(kAttemptThreads * sizeof(float), "a test");
         GRADSTEP_CUDA(cudaMemsetAsync(fresh.data(), 0, fresh.bytes(), stream));
-        launch(stream, copy, dim3(1), dim3(kThreads), reinterpret_cast<float*>(fresh.data()), x);
+        launch(stream, copy, dim3(1), dim3(kAttemptThreads), reinterpret_cast<float*>(fresh.data()), x);
       },
       "");
   printf("}\n");
