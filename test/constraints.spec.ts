@@ -19,10 +19,10 @@ type Weights = readonly number[];
 
 /** Each element times what `factor` makes of the length of its vector along `axes`. */
 function scaled(w: Weights, shape: readonly number[], axes: readonly number[], factor: (norm: number) => number): number[] {
-  const vector = (at: number[]): string => at.filter((_, i) => !axes.includes(i)).join();
+  const vector = (at: readonly number[]): string => at.filter((_, i) => !axes.includes(i)).join();
   const squares = new Map<string, number>();
   for (const at of indices(shape)) squares.set(vector(at), (squares.get(vector(at)) ?? 0) + w[flat(shape, at)]! ** 2);
-  return [...indices(shape)].map((at) => w[flat(shape, at)]! * factor(Math.sqrt(squares.get(vector(at))!)));
+  return indices(shape).map((at) => w[flat(shape, at)]! * factor(Math.sqrt(squares.get(vector(at))!)));
 }
 
 const cut = (most: number) => (norm: number) => Math.min(norm, most) / (1e-7 + norm);

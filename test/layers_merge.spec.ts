@@ -32,7 +32,7 @@ function merge(name: string, layer: gs.Layer, shapes: number[][], of: (values: L
     layer,
     inputs: Object.fromEntries(shapes.map((shape, i) => [`x${i}`, { shape }])),
     reference: (numbers) => ({
-      y: [...indices(result)].map((index) => of(shapes.map((s, i) => broadcastAt(numbers[`x${i}`]!, s, index)))),
+      y: indices(result).map((index) => of(shapes.map((s, i) => broadcastAt(numbers[`x${i}`]!, s, index)))),
     }),
   });
 }
@@ -71,7 +71,7 @@ function dots(a: List, b: List, aShape: List, bShape: List, i: number, j: number
   };
   const others = (shape: List, axis: number) => shape.filter((_, n) => n !== axis && n !== 0);
   const [restA, restB] = [others(aShape, i), others(bShape, j)];
-  return [...indices([aShape[0]!, ...restA, ...restB])].map(([row, ...index]) => {
+  return indices([aShape[0]!, ...restA, ...restB]).map(([row, ...index]) => {
     const place = (from: List, axis: number) => [row!, ...from].toSpliced(axis, 0, 0);
     const [pa, pb] = [place(index.slice(0, restA.length), i), place(index.slice(restA.length), j)];
     let total = 0;

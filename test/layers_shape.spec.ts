@@ -33,7 +33,7 @@ function dense(shape: number[], units: number, relu: boolean): OpCase {
     inputs: { x: { shape } },
     reference({ x, kernel, bias }: Numbers) {
       const result = [...shape.slice(0, -1), units];
-      const y = [...indices(result)].map((index) => {
+      const y = indices(result).map((index) => {
         const unit = index.at(-1)!;
         let sum = bias![unit]!;
         for (let k = 0; k < features; k++) sum += x![flat(shape, [...index.slice(0, -1), k])]! * kernel![k * units + unit]!;

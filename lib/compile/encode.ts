@@ -58,8 +58,14 @@ export function structLayout(op: OpDef): { fields: Field[]; bytes: number } {
   return { fields, bytes: Math.max(8, Math.ceil(offset / 8) * 8) };
 }
 
+let tableHash: string | undefined;
+
 /** Sixteen hexadecimal digits that change whenever the op table does. */
 export function opTableHash(): string {
+  return (tableHash ??= computedHash());
+}
+
+function computedHash(): string {
   const table = OP_TABLE.map((op) => ({ name: op.name, ...structLayout(op), inputs: op.inputs, outputs: op.outputs }));
   const scalars = Object.entries(ARITIES);
   return createHash('sha256').update(JSON.stringify({ FORMAT, DTYPES, table, scalars })).digest('hex').slice(0, 16);

@@ -22,7 +22,7 @@ export function products(
   const n = tb ? sb.at(-2)! : sb.at(-1)!;
   const at = (s: number[], batch: number[], r: number, c: number) =>
     flat(s, [...batch.map((v, i) => (s[i] === 1 ? 0 : v)), r, c]);
-  return [...indices([...lead, m, n])].map((index) => {
+  return indices([...lead, m, n]).map((index) => {
     const [batch, i, j] = [index.slice(0, -2), index.at(-2)!, index.at(-1)!];
     let sum = 0;
     for (let p = 0; p < k; p++)

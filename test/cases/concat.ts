@@ -7,7 +7,7 @@ import { flat, indices, type OpCase } from './op_case.js';
 export function joined(arrays: readonly (readonly number[])[], shapes: readonly (readonly number[])[], axis: number): number[] {
   const total = shapes.reduce((n, s) => n + s[axis]!, 0);
   const result = shapes[0]!.map((d, i) => (i === axis ? total : d));
-  return [...indices(result)].map((index) => {
+  return indices(result).map((index) => {
     let at = index[axis]!;
     let k = 0;
     while (at >= shapes[k]![axis]!) at -= shapes[k++]![axis]!;

@@ -8,7 +8,7 @@ import { elementwise } from '../../lib/ops/map.js';
 import { sizeOf } from '../../lib/graph/shape.js';
 import { windowOutput } from '../../lib/ops/window.js';
 import type { Value } from '../../lib/graph/graph.js';
-import { flat, indices, type OpCase } from './op_case.js';
+import { flat, indices, remembered, type OpCase } from './op_case.js';
 import { ROUNDED, roundingOf, type Rounded } from './rounded_operand.js';
 
 type Numbers = readonly number[];
@@ -35,23 +35,33 @@ export function outputShape(x: Numbers, w: Numbers, g: ConvWindow): number[] {
   return [x[0]!, ...along, w.at(-1)!];
 }
 
-/** Calls visit(position in x, in w, in y) for every product of the convolution. */
-export function products(x: Numbers, w: Numbers, g: ConvWindow, visit: (x: number, w: number, y: number) => void): void {
+/** Where a convolution's products begin, each of them a sum over the depth: three numbers each, positions in x, in w, in y. */
+const productRuns = remembered((x: Numbers, w: Numbers, g: ConvWindow): readonly number[] => {
+  const runs: number[] = [];
   const axes = axesOf(g, x.length - 2);
   const y = outputShape(x, w, g);
-  const taps = [...indices(w.slice(0, -2))];
+  const taps = indices(w.slice(0, -2));
   const [depth, filters] = [w.at(-2)!, w.at(-1)!];
   const filtersOfGroup = filters / (g.groups ?? 1);
-  for (const [at, index] of [...indices(y)].entries()) {
+  for (const [at, index] of indices(y).entries()) {
     const filter = index.at(-1)!;
     const first = Math.floor(filter / filtersOfGroup) * depth;
     for (const tap of taps) {
       const position = axes.map((a, i) => index[i + 1]! * a.stride + tap[i]! * a.dilation - a.before);
       if (position.some((p, i) => p < 0 || p >= x[i + 1]!)) continue;
       const pixel = flat(x, [index[0]!, ...position, first]);
-      const weight = flat(w, [...tap, 0, filter]);
-      for (let c = 0; c < depth; c++) visit(pixel + c, weight + c * filters, at);
+      runs.push(pixel, flat(w, [...tap, 0, filter]), at);
     }
+  }
+  return runs;
+});
+
+/** Calls visit(position in x, in w, in y) for every product of the convolution. */
+export function products(x: Numbers, w: Numbers, g: ConvWindow, visit: (x: number, w: number, y: number) => void): void {
+  const [depth, filters] = [w.at(-2)!, w.at(-1)!];
+  const runs = productRuns(x, w, g);
+  for (let i = 0; i < runs.length; i += 3) {
+    for (let c = 0; c < depth; c++) visit(runs[i]! + c, runs[i + 1]! + c * filters, runs[i + 2]!);
   }
 }
 

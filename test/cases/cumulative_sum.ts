@@ -11,7 +11,7 @@ export function cumulated(
   exclusive: boolean,
   reverse: boolean,
 ): number[] {
-  return [...indices(shape)].map((index) => {
+  return indices(shape).map((index) => {
     const at = index[axis]!;
     let sum = 0;
     for (let j = 0; j < shape[axis]!; j++) {

@@ -96,7 +96,7 @@ function broadcastCase(name: string, fn: ScalarName, shapes: number[][], input: 
     ...(shapes.length > 1 && !input.dtype && { narrow: [['x0', 'y'], ['x1'], [...Object.keys(inputs), 'y']] }),
     build: (v) => ({ y: elementwise(fn, ...Object.values(v)) }),
     reference: (x) => ({
-      y: [...indices(broadcastShapes(...shapes))].map((index) => {
+      y: indices(broadcastShapes(...shapes)).map((index) => {
         const [a, b, c] = shapes.map((shape, i) => at(x[`x${i}`]!, shape, index));
         return EXACT[fn](a!, b!, c!);
       }),
@@ -354,7 +354,7 @@ export const cases: OpCase[] = [
     name: 'broadcastTo',
     inputs: { x: { shape: [3, 1] } },
     build: ({ x }) => ({ y: broadcastTo(x!, [2, 3, 4]) }),
-    reference: ({ x }) => ({ y: [...indices([2, 3, 4])].map(([, b]) => x![b!]!) }),
+    reference: ({ x }) => ({ y: indices([2, 3, 4]).map(([, b]) => x![b!]!) }),
   },
   {
     // Column sums read the four values, so the chain becomes one map that writes all of them to scratch.

@@ -12,7 +12,7 @@ import { indices, type Numbers, type OpCase } from './op_case.js';
 /** Σ_j (x_ij + b_j) · c_i over rows, and the terms themselves. */
 function rowSums([rows, length]: number[]): OpCase {
   const term = (x: Numbers, r: number, i: number): number => (x.x![r * length! + i]! + x.b![i]!) * x.c![r]!;
-  const all = [...indices([rows!, length!])] as [number, number][];
+  const all = indices([rows!, length!]) as [number, number][];
   return {
     name: `row sums of [${rows}, ${length}]`,
     inputs: { x: { shape: [rows!, length!] }, b: { shape: [length!] }, c: { shape: [rows!, 1] } },
@@ -141,9 +141,7 @@ export const cases: OpCase[] = [
       y: sum(elementwise('mul', elementwise('add', elementwise('identity', x!), b!), c!), [1, 2]),
     }),
     reference: ({ x, b, c }) => ({
-      y: [0, 1, 2].map((r) =>
-        [...indices([5, 8])].reduce((s, [i, j]) => s + (x![(r * 5 + i!) * 8 + j!]! + b![i!]!) * c![j!]!, 0),
-      ),
+      y: [0, 1, 2].map((r) => indices([5, 8]).reduce((s, [i, j]) => s + (x![(r * 5 + i!) * 8 + j!]! + b![i!]!) * c![j!]!, 0)),
     }),
     narrow: [['c', 'y']],
     gradients: [],

@@ -8,7 +8,7 @@ import { elementwise } from '../../lib/ops/map.js';
 import { maxPool, maxPoolDxOp, maxPoolOp, type PoolWindow } from '../../lib/ops/max_pool.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import { windowOutput } from '../../lib/ops/window.js';
-import { flat, indices, type OpCase } from './op_case.js';
+import { flat, indices, remembered, type OpCase } from './op_case.js';
 
 export const POOL: PoolWindow = { poolH: 2, poolW: 2, strideH: 2, strideW: 2 };
 
@@ -34,18 +34,18 @@ export function pooledShape(shape: readonly number[], g: PoolWindow): number[] {
 }
 
 /** For each window of a value [N, (D,) H, W, C]: the elements inside, as [place in the window, place in the value]. */
-export function windowsOf(shape: readonly number[], g: PoolWindow): [number, number][][] {
+export const windowsOf = remembered((shape: readonly number[], g: PoolWindow): [number, number][][] => {
   const axes = pooledAxes(shape, g);
-  return [...indices(pooledShape(shape, g))].map((index) => {
+  return indices(pooledShape(shape, g)).map((index) => {
     const window: [number, number][] = [];
-    [...indices(axes.map((a) => a.pool))].forEach((tap, place) => {
+    indices(axes.map((a) => a.pool)).forEach((tap, place) => {
       const position = axes.map((a, i) => index[i + 1]! * a.stride + tap[i]! - a.before);
       if (position.some((p, i) => p < 0 || p >= shape[i + 1]!)) return;
       window.push([place, flat(shape, [index[0]!, ...position, index.at(-1)!])]);
     });
     return window;
   });
-}
+});
 
 /** Folds each window of `x` [N, (D,) H, W, C] with `fold` over the elements inside the tensor. */
 export function pool(

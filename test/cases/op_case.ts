@@ -48,23 +48,38 @@ export interface OpCase {
   rtol?: number;
 }
 
-/** Row-major loops over a shape. */
-export function* indices(shape: readonly number[]): Generator<number[]> {
-  const at = shape.map(() => 0);
-  const size = shape.reduce((n, d) => n * d, 1);
-  for (let i = 0; i < size; i++) {
-    yield [...at];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      at[axis]!++;
-      if (at[axis]! < shape[axis]!) break;
-      at[axis] = 0;
-    }
-  }
+/** `make`, which remembers the last few results: references are asked for differences, thousands of times about the same shapes. */
+export function remembered<Args extends unknown[], T>(make: (...args: Args) => T): (...args: Args) => T {
+  const known = new Map<string, T>();
+  return (...args) => {
+    const key = JSON.stringify(args);
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    if (known.size === 16) known.clear();
+    const value = make(...args);
+    known.set(key, value);
+    return value;
+  };
 }
+
+/** Every index of a shape, row-major. */
+export const indices = remembered((shape: readonly number[]): readonly (readonly number[])[] => {
+  const size = shape.reduce((n, d) => n * d, 1);
+  return Array.from({ length: size }, (_, i) => {
+    const index = new Array<number>(shape.length);
+    for (let axis = shape.length - 1, left = i; axis >= 0; axis--) {
+      index[axis] = left % shape[axis]!;
+      left = Math.floor(left / shape[axis]!);
+    }
+    return index;
+  });
+});
 
 /** Position of an index in row-major order. */
 export function flat(shape: readonly number[], index: readonly number[]): number {
-  return shape.reduce((n, d, i) => n * d + index[i]!, 0);
+  let at = 0;
+  for (let axis = 0; axis < shape.length; axis++) at = at * shape[axis]! + index[axis]!;
+  return at;
 }
 
 export const STATE = { shape: [4], dtype: 'int32', data: [0, 0, 0, 0] } as const satisfies CaseInput;

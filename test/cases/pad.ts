@@ -11,7 +11,7 @@ export function padded(
   after: readonly number[],
 ): number[] {
   const result = shape.map((d, i) => d + before[i]! + after[i]!);
-  return [...indices(result)].map((index) => {
+  return indices(result).map((index) => {
     const from = index.map((at, i) => at - before[i]!);
     return from.every((at, i) => at >= 0 && at < shape[i]!) ? x[flat(shape, from)]! : 0;
   });

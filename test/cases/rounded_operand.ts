@@ -10,10 +10,13 @@ export const ROUNDED: readonly Rounded[] = ['tf32', 'bfloat16'];
 
 export type Rounding = (x: number) => number;
 
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
 export function bfloat16(x: number): number {
-  const bits = new Uint32Array(new Float32Array([x]).buffer);
+  float[0] = x;
   bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000;
-  return new Float32Array(bits.buffer)[0]!;
+  return float[0];
 }
 
 export function tf32(x: number): number {

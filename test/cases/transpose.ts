@@ -6,7 +6,7 @@ import { flat, indices, type OpCase } from './op_case.js';
 /** x of a shape with its axes in another order. */
 export function transposed(x: readonly number[], shape: readonly number[], order: readonly number[]): number[] {
   const result = order.map((axis) => shape[axis]!);
-  return [...indices(result)].map(
+  return indices(result).map(
     (index) =>
       x[
         flat(
