@@ -112,14 +112,6 @@ inline dnnl::reorder::primitive_desc reorder_desc(const Dnnl& d, const dnnl::mem
   return dnnl::reorder::primitive_desc(d.engine, from, d.engine, to, attr);
 }
 
-inline void append_relu(dnnl::post_ops& ops) {
-#if DNNL_VERSION_MAJOR >= 3
-  ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.f, 0.f);
-#else
-  ops.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
-#endif
-}
-
 // oneDNN's refusals (a shape no implementation takes) as errors of ours.
 template <typename Make>
 auto make_primitive(const char* what, Make make) -> decltype(make()) {

@@ -20,6 +20,7 @@
 #include "cpu/conv_tiles.h"
 #include "cpu/masked_rows.h"
 #include "cpu/prepare.h"
+#include "cpu/relu_pass.h"
 #include "cpu/vector.h"
 
 namespace gradstep::cpu {
@@ -141,12 +142,7 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
             threads = prepare.threads()] { direct_conv_forward(shape, x, w, bias, relu, y, workspace, threads); };
   }
   const Dnnl& d = prepare.dnnl();
-  dnnl::primitive_attr attr = attributes();
-  if (relu) {
-    dnnl::post_ops ops;
-    append_relu(ops);
-    attr.set_post_ops(ops);
-  }
+  const dnnl::primitive_attr attr = attributes();
   const memory::desc bias = conv.bias(args.bias.present());
   const bool narrow = is_narrow(args.y);
   const auto desc =
@@ -180,7 +176,14 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   convolve.argument(DNNL_ARG_DST, memory(desc.dst_desc(), d.engine, y));
   if (args.bias.present()) convolve.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
-  if (kind == OperandKind::kFloat && !pack && conv.times == 1) return [convolve] { convolve.run(); };
+  ReluPass pass;
+  if (relu) pass = {{y, aside ? DType::kFloat32 : args.y.dtype}, args.y.size()};
+  if (kind == OperandKind::kFloat && !pack && conv.times == 1) {
+    return [=, threads = prepare.threads()] {
+      convolve.run();
+      pass.run(threads);
+    };
+  }
   const Primitive packing = reorder(d, plain, w.at(place_w), packed, kernel);
   MaskedRows rounding{prepare.at<void>(args.y), nullptr, nullptr, args.y.size(), 1, args.y.dtype};
   rounding.product = static_cast<float*>(y);
@@ -190,6 +193,7 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
     if (times > 1) spread_channels(static_cast<float*>(spread), static_cast<float*>(x.at(place_x)), n, times, threads);
     if (pack) packing.run();
     convolve.run();
+    pass.run(threads);
     if (aside) rounding.run(nullptr, threads);
   };
 }

@@ -1,8 +1,8 @@
-// matmul on oneDNN: plain row-major operands, transposes as strides, bias and relu as epilogues, accumulation as a sum
-// post-op. One primitive call a step, and a pass behind it where there is a mask or y is stored in bfloat16
-// (cpu/masked_rows.h). In bfloat16 the product is our own on the tile units (cpu/tile_product.h), and so it is on AVX2
-// where that is quicker (cpu/packed_product.h); elsewhere the operands are rounded or widened into the workspace first
-// (cpu/operand.h).
+// matmul on oneDNN: plain row-major operands, transposes as strides, the bias as an epilogue, accumulation as a sum
+// post-op. One primitive call a step, and a pass behind it for relu (cpu/relu_pass.h), and where there is a mask or y
+// is stored in bfloat16 (cpu/masked_rows.h). In bfloat16 the product is our own on the tile units (cpu/tile_product.h),
+// and so it is on AVX2 where that is quicker (cpu/packed_product.h); elsewhere the operands are rounded or widened into
+// the workspace first (cpu/operand.h).
 #include "generated/args/matmul.h"
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include "cpu/packed_product.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
+#include "cpu/relu_pass.h"
 #include "cpu/tile_product.h"
 
 namespace gradstep::cpu {
@@ -91,7 +92,6 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   dnnl::primitive_attr attr = attributes();
   dnnl::post_ops ops;
   if (args.accumulate_y) ops.append_sum(1.f);
-  if (args.activation == MatmulArgs::kActivationRelu) append_relu(ops);
   attr.set_post_ops(ops);
 
   const ThreadBound bound(threads);
@@ -105,6 +105,8 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   char *const place_a = place_y + product_bytes, *const place_b = place_a + left.bytes();
   char* const rest = place_b + right.bytes();
   void* const product = narrow ? place_y : prepare.at<void>(args.y);
+  ReluPass relu;
+  if (args.activation == MatmulArgs::kActivationRelu) relu = {{product}, args.y.size()};
 
   Primitive primitive(dnnl::matmul(desc), d.stream);
   primitive.argument(DNNL_ARG_SRC, memory(a, d.engine, left.at(place_a)));
@@ -113,9 +115,10 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
   if (args.bias.present()) primitive.argument(DNNL_ARG_BIAS, memory(bias, d.engine, prepare.at(args.bias)));
   primitive.argument(DNNL_ARG_SCRATCHPAD, memory(scratchpad, d.engine, rest));
   if (kind == OperandKind::kFloat && !masked.mask) {
-    return [primitive, threads] {
+    return [primitive, relu, threads] {
       const ThreadBound bound(threads);
       primitive.run();
+      relu.run(threads);
     };
   }
   return [=] {
@@ -125,6 +128,7 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
       right.round_to(place_b, threads);
       if (narrow) before.round_to(place_y, threads);
       primitive.run();
+      relu.run(threads);
     }
     if (masked.mask || narrow) masked.run(place_a, all);
   };
