@@ -46,7 +46,7 @@ struct RowNorm {
 };
 
 template <int kTeam, int kWidth, typename At>
-__global__ void __launch_bounds__(kRowThreads) layer_norm_kernel(RowNorm<At> n) {
+__global__ void __launch_bounds__(kRowThreads, kRowBlocks) layer_norm_kernel(RowNorm<At> n) {
   const int64_t row = Team<kTeam>::row();
   if (row >= n.rows) return;
   const At x = n.x + row * n.length;

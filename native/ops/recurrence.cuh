@@ -64,6 +64,8 @@ struct Alternating {
 };
 
 constexpr int kUnitThreads = 128;
+// As kRowBlocks of softmax.cuh.
+constexpr int kUnitBlocks = 4;
 
 // What a thread works on: kPack neighbouring units of a row.
 template <int kPack>
@@ -205,7 +207,7 @@ __device__ inline void store_next(const Run& run, int turn, const Units<kPack>& 
 
 // `z`: [batch, kProducts, units]; null: zeros.
 template <typename Run, int kPack>
-__global__ void __launch_bounds__(kUnitThreads) turn_kernel(Run run, int turn, const float* z) {
+__global__ void __launch_bounds__(kUnitThreads, kUnitBlocks) turn_kernel(Run run, int turn, const float* z) {
   const Units<kPack> here(run.s);
   if (!here.inside) return;
   Pack<float, kPack> products[kProducts<Run>];

@@ -10,6 +10,8 @@
 namespace gradstep::cuda {
 
 constexpr int kRowThreads = 256;
+// That many blocks are to fit on a multiprocessor: left to itself, ptxas spills registers so that one more does.
+constexpr int kRowBlocks = 4;
 constexpr int kLongRow = 2048;  // elements from which on a whole block works on a row
 
 // The grid for `rows` rows, and which of a kernel's variants fits them.

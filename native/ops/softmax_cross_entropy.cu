@@ -115,7 +115,7 @@ __device__ void row_gradient(const Stored& dx, const float* p, float weight, con
 
 // Each member reads back what it wrote itself, so a row needs no barrier between its passes.
 template <typename Label, int kTeam, int kWidth>
-__global__ void __launch_bounds__(kRowThreads) cross_entropy_kernel(CrossEntropy e, const Label* labels) {
+__global__ void __launch_bounds__(kRowThreads, kRowBlocks) cross_entropy_kernel(CrossEntropy e, const Label* labels) {
   const int64_t row = Team<kTeam>::row();
   if (row >= e.rows) return;
   const float* x = e.x + row * e.classes;
