@@ -71,13 +71,10 @@ __global__ void __launch_bounds__(kThreads) sum_kernel(SumPass s, const T* x, vo
 }
 
 SumPass plan_sum_pass(const SumShape& shape, int multiprocessors) {
-  SumPass pass{plan_reduction(shape.outer, shape.length, shape.inner, multiprocessors)};
+  const ReducePass pass = plan_reduction(shape.outer, shape.length, shape.inner, multiprocessors);
   const bool whole = pass.slices == 1;
-  pass.scale = whole ? shape.scale : 1.f;
-  pass.accumulate = whole && shape.accumulate;
-  pass.from_narrow = shape.x == DType::kBfloat16;
-  pass.to_narrow = whole && shape.y == DType::kBfloat16;
-  return pass;
+  return {pass, whole ? shape.scale : 1.f, whole && shape.accumulate, shape.x == DType::kBfloat16,
+          whole && shape.y == DType::kBfloat16};
 }
 
 template <typename T>
