@@ -50,6 +50,7 @@ import { toBfloat16Op } from '../lib/ops/to_bfloat16.js';
 import { topMask } from '../lib/ops/top_mask.js';
 import { transpose } from '../lib/ops/transpose.js';
 import { weightDecay } from '../lib/ops/weight_decay.js';
+import type { UpdateContext } from '../lib/ops/update_inputs.js';
 
 export interface SizedInput {
   readonly shape: readonly number[];
@@ -78,19 +79,12 @@ const IMAGES = [128, 28, 28, 32] as const;
 
 function update(name: string, optimizer: Optimizer): SizedCase {
   const slots = Object.fromEntries(optimizer.slots.map((s) => [s, floats(PARAMETERS)]));
+  const block = { params: floats(PARAMETERS), grads: floats(PARAMETERS), ...slots, learningRate: floats(1) };
   return {
     name,
-    inputs: { params: floats(PARAMETERS), grads: floats(PARAMETERS), ...slots, learningRate: floats(1), ...control },
+    inputs: { ...block, ...control, fault: { shape: [1], dtype: 'int32' } },
     build(v) {
-      const { params, grads, learningRate, state, flag } = v as Record<string, Value>;
-      optimizer.apply({
-        params: params!,
-        grads: grads!,
-        slot: (s) => v[s]!,
-        learningRate: learningRate!,
-        state: state!,
-        flag: flag!,
-      });
+      optimizer.apply({ ...(v as unknown as UpdateContext), slot: (s) => v[s]! });
       return [];
     },
   };

@@ -220,6 +220,17 @@ describe('diagnostics: what is not finite first', () => {
     await model.dispose();
   });
 
+  it('so is one that ends training', async () => {
+    const root: gs.LossFunction = (_y, p) => gs.ops.mean(gs.ops.sqrt(gs.ops.relu(gs.ops.sub(p, 100))), { axis: -1 });
+    const model = line(root);
+    await expectFailure(
+      () => watched(model, x, y, { batchSize: 8, shuffle: false }),
+      'ERR_NAN',
+      /^The gradient of second\/bias .*First: the op div on the way back through loss/,
+    );
+    await model.dispose();
+  });
+
   it('data, and weights', async () => {
     const model = line('meanSquaredError');
     const bad = gs.tensor([1, 2, 3, 4, 5, NaN, 7, 8], [8, 1]);

@@ -3,12 +3,12 @@
  * d ← ρd + (1−ρ)Δ² (meanSquareMove), W ← W − lr·Δ. Nothing changes while a flag is set.
  */
 import { defineOp } from '../graph/define_op.js';
-import { updateInputs } from './update_inputs.js';
+import { updateAttrs, updateInputs } from './update_inputs.js';
 
 export const adadeltaOp = defineOp({
   name: 'adadelta',
   inputs: updateInputs({ meanSquare: 'always', meanSquareMove: 'always' }, { countsSteps: false }),
   outputs: {},
-  attrs: { rho: { type: 'f32' }, epsilon: { type: 'f32' } },
+  attrs: updateAttrs({ rho: { type: 'f32' }, epsilon: { type: 'f32' } }),
   infer: () => ({}),
 });

@@ -3,12 +3,12 @@
  * s ← s + g² (sum), W ← W − lr·g/√(initial + s + ε). Nothing changes while a flag is set.
  */
 import { defineOp } from '../graph/define_op.js';
-import { updateInputs } from './update_inputs.js';
+import { updateAttrs, updateInputs } from './update_inputs.js';
 
 export const adagradOp = defineOp({
   name: 'adagrad',
   inputs: updateInputs({ sum: 'always' }, { countsSteps: false }),
   outputs: {},
-  attrs: { initial: { type: 'f32' }, epsilon: { type: 'f32' } },
+  attrs: updateAttrs({ initial: { type: 'f32' }, epsilon: { type: 'f32' } }),
   infer: () => ({}),
 });

@@ -5,12 +5,17 @@
  * decay (AdamW, Loshchilov & Hutter 2019) lr·weightDecay·W goes off as well. Nothing changes while a flag is set.
  */
 import { defineOp } from '../graph/define_op.js';
-import { updateInputs } from './update_inputs.js';
+import { updateAttrs, updateInputs } from './update_inputs.js';
 
 export const adamOp = defineOp({
   name: 'adam',
   inputs: updateInputs({ m: 'always', v: 'always', vMax: 'optional' }, { countsSteps: true }),
   outputs: {},
-  attrs: { beta1: { type: 'f32' }, beta2: { type: 'f32' }, epsilon: { type: 'f32' }, weightDecay: { type: 'f32', default: 0 } },
+  attrs: updateAttrs({
+    beta1: { type: 'f32' },
+    beta2: { type: 'f32' },
+    epsilon: { type: 'f32' },
+    weightDecay: { type: 'f32', default: 0 },
+  }),
   infer: () => ({}),
 });

@@ -3,12 +3,12 @@
  * m ← β₁m + (1−β₁)g, u ← max(β₂u, |g|), W ← W − lr/(1−β₁ᵗ) · m/(u + ε). Nothing changes while a flag is set.
  */
 import { defineOp } from '../graph/define_op.js';
-import { updateInputs } from './update_inputs.js';
+import { updateAttrs, updateInputs } from './update_inputs.js';
 
 export const adamaxOp = defineOp({
   name: 'adamax',
   inputs: updateInputs({ m: 'always', u: 'always' }, { countsSteps: true }),
   outputs: {},
-  attrs: { beta1: { type: 'f32' }, beta2: { type: 'f32' }, epsilon: { type: 'f32' } },
+  attrs: updateAttrs({ beta1: { type: 'f32' }, beta2: { type: 'f32' }, epsilon: { type: 'f32' } }),
   infer: () => ({}),
 });

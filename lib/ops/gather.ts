@@ -1,7 +1,8 @@
 /**
  * gather: the next batch. y[i] = data[index[cursor + i]], rows of the data set in slot `slot`, cast to y's dtype (never
  * scaled); `indexSlot` −1 reads rows in order. The cursor is state[1]. scatter writes x's rows to slot `slot` at the
- * cursor. advance ends a step: state[0] (the step) += steps, state[1] += rows, updates[0] += steps that moved the parameters. A row outside the data sets flag {code 3, row}.
+ * cursor. advance ends a step: state[0] (the step) += steps, state[1] += rows, updates[0] += steps that moved the parameters; a fault
+ * that the updates found (see update_inputs.ts) sets flag {code 6, position, 0, step} and is 0 again. A row outside the data sets flag {code 3, row}.
  */
 import { defineOp } from '../graph/define_op.js';
 import type { DType } from '../graph/dtype.js';
@@ -33,7 +34,12 @@ export const scatterOp = defineOp({
 
 export const advanceOp = defineOp({
   name: 'advance',
-  inputs: { state: { dtypes: ['int32'], mutated: true }, updates: { dtypes: ['int32'], mutated: true, optional: true } },
+  inputs: {
+    state: { dtypes: ['int32'], mutated: true },
+    updates: { dtypes: ['int32'], mutated: true, optional: true },
+    fault: { dtypes: ['int32'], mutated: true, optional: true },
+    flag: { dtypes: ['int32'], mutated: true, optional: true },
+  },
   outputs: {},
   attrs: { steps: { type: 'i32' }, rows: { type: 'i32' }, moves: { type: 'i32', default: 0 } },
   infer: () => ({}),
@@ -60,7 +66,16 @@ export function scatter(x: Value, slot: number, state: Value, flag: Value): void
   x.graph.add(scatterOp, { x, state, flag }, { slot });
 }
 
-/** @param updates counts updates of the parameters, of which the step made `moves` */
-export function advance(state: Value, steps: number, rows: number, updates?: Value, moves = 0): void {
-  state.graph.add(advanceOp, { state, updates }, { steps, rows, moves });
+export interface AdvanceOptions {
+  /** Counts updates of the parameters, of which the step made `moves`. */
+  readonly updates?: Value;
+  /** Default 0. */
+  readonly moves?: number;
+  /** What the step's updates found, and the flag that it becomes. */
+  readonly watched?: { readonly fault: Value; readonly flag: Value } | undefined;
+}
+
+export function advance(state: Value, steps: number, rows: number, options: AdvanceOptions = {}): void {
+  const { updates, moves = 0, watched } = options;
+  state.graph.add(advanceOp, { state, updates, ...watched }, { steps, rows, moves });
 }

@@ -3,12 +3,12 @@
  * Nothing changes while a flag is set.
  */
 import { defineOp } from '../graph/define_op.js';
-import { updateInputs } from './update_inputs.js';
+import { updateAttrs, updateInputs } from './update_inputs.js';
 
 export const lionOp = defineOp({
   name: 'lion',
   inputs: updateInputs({ m: 'always' }, { countsSteps: false }),
   outputs: {},
-  attrs: { beta1: { type: 'f32' }, beta2: { type: 'f32' } },
+  attrs: updateAttrs({ beta1: { type: 'f32' }, beta2: { type: 'f32' } }),
   infer: () => ({}),
 });

@@ -4,12 +4,12 @@
  * W ← W − lr·(μₜ₊₁m/(1−μ₁…μₜ₊₁) + (1−μₜ)g/(1−μ₁…μₜ)) / (√(v/(1−β₂ᵗ)) + ε). Nothing changes while a flag is set.
  */
 import { defineOp } from '../graph/define_op.js';
-import { updateInputs } from './update_inputs.js';
+import { updateAttrs, updateInputs } from './update_inputs.js';
 
 export const nadamOp = defineOp({
   name: 'nadam',
   inputs: updateInputs({ m: 'always', v: 'always' }, { countsSteps: true }),
   outputs: {},
-  attrs: { beta1: { type: 'f32' }, beta2: { type: 'f32' }, epsilon: { type: 'f32' } },
+  attrs: updateAttrs({ beta1: { type: 'f32' }, beta2: { type: 'f32' }, epsilon: { type: 'f32' } }),
   infer: () => ({}),
 });

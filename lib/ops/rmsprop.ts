@@ -4,12 +4,12 @@
  * counting as 0. With a move b ← momentum·b + lr·g/√…, W ← W − b. Nothing changes while a flag is set.
  */
 import { defineOp } from '../graph/define_op.js';
-import { updateInputs } from './update_inputs.js';
+import { updateAttrs, updateInputs } from './update_inputs.js';
 
 export const rmspropOp = defineOp({
   name: 'rmsprop',
   inputs: updateInputs({ meanSquare: 'always', mean: 'optional', move: 'optional' }, { countsSteps: false }),
   outputs: {},
-  attrs: { rho: { type: 'f32' }, momentum: { type: 'f32', default: 0 }, epsilon: { type: 'f32' } },
+  attrs: updateAttrs({ rho: { type: 'f32' }, momentum: { type: 'f32', default: 0 }, epsilon: { type: 'f32' } }),
   infer: () => ({}),
 });

@@ -3,6 +3,7 @@
  * as Keras writes it, with a learning rate (1 is the paper's method).
  */
 import { adadeltaOp } from '../ops/adadelta.js';
+import { update } from '../ops/update_inputs.js';
 import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate } from './checks.js';
@@ -35,16 +36,8 @@ export function adadelta(options?: AdadeltaOptions): Optimizer {
     learningRate: config.learningRate,
     slots: ['meanSquare', 'meanSquareMove'],
     apply(context) {
-      const { params, grads, flag } = context;
-      const inputs = {
-        params,
-        grads,
-        meanSquare: context.slot('meanSquare'),
-        meanSquareMove: context.slot('meanSquareMove'),
-        learningRate: context.learningRate,
-        flag,
-      };
-      params.graph.add(adadeltaOp, inputs, { rho, epsilon });
+      const slots = { meanSquare: context.slot('meanSquare'), meanSquareMove: context.slot('meanSquareMove') };
+      update(adadeltaOp, context, slots, { rho, epsilon });
     },
   };
 }

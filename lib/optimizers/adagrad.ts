@@ -3,6 +3,7 @@
  * writes it.
  */
 import { adagradOp } from '../ops/adagrad.js';
+import { update } from '../ops/update_inputs.js';
 import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { epsilon, learningRate, rate } from './checks.js';
@@ -35,15 +36,7 @@ export function adagrad(options?: AdagradOptions): Optimizer {
     learningRate: config.learningRate,
     slots: ['sum'],
     apply(context) {
-      const { params, grads, flag } = context;
-      const inputs = {
-        params,
-        grads,
-        sum: context.slot('sum'),
-        learningRate: context.learningRate,
-        flag,
-      };
-      params.graph.add(adagradOp, inputs, { initial, epsilon });
+      update(adagradOp, context, { sum: context.slot('sum') }, { initial, epsilon });
     },
   };
 }

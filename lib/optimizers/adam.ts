@@ -3,6 +3,7 @@
  * is an option of it.
  */
 import { adamOp } from '../ops/adam.js';
+import { update } from '../ops/update_inputs.js';
 import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate } from './checks.js';
@@ -44,18 +45,9 @@ export function adamOptimizer(
     learningRate,
     slots: amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
     apply(context) {
-      const { params, grads, state, flag } = context;
-      const inputs = {
-        params,
-        grads,
-        m: context.slot('m'),
-        v: context.slot('v'),
-        vMax: amsgrad ? context.slot('vMax') : undefined,
-        learningRate: context.learningRate,
-        state,
-        flag,
-      };
-      params.graph.add(adamOp, inputs, { beta1, beta2, epsilon, weightDecay });
+      const vMax = amsgrad ? context.slot('vMax') : undefined;
+      const slots = { m: context.slot('m'), v: context.slot('v'), vMax };
+      update(adamOp, context, slots, { beta1, beta2, epsilon, weightDecay });
     },
   };
 }

@@ -2,6 +2,7 @@
  * lion (Chen et al. 2023): every parameter moves by the learning rate, in the direction of a mean of gradients.
  */
 import { lionOp } from '../ops/lion.js';
+import { update } from '../ops/update_inputs.js';
 import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, learningRate } from './checks.js';
@@ -34,15 +35,7 @@ export function lion(options?: LionOptions): Optimizer {
     learningRate: config.learningRate,
     slots: ['m'],
     apply(context) {
-      const { params, grads, flag } = context;
-      const inputs = {
-        params,
-        grads,
-        m: context.slot('m'),
-        learningRate: context.learningRate,
-        flag,
-      };
-      params.graph.add(lionOp, inputs, { beta1, beta2 });
+      update(lionOp, context, { m: context.slot('m') }, { beta1, beta2 });
     },
   };
 }

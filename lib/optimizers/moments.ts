@@ -1,5 +1,6 @@
 /** What adamax and nadam have in common: their options, and how their kernels are called. */
 import type { OpDef } from '../graph/define_op.js';
+import { update } from '../ops/update_inputs.js';
 import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate } from './checks.js';
@@ -34,9 +35,8 @@ export function momentOptimizer(name: string, op: OpDef, second: string, options
     common,
     learningRate: config.learningRate,
     slots: ['m', second],
-    apply({ params, grads, slot, learningRate: rate, state, flag }) {
-      const inputs = { params, grads, m: slot('m'), [second]: slot(second), learningRate: rate, state, flag };
-      params.graph.add(op, inputs, { beta1, beta2, epsilon });
+    apply(context) {
+      update(op, context, { m: context.slot('m'), [second]: context.slot(second) }, { beta1, beta2, epsilon });
     },
   };
 }

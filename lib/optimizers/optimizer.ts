@@ -3,19 +3,13 @@
  * between steps lies in blocks of the same shape, its slots; the learning rate is a variable in device memory.
  */
 import type { Value } from '../graph/graph.js';
+import type { UpdateContext } from '../ops/update_inputs.js';
 import type { Schedule } from '../schedules/schedule.js';
 import type { Common } from './common.js';
 
-export interface OptimizerContext {
-  readonly params: Value;
-  readonly grads: Value;
+export interface OptimizerContext extends UpdateContext {
   /** One block for each name in `slots`, zero at first. */
   slot(name: string): Value;
-  /** float32 [1]. */
-  readonly learningRate: Value;
-  /** The step's counters (int32 [4]). */
-  readonly state: Value;
-  readonly flag: Value;
 }
 
 export interface Optimizer {

@@ -2,6 +2,7 @@
  * rmsprop (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013), with epsilon inside the root, as Keras writes it.
  */
 import { rmspropOp } from '../ops/rmsprop.js';
+import { update } from '../ops/update_inputs.js';
 import { boolean, optional, type SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate, momentum } from './checks.js';
@@ -43,17 +44,12 @@ export function rmsprop(options?: RmspropOptions): Optimizer {
     learningRate: config.learningRate,
     slots: ['meanSquare', ...(centered ? ['mean'] : []), ...(momentum > 0 ? ['move'] : [])],
     apply(context) {
-      const { params, grads, flag } = context;
-      const inputs = {
-        params,
-        grads,
+      const slots = {
         meanSquare: context.slot('meanSquare'),
         mean: centered ? context.slot('mean') : undefined,
         move: momentum > 0 ? context.slot('move') : undefined,
-        learningRate: context.learningRate,
-        flag,
       };
-      params.graph.add(rmspropOp, inputs, { rho, momentum, epsilon });
+      update(rmspropOp, context, slots, { rho, momentum, epsilon });
     },
   };
 }

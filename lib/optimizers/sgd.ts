@@ -1,5 +1,6 @@
 /** sgd: W ← W − lr·g, optionally with momentum (Polyak 1964) or Nesterov's form of it, as Keras writes them. */
 import { sgdOp } from '../ops/sgd.js';
+import { update } from '../ops/update_inputs.js';
 import { boolean, optional, type SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { learningRate, momentum } from './checks.js';
@@ -32,10 +33,8 @@ export function sgd(options?: SgdOptions): Optimizer {
     learningRate,
     slots: momentum > 0 ? ['velocity'] : [],
     apply(context) {
-      const { params, grads, flag } = context;
       const velocity = momentum > 0 ? context.slot('velocity') : undefined;
-      const inputs = { params, grads, velocity, learningRate: context.learningRate, flag };
-      params.graph.add(sgdOp, inputs, { momentum, nesterov: nesterov ? 'yes' : 'no' });
+      update(sgdOp, context, { velocity }, { momentum, nesterov: nesterov ? 'yes' : 'no' });
     },
   };
 }

@@ -308,7 +308,7 @@ function finish(trace: Trace): void {
       const { constraint } = variable.traits;
       if (constraint) constrain(graph, store.placeOf(variable), constraint, flag);
     }
-    advance(trace.state, 0, 0, graph.read(state.updates), 1);
+    advance(trace.state, 0, 0, { updates: graph.read(state.updates), moves: 1 });
   }
   for (const { variable, value, momentum } of trace.averages) {
     movingAverage(graph.read(store.placeOf(variable)), value, momentum, trace.flag);

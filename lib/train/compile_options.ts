@@ -70,7 +70,10 @@ export interface CompileOptions {
    * by its CPU affinity and its control group's quota; `gs.devices()` tells how many that are. More are allowed, and slower.
    */
   threads?: number;
-  /** What a loss that is NaN or infinite does: `error` stops the run with ERR_NAN; `continue` trains on. Default `error`. */
+  /**
+   * What a loss or a gradient that is NaN or infinite does: `error` stops the run with ERR_NAN and does not follow it; `continue` trains
+   * on. Default `error`.
+   */
   onNaN?: 'error' | 'continue';
 }
 

@@ -171,9 +171,11 @@ class Training {
   /** Runs a piece of an epoch; returns the logs so far. */
   private async piece(epoch: number, piece: Piece, before: Logs): Promise<Logs> {
     const { engine, given, callbacks, watch } = this;
-    const { report, options } = engine.memory.training!;
+    const { memory } = engine;
+    const { report, options } = memory.training!;
     const labelsPerRow = sizeOf(piece.samples.y[0]!.shape.slice(1));
-    const flags = { what: 'fit', firstStep: engine.epochStart, batchSize: piece.batchSize, labelsPerRow, order: piece.order };
+    const { batchSize, order } = piece;
+    const flags = { what: 'fit', firstStep: engine.epochStart, batchSize, labelsPerRow, order, memory };
     let logs = before;
     const hear = (now: Report): void => {
       engine.step = now.step;

@@ -1,6 +1,8 @@
 /** What an error flag left by a run means to the caller. */
 import { GradstepError } from '../errors.js';
 import { placeOf } from '../graph/places.js';
+import type { ModelMemory } from './memory.js';
+import type { PlacedWeight } from './network.js';
 import { FLAG, type Flag } from './report.js';
 
 export interface FlagContext {
@@ -13,13 +15,22 @@ export interface FlagContext {
   readonly labelsPerRow: number;
   /** Order in which rows were visited; as they lie when absent. */
   readonly order?: Int32Array;
+  /** What was trained. */
+  readonly memory?: ModelMemory;
 }
 
 /** Bits of a flag's code that tell what happened; those above them tell the place. */
 const CODE_BITS = 8;
 
+/** The weight whose gradient was not finite, the last in the network that was concerned: the way back came there first. */
+function faultyWeight(memory: ModelMemory, position: number): PlacedWeight | undefined {
+  // A norm of all gradients that is not finite spoils them all.
+  if (memory.training!.options.optimizer.common.globalClipNorm !== undefined) return undefined;
+  return memory.trainedAt(position);
+}
+
 /** Throws the error that a flag stands for. */
-export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow, order }: FlagContext): void {
+export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow, order, memory }: FlagContext): void {
   if (flag.code === FLAG.none) return;
   const step = flag.step - firstStep;
   if (flag.code === FLAG.labelRange) {
@@ -45,6 +56,13 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
     throw new GradstepError(
       'ERR_NAN',
       `The loss became NaN or infinite in step ${step} of the pass (${what}): lower the learning rate, check the data, or compile with onNaN: "continue"`,
+    );
+  }
+  if (flag.code === FLAG.gradient) {
+    const weight = memory && faultyWeight(memory, flag.index);
+    throw new GradstepError(
+      'ERR_NAN',
+      `The gradient${weight ? ` of ${weight.name}` : ''} became NaN or infinite in step ${step} of the pass (${what}), the loss did not: lower the learning rate, look for an infinite derivative in the loss, or compile with onNaN: "continue"`,
     );
   }
   if (kind === FLAG.metricRange) {

@@ -89,6 +89,7 @@ export class FunctionStore implements WeightHolder {
       const [from, to] = [this.places.get(homes[first]!)!, this.places.get(homes[last]!)!];
       return {
         multiplier: handles[first]!.traits.learningRateMultiplier,
+        first: grads.offsets[first]! / 4,
         params: layout.part(from.block, from.index, to.index),
         grads: layout.part(grads, first, last),
         slots: new Map([...slots].map(([name, block]) => [name, layout.part(block, first, last)])),

@@ -27,6 +27,8 @@ export interface Trainables {
 export interface ParameterGroup {
   /** What the learning rate is multiplied by. */
   readonly multiplier: number;
+  /** Position of its first element in the parameter block. */
+  readonly first: number;
   readonly params: Variable;
   readonly grads: Variable;
   readonly slots: ReadonlyMap<string, Variable>;
@@ -118,6 +120,7 @@ export class ModelMemory {
       const part = (block: Block): Variable => this.layout.part(block, first, last);
       return {
         multiplier,
+        first: this.params.offsets[first]! / 4,
         params: part(this.params),
         grads: part(grads),
         slots: new Map([...slots].map(([name, block]) => [name, part(block)])),
@@ -131,6 +134,11 @@ export class ModelMemory {
   /** Where the weight of a home lies. */
   placeOf(home: WeightHome): Range {
     return this.rangeOf(this.places.get(home)!);
+  }
+
+  /** The weight that an element of the parameter block belongs to. @param position in floats */
+  trainedAt(position: number): PlacedWeight | undefined {
+    return this.trained.findLast((_, i) => this.params.offsets[i]! / 4 <= position);
   }
 
   /** The bytes of a variable of floats. */

@@ -147,7 +147,8 @@ export class Model extends Layer {
    * `y` has as many rows, of the shape and type that the loss wants. With several inputs or outputs: an array of them, or
    * an object by their names. Resolves with the means of every epoch.
    * ERR_SHAPE, ERR_DTYPE, ERR_OPTION before anything runs; ERR_LABEL_RANGE, ERR_NAN, ERR_ABORTED, ERR_DISPOSED, ERR_OOM
-   * during the run: the model then holds the weights of the last step that went well. ERR_BUSY while another `fit` runs.
+   * during the run: the model then holds the weights of the last step that went well, and where the loss was finite but a
+   * gradient was not, moved by the other gradients of that step. ERR_BUSY while another `fit` runs.
    */
   fit(x: DataLike, y: DataLike, options?: FitOptions): Promise<History>;
   /** Trains on batches { x, y, sampleWeight } of a dataset, one pass an epoch; samples are put into batches of `batchSize`. */

@@ -20,7 +20,7 @@ import type { ModelMemory, TrainingMemory } from './memory.js';
 import type { Flow } from './network.js';
 import type { ReportBlock } from './report.js';
 import { slotsOf, type Purpose } from './slots.js';
-import { carryOver, clearGradients, updateAverages, updateParameters } from './update.js';
+import { carryOver, clearGradients, updateAverages, updateParameters, watchedFault } from './update.js';
 
 /**
  * train: forward, backward, update. accumulate: forward and backward, added to the gradients that are there; update:
@@ -131,7 +131,8 @@ function penaltyOf(graph: Graph, memory: ModelMemory): Value | undefined {
 }
 
 function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
-  const { options, report, grads, updates } = trainingOf(memory);
+  const training = trainingOf(memory);
+  const { options, report, grads, updates } = training;
   const probe = batch.watch === 'diagnose' ? new Probe(graph, memory) : undefined;
   const flow = forward(graph, memory, batch, report, true);
   probe?.activations(flow.outputs);
@@ -161,7 +162,8 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   }
   probe?.finish(programKey(batch));
   const moves = batch.kind === 'train' ? 1 : 0;
-  graph.inScope('step', () => advance(state, 1, batch.rows, graph.read(updates), moves));
+  const watched = moves > 0 ? watchedFault(graph, training) : undefined;
+  graph.inScope('step', () => advance(state, 1, batch.rows, { updates: graph.read(updates), moves, watched }));
 }
 
 function updateWatched(graph: Graph, memory: ModelMemory, probe: Probe | undefined): void {
@@ -175,7 +177,8 @@ function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMem
   updateWatched(graph, memory, probe);
   probe?.finish(programKey(batch));
   clearGradients(graph, training);
-  graph.inScope('step', () => advance(graph.read(training.report.state), 0, 0, graph.read(training.updates), 1));
+  const options = { updates: graph.read(training.updates), moves: 1, watched: watchedFault(graph, training) };
+  graph.inScope('step', () => advance(graph.read(training.report.state), 0, 0, options));
 }
 
 function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {

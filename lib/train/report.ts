@@ -1,7 +1,8 @@
 /**
  * The report: the small tensors that tell how a run went, together so that one read after a run gives everything.
- * Counters (int32 [4]: step, row cursor, seed), error flag (int32 [4]: code, index, value, step), and for the loss and
- * each metric a total (float64: the sums it is computed from). Training and inference have one each.
+ * Counters (int32 [4]: step, row cursor, seed), error flag (int32 [4]: code, index, value, step), what the updates of a step
+ * found (int32 [1], until the step's end), and for the loss and each metric a total (float64: the sums it is computed from).
+ * Training and inference have one each.
  */
 import type { Variable } from '../graph/graph.js';
 import type { Metric, MetricSetting, MetricValue } from '../metrics/metric.js';
@@ -46,11 +47,12 @@ export function metricTotal(name: string, metric: Metric, setting: MetricSetting
 }
 
 /** Codes of native/core/state.h. */
-export const FLAG = { none: 0, labelRange: 1, notFinite: 2, rowRange: 3, indexRange: 4, metricRange: 5 } as const;
+export const FLAG = { none: 0, labelRange: 1, notFinite: 2, rowRange: 3, indexRange: 4, metricRange: 5, gradient: 6 } as const;
 
 export class ReportBlock {
   readonly state: Variable;
   readonly flag: Variable;
+  readonly fault: Variable;
   readonly totals: readonly Variable[];
   readonly range: Range;
   private readonly offsets: { state: number; flag: number; totals: readonly number[] };
@@ -64,6 +66,7 @@ export class ReportBlock {
     const start = layout.bytes;
     this.state = layout.variable(`${name}/state`, 'int32', [4]);
     this.flag = layout.variable(`${name}/flag`, 'int32', [4]);
+    this.fault = layout.variable(`${name}/fault`, 'int32', [1]);
     this.totals = sums.map((t) => layout.variable(`${name}/${t.name}`, 'float64', [t.size]));
     this.range = { offset: start, bytes: layout.bytes - start };
     const at = (v: Variable) => layout.offsetOf(v) - start;

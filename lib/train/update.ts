@@ -26,10 +26,12 @@ export interface Movement {
   /** float32 [1]: the rate where the optimizer has no schedule. */
   readonly learningRate: Value;
   readonly flag: Value;
+  /** Where gradients that are not finite end the run, instead of being followed. */
+  readonly fault?: Value | undefined;
 }
 
 /** Adds an update to the step: clipping, decay, the optimizer's own formula, one kernel each for all parameters. */
-export function move(graph: Graph, { optimizer, groups, grads, begins, updates, learningRate, flag }: Movement): void {
+export function move(graph: Graph, { optimizer, groups, grads, begins, updates, learningRate, flag, fault }: Movement): void {
   if (groups.length === 0) return;
   const { learningRate: given, common } = optimizer;
   const count = graph.read(updates);
@@ -50,6 +52,8 @@ export function move(graph: Graph, { optimizer, groups, grads, begins, updates, 
         learningRate: groupRate,
         state: count,
         flag,
+        fault,
+        first: group.first,
       });
     }
   });
@@ -64,12 +68,21 @@ export function constrain(graph: Graph, variable: Variable, constraint: Constrai
   });
 }
 
+/**
+ * Where the updates of a step say which gradient is not finite, and the flag that it becomes at the step's end; undefined
+ * where training goes on all the same.
+ */
+export function watchedFault(graph: Graph, { options, report }: TrainingMemory): { fault: Value; flag: Value } | undefined {
+  return options.onNaN === 'error' ? { fault: graph.read(report.fault), flag: graph.read(report.flag) } : undefined;
+}
+
 /** Moves the parameters by their gradients, then puts those that have constraints back to where they may be. */
 export function updateParameters(graph: Graph, memory: ModelMemory): void {
   const { options, report, learningRate, groups, grads, begins, updates, ema } = memory.training!;
   const { optimizer } = options;
   const flag = graph.read(report.flag);
-  move(graph, { optimizer, groups, grads: grads.whole, begins, updates, learningRate: graph.read(learningRate), flag });
+  const fault = watchedFault(graph, memory.training!)?.fault;
+  move(graph, { optimizer, groups, grads: grads.whole, begins, updates, learningRate: graph.read(learningRate), flag, fault });
   for (const weight of memory.trained) {
     if (!weight.constraint) continue;
     constrain(graph, memory.variableOf(weight), weight.constraint, flag);

@@ -16,8 +16,12 @@ enum FlagCode : int32_t {
   kFlagNotFinite,
   kFlagRowRange,
   kFlagIndexRange,
-  kFlagMetricRange
+  kFlagMetricRange,
+  kFlagGradient
 };
 constexpr int kFlagCodeBits = 8;
+
+// fault: int32[1], what the updates of a step found (lib/ops/update_inputs.ts): 0, or 1 + the position of the last
+// gradient that is not finite. At the step's end it becomes a flag, so that no update of the same step sees one.
 
 }  // namespace gradstep

@@ -5,26 +5,30 @@ namespace gradstep {
 
 const std::vector<OpInfo>& op_table() {
   static const std::vector<OpInfo> table = {
-    {"adadelta", 296, {
+    {"adadelta", 352, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"meanSquare", FieldRole::kMutated, 96, 1, false, 0},
         {"meanSquareMove", FieldRole::kMutated, 144, 1, false, 0},
         {"learningRate", FieldRole::kInput, 192, 1, false, 0},
         {"flag", FieldRole::kInput, 240, 2, false, 0},
-        {"rho", FieldRole::kFloat, 288, 0, false, 0},
-        {"epsilon", FieldRole::kFloat, 292, 0, false, 0},
+        {"fault", FieldRole::kMutated, 288, 2, true, 0},
+        {"rho", FieldRole::kFloat, 336, 0, false, 0},
+        {"epsilon", FieldRole::kFloat, 340, 0, false, 0},
+        {"first", FieldRole::kInt, 344, 0, false, 0},
     }},
-    {"adagrad", 248, {
+    {"adagrad", 304, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"sum", FieldRole::kMutated, 96, 1, false, 0},
         {"learningRate", FieldRole::kInput, 144, 1, false, 0},
         {"flag", FieldRole::kInput, 192, 2, false, 0},
-        {"initial", FieldRole::kFloat, 240, 0, false, 0},
-        {"epsilon", FieldRole::kFloat, 244, 0, false, 0},
+        {"fault", FieldRole::kMutated, 240, 2, true, 0},
+        {"initial", FieldRole::kFloat, 288, 0, false, 0},
+        {"epsilon", FieldRole::kFloat, 292, 0, false, 0},
+        {"first", FieldRole::kInt, 296, 0, false, 0},
     }},
-    {"adam", 400, {
+    {"adam", 456, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"m", FieldRole::kMutated, 96, 1, false, 0},
@@ -33,12 +37,14 @@ const std::vector<OpInfo>& op_table() {
         {"learningRate", FieldRole::kInput, 240, 1, false, 0},
         {"state", FieldRole::kInput, 288, 2, false, 0},
         {"flag", FieldRole::kInput, 336, 2, false, 0},
-        {"beta1", FieldRole::kFloat, 384, 0, false, 0},
-        {"beta2", FieldRole::kFloat, 388, 0, false, 0},
-        {"epsilon", FieldRole::kFloat, 392, 0, false, 0},
-        {"weightDecay", FieldRole::kFloat, 396, 0, false, 0},
+        {"fault", FieldRole::kMutated, 384, 2, true, 0},
+        {"beta1", FieldRole::kFloat, 432, 0, false, 0},
+        {"beta2", FieldRole::kFloat, 436, 0, false, 0},
+        {"epsilon", FieldRole::kFloat, 440, 0, false, 0},
+        {"weightDecay", FieldRole::kFloat, 444, 0, false, 0},
+        {"first", FieldRole::kInt, 448, 0, false, 0},
     }},
-    {"adamax", 352, {
+    {"adamax", 400, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"m", FieldRole::kMutated, 96, 1, false, 0},
@@ -46,9 +52,11 @@ const std::vector<OpInfo>& op_table() {
         {"learningRate", FieldRole::kInput, 192, 1, false, 0},
         {"state", FieldRole::kInput, 240, 2, false, 0},
         {"flag", FieldRole::kInput, 288, 2, false, 0},
-        {"beta1", FieldRole::kFloat, 336, 0, false, 0},
-        {"beta2", FieldRole::kFloat, 340, 0, false, 0},
-        {"epsilon", FieldRole::kFloat, 344, 0, false, 0},
+        {"fault", FieldRole::kMutated, 336, 2, true, 0},
+        {"beta1", FieldRole::kFloat, 384, 0, false, 0},
+        {"beta2", FieldRole::kFloat, 388, 0, false, 0},
+        {"epsilon", FieldRole::kFloat, 392, 0, false, 0},
+        {"first", FieldRole::kInt, 396, 0, false, 0},
     }},
     {"affineSample", 168, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -373,12 +381,14 @@ const std::vector<OpInfo>& op_table() {
         {"flag", FieldRole::kMutated, 96, 2, false, 0},
         {"slot", FieldRole::kInt, 144, 0, false, 0},
     }},
-    {"advance", 112, {
+    {"advance", 208, {
         {"state", FieldRole::kMutated, 0, 2, false, 0},
         {"updates", FieldRole::kMutated, 48, 2, true, 0},
-        {"steps", FieldRole::kInt, 96, 0, false, 0},
-        {"rows", FieldRole::kInt, 100, 0, false, 0},
-        {"moves", FieldRole::kInt, 104, 0, false, 0},
+        {"fault", FieldRole::kMutated, 96, 2, true, 0},
+        {"flag", FieldRole::kMutated, 144, 2, true, 0},
+        {"steps", FieldRole::kInt, 192, 0, false, 0},
+        {"rows", FieldRole::kInt, 196, 0, false, 0},
+        {"moves", FieldRole::kInt, 200, 0, false, 0},
     }},
     {"gru", 552, {
         {"xw", FieldRole::kInput, 0, 17, false, 0},
@@ -454,14 +464,16 @@ const std::vector<OpInfo>& op_table() {
         {"kind", FieldRole::kEnum, 388, 0, false, 2},
         {"withParameters", FieldRole::kEnum, 392, 0, false, 2},
     }},
-    {"lion", 248, {
+    {"lion", 304, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"m", FieldRole::kMutated, 96, 1, false, 0},
         {"learningRate", FieldRole::kInput, 144, 1, false, 0},
         {"flag", FieldRole::kInput, 192, 2, false, 0},
-        {"beta1", FieldRole::kFloat, 240, 0, false, 0},
-        {"beta2", FieldRole::kFloat, 244, 0, false, 0},
+        {"fault", FieldRole::kMutated, 240, 2, true, 0},
+        {"beta1", FieldRole::kFloat, 288, 0, false, 0},
+        {"beta2", FieldRole::kFloat, 292, 0, false, 0},
+        {"first", FieldRole::kInt, 296, 0, false, 0},
     }},
     {"logSoftmax", 96, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
@@ -661,7 +673,7 @@ const std::vector<OpInfo>& op_table() {
         {"momentum", FieldRole::kFloat, 1584, 0, false, 0},
         {"rate", FieldRole::kFloat, 1588, 0, false, 0},
     }},
-    {"nadam", 352, {
+    {"nadam", 400, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"m", FieldRole::kMutated, 96, 1, false, 0},
@@ -669,9 +681,11 @@ const std::vector<OpInfo>& op_table() {
         {"learningRate", FieldRole::kInput, 192, 1, false, 0},
         {"state", FieldRole::kInput, 240, 2, false, 0},
         {"flag", FieldRole::kInput, 288, 2, false, 0},
-        {"beta1", FieldRole::kFloat, 336, 0, false, 0},
-        {"beta2", FieldRole::kFloat, 340, 0, false, 0},
-        {"epsilon", FieldRole::kFloat, 344, 0, false, 0},
+        {"fault", FieldRole::kMutated, 336, 2, true, 0},
+        {"beta1", FieldRole::kFloat, 384, 0, false, 0},
+        {"beta2", FieldRole::kFloat, 388, 0, false, 0},
+        {"epsilon", FieldRole::kFloat, 392, 0, false, 0},
+        {"first", FieldRole::kInt, 396, 0, false, 0},
     }},
     {"noise", 160, {
         {"x", FieldRole::kInput, 0, 17, false, 0},
@@ -774,7 +788,7 @@ const std::vector<OpInfo>& op_table() {
         {"growth", FieldRole::kFloat, 148, 0, false, 0},
         {"growthRest", FieldRole::kFloat, 152, 0, false, 0},
     }},
-    {"rmsprop", 352, {
+    {"rmsprop", 400, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"meanSquare", FieldRole::kMutated, 96, 1, false, 0},
@@ -782,18 +796,22 @@ const std::vector<OpInfo>& op_table() {
         {"move", FieldRole::kMutated, 192, 1, true, 0},
         {"learningRate", FieldRole::kInput, 240, 1, false, 0},
         {"flag", FieldRole::kInput, 288, 2, false, 0},
-        {"rho", FieldRole::kFloat, 336, 0, false, 0},
-        {"momentum", FieldRole::kFloat, 340, 0, false, 0},
-        {"epsilon", FieldRole::kFloat, 344, 0, false, 0},
+        {"fault", FieldRole::kMutated, 336, 2, true, 0},
+        {"rho", FieldRole::kFloat, 384, 0, false, 0},
+        {"momentum", FieldRole::kFloat, 388, 0, false, 0},
+        {"epsilon", FieldRole::kFloat, 392, 0, false, 0},
+        {"first", FieldRole::kInt, 396, 0, false, 0},
     }},
-    {"sgd", 248, {
+    {"sgd", 304, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
         {"velocity", FieldRole::kMutated, 96, 1, true, 0},
         {"learningRate", FieldRole::kInput, 144, 1, false, 0},
         {"flag", FieldRole::kInput, 192, 2, false, 0},
-        {"momentum", FieldRole::kFloat, 240, 0, false, 0},
-        {"nesterov", FieldRole::kEnum, 244, 0, false, 2},
+        {"fault", FieldRole::kMutated, 240, 2, true, 0},
+        {"momentum", FieldRole::kFloat, 288, 0, false, 0},
+        {"nesterov", FieldRole::kEnum, 292, 0, false, 2},
+        {"first", FieldRole::kInt, 296, 0, false, 0},
     }},
     {"simpleRnn", 400, {
         {"xw", FieldRole::kInput, 0, 17, false, 0},

@@ -60,7 +60,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x4d973a4bee0c6adaull;
+constexpr uint64_t kOpTableHash = 0x362466d4e7b3d445ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \

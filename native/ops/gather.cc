@@ -8,6 +8,7 @@
 #include "cpu/bfloat16.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
+#include "ops/gather.h"
 
 namespace gradstep::cpu {
 namespace {
@@ -99,12 +100,14 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
 }
 
 Step advance(Prepare& prepare, const AdvanceArgs& args) {
-  return [steps = args.steps, rows = args.rows, moves = args.moves, state = prepare.at<int32_t>(args.state),
-          updates = prepare.at<int32_t>(args.updates)] {
-    state[kStateStep] += steps;
-    state[kStateCursor] += rows;
-    if (updates) updates[kStateStep] += moves;
-  };
+  const Advance advance{prepare.at<int32_t>(args.state),
+                        prepare.at<int32_t>(args.updates),
+                        prepare.at<int32_t>(args.fault),
+                        prepare.at<int32_t>(args.flag),
+                        args.steps,
+                        args.rows,
+                        args.moves};
+  return [=] { advance(); };
 }
 
 }  // namespace gradstep::cpu

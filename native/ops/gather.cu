@@ -5,6 +5,7 @@
 #include "cuda/bfloat16.h"
 #include "cuda/prepare.h"
 #include "generated/args/gather.h"
+#include "ops/gather.h"
 
 namespace gradstep::cuda {
 namespace {
@@ -125,12 +126,7 @@ __global__ void __launch_bounds__(kGatherThreads) scatter_kernel(Scatter s) {
   }
 }
 
-__global__ void __launch_bounds__(1)
-    advance_kernel(int32_t* state, int32_t steps, int32_t rows, int32_t* updates, int32_t moves) {
-  state[kStateStep] += steps;
-  state[kStateCursor] += rows;
-  if (updates) updates[kStateStep] += moves;
-}
+__global__ void __launch_bounds__(1) advance_kernel(Advance advance) { advance(); }
 
 struct RowGrid {
   bool wide;
@@ -174,12 +170,14 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
 }
 
 Step advance(Prepare& prepare, const AdvanceArgs& args) {
-  int32_t* state = prepare.at<int32_t>(args.state);
-  int32_t* updates = prepare.at<int32_t>(args.updates);
-  const int32_t steps = args.steps, rows = args.rows, moves = args.moves;
-  return [=](cudaStream_t stream) {
-    launch(stream, advance_kernel, dim3(1), dim3(1), state, steps, rows, updates, moves);
-  };
+  const Advance advance{prepare.at<int32_t>(args.state),
+                        prepare.at<int32_t>(args.updates),
+                        prepare.at<int32_t>(args.fault),
+                        prepare.at<int32_t>(args.flag),
+                        args.steps,
+                        args.rows,
+                        args.moves};
+  return [=](cudaStream_t stream) { launch(stream, advance_kernel, dim3(1), dim3(1), advance); };
 }
 
 }  // namespace gradstep::cuda

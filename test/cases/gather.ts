@@ -29,6 +29,25 @@ function take(source: DType, dtype: 'float32' | 'int32', shuffled: boolean, colu
   };
 }
 
+/** advance at step 10, where updates are watched. */
+function advanceWatched(
+  name: string,
+  before: { fault: number; flag: readonly number[] },
+  { steps, flag }: { steps: number; flag: number[] },
+): OpCase {
+  return {
+    name: `advance, ${name}`,
+    inputs: {
+      state: { ...STATE, data: [10, 3, 5, 6] },
+      fault: { shape: [1], dtype: 'int32', data: [before.fault] },
+      flag: { ...FLAG, data: before.flag },
+    },
+    build: (v) => (advance(v.state!, steps, 2, { watched: { fault: v.fault!, flag: v.flag! } }), {}),
+    reference: () => ({ state: [10 + steps, 5, 5, 6], fault: [0], flag }),
+    gradients: [],
+  };
+}
+
 export const cases: OpCase[] = [
   ...(['float32', 'int32', 'uint8'] as const).flatMap((source) =>
     (['float32', 'int32'] as const).flatMap((dtype) => [true, false].map((shuffled) => take(source, dtype, shuffled))),
@@ -85,7 +104,7 @@ export const cases: OpCase[] = [
   {
     name: 'advance counts updates apart from steps',
     inputs: { state: { ...STATE, data: [10, 3, 5, 6] }, updates: { ...STATE, data: [4, 0, 0, 0] } },
-    build: ({ state, updates }) => (advance(state!, 1, 2, updates!, 1), {}),
+    build: ({ state, updates }) => (advance(state!, 1, 2, { updates: updates!, moves: 1 }), {}),
     reference: () => ({ state: [13, 9, 5, 6], updates: [7, 0, 0, 0] }),
     gradients: [],
     steps: 3,
@@ -93,10 +112,14 @@ export const cases: OpCase[] = [
   {
     name: 'advance without an update',
     inputs: { state: { ...STATE, data: [10, 3, 5, 6] }, updates: { ...STATE, data: [4, 0, 0, 0] } },
-    build: ({ state, updates }) => (advance(state!, 0, 2, updates!), {}),
+    build: ({ state, updates }) => (advance(state!, 0, 2, { updates: updates! }), {}),
     reference: () => ({ state: [10, 5, 5, 6], updates: [4, 0, 0, 0] }),
     gradients: [],
   },
+  advanceWatched('no fault', { fault: 0, flag: [0, 0, 0, 0] }, { steps: 1, flag: [0, 0, 0, 0] }),
+  advanceWatched('a fault becomes the flag', { fault: 5, flag: [0, 0, 0, 0] }, { steps: 1, flag: [6, 4, 0, 10] }),
+  advanceWatched('of the step that ended before', { fault: 1, flag: [0, 0, 0, 0] }, { steps: 0, flag: [6, 0, 0, 9] }),
+  advanceWatched('the first flag stays', { fault: 5, flag: [1, 2, 3, 4] }, { steps: 1, flag: [1, 2, 3, 4] }),
   {
     name: 'scatter past the end writes what fits and raises the flag',
     inputs: { x: { shape: [2, 2], data: [1, 2, 3, 4] }, state: { ...STATE, data: [0, 2, 0, 0] }, flag: FLAG },

@@ -82,7 +82,7 @@ export class TimedBatch {
   private check(report: ArrayBuffer): void {
     const { copy, order, labelsPerRow } = this;
     const batchSize = order.length / CHUNK;
-    const context = { what: 'profile', firstStep: copy.step, batchSize, labelsPerRow, order };
+    const context = { what: 'profile', firstStep: copy.step, batchSize, labelsPerRow, order, memory: copy.memory };
     checkFlag(this.report.parse(report).flag, context);
   }
 

@@ -12,8 +12,10 @@ struct alignas(8) AdadeltaArgs {
   Tensor mean_square_move;
   Tensor learning_rate;
   Tensor flag;
+  Tensor fault;
   float rho;
   float epsilon;
+  int32_t first;
 };
 static_assert(offsetof(AdadeltaArgs, params) == 0, "layout");
 static_assert(offsetof(AdadeltaArgs, grads) == 48, "layout");
@@ -21,8 +23,10 @@ static_assert(offsetof(AdadeltaArgs, mean_square) == 96, "layout");
 static_assert(offsetof(AdadeltaArgs, mean_square_move) == 144, "layout");
 static_assert(offsetof(AdadeltaArgs, learning_rate) == 192, "layout");
 static_assert(offsetof(AdadeltaArgs, flag) == 240, "layout");
-static_assert(offsetof(AdadeltaArgs, rho) == 288, "layout");
-static_assert(offsetof(AdadeltaArgs, epsilon) == 292, "layout");
-static_assert(sizeof(AdadeltaArgs) == 296, "layout");
+static_assert(offsetof(AdadeltaArgs, fault) == 288, "layout");
+static_assert(offsetof(AdadeltaArgs, rho) == 336, "layout");
+static_assert(offsetof(AdadeltaArgs, epsilon) == 340, "layout");
+static_assert(offsetof(AdadeltaArgs, first) == 344, "layout");
+static_assert(sizeof(AdadeltaArgs) == 352, "layout");
 
 }  // namespace gradstep

@@ -11,16 +11,20 @@ struct alignas(8) AdagradArgs {
   Tensor sum;
   Tensor learning_rate;
   Tensor flag;
+  Tensor fault;
   float initial;
   float epsilon;
+  int32_t first;
 };
 static_assert(offsetof(AdagradArgs, params) == 0, "layout");
 static_assert(offsetof(AdagradArgs, grads) == 48, "layout");
 static_assert(offsetof(AdagradArgs, sum) == 96, "layout");
 static_assert(offsetof(AdagradArgs, learning_rate) == 144, "layout");
 static_assert(offsetof(AdagradArgs, flag) == 192, "layout");
-static_assert(offsetof(AdagradArgs, initial) == 240, "layout");
-static_assert(offsetof(AdagradArgs, epsilon) == 244, "layout");
-static_assert(sizeof(AdagradArgs) == 248, "layout");
+static_assert(offsetof(AdagradArgs, fault) == 240, "layout");
+static_assert(offsetof(AdagradArgs, initial) == 288, "layout");
+static_assert(offsetof(AdagradArgs, epsilon) == 292, "layout");
+static_assert(offsetof(AdagradArgs, first) == 296, "layout");
+static_assert(sizeof(AdagradArgs) == 304, "layout");
 
 }  // namespace gradstep

@@ -13,9 +13,11 @@ struct alignas(8) AdamaxArgs {
   Tensor learning_rate;
   Tensor state;
   Tensor flag;
+  Tensor fault;
   float beta1;
   float beta2;
   float epsilon;
+  int32_t first;
 };
 static_assert(offsetof(AdamaxArgs, params) == 0, "layout");
 static_assert(offsetof(AdamaxArgs, grads) == 48, "layout");
@@ -24,9 +26,11 @@ static_assert(offsetof(AdamaxArgs, u) == 144, "layout");
 static_assert(offsetof(AdamaxArgs, learning_rate) == 192, "layout");
 static_assert(offsetof(AdamaxArgs, state) == 240, "layout");
 static_assert(offsetof(AdamaxArgs, flag) == 288, "layout");
-static_assert(offsetof(AdamaxArgs, beta1) == 336, "layout");
-static_assert(offsetof(AdamaxArgs, beta2) == 340, "layout");
-static_assert(offsetof(AdamaxArgs, epsilon) == 344, "layout");
-static_assert(sizeof(AdamaxArgs) == 352, "layout");
+static_assert(offsetof(AdamaxArgs, fault) == 336, "layout");
+static_assert(offsetof(AdamaxArgs, beta1) == 384, "layout");
+static_assert(offsetof(AdamaxArgs, beta2) == 388, "layout");
+static_assert(offsetof(AdamaxArgs, epsilon) == 392, "layout");
+static_assert(offsetof(AdamaxArgs, first) == 396, "layout");
+static_assert(sizeof(AdamaxArgs) == 400, "layout");
 
 }  // namespace gradstep

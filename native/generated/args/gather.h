@@ -42,15 +42,19 @@ static_assert(sizeof(ScatterArgs) == 152, "layout");
 struct alignas(8) AdvanceArgs {
   Tensor state;
   Tensor updates;
+  Tensor fault;
+  Tensor flag;
   int32_t steps;
   int32_t rows;
   int32_t moves;
 };
 static_assert(offsetof(AdvanceArgs, state) == 0, "layout");
 static_assert(offsetof(AdvanceArgs, updates) == 48, "layout");
-static_assert(offsetof(AdvanceArgs, steps) == 96, "layout");
-static_assert(offsetof(AdvanceArgs, rows) == 100, "layout");
-static_assert(offsetof(AdvanceArgs, moves) == 104, "layout");
-static_assert(sizeof(AdvanceArgs) == 112, "layout");
+static_assert(offsetof(AdvanceArgs, fault) == 96, "layout");
+static_assert(offsetof(AdvanceArgs, flag) == 144, "layout");
+static_assert(offsetof(AdvanceArgs, steps) == 192, "layout");
+static_assert(offsetof(AdvanceArgs, rows) == 196, "layout");
+static_assert(offsetof(AdvanceArgs, moves) == 200, "layout");
+static_assert(sizeof(AdvanceArgs) == 208, "layout");
 
 }  // namespace gradstep

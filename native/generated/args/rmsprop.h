@@ -13,9 +13,11 @@ struct alignas(8) RmspropArgs {
   Tensor move;
   Tensor learning_rate;
   Tensor flag;
+  Tensor fault;
   float rho;
   float momentum;
   float epsilon;
+  int32_t first;
 };
 static_assert(offsetof(RmspropArgs, params) == 0, "layout");
 static_assert(offsetof(RmspropArgs, grads) == 48, "layout");
@@ -24,9 +26,11 @@ static_assert(offsetof(RmspropArgs, mean) == 144, "layout");
 static_assert(offsetof(RmspropArgs, move) == 192, "layout");
 static_assert(offsetof(RmspropArgs, learning_rate) == 240, "layout");
 static_assert(offsetof(RmspropArgs, flag) == 288, "layout");
-static_assert(offsetof(RmspropArgs, rho) == 336, "layout");
-static_assert(offsetof(RmspropArgs, momentum) == 340, "layout");
-static_assert(offsetof(RmspropArgs, epsilon) == 344, "layout");
-static_assert(sizeof(RmspropArgs) == 352, "layout");
+static_assert(offsetof(RmspropArgs, fault) == 336, "layout");
+static_assert(offsetof(RmspropArgs, rho) == 384, "layout");
+static_assert(offsetof(RmspropArgs, momentum) == 388, "layout");
+static_assert(offsetof(RmspropArgs, epsilon) == 392, "layout");
+static_assert(offsetof(RmspropArgs, first) == 396, "layout");
+static_assert(sizeof(RmspropArgs) == 400, "layout");
 
 }  // namespace gradstep

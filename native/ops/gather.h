@@ -1,0 +1,33 @@
+// The end of a step: counters move on, and what the step's updates found to be wrong becomes the error flag.
+#pragma once
+
+#include <cstdint>
+
+#include "core/philox.h"
+#include "core/state.h"
+
+namespace gradstep {
+
+struct Advance {
+  int32_t* state;
+  int32_t* updates;  // null: not counted
+  int32_t* fault;    // null: nothing was watched
+  int32_t* flag;     // null where fault is
+  int32_t steps, rows, moves;
+
+  GRADSTEP_HD inline void operator()() const {
+    state[kStateStep] += steps;
+    state[kStateCursor] += rows;
+    if (updates) updates[kStateStep] += moves;
+    if (!fault || fault[0] == 0) return;
+    if (flag[0] == kFlagNone) {
+      flag[1] = fault[0] - 1;
+      flag[2] = 0;
+      flag[3] = state[kStateStep] - 1;
+      flag[0] = kFlagGradient;
+    }
+    fault[0] = 0;
+  }
+};
+
+}  // namespace gradstep
