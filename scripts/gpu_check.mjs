@@ -200,7 +200,7 @@ function stageNamed(name, options, gpu) {
       };
     case 'ops':
       return (log) => {
-        const ways = ['recurrence_cuda', 'dense_cuda', 'conv_ways', 'conv_cudnn', 'relu_nan', 'gradient_faults'].map(
+        const ways = ['recurrence_cuda', 'dense_cuda', 'conv_ways', 'conv_cudnn', 'passing_nan', 'gradient_faults'].map(
           (name) => `test/${name}.spec.ts`,
         );
         return tests(['test/op_table.spec.ts', ...ways], log, options.quick ? { GRADSTEP_TEST_CASES: CASES } : {});

@@ -1,13 +1,14 @@
 /**
- * A NaN passes a relu behind a product, whatever computes the two: so the loss becomes NaN, and training ends before the weights
- * do. (oneDNN's own relu would make it 0, and the network would go on with weights that are NaN and a loss that looks like one.)
+ * A NaN passes every activation, and a relu behind a product, whatever computes the two: so the loss becomes NaN, and training
+ * ends before the weights do. (oneDNN's own relu would make it 0, and the network would go on with weights that are NaN and a
+ * loss that looks like one.)
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
 import { backends } from './helpers/backends.js';
 import { expectFailure } from './helpers/failure.js';
 
-const { conv2d, dense } = gs.layers;
+const { activation, conv2d, dense, elu, leakyReLU, prelu, reLU, softmax, thresholdedReLU } = gs.layers;
 
 /** By what the CPU computes them with: see native/ops/conv.cc and matmul.cc. */
 const CASES = [
@@ -23,9 +24,34 @@ const CASES = [
   { name: 'dense, wide', shape: [256], layer: dense({ units: 512, activation: 'relu' }) },
 ] as const;
 
+const ACTIVATIONS = [
+  ...Object.keys(gs.activations).map((name) => ({ name, layer: activation({ activation: name as gs.ActivationName }) })),
+  { name: 'layer elu', layer: elu() },
+  { name: 'layer leakyReLU', layer: leakyReLU() },
+  { name: 'layer prelu', layer: prelu() },
+  { name: 'layer reLU', layer: reLU() },
+  { name: 'layer reLU up to 6', layer: reLU({ maxValue: 6 }) },
+  { name: 'layer reLU from a threshold on', layer: reLU({ threshold: 0.5 }) },
+  { name: 'layer reLU with a slope', layer: reLU({ threshold: 0.5, negativeSlope: 0.1, maxValue: 2 }) },
+  { name: 'layer softmax', layer: softmax() },
+  { name: 'layer thresholdedReLU', layer: thresholdedReLU() },
+];
+
 const PRECISIONS = ['float32', 'bfloat16'] as const;
 
 for (const { name: on, device } of backends()) {
+  describe(`activations on ${on}`, () => {
+    for (const { name, layer } of ACTIVATIONS) {
+      it(`let NaN through: ${name}`, async () => {
+        const x0 = gs.input({ shape: [6] });
+        using model = gs.model({ inputs: x0, outputs: layer.apply(x0) });
+        model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device, seed: 1 });
+        const { data } = await model.predict([[1, -1, NaN, 0.25, 3, -2]]);
+        expect(data[2]).to.be.NaN;
+      });
+    }
+  });
+
   describe(`relu behind a product on ${on}`, () => {
     for (const { name, shape, layer } of CASES) {
       for (const precision of PRECISIONS) {

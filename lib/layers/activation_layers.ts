@@ -41,7 +41,8 @@ const makeReLU = defineLayer({
     }
     const above = maxValue === undefined ? x : elementwise('minimum', x, maxValue);
     const below = negativeSlope === 0 ? 0 : elementwise('mul', elementwise('sub', x, threshold), negativeSlope);
-    return elementwise('where', elementwise('greaterEqual', x, threshold), above, below);
+    // A NaN, which is not below anything, stays.
+    return elementwise('where', elementwise('less', x, threshold), below, above);
   },
 });
 
@@ -82,7 +83,8 @@ const makeThresholdedReLU = defineLayer({
   options: { theta: optional(notNegative, 1) } satisfies SchemaOf<Omit<ThresholdedReLUOptions, keyof LayerOptions>>,
   mask: 'pass',
   outputShape: (_options, input) => input,
-  call: ({ theta }, x) => elementwise('where', elementwise('greater', x, theta), x, 0),
+  // A NaN stays.
+  call: ({ theta }, x) => elementwise('where', elementwise('lessEqual', x, theta), 0, x),
 });
 
 /** x → x where x > theta, else 0 (Konda et al. 2014): [rows, …] → [rows, …]. */

@@ -113,7 +113,7 @@ GRADSTEP_HD inline float log1p(float a) {
   return a == bits_to_float(0x7f800000u) ? a : y;
 }
 // log(1 + e^a) = max(a, 0) + log(1 + e^-|a|), without overflow.
-GRADSTEP_HD inline float softplus(float a) { return (a > 0.f ? a : a * 0.f) + log1p(exp(-abs(a))); }
+GRADSTEP_HD inline float softplus(float a) { return (a < 0.f ? 0.f : a) + log1p(exp(-abs(a))); }
 GRADSTEP_HD inline float floor(float a) { return ::floorf(a); }
 GRADSTEP_HD inline float equal(float a, float b) { return a == b ? 1.f : 0.f; }
 GRADSTEP_HD inline float not_equal(float a, float b) { return a != b ? 1.f : 0.f; }

@@ -150,6 +150,17 @@ const turns: OpCase[] = (['sin', 'cos'] as const).map((fn) => {
   };
 });
 
+/** softplus where its exponential is 0 or infinite. */
+const farSoftplus: OpCase = (() => {
+  const data = [-Infinity, -1e30, -104, 104, 1e30, Infinity, NaN].map(Math.fround);
+  return {
+    ...broadcastCase('softplus far out', 'softplus', [[data.length]], { data }),
+    reference: () => ({ y: data.map((a) => (a < 0 ? Math.exp(a) : a)) }),
+    narrow: [['y']],
+    gradients: [],
+  };
+})();
+
 /** Σ_k x_k · (k + 1): one fused tape over `count` inputs of a dtype. */
 function manyInputs(dtype: 'float32' | 'int32' | 'uint8', count: number): OpCase {
   const names = Array.from({ length: count }, (_, k) => `x${k}`);
@@ -225,6 +236,7 @@ export const cases: OpCase[] = [
   ...extremes,
   flat,
   ...turns,
+  farSoftplus,
   broadcastCase('row and column', 'add', [
     [4, 1],
     [1, 6],
