@@ -3,20 +3,21 @@
  * libgomp under their SONAMEs (all found next to each other, by $ORIGIN), and the licences of the bundled libraries.
  * Does nothing while the sources are those of the last run.
  *
- *   node scripts/prebuild.mjs [plugin]   the CUDA plugin to ship; without it the one for every architecture, which
- *                                        `node scripts/setup.mjs prebuild` builds
+ *   node scripts/prebuild.mjs [plugin]   the CUDA plugin to ship; without it the one for every architecture. Both plugins and
+ *                                        the addon are built by `node scripts/setup.mjs prebuild` and `test`
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ONEDNN_SONAME, oneDnnRoot } from './onednn.mjs';
 import { BUILDS, sourceHash } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const work = join(root, 'build/prebuild');
 const target = join(root, 'prebuilds/linux-x64');
-const plugin = process.argv[2] ?? BUILDS.find((entry) => entry.name === 'cuda-full').outputs[0];
+const built = (name) => BUILDS.find((entry) => entry.name === name).outputs[0];
+const addon = built('addon-shipped');
+const plugin = process.argv[2] ?? built('cuda-full');
 
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
@@ -36,7 +37,7 @@ function gomp() {
 function copyLibraries() {
   const onednn = oneDnnRoot();
   const { library, licenses } = gomp();
-  cpSync(join(root, plugin), join(target, basename(plugin)));
+  for (const file of [addon, plugin]) cpSync(join(root, file), join(target, basename(file)));
   cpSync(join(onednn, 'lib', ONEDNN_SONAME), join(target, ONEDNN_SONAME));
   cpSync(library, join(target, 'libgomp.so.1'), { dereference: true });
   for (const file of ['LICENSE', 'THIRD-PARTY-PROGRAMS'])
@@ -44,27 +45,20 @@ function copyLibraries() {
   for (const file of licenses) cpSync(file, join(target, 'licenses/libgomp', basename(file)), { dereference: true });
 }
 
-const files = ['gradstep.node', basename(plugin), ONEDNN_SONAME, 'libgomp.so.1'];
+const files = [basename(addon), basename(plugin), ONEDNN_SONAME, 'libgomp.so.1'];
 const sources = sourceHash([
-  ...BUILDS.filter((entry) => ['addon', 'cuda'].includes(entry.name)).flatMap((entry) => entry.sources),
-  ...['scripts/prebuild.mjs', 'scripts/onednn.mjs', 'scripts/node_gyp_shim.mjs'],
+  ...BUILDS.filter((entry) => ['addon-shipped', 'cuda'].includes(entry.name)).flatMap((entry) => entry.sources),
+  'scripts/prebuild.mjs',
 ]);
 const hash = `${sources} ${plugin}`;
-const stamp = join(work, '.stamp');
+const stamp = join(root, 'build/.prebuilds.stamp');
 const current =
   existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && files.every((file) => existsSync(join(target, file)));
 
 if (!current) {
-  console.log('prebuild: building the addon against oneDNN 3.x');
-  rmSync(target, { recursive: true, force: true });
+  run(process.execPath, ['scripts/setup.mjs', 'shipped']);
   rmSync(stamp, { force: true });
-  mkdirSync(work, { recursive: true });
-  const env = { ...process.env, PREBUILD_NODE_GYP: join(root, 'scripts/node_gyp_shim.mjs') };
-  run(
-    process.execPath,
-    [join(root, 'node_modules/prebuildify/bin.js'), '--napi', '--name=gradstep', `--cwd=${work}`, `--out=${root}`],
-    { env },
-  );
+  rmSync(target, { recursive: true, force: true });
   copyLibraries();
   for (const file of files) {
     run('strip', ['--strip-unneeded', join(target, file)]);

@@ -3,12 +3,14 @@
  * Plain Node without dependencies, because it runs before there are any.
  *
  *   node scripts/setup.mjs addon     what the demo and the bench need: the native addon
- *   node scripts/setup.mjs test      also the C++ tests, the emulated CUDA plugin, the CUDA plugin with its toolkit, and the
- *                                    part of TensorBoard that reads event files
+ *   node scripts/setup.mjs test      also the C++ tests, the addon that the package ships, the emulated CUDA plugin, the CUDA
+ *                                    plugin with its toolkit, and the part of TensorBoard that reads event files
  *   node scripts/setup.mjs check     what `npm run check` needs: npm packages and clang-format
  *   node scripts/setup.mjs           all of these
  *   node scripts/setup.mjs cuda      the CUDA plugin alone
- *   node scripts/setup.mjs prebuild  the CUDA plugin for every architecture that the package supports, which takes long
+ *   node scripts/setup.mjs prebuild  the addon that the package ships, and the CUDA plugin for every architecture that it
+ *                                    supports, which takes long
+ *   node scripts/setup.mjs shipped   the addon that the package ships, alone
  *   node scripts/setup.mjs races     the emulated CUDA plugin once more, such that it finds races, for `npm run check:full`
  *
  * GRADSTEP_CUDA_ARCHITECTURES names what the tree's own plugin is compiled for (`80` where it is not set).
@@ -20,16 +22,17 @@ import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cudaToolkit } from './cuda_toolkit.mjs';
+import { oneDnnRoot } from './onednn.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** System packages by what shows that they are there: a command on the PATH, a header, or a program that must succeed. */
 const SYSTEM = [
-  { package: 'g++', groups: ['addon', 'test', 'cuda', 'prebuild', 'races'], command: 'g++' },
-  { package: 'cmake', groups: ['addon', 'test', 'cuda', 'prebuild', 'races'], command: 'cmake' },
-  { package: 'ninja-build', groups: ['addon', 'test', 'cuda', 'prebuild', 'races'], command: ['ninja', 'make'] },
+  { package: 'g++', groups: ['addon', 'test', 'cuda', 'prebuild', 'shipped', 'races'], command: 'g++' },
+  { package: 'cmake', groups: ['addon', 'test', 'cuda', 'prebuild', 'shipped', 'races'], command: 'cmake' },
+  { package: 'ninja-build', groups: ['addon', 'test', 'cuda', 'prebuild', 'shipped', 'races'], command: ['ninja', 'make'] },
   { package: 'libdnnl-dev', groups: ['addon', 'test'], header: 'dnnl.hpp' },
-  { package: 'python3-pip', groups: ['test', 'cuda', 'prebuild'], program: ['python3', '-m', 'pip', '--version'] },
+  { package: 'python3-pip', groups: ['test', 'cuda', 'prebuild', 'shipped'], program: ['python3', '-m', 'pip', '--version'] },
   { package: 'patchelf', groups: ['test', 'prebuild'], command: 'patchelf' },
   { package: 'clang-format', groups: ['check'], command: 'clang-format' },
 ];
@@ -73,6 +76,16 @@ export const BUILDS = [
     options: () => ({}),
     sources: [...CORE, ...CPU, 'native/binding'],
     outputs: ['build/Release/gradstep.node'],
+  },
+  {
+    name: 'addon-shipped',
+    title: 'the addon on the oneDNN that the package ships',
+    groups: ['test', 'prebuild', 'shipped'],
+    targets: ['gradstep_shipped'],
+    download: 'onednn.mjs',
+    options: () => ({ GRADSTEP_SHIPPED_ONEDNN_ROOT: oneDnnRoot() }),
+    sources: [...CORE, ...CPU, 'native/binding', 'scripts/onednn.mjs'],
+    outputs: ['build/shipped/gradstep.node'],
   },
   {
     name: 'native-test',
@@ -335,7 +348,7 @@ export async function setup(groups) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const groups = process.argv.slice(2);
-  const known = ['addon', 'test', 'check', 'cuda', 'prebuild', 'races'];
+  const known = ['addon', 'test', 'check', 'cuda', 'prebuild', 'shipped', 'races'];
   const unknown = groups.filter((group) => !known.includes(group));
   if (unknown.length > 0) {
     console.error(`Expected any of ${known.join(', ')} but received ${unknown.join(', ')}`);

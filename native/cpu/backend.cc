@@ -14,6 +14,7 @@
 
 #include "core/cpu_device.h"
 #include "core/error.h"
+#include "cpu/dnnl_seam.h"
 #include "cpu/prepare.h"
 #include "cpu/tiles.h"
 #include "generated/cpu_ops.h"

@@ -11,8 +11,6 @@
 
 namespace gradstep::cpu {
 
-class Prepare;
-
 struct Dnnl {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "core/backend.h"
-#include "cpu/dnnl_seam.h"
 #include "generated/tensor.h"
 
 namespace gradstep::cpu {
 
 using Step = std::function<void()>;
+
+struct Dnnl;  // dnnl_seam.h
 
 class Prepare {
  public:

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "core/error.h"
 #include "cpu/prepare.h"
 #include "cpu/vector.h"
 #include "generated/args/affine_sample.h"

@@ -4,6 +4,7 @@
 #include "generated/args/batch_matmul.h"
 
 #include "cpu/bfloat16.h"
+#include "cpu/dnnl_seam.h"
 #include "cpu/operand.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"

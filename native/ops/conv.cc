@@ -18,6 +18,7 @@
 #include "cpu/conv_dw_tiles.h"
 #include "cpu/conv_shape.h"
 #include "cpu/conv_tiles.h"
+#include "cpu/dnnl_seam.h"
 #include "cpu/masked_rows.h"
 #include "cpu/prepare.h"
 #include "cpu/relu_pass.h"

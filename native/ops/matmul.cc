@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "cpu/dnnl_seam.h"
 #include "cpu/masked_rows.h"
 #include "cpu/operand.h"
 #include "cpu/packed_product.h"

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/error.h"
 #include "cpu/prepare.h"
 #include "cpu/stored_window.h"
 #include "cpu/vector.h"

@@ -4,6 +4,7 @@
 // widened and rounded between memory and registers.
 #include "generated/args/transpose.h"
 
+#include "cpu/dnnl_seam.h"
 #include "cpu/element.h"
 #include "cpu/parallel.h"
 #include "cpu/prepare.h"
