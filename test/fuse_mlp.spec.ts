@@ -42,6 +42,14 @@ const dense = (units: number, options: Partial<gs.layers.DenseOptions> = {}): gs
 const first = (units: number, inputs: number, options: Partial<gs.layers.DenseOptions> = {}): gs.Layer =>
   dense(units, { inputShape: [inputs], activation: 'relu', ...options });
 
+/** A layer along five steps of four numbers, and one of all that it makes of them. */
+const steps = (): gs.Layer[] => [
+  layers.reshape({ targetShape: [5, 4], inputShape: [20] }),
+  dense(6, { activation: 'tanh' }),
+  layers.flatten(),
+  dense(3),
+];
+
 const variables: Record<string, Variable> = Object.fromEntries(
   Object.entries({ x: [5, 4], w1: [4, 3], w2: [3, 2], dy: [5, 2], dw1: [4, 3] }).map(([name, shape]) => {
     return [name, { name, shape, dtype: 'float32' }];
@@ -166,6 +174,12 @@ describe('stacks of dense layers', () => {
         const names = namesOf(programOf(model, { kind, rows: 16 }, 'cuda').program);
         expect(count(names, 'mlp', 'mlpGrad'), kind).to.equal(0);
       }
+    });
+
+    it('where the next layer has other rows: those of a value in another shape', () => {
+      const names = opsOf(steps());
+      expect(count(names, 'mlp', 'mlpGrad')).to.equal(0);
+      expect(count(names, ...PRODUCTS)).to.be.greaterThan(0);
     });
 
     it('on the CPU', () => {
@@ -314,6 +328,11 @@ describe('stacks of dense layers', () => {
         dense(3, { useBias: false, activation: 'sigmoid' }),
       ],
     };
+    it('layers with rows of their own: the numbers of the CPU', async () => {
+      const [cpu, cuda] = [await lossesOn('cpu', 'float32', steps), await lossesOn('cuda-emulated', 'float32', steps)];
+      cuda.forEach((value, i) => expect(value, `number ${i}`).to.be.closeTo(cpu[i]!, 1e-5));
+    });
+
     for (const [name, list] of Object.entries(nets)) {
       for (const [precision, tolerance] of [
         ['float32', 1e-5],

@@ -4,6 +4,7 @@
  * gradients that become part of mlpGrad; the last layer's value is anyone's.
  */
 import type { Tape } from '../graph/define_op.js';
+import { sameShape } from '../graph/shape.js';
 import { matmulOp } from '../ops/matmul.js';
 import { IMMEDIATE, map } from '../ops/map.js';
 import { MLP_ACTIVATIONS, MLP_INPUTS, MLP_LAYERS, MLP_WIDTH, mlpGradOp, mlpOp, type MlpActivation } from '../ops/mlp.js';
@@ -54,7 +55,7 @@ function stackFrom(uses: Uses, first: Instruction): Dense[] {
     const layer = denseAt(uses, next, layers.length === 0 ? MLP_INPUTS : MLP_WIDTH);
     if (!layer || layer.y.shape[0]! > ROWS || next.attrs.precision !== first.attrs.precision) break;
     layers.push(layer);
-    const products: Instruction[] = [...uses.readersOf(layer.y.buffer)].filter((reader) => isProductOf(reader, layer.y.buffer));
+    const products: Instruction[] = [...uses.readersOf(layer.y.buffer)].filter((reader) => isProductOf(reader, layer.y));
     next = products.length === 1 ? products[0] : undefined;
   }
   return layers;
@@ -64,8 +65,13 @@ function isMatmul({ op, attrs }: Instruction, transposeA: 'no' | 'yes', transpos
   return op === matmulOp && attrs.transposeA === transposeA && attrs.transposeB === transposeB;
 }
 
-function isProductOf(instruction: Instruction, x: Buffer): boolean {
-  return isMatmul(instruction, 'no', 'no') && instruction.inputs.a!.buffer === x && instruction.inputs.b!.buffer !== x;
+/** Whether both are one value in one shape: a view of it may have other rows. */
+function isSame(a: Operand, b: Operand): boolean {
+  return a.buffer === b.buffer && sameShape(a.shape, b.shape);
+}
+
+function isProductOf(instruction: Instruction, x: Operand): boolean {
+  return isMatmul(instruction, 'no', 'no') && isSame(instruction.inputs.a!, x) && instruction.inputs.b!.buffer !== x.buffer;
 }
 
 function denseAt(uses: Uses, product: Instruction, mostInputs: number): Dense | undefined {
@@ -185,8 +191,8 @@ function backwardOf(uses: Uses, layers: readonly Dense[]): Backward | undefined 
 /** The gradient by a layer's sums, seen from what is made of it: the weights' gradient, or else the input's. */
 function lastGradient(uses: Uses, { product }: Dense): Operand | undefined {
   const { a: x, b: w } = product.inputs;
-  const ofWeights = [...uses.readersOf(x!.buffer)].filter((i) => isMatmul(i, 'yes', 'no') && i.inputs.a!.buffer === x!.buffer);
-  const ofInput = [...uses.readersOf(w!.buffer)].filter((i) => isMatmul(i, 'no', 'yes') && i.inputs.b!.buffer === w!.buffer);
+  const ofWeights = [...uses.readersOf(x!.buffer)].filter((i) => isMatmul(i, 'yes', 'no') && isSame(i.inputs.a!, x!));
+  const ofInput = [...uses.readersOf(w!.buffer)].filter((i) => isMatmul(i, 'no', 'yes') && isSame(i.inputs.b!, w!));
   const found = ofWeights.length > 0 ? ofWeights.map((i) => i.inputs.b!) : ofInput.map((i) => i.inputs.a!);
   return found.length === 1 ? found[0] : undefined;
 }
@@ -198,7 +204,7 @@ function gradientsBy(uses: Uses, { product }: Dense, dz: Operand): Partial<Recor
   const found: Partial<Record<'dw' | 'dbias' | 'dx', Instruction>> = {};
   for (const reader of uses.readersOf(dz.buffer)) {
     const { op, attrs, inputs } = reader;
-    const reads = (a: Operand, b: Operand): boolean => inputs.a!.buffer === a.buffer && inputs.b!.buffer === b.buffer;
+    const reads = (a: Operand, b: Operand): boolean => isSame(inputs.a!, a) && isSame(inputs.b!, b);
     if (isMatmul(reader, 'yes', 'no') && reads(x!, dz)) found.dw = reader;
     else if (isMatmul(reader, 'no', 'yes') && reads(dz, w!)) found.dx = reader;
     else if (op === reduceSum && attrs.outer === 1 && attrs.length === rows && attrs.inner === width && attrs.scale === 1) {
