@@ -1,6 +1,7 @@
 // See conv_shape.h.
 #include "cpu/conv_shape.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace gradstep::cpu {
@@ -46,6 +47,28 @@ std::vector<ConvAxis> axes_of(const Conv& conv) {
                     conv.g.dilates[i] + 1, conv.g.pad_begin[i]});
   }
   return axes;
+}
+
+std::optional<SpacedPixels> spaced_pixels(const Conv& conv) {
+  constexpr int64_t kVector = 16;  // channels that oneDNN's kernels take at a time, at most
+  const size_t axes = conv.g.strides.size();
+  bool possible = conv.x[1] / conv.groups % kVector != 0 && !undone_by_convolving(conv);
+  SpacedPixels pixels{conv.x[0], {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, conv.x[1] / conv.times};
+  for (size_t i = 0; i < axes; i++) {
+    possible = possible && conv.axis(conv.w, i) == 1 && conv.g.pad_begin[i] <= 0 && conv.g.pad_end[i] <= 0;
+    const size_t axis = i + 3 - axes;
+    pixels.from[axis] = conv.axis(conv.x, i);
+    pixels.to[axis] = conv.axis(conv.y, i);
+    pixels.strides[axis] = conv.g.strides[i];
+  }
+  return possible ? std::optional(pixels) : std::nullopt;
+}
+
+Conv without_strides(const Conv& conv) {
+  Conv result = conv;
+  std::copy(conv.y.begin() + 2, conv.y.end(), result.x.begin() + 2);
+  for (size_t i = 0; i < conv.g.strides.size(); i++) result.g.strides[i] = 1, result.g.pad_end[i] = 0;
+  return result;
 }
 
 std::optional<DepthwiseShape> depthwise_shape(const Conv& conv) {

@@ -10,6 +10,7 @@
 #include "cpu/direct_conv.h"
 #include "cpu/dnnl_seam.h"
 #include "cpu/operand.h"
+#include "cpu/spaced_pixels.h"
 #include "cpu/winograd.h"
 #include "generated/tensor.h"
 
@@ -106,6 +107,13 @@ std::vector<ConvAxis> axes_of(const Conv& conv);
 std::optional<DirectConv> direct_shape(const Conv& conv, OperandKind kind);
 std::optional<WinogradShape> winograd_shape(const Conv& conv);
 std::optional<DepthwiseShape> depthwise_shape(const Conv& conv);
+
+// The kernel gradient of a convolution by a kernel of one pixel with strides is read from those pixels alone, where
+// oneDNN must not: for channels that do not fill its vectors its kernel writes over its own scratch memory (its issue
+// 6035, in every version up to now): wrong sums, and threads that wait for one another for ever.
+std::optional<SpacedPixels> spaced_pixels(const Conv& conv);
+// The convolution of those pixels.
+Conv without_strides(const Conv& conv);
 
 // The input gradient of a convolution that cpu/winograd.h takes is one too.
 WinogradShape input_gradient_of(const WinogradShape& shape);

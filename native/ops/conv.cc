@@ -4,7 +4,8 @@
 //   bfloat16 on the tile units                   cpu/conv_tiles.h, cpu/conv_dw_tiles.h
 //   few input channels                           cpu/direct_conv.h
 //   depthwise kernel gradients                   cpu/depthwise.h
-//   everything else                              oneDNN
+//   everything else                              oneDNN; a kernel gradient by one pixel with strides after
+//   cpu/spaced_pixels.h
 // oneDNN wants kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a
 // small part of the work. It cannot add a gradient to what is there: in accumulate mode it goes to the workspace and is
 // added from there. In bfloat16 its operands are rounded into the workspace first where they are not stored so, a
@@ -109,6 +110,64 @@ size_t bytes_of(const memory::dims& dims) {
   size_t bytes = sizeof(float);
   for (const int64_t d : dims) bytes *= static_cast<size_t>(d);
   return bytes;
+}
+
+// oneDNN's: of all pixels, or of those alone that a kernel of one pixel reads (see spaced_pixels).
+Step onednn_dw(Prepare& prepare, const ConvDwArgs& args, const Conv& whole, OperandKind kind) {
+  const Dnnl& d = prepare.dnnl();
+  const bool accumulate = args.accumulate_dw != 0;
+  const int threads = prepare.threads();
+  float* dw = prepare.at(args.dw);
+  float* db = prepare.at(args.db);
+  const bool sums_bias = args.db.present() && kind == OperandKind::kFloat;
+  const auto spaced = spaced_pixels(whole);
+  const Conv conv = spaced ? without_strides(whole) : whole;
+  const memory::desc bias = conv.bias(sums_bias);
+  const auto desc = with_operands(kind, false, [&](bool in) {
+    return make_primitive("convolution's kernel gradient", [&] {
+      const memory::desc x = conv.activation(conv.x, in), y = conv.activation(conv.y, in);
+      const auto hint = conv_forward_desc(d, x, conv.any_kernel(in), bias, y, conv.g, attributes());
+      return conv_backward_weights_desc(d, x, conv.any_kernel(), bias, y, conv.g, hint, attributes());
+    });
+  });
+  const ProductOperand x = operand(prepare, args.x, kind), dy = operand(prepare, args.dy, kind);
+  const BiasSums sums(stored(prepare, args.dy), sums_bias ? nullptr : db, args.dy.size(), conv.y[1]);
+  const memory::desc plain = conv.kernel();
+  const memory::desc packed = desc.diff_weights_desc();
+  const size_t element_bytes = kind == OperandKind::kTiles ? sizeof(uint16_t) : sizeof(float);
+  Pieces pieces;
+  const size_t at_kernel = pieces.add(packed.get_size());
+  const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
+  const size_t at_target = pieces.add(accumulate ? args.dw.size() * sizeof(float) : 0);
+  const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
+  const size_t at_spaced = pieces.add(spaced ? spaced->size() * element_bytes : 0);
+  const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
+  const size_t at_sums = pieces.add(sums.bytes(threads));
+  char* workspace = pieces.allocate(prepare);
+  char *place_x = workspace + at_x, *place_dy = workspace + at_dy;
+  void* const pixels = spaced ? workspace + at_spaced : x.at(place_x);
+  void* const read = conv.times > 1 ? workspace + at_spread : pixels;
+  float* target = accumulate ? reinterpret_cast<float*>(workspace + at_target) : dw;
+
+  Primitive convolve(dnnl::convolution_backward_weights(desc), d.stream);
+  convolve.argument(DNNL_ARG_SRC, memory(desc.src_desc(), d.engine, read));
+  convolve.argument(DNNL_ARG_DIFF_WEIGHTS, memory(packed, d.engine, workspace + at_kernel));
+  convolve.argument(DNNL_ARG_DIFF_DST, memory(desc.diff_dst_desc(), d.engine, dy.at(place_dy)));
+  if (sums_bias) convolve.argument(DNNL_ARG_DIFF_BIAS, memory(bias, d.engine, db));
+  convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
+  const Primitive unpacking = reorder(d, packed, workspace + at_kernel, plain, target);
+  int64_t values = conv.x[1] / conv.times;
+  for (size_t i = 0; i < conv.x.size(); i++) values *= i == 1 ? 1 : conv.x[i];
+  return [=, times = conv.times, size = args.dw.size()] {
+    x.round_to(place_x, threads);
+    dy.round_to(place_dy, threads);
+    sums.run(workspace + at_sums, threads);
+    if (spaced) spaced->gather(pixels, x.at(place_x), element_bytes, threads);
+    if (times > 1) spread_channels(static_cast<float*>(read), static_cast<float*>(pixels), values, times, threads);
+    convolve.run();
+    unpacking.run();
+    if (accumulate) parallel_add(dw, target, size, threads);
+  };
 }
 
 }  // namespace
@@ -297,7 +356,6 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
 }
 
 Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
-  const Dnnl& d = prepare.dnnl();
   const Conv conv = conv_of(args, args.x, args.dw, args.dy);
   const bool accumulate = args.accumulate_dw != 0;
   const int threads = prepare.threads();
@@ -329,14 +387,14 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
       direct_conv_kernel_gradient(shape, x, dy, dw, db, accumulate, workspace, threads);
     };
   }
-  Pieces pieces;
-  const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
   if (const auto depthwise = depthwise_shape(conv)) {
     if (kind == OperandKind::kTiles) kind = OperandKind::kRounded;
     const ProductOperand x = operand(prepare, args.x, kind), dy = operand(prepare, args.dy, kind);
     const DepthwiseShape shape = *depthwise;
     const BiasSums sums(stored(prepare, args.dy), kind == OperandKind::kFloat ? nullptr : db, args.dy.size(),
                         conv.y[1]);
+    Pieces pieces;
+    const size_t at_spread = pieces.add(conv.times > 1 ? bytes_of(conv.x) : 0);
     const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
     const size_t at_partial = pieces.add(depthwise_dw_bytes(shape, threads)), at_sums = pieces.add(sums.bytes(threads));
     char* workspace = pieces.allocate(prepare);
@@ -352,46 +410,7 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
       sums.run(workspace + at_sums, threads);
     };
   }
-
-  const bool sums_bias = args.db.present() && kind == OperandKind::kFloat;
-  const memory::desc bias = conv.bias(sums_bias);
-  const auto desc = with_operands(kind, false, [&](bool in) {
-    return make_primitive("convolution's kernel gradient", [&] {
-      const memory::desc x = conv.activation(conv.x, in), y = conv.activation(conv.y, in);
-      const auto hint = conv_forward_desc(d, x, conv.any_kernel(in), bias, y, conv.g, attributes());
-      return conv_backward_weights_desc(d, x, conv.any_kernel(), bias, y, conv.g, hint, attributes());
-    });
-  });
-  const ProductOperand x = operand(prepare, args.x, kind), dy = operand(prepare, args.dy, kind);
-  const BiasSums sums(stored(prepare, args.dy), sums_bias ? nullptr : db, args.dy.size(), conv.y[1]);
-  const memory::desc plain = conv.kernel();
-  const memory::desc packed = desc.diff_weights_desc();
-  const size_t at_kernel = pieces.add(packed.get_size());
-  const size_t at_scratch = pieces.add(desc.scratchpad_desc().get_size());
-  const size_t at_target = pieces.add(accumulate ? args.dw.size() * sizeof(float) : 0);
-  const size_t at_x = pieces.add(x.bytes()), at_dy = pieces.add(dy.bytes());
-  const size_t at_sums = pieces.add(sums.bytes(threads));
-  char* workspace = pieces.allocate(prepare);
-  char *place_x = workspace + at_x, *place_dy = workspace + at_dy;
-  void* spread = conv.times > 1 ? workspace + at_spread : x.at(place_x);
-  float* target = accumulate ? reinterpret_cast<float*>(workspace + at_target) : dw;
-
-  Primitive convolve(dnnl::convolution_backward_weights(desc), d.stream);
-  convolve.argument(DNNL_ARG_SRC, memory(desc.src_desc(), d.engine, spread));
-  convolve.argument(DNNL_ARG_DIFF_WEIGHTS, memory(packed, d.engine, workspace + at_kernel));
-  convolve.argument(DNNL_ARG_DIFF_DST, memory(desc.diff_dst_desc(), d.engine, dy.at(place_dy)));
-  if (sums_bias) convolve.argument(DNNL_ARG_DIFF_BIAS, memory(bias, d.engine, db));
-  convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
-  const Primitive unpacking = reorder(d, packed, workspace + at_kernel, plain, target);
-  return [=, times = conv.times, size = args.dw.size()] {
-    x.round_to(place_x, threads);
-    dy.round_to(place_dy, threads);
-    sums.run(workspace + at_sums, threads);
-    if (times > 1) spread_channels(static_cast<float*>(spread), static_cast<float*>(x.at(place_x)), n, times, threads);
-    convolve.run();
-    unpacking.run();
-    if (accumulate) parallel_add(dw, target, size, threads);
-  };
+  return onednn_dw(prepare, args, conv, kind);
 }
 
 }  // namespace gradstep::cpu

@@ -291,6 +291,10 @@ export const cases: OpCase[] = [
   convolution('3×3', [2, 6, 5, 3], [3, 3, 3, 4]),
   convolution('one channel in, 17 out', [2, 5, 7, 1], [3, 3, 1, 17], {}, true),
   convolution('1×1', [3, 4, 3, 5], [1, 1, 5, 2]),
+  // oneDNN's own kernel gradient of these writes over its scratch memory.
+  larger('1×1, strides, one channel', [3, 8, 16, 1], [1, 1, 1, 1], { strideW: 2 }),
+  larger('1×1, strides, few channels', [6, 19, 40, 2], [1, 1, 2, 8], { strideH: 2, strideW: 3 }),
+  larger('1×1, strides, 12 channels', [3, 7, 8, 12], [1, 1, 12, 16], { strideH: 2, strideW: 2 }),
   convolution('one of everything', [1, 1, 1, 1], [1, 1, 1, 1]),
   convolution('5×2, uneven padding', [1, 6, 5, 2], [5, 2, 2, 3], uneven),
   convolution('stride 2 that leaves a row over', [2, 8, 6, 2], [3, 3, 2, 3], { strideH: 2, strideW: 2 }),
