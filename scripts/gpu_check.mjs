@@ -200,9 +200,15 @@ function stageNamed(name, options, gpu) {
       };
     case 'ops':
       return (log) => {
-        const ways = ['recurrence_cuda', 'dense_cuda', 'conv_ways', 'conv_cudnn', 'passing_nan', 'gradient_faults'].map(
-          (name) => `test/${name}.spec.ts`,
-        );
+        const ways = [
+          'recurrence_cuda',
+          'dense_cuda',
+          'conv_ways',
+          'conv_cudnn',
+          'passing_nan',
+          'gradient_faults',
+          'random_models',
+        ].map((name) => `test/${name}.spec.ts`);
         return tests(['test/op_table.spec.ts', ...ways], log, options.quick ? { GRADSTEP_TEST_CASES: CASES } : {});
       };
     case 'golden': // in those ways that are measured to be the fastest

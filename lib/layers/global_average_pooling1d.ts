@@ -15,12 +15,13 @@ const names = {
 const make = defineGlobalPooling(1, names, (x, over, keepDims, { mask }) => {
   if (!mask) return mean(x, over, keepDims);
   const weights = reshape(mask, [...mask.shape, 1]);
-  return elementwise('div', sum(elementwise('mul', x, weights), over, keepDims), sum(weights, over, keepDims));
+  const count = elementwise('maximum', sum(weights, over, keepDims), 1);
+  return elementwise('div', sum(elementwise('mul', x, weights), over, keepDims), count);
 });
 
 /**
  * The mean of each channel: [rows, steps, channels] → [rows, channels], or with `keepDims` [rows, 1, channels]. Steps that
- * the input's mask leaves out do not count.
+ * the input's mask leaves out do not count; where it leaves out all, the result is 0 (Keras's is NaN).
  */
 export function globalAveragePooling1d(options?: GlobalAveragePooling1dOptions): Layer {
   return make(options);
