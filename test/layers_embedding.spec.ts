@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gs from '../lib/index.js';
+import { computeGradients } from '../lib/train/gradients.js';
 import { backends } from './helpers/backends.js';
 import { expectFailure, failure, wrong } from './helpers/failure.js';
 import { expectFixture, floats, readFixtures, type LayerFixture, type Numbers } from './helpers/layer_fixtures.js';
@@ -51,6 +52,17 @@ function build(title: string, { inputs, weights }: LayerFixture): gs.Model {
   return gs.model({ inputs: x, outputs });
 }
 
+const recurrent = { lstm: gs.layers.lstm, gru: gs.layers.gru, simpleRNN: gs.layers.simpleRNN };
+/** Steps of two numbers; a negative sum makes both of the dense layer's numbers 0, so that the step is masked. */
+const STEPS = [
+  [0.5, 0.75],
+  [-0.5, -0.25],
+  [1, -0.5],
+  [0.25, 0.5],
+  [-1, 0.5],
+  [0.75, 0.25],
+].flat();
+
 const indices = (data: number[], shape: number[]): gs.Tensor => gs.tensor(Int32Array.from(data), shape);
 
 describe('embedding, masking and activation layers', () => {
@@ -60,6 +72,34 @@ describe('embedding, masking and activation layers', () => {
 
   for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
     describe(`on ${name}`, () => {
+      for (const [title, make] of Object.entries(recurrent)) {
+        it(`a mask of what layers before it learned is a constant: ${title}'s gradients are central differences`, async () => {
+          using model = gs.sequential([
+            dense({ units: 2, activation: 'relu', useBias: false, inputShape: [3, 2] }),
+            masking(),
+            make({ units: 3 }),
+            dense({ units: 1 }),
+          ]);
+          model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device, seed: 2 });
+          const [, ...rest] = await model.getWeights();
+          const [x, y] = [gs.tensor(Float32Array.from(STEPS), [2, 3, 2]), gs.tensor([[0.5], [-0.5]])];
+          const kernel = [0.75, 0.5, 0.5, 0.75];
+          const lossAt = async (weights: readonly number[]): Promise<number> => {
+            await model.setWeights([gs.tensor(Float32Array.from(weights), [2, 2]), ...rest]);
+            return (await model.evaluate(x, y)).loss!;
+          };
+          await lossAt(kernel);
+          const [gradient] = await computeGradients(model, x, y);
+          const step = 2 ** -7;
+          for (let i = 0; i < 4; i++) {
+            const moved = (by: number): number[] => kernel.map((w, k) => (k === i ? w + by : w));
+            const slope = ((await lossAt(moved(step))) - (await lossAt(moved(-step)))) / (2 * step);
+            expect(gradient!.data[i], `weight ${i}`).to.be.closeTo(slope, 1e-4);
+            expect(Math.abs(slope), `weight ${i}`).to.be.greaterThan(1e-3);
+          }
+        });
+      }
+
       for (const [title, fixture] of Object.entries(fixtures)) {
         it(`PyTorch's numbers: ${title}`, async () => {
           using model = build(title, fixture);

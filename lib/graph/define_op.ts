@@ -69,6 +69,8 @@ export interface OpSpec {
   /** Backends that have a kernel; both when absent. */
   readonly backends?: readonly ('cpu' | 'cuda')[];
   infer(inputs: Readonly<Record<string, Value>>, attrs: Readonly<Record<string, AttrValue>>): Record<string, TensorType>;
+  /** Whether a node's outputs are constant but for jumps: nothing goes back through it, so what is made of them is a constant too. */
+  isFlat?(node: Node): boolean;
   /** Gradients by input name, built from ops of the table; absent when the op has no derivative. */
   backward?(context: BackwardContext): Record<string, Value | undefined>;
 }
@@ -83,6 +85,7 @@ export class OpDef {
   readonly backends: readonly ('cpu' | 'cuda')[];
   readonly infer: OpSpec['infer'];
   readonly backward?: OpSpec['backward'];
+  readonly isFlat: (node: Node) => boolean;
 
   constructor(spec: OpSpec) {
     this.name = spec.name;
@@ -94,6 +97,7 @@ export class OpDef {
     this.backends = spec.backends ?? ['cpu', 'cuda'];
     this.infer = spec.infer;
     this.backward = spec.backward;
+    this.isFlat = (node) => spec.isFlat?.(node) ?? false;
   }
 
   /** Every attribute with a value: the given one or the default. */

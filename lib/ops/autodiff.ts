@@ -14,10 +14,11 @@ export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
   const graph = loss.graph;
   const nodes = [...graph.nodes];
 
-  // Only what lies on a path from `wrt` to the loss needs a gradient: a first layer's input gradient is never built.
+  // Only what lies on a path from `wrt` to the loss needs a gradient: a first layer's input gradient is never built, nor
+  // that of a mask that is made of what layers before it learned.
   const wanted = new Set<Value>(wrt);
   for (const node of nodes) {
-    if (Object.values(node.inputs).some((v) => wanted.has(v))) {
+    if (!node.op.isFlat(node) && Object.values(node.inputs).some((v) => wanted.has(v))) {
       for (const out of Object.values(node.outputs)) if (out.dtype === 'float32') wanted.add(out);
     }
   }

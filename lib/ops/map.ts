@@ -10,7 +10,7 @@ import { defineOp, type Tape } from '../graph/define_op.js';
 import { Value, type Graph } from '../graph/graph.js';
 import { broadcastShapes, sameShape, type Shape } from '../graph/shape.js';
 import { GradstepError } from '../errors.js';
-import { ARITIES, SCALAR_NAMES, SLOPES, type ScalarName } from './scalar_table.js';
+import { ARITIES, isFlat, SCALAR_NAMES, SLOPES, type ScalarName } from './scalar_table.js';
 import { sumTo } from './reduce_sum.js';
 
 export const MAP_INPUTS = 8;
@@ -45,6 +45,10 @@ export const map = defineOp({
         return [`out${i}`, { dtype: 'float32' as const, shape }];
       }),
     );
+  },
+  isFlat({ attrs }) {
+    const { code } = attrs.tape as Tape;
+    return code.length > 0 && code.every(([fn]) => isFlat(SCALAR_NAMES[fn]!));
   },
   backward({ node, grads, needs }) {
     const tape = node.attrs.tape as Tape;

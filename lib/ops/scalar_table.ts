@@ -113,3 +113,8 @@ export const SLOPES: Record<ScalarName, Slope> = {
     return [f('mul', g, f('mul', f('sub', 1, f('square', t)), rest))];
   },
 };
+
+/** Whether a function is constant but for jumps: comparisons, steps, signs, whole numbers. */
+export function isFlat(name: ScalarName): boolean {
+  return SLOPES[name] === flat;
+}

@@ -119,6 +119,7 @@ class Draws {
       () => ['gru', { ...this.cell(), resetAfter: this.chance(0.6) }],
       () => ['simpleRNN', this.cell()],
       () => ['bidirectional', { layer: this.pick(['lstm', 'gru', 'simpleRNN']), of: this.cell() }],
+      () => ['masked', { layer: this.pick(['lstm', 'gru', 'simpleRNN']), of: this.cell() }],
       () => ['conv1d', { filters: filters(), ...this.window(4), ...this.weights() }],
       () => ['conv1dTranspose', { filters: filters(), ...this.window(3) }],
       () => ['depthwiseConv1d', { kernelSize: this.integer(1, 3), depthMultiplier: this.integer(1, 2) }],
@@ -178,7 +179,9 @@ const factories = layers as unknown as Readonly<Record<string, Factory>>;
 function applied(name: string, options: Options, x: gs.SymbolicTensor): gs.SymbolicTensor {
   if (name === 'multiHeadAttention') return factories[name]!(options).apply([x, x]);
   if (!('of' in options)) return factories[name]!(options).apply(x);
-  return factories[name]!({ layer: factories[options.layer as string]!(options.of as Options) }).apply(x);
+  const inner = factories[options.layer as string]!(options.of as Options);
+  if (name === 'masked') return inner.apply(layers.masking().apply(layers.reLU({ threshold: 0.3 }).apply(x)));
+  return factories[name]!({ layer: inner }).apply(x);
 }
 
 function normalises(text: string): boolean {
