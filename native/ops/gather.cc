@@ -100,14 +100,7 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
 }
 
 Step advance(Prepare& prepare, const AdvanceArgs& args) {
-  const Advance advance{prepare.at<int32_t>(args.state),
-                        prepare.at<int32_t>(args.updates),
-                        prepare.at<int32_t>(args.fault),
-                        prepare.at<int32_t>(args.flag),
-                        args.steps,
-                        args.rows,
-                        args.moves};
-  return [=] { advance(); };
+  return [advance = advance_of(prepare, args)] { advance(); };
 }
 
 }  // namespace gradstep::cpu

@@ -170,14 +170,9 @@ Step scatter(Prepare& prepare, const ScatterArgs& args) {
 }
 
 Step advance(Prepare& prepare, const AdvanceArgs& args) {
-  const Advance advance{prepare.at<int32_t>(args.state),
-                        prepare.at<int32_t>(args.updates),
-                        prepare.at<int32_t>(args.fault),
-                        prepare.at<int32_t>(args.flag),
-                        args.steps,
-                        args.rows,
-                        args.moves};
-  return [=](cudaStream_t stream) { launch(stream, advance_kernel, dim3(1), dim3(1), advance); };
+  return [advance = advance_of(prepare, args)](cudaStream_t stream) {
+    launch(stream, advance_kernel, dim3(1), dim3(1), advance);
+  };
 }
 
 }  // namespace gradstep::cuda

@@ -5,6 +5,7 @@
 
 #include "core/philox.h"
 #include "core/state.h"
+#include "generated/args/gather.h"
 
 namespace gradstep {
 
@@ -29,5 +30,12 @@ struct Advance {
     fault[0] = 0;
   }
 };
+
+// By either backend's Prepare.
+template <typename Prepare>
+Advance advance_of(const Prepare& prepare, const AdvanceArgs& args) {
+  const auto at = [&](const Tensor& tensor) { return prepare.template at<int32_t>(tensor); };
+  return {at(args.state), at(args.updates), at(args.fault), at(args.flag), args.steps, args.rows, args.moves};
+}
 
 }  // namespace gradstep
