@@ -3,7 +3,7 @@
  * backend must define, the descriptors the verifier reads, the list of scalar functions. Run it with `npm run generate`
  * after changing an op's signature; `npm run check` fails when the files are not current.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   DIMS_BYTES,
@@ -22,6 +22,7 @@ import { IMMEDIATE, MAP_INPUTS, MAP_OUTPUTS, REGISTER, TAPE_CODE, TAPE_IMMEDIATE
 import { ARITIES, SCALAR_NAMES } from '../lib/ops/scalar_table.js';
 import { OP_TABLE } from '../lib/ops/table.js';
 import { opFiles } from './op_files.js';
+import { writeChanged } from './write_changed.js';
 
 const folder = fileURLToPath(new URL('../native/generated/', import.meta.url));
 const note = '// Generated from the op table by scripts/generate.ts. Do not edit: change the table and run `npm run generate`.\n';
@@ -234,8 +235,6 @@ ${ops.map(({ op, code }) => `    case ${code}: return ${snake(op.name)}(prepare,
 `;
 }
 
-rmSync(`${folder}args`, { recursive: true, force: true });
-mkdirSync(`${folder}args`, { recursive: true });
 const files: Record<string, string> = {
   'tensor.h': tensorHeader(),
   ...Object.fromEntries(FILES.map(({ stem, ops }) => [`args/${stem}.h`, argsHeader(ops)])),
@@ -245,4 +244,6 @@ const files: Record<string, string> = {
   'cpu_ops.h': declarations('cpu'),
   'cuda_ops.h': declarations('cuda'),
 };
-for (const [name, text] of Object.entries(files)) writeFileSync(folder + name, text);
+mkdirSync(`${folder}args`, { recursive: true });
+for (const name of readdirSync(`${folder}args`)) if (!(`args/${name}` in files)) rmSync(`${folder}args/${name}`);
+for (const [name, text] of Object.entries(files)) writeChanged(folder + name, text);

@@ -4,9 +4,11 @@
  * stand exactly as lowering orders them. Every other tape is interpreted; results are the same. Run it with
  * `npx tsx scripts/generate_map_chains.ts`.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { IMMEDIATE, REGISTER } from '../lib/ops/map.js';
 import { ARITIES, SCALAR_NAMES, type ScalarName } from '../lib/ops/scalar_table.js';
+import { writeChanged } from './write_changed.js';
 
 /** One row of the list. Operands are `in0`…, `r0`… (results of instructions) and `c0`… (immediates). */
 interface Chain {
@@ -16,7 +18,7 @@ interface Chain {
 }
 
 const list = new URL('map_chains.json', import.meta.url);
-const target = new URL('../native/generated/map_chains.cuh', import.meta.url);
+const target = fileURLToPath(new URL('../native/generated/map_chains.cuh', import.meta.url));
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
@@ -94,4 +96,4 @@ for (const key of [(c: Chain) => c.name, tapeKey]) {
     known.add(key(chain));
   }
 }
-writeFileSync(target, header(chains));
+writeChanged(target, header(chains));

@@ -2,9 +2,9 @@
  * Writes the two lists that name every op: lib/ops/table.ts, from the ops that the files of lib/ops declare, and
  * test/cases/index.ts, from the files of test/cases. Part of `npm run generate`, before what reads the table.
  */
-import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { opFiles, stems } from './op_files.js';
+import { writeChanged } from './write_changed.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const note = (of: string): string =>
@@ -13,7 +13,7 @@ const note = (of: string): string =>
 const camel = (stem: string): string => stem.replace(/_([a-z0-9])/g, (_, c: string) => c.toUpperCase());
 
 const files = opFiles();
-writeFileSync(
+writeChanged(
   `${root}lib/ops/table.ts`,
   [
     note('The op table: every op that has a kernel, in the order of their codes.'),
@@ -26,7 +26,7 @@ writeFileSync(
 );
 
 const cases = stems('test/cases/', /^export const cases\b/m);
-writeFileSync(
+writeChanged(
   `${root}test/cases/index.ts`,
   [
     note('The cases of the op-table walk, by file.'),
