@@ -67,7 +67,8 @@ std::optional<SpacedPixels> spaced_pixels(const Conv& conv) {
 Conv without_strides(const Conv& conv) {
   Conv result = conv;
   std::copy(conv.y.begin() + 2, conv.y.end(), result.x.begin() + 2);
-  for (size_t i = 0; i < conv.g.strides.size(); i++) result.g.strides[i] = 1, result.g.pad_end[i] = 0;
+  result.g.strides.assign(conv.g.strides.size(), 1);
+  result.g.pad_end.assign(conv.g.pad_end.size(), 0);
   return result;
 }
 

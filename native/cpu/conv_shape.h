@@ -110,7 +110,7 @@ std::optional<DepthwiseShape> depthwise_shape(const Conv& conv);
 
 // The kernel gradient of a convolution by a kernel of one pixel with strides is read from those pixels alone, where
 // oneDNN must not: for channels that do not fill its vectors its kernel writes over its own scratch memory (its issue
-// 6035, in every version up to now): wrong sums, and threads that wait for one another for ever.
+// 6035, open in 2026; seen with 2.6): wrong sums, and threads that wait for one another for ever.
 std::optional<SpacedPixels> spaced_pixels(const Conv& conv);
 // The convolution of those pixels.
 Conv without_strides(const Conv& conv);

@@ -156,8 +156,7 @@ Step onednn_dw(Prepare& prepare, const ConvDwArgs& args, const Conv& whole, Oper
   if (sums_bias) convolve.argument(DNNL_ARG_DIFF_BIAS, memory(bias, d.engine, db));
   convolve.argument(DNNL_ARG_SCRATCHPAD, memory(desc.scratchpad_desc(), d.engine, workspace + at_scratch));
   const Primitive unpacking = reorder(d, packed, workspace + at_kernel, plain, target);
-  int64_t values = conv.x[1] / conv.times;
-  for (size_t i = 0; i < conv.x.size(); i++) values *= i == 1 ? 1 : conv.x[i];
+  const int64_t values = static_cast<int64_t>(bytes_of(conv.x) / sizeof(float)) / conv.times;
   return [=, times = conv.times, size = args.dw.size()] {
     x.round_to(place_x, threads);
     dy.round_to(place_dy, threads);
