@@ -208,6 +208,7 @@ function stageNamed(name, options, gpu) {
           'passing_nan',
           'gradient_faults',
           'random_models',
+          'random_ops',
         ].map((name) => `test/${name}.spec.ts`);
         return tests(['test/op_table.spec.ts', ...ways], log, options.quick ? { GRADSTEP_TEST_CASES: CASES } : {});
       };

@@ -62,7 +62,7 @@ export function testsOf(output) {
 /** mocha's command line for some specs. It runs in one process, so that a tool can watch that process. */
 export function mochaOf(specs, grep) {
   const mocha = ['--import', 'tsx', 'node_modules/mocha/bin/mocha.js', '--no-config', '--timeout', '300000', '--fail-zero'];
-  const helpers = ['first_ways', 'time_limit'].flatMap((name) => ['--require', `./test/helpers/${name}.ts`]);
+  const helpers = ['surroundings', 'time_limit'].flatMap((name) => ['--require', `./test/helpers/${name}.ts`]);
   return [process.execPath, ...mocha, ...helpers, ...(grep ? ['--grep', grep] : []), ...specs];
 }
 

@@ -106,6 +106,44 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       );
     });
 
+    it('adds what a kernel makes of a gradient to what a map makes of it, though another gradient is of that map, too', async () => {
+      const [a, b] = [gs.variable({ value: [1.4] }), gs.variable({ value: [0.3] })];
+      using f = gs.compile(
+        () => {
+          const [x, y] = [a.read(), b.read()];
+          const e = ops.exp(y);
+          // Gradients of x: one of the sum's second row, one of the difference, whose map makes that of y, too.
+          const rows = ops.add(ops.stack([e, x]), ops.mul(ops.sub(ops.mean(e, { keepDims: true }), x), 0.5));
+          const [dx, dy] = gs.grad(ops.sum(ops.tanh(rows)), [a, b]);
+          return { dx: dx!, dy: dy! };
+        },
+        { device },
+      );
+      const { dx, dy } = await f();
+      const [x, e] = [1.4, Math.exp(0.3)];
+      const [first, second] = [e + 0.5 * (e - x), x + 0.5 * (e - x)].map((v) => 1 - Math.tanh(v) ** 2) as [number, number];
+      expectClose(dx.data, [second - 0.5 * (first + second)]);
+      expectClose(dy.data, [e * (first + 0.5 * (first + second))]);
+    });
+
+    it('keeps a value that is a result as it is, where another result could take its memory', async () => {
+      const X = [0.3, -0.5, 2];
+      using f = gs.compile(
+        ({ x }) => {
+          const cosine = ops.cos(x);
+          const same = ops.broadcastTo(cosine, [1, 3]);
+          return { same, mean: ops.mean(ops.add(cosine, same), { axis: 0 }) };
+        },
+        { inputs: { x: { shape: [3] } }, device },
+      );
+      const { same, mean } = await f({ x: X });
+      expectClose(same.data, X.map(Math.cos));
+      expectClose(
+        mean.data,
+        X.map((v) => 2 * Math.cos(v)),
+      );
+    });
+
     it('applies an optimizer with cut, decay and schedule, over variables that do not lie together', async () => {
       const start = [[1, -2], [0.5], [3, 1, -1]];
       const parts = start.map((value, i) => gs.variable({ value, name: `part${i}` }));

@@ -4,6 +4,7 @@
  * allows it. Placement: largest first, lowest offset that fits, every start a multiple of 64 bytes. On CUDA few bytes share
  * no addresses at all, since instructions that use memory in common cannot run side by side (native/core/schedule.h).
  */
+import type { Tape } from '../graph/define_op.js';
 import { map } from '../ops/map.js';
 import { align, type Buffer, type Instruction } from './program.js';
 
@@ -82,6 +83,7 @@ function shareInPlace(instructions: readonly Instruction[]): Map<Buffer, Buffer>
         if (!input || input.buffer.region !== 'scratch' || input.dtype !== output.dtype) continue;
         if (input.buffer.bytes !== output.buffer.bytes || lastUse.get(input.buffer) !== i) continue;
         if (taken.has(input.buffer)) continue;
+        if (op === map && isResultBut(attrs.tape as Tape, inputs, input.buffer, name)) continue;
         taken.add(input.buffer);
         shared.set(output.buffer, input.buffer);
         break;
@@ -89,4 +91,9 @@ function shareInPlace(instructions: readonly Instruction[]): Map<Buffer, Buffer>
     }
   });
   return shared;
+}
+
+/** Whether another result of a map than `name` is an input in this buffer as it is: it is copied when the others are written. */
+function isResultBut({ results }: Tape, inputs: Instruction['inputs'], buffer: Buffer, name: string): boolean {
+  return results.some((from, i) => `out${i}` !== name && inputs[`in${from}`]?.buffer === buffer);
 }

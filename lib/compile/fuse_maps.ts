@@ -39,11 +39,12 @@ function mayMerge(uses: Uses, producer: Instruction, consumer: Instruction, inpu
   const to = uses.positionOf(consumer);
   const made = Object.values(producer.outputs).map((o) => o.buffer);
   if (made.some((b) => b.variable)) return false;
-  // The producer moves down to its reader: its other readers must come later, and what it reads must not change before.
+  // The producer moves down to its reader: its other readers must come later, and what it reads and makes must not change
+  // before. (One of its results may be a sum that another kernel adds to.)
   if (!isFill && made.some((b) => [...uses.readersOf(b)].some((r) => r !== consumer && uses.positionOf(r) < to))) return false;
   if (isFill && uses.onlyReader(made[0]!) !== consumer) return false;
   const reads = Object.values(producer.inputs).map((o) => o.buffer);
-  return !uses.areWrittenBetween(reads, producer, consumer);
+  return !uses.areWrittenBetween([...reads, ...made], producer, consumer);
 }
 
 /** One tape that does the producer's work, then the consumer's; undefined when it would not fit. */

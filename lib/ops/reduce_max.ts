@@ -7,6 +7,8 @@ import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
+import { constant, elementwise } from './map.js';
+import { sum } from './reduce_sum.js';
 import { reshape } from './reshape.js';
 
 export const reduceMaxOp = defineOp({
@@ -30,6 +32,12 @@ export const reduceMaxDxOp = defineOp({
   outputs: { dx: { dtypes: ['float32'], accumulate: true } },
   attrs: { length: { type: 'i32' } },
   infer: ({ dy }, { length }) => ({ dx: { dtype: 'float32', shape: [dy!.shape[0]!, length as number, dy!.shape[1]!] } }),
+  // What arrives where the largest element stands: the sum along the middle of all that is there alone.
+  backward({ node, grads }) {
+    const { dy, at } = node.inputs;
+    const { dx: there } = dy!.graph.add(reduceMaxDxOp, { dy: constant(dy!.graph, 1, dy!.shape), at }, node.attrs).outputs;
+    return { dy: sum(elementwise('mul', grads.dx!, there!), [1]) };
+  },
 });
 
 /** Largest or smallest element over the given axes (all by default); `keepDims` leaves them as size 1. */

@@ -4,7 +4,7 @@
  */
 import * as gs from '../../lib/index.js';
 import { GradstepError } from '../../lib/errors.js';
-import { random } from './op_run.js';
+import { Draws } from './draws.js';
 
 const { layers } = gs;
 
@@ -50,28 +50,10 @@ const ACTIVATIONS = [
 const LOSSES = ['meanSquaredError', 'sparseCategoricalCrossentropy', 'categoricalCrossentropy', 'binaryCrossentropy'] as const;
 const OUTPUTS = 3;
 
-class Draws {
-  private readonly next: () => number;
-
-  constructor(seed: number) {
-    this.next = random(seed);
-  }
-
-  integer(low: number, high: number): number {
-    return low + Math.floor(this.next() * (high - low + 1));
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.integer(0, list.length - 1)]!;
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
+class LayerDraws extends Draws {
   /** In [−1, 1). */
   numbers(count: number): Float32Array {
-    return Float32Array.from({ length: count }, () => this.next() * 2 - 1);
+    return Float32Array.from({ length: count }, () => this.number(-1, 1));
   }
 
   private weights(): Options {
@@ -192,7 +174,7 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * 
 
 /** Model and data of a number. */
 export function randomModel(seed: number): RandomModel {
-  const draws = new Draws(seed);
+  const draws = new LayerDraws(seed);
   const kind = draws.pick(['vector', 'sequence', 'sequence', 'image', 'image', 'video', 'tokens'] as const);
   const shape = {
     vector: () => [draws.pick([2, 7, 32, 70])],
