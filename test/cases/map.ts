@@ -57,11 +57,19 @@ function bend(a: number): number {
   return Math.sqrt(2 / Math.PI) * (a + 0.044715 * a ** 3);
 }
 
-/** The error function by its power series, Σ (−1)^n a^(2n+1) / (n! (2n+1)) · 2/√π, summed for |a| < 4; within 2e-8 of ±1 beyond. */
+/**
+ * The error function: near 0 its power series, 2/√π Σ (−1)^n a^(2n+1) / (n! (2n+1)); beyond, where its terms cancel, 1 − erfc by the
+ * continued fraction e^(−a²)/√π / (a + ½/(a + 1/(a + 3⁄2/(a + …)))) (Abramowitz & Stegun 7.1.5, 7.1.14).
+ */
 function erf(a: number): number {
-  if (Math.abs(a) >= 4) return Math.sign(a);
+  const size = Math.abs(a);
+  if (size > 2.5) {
+    let rest = 0;
+    for (let n = 100; n > 0; n--) rest = n / 2 / (size + rest);
+    return Math.sign(a) * (1 - Math.exp(-a * a) / Math.sqrt(Math.PI) / (size + rest));
+  }
   let [term, sum] = [a, a];
-  for (let n = 1; n < 120; n++) {
+  for (let n = 1; n < 60; n++) {
     term *= (-a * a) / n;
     sum += term / (2 * n + 1);
   }
