@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import * as gs from '../lib/index.js';
 import { roundingOf } from './cases/rounded_operand.js';
 import { backends } from './helpers/backends.js';
+import { expectClose } from './helpers/close.js';
 import { expectFailure, wrong } from './helpers/failure.js';
 
 const { ops } = gs;
@@ -15,11 +16,6 @@ function product(a: ArrayLike<number>, b: ArrayLike<number>, k: number, n: numbe
     for (let i = 0; i < k; i++) sum += round(a[Math.floor(at / n) * k + i]!) * round(b[i * n + (at % n)]!);
     return sum;
   });
-}
-
-function expectClose(actual: ArrayLike<number>, expected: readonly number[]): void {
-  expect(actual.length).to.equal(expected.length);
-  expected.forEach((e, i) => expect(actual[i], `element ${i}`).to.be.closeTo(e, 1e-5));
 }
 
 for (const { device, kind } of backends().filter((b) => (b.order ?? 0) === 0)) {

@@ -15,6 +15,7 @@ import { coreOf } from '../lib/train/model_core.js';
 import type { NativeSession } from '../binding.js';
 import type { OpCase } from './cases/op_case.js';
 import { backends, openSession } from './helpers/backends.js';
+import { expectClose } from './helpers/close.js';
 import { layerCase } from './helpers/layer_case.js';
 import { compareCase } from './helpers/op_compare.js';
 import { uniforms } from './helpers/random_numbers.js';
@@ -154,11 +155,6 @@ const wave = (shape: number[], step = 0.7): gs.Tensor<Float32Array> => {
     shape,
   );
 };
-
-function expectClose(actual: ArrayLike<number>, expected: readonly number[], within = 1e-5): void {
-  expect(actual.length).to.equal(expected.length);
-  expected.forEach((v, i) => expect(actual[i], `element ${i}`).to.be.closeTo(v, within));
-}
 
 /** A nested model: dense tanh, then dense tanh. */
 const nested = () =>

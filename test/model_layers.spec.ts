@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
 import { RandomStream, streamOf } from '../lib/random.js';
+import { expectClose } from './helpers/close.js';
 import { philox4x32 } from './helpers/philox.js';
 
 const device = 'cpu';
@@ -45,11 +46,6 @@ function eachWindow(size: Pair, window: Pair, strides: Pair, dilation: Pair, pad
           if (h >= 0 && h < size[0] && w >= 0 && w < size[1]) visits.push({ p, q, i, j, h, w });
         }
   return { shape: [rows.count, columns.count], visits };
-}
-
-function expectClose(actual: ArrayLike<number>, expected: readonly number[]): void {
-  expect(actual.length).to.equal(expected.length);
-  expected.forEach((v, i) => expect(actual[i], `element ${i}`).to.be.closeTo(v, 1e-5));
 }
 
 describe('layers', () => {

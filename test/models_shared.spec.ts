@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gs from '../lib/index.js';
+import { expectClose } from './helpers/close.js';
 import { expectFailure } from './helpers/failure.js';
 
 const device = 'cpu';
@@ -44,11 +45,6 @@ async function disposeAll({ encoder, autoencoder, classifier }: Pair): Promise<v
 /** The code of x by a kernel [3, 2] and a bias [2]. */
 const codeOf = (kernel: ArrayLike<number>, bias: ArrayLike<number>): number[] =>
   x.flatMap((row) => [0, 1].map((u) => Math.tanh(row.reduce((s, v, i) => s + v * kernel[2 * i + u]!, bias[u]!))));
-
-function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>): void {
-  expect(actual.length).to.equal(expected.length);
-  Array.from(expected).forEach((e, i) => expect(actual[i], `element ${i}`).to.be.closeTo(e, 1e-5));
-}
 
 describe('models that share layers', () => {
   it('see what training of either does, in any order', async () => {

@@ -1,0 +1,169 @@
+/**
+ * Models in gs.compile: trained there they take the steps of fit, and share weights with it; their random numbers, first weights
+ * and statistics; adversarial training.
+ */
+import { expect } from 'chai';
+import * as gs from '../lib/index.js';
+import { backends } from './helpers/backends.js';
+import { expectClose } from './helpers/close.js';
+import { random } from './helpers/op_run.js';
+
+const { ops } = gs;
+
+for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
+  describe(`models in gs.compile on ${name}`, () => {
+    it('a model, trained step by step, takes the steps of fit: rates of layers and constraints too', async () => {
+      const build = () =>
+        gs.sequential([
+          gs.layers.dense({ units: 4, activation: 'tanh', inputShape: [3], learningRateMultiplier: 0.25 }),
+          gs.layers.dense({ units: 2, kernelConstraint: gs.constraints.maxNorm({ maxValue: 0.75 }) }),
+        ]);
+      const next = random(3);
+      const draw = (n: number) => Array.from({ length: n }, () => Math.fround(2 * next() - 1));
+      const x = gs.tensor(Float32Array.from(draw(15)), [5, 3]);
+      const y = gs.tensor(Float32Array.from(draw(10)), [5, 2]);
+      const optimizer = () => gs.optimizers.adam({ learningRate: 0.125, clipNorm: 0.5 });
+      using reference = build();
+      reference.compile({ optimizer: optimizer(), loss: 'meanSquaredError', device, seed: 5 });
+      using model = build();
+      await model.setWeights(await reference.getWeights());
+      await reference.fit(x, y, { epochs: 4, batchSize: 5, shuffle: false });
+      const mine = optimizer();
+      const { trainableVariables } = model;
+      using step = gs.compile(
+        (data) => {
+          const loss = ops.mean(ops.square(ops.sub(model.call(data.x), data.y)));
+          gs.applyGradients(mine, gs.grad(loss, trainableVariables), trainableVariables);
+          return loss;
+        },
+        { inputs: { x: { shape: [5, 3] }, y: { shape: [5, 2] } }, device },
+      );
+      await step({ x, y }, { steps: 3 });
+      await step({ x, y });
+      const [found, wanted] = [await model.getWeights(), await reference.getWeights()];
+      wanted.forEach((w, i) => expectClose(found[i]!.data, [...w.data]));
+    });
+  });
+}
+
+describe('models in gs.compile', () => {
+  const device = 'cpu';
+
+  it('trains a generator against a discriminator', async () => {
+    const { dense } = gs.layers;
+    const generator = gs.sequential([dense({ units: 1, inputShape: [1] })]);
+    const discriminator = gs.sequential([
+      dense({ units: 16, activation: 'tanh', inputShape: [1] }),
+      dense({ units: 16, activation: 'tanh' }),
+      dense({ units: 1 }),
+    ]);
+    await generator.setWeights([[[1]], [0]]);
+    const rows = 64;
+    // −log σ(v) and −log(1 − σ(v)).
+    const real = (v: gs.Value) => ops.mean(ops.softplus(ops.neg(v)));
+    const fake = (v: gs.Value) => ops.mean(ops.softplus(v));
+    const judge = gs.optimizers.adam({ learningRate: 0.02, beta1: 0.5 });
+    const forge = gs.optimizers.adam({ learningRate: 0.01, beta1: 0.5 });
+    const inputs = { noise: { shape: [rows, 1] }, data: { shape: [rows, 1] } } as const;
+    using train = gs.compile(
+      ({ noise, data }) => {
+        const made = generator.call(noise);
+        const verdict = discriminator.call(made);
+        const judged = ops.add(real(discriminator.call(data)), fake(verdict));
+        const [d, g] = [discriminator.trainableVariables, generator.trainableVariables];
+        gs.applyGradients(judge, gs.grad(judged, d), d);
+        gs.applyGradients(forge, gs.grad(real(verdict), g), g);
+        return judged;
+      },
+      { inputs, device, seed: 1 },
+    );
+    const next = random(5);
+    const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+    const draw = (mean: number, deviation: number) => Float32Array.from({ length: rows }, () => mean + deviation * normal());
+    const tail: number[][] = [];
+    for (let n = 0; n < 1200; n++) {
+      await train({ noise: draw(0, 1), data: draw(2, 0.5) });
+      if (n >= 800 && n % 20 === 0) {
+        const [scale, shift] = await generator.getWeights();
+        tail.push([shift!.data[0]!, Math.abs(scale!.data[0]!)]);
+      }
+    }
+    // Adversaries circle around the answer: their average is near it.
+    const [mean, deviation] = [0, 1].map((k) => tail.reduce((s, t) => s + t[k]!, 0) / tail.length);
+    expect(mean).to.be.closeTo(2, 0.3);
+    expect(deviation).to.be.closeTo(0.5, 0.3);
+    await Promise.all([generator.dispose(), discriminator.dispose()]);
+  });
+
+  it('shares weights with fit and predict, both ways', async () => {
+    using model = gs.sequential([gs.layers.dense({ units: 1, useBias: false, inputShape: [1] })]);
+    model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.25 }), loss: 'meanSquaredError', device });
+    await model.setWeights([[[1]]]);
+    const [kernel] = model.trainableVariables;
+    using double = gs.compile(() => kernel!.assign(ops.mul(kernel!.read(), 2)), { device });
+    await double();
+    expect((await model.predict([[3]])).data[0]).to.equal(6);
+    // w ← w − 0.25 · 2 (w x − y) x, from 2 at x = 1, y = 0.
+    await model.trainOnBatch([[1]], [[0]]);
+    expect((await model.getWeights())[0]!.data[0]).to.equal(1);
+    await double();
+    await double();
+    expect((await model.predict([[1]])).data[0]).to.equal(4);
+    await double.dispose();
+    expect((await model.predict([[1]])).data[0]).to.equal(4);
+    expect([...(await kernel!.value()).data]).to.deep.equal([4]);
+  });
+
+  it('gives calls of a model random numbers of their own, others at every step, the same for a seed', async () => {
+    const runs: number[][] = [];
+    for (let n = 0; n < 2; n++) {
+      using model = gs.sequential([gs.layers.dropout({ rate: 0.5, inputShape: [64] })]);
+      using f = gs.compile(({ x }) => ({ a: model.call(x), b: model.call(x), c: model.call(x, { training: false }) }), {
+        inputs: { x: { shape: [1, 64] } },
+        device,
+        seed: 9,
+      });
+      const x = new Float32Array(64).fill(1);
+      const [first, second] = [await f({ x }), await f({ x })];
+      expect([...first.a.data]).not.to.deep.equal([...first.b.data]);
+      expect([...first.a.data]).not.to.deep.equal([...second.a.data]);
+      expect([...first.c.data]).to.deep.equal([...x]);
+      runs.push([...first.a.data, ...second.b.data]);
+    }
+    expect(runs[1]).to.deep.equal(runs[0]);
+  });
+
+  it('gives models without a seed first weights by its own: others to each, the same again, none that were there', async () => {
+    const weightsFor = async (seed: number): Promise<number[][]> => {
+      using first = gs.sequential([gs.layers.dense({ units: 3, inputShape: [2] })]);
+      using second = gs.sequential([gs.layers.dense({ units: 3, inputShape: [2] })]);
+      using fixed = gs.sequential([gs.layers.dense({ units: 3, inputShape: [2] })]);
+      fixed.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu', seed: 5 });
+      const inputs = { x: { shape: [1, 2] } } as const;
+      using run = gs.compile(({ x }) => ops.add(ops.add(first.call(x), second.call(x)), fixed.call(x)), {
+        inputs,
+        device: 'cpu',
+        seed,
+      });
+      await run({ x: [[1, 1]] });
+      const kernels = await Promise.all([first, second, fixed].map(async (m) => (await m.getWeights())[0]!));
+      return kernels.map((kernel) => [...kernel.data]);
+    };
+    const [a, again, other] = [await weightsFor(1), await weightsFor(1), await weightsFor(9)];
+    expect(again).to.deep.equal(a);
+    expect(a[1]).to.not.deep.equal(a[0]);
+    expect(other[0]).to.not.deep.equal(a[0]);
+    expect(other[2]).to.deep.equal(a[2]);
+  });
+
+  it('moves statistics of layers while training only', async () => {
+    using model = gs.sequential([gs.layers.batchNormalization({ momentum: 0.5, inputShape: [1] })]);
+    const inputs = { x: { shape: [2, 1] } } as const;
+    using training = gs.compile(({ x }) => model.call(x), { inputs, device });
+    using still = gs.compile(({ x }) => model.call(x, { training: false }), { inputs, device });
+    await still({ x: [[1], [3]] });
+    expect((await model.getWeights())[2]!.data[0]).to.equal(0);
+    await training({ x: [[1], [3]] });
+    expect((await model.getWeights())[2]!.data[0]).to.equal(1);
+  });
+});
