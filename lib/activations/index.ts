@@ -1,5 +1,12 @@
 /** The activations, as functions of a value: what layers take by name, and what a user's own loss or layer may call. */
 import type { Value } from '../graph/graph.js';
+import {
+  elu as eluOf,
+  hardSigmoid as hardSigmoidOf,
+  relu6 as relu6Of,
+  selu as seluOf,
+  softsign as softsignOf,
+} from '../ops/activation.js';
 import { logSoftmax as logSoftmaxOf } from '../ops/log_softmax.js';
 import { elementwise } from '../ops/map.js';
 import { softmax as softmaxOf } from '../ops/softmax.js';
@@ -52,7 +59,7 @@ export function logSoftmax(x: Value): Value {
 
 /** x → min(max(x, 0), 6). */
 export function relu6(x: Value): Value {
-  return elementwise('minimum', relu(x), 6);
+  return relu6Of(x);
 }
 
 const leakyReluSchema = { negativeSlope: optional(number(), 0.2) } satisfies SchemaOf<LeakyReluOptions>;
@@ -68,23 +75,20 @@ const eluSchema = { alpha: optional(number(), 1) } satisfies SchemaOf<EluOptions
 /** x → x above 0, alpha·(e^x − 1) below (Clevert et al. 2016). */
 export function elu(x: Value, options?: EluOptions): Value {
   const { alpha } = checkOptions('activations.elu', options, eluSchema);
-  // e^x would overflow far above 0, where it is not wanted; its argument is cut off there.
-  const below = elementwise('mul', elementwise('expm1', elementwise('minimum', x, 0)), alpha);
-  return elementwise('add', relu(x), below);
+  return eluOf(x, alpha);
 }
 
-/** The fixed point of mean 0 and variance 1 (Klambauer et al. 2017). */
-const SELU_ALPHA = 1.6732632423543772;
-const SELU_SCALE = 1.0507009873554805;
-
-/** x → 1.0507·elu(x, alpha = 1.6733): keeps signals at mean 0 and variance 1, with `lecunNormal` weights. */
+/**
+ * x → 1.0507·elu(x, alpha = 1.6733): keeps signals at mean 0 and variance 1, with `lecunNormal` weights (Klambauer et al.
+ * 2017).
+ */
 export function selu(x: Value): Value {
-  return elementwise('mul', elu(x, { alpha: SELU_ALPHA }), SELU_SCALE);
+  return seluOf(x);
 }
 
 /** x → min(max(x + 3, 0), 6) / 6, in [0, 1]. */
 export function hardSigmoid(x: Value): Value {
-  return elementwise('mul', relu6(elementwise('add', x, 3)), 1 / 6);
+  return hardSigmoidOf(x);
 }
 
 /** x → log(1 + e^x), positive. */
@@ -94,7 +98,7 @@ export function softplus(x: Value): Value {
 
 /** x → x / (1 + |x|), in (−1, 1). */
 export function softsign(x: Value): Value {
-  return elementwise('div', x, elementwise('add', elementwise('abs', x), 1));
+  return softsignOf(x);
 }
 
 const geluSchema = { approximate: optional(boolean, false) } satisfies SchemaOf<GeluOptions>;

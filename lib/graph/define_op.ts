@@ -55,6 +55,8 @@ export interface BackwardContext {
   grads: Readonly<Record<string, Value | undefined>>;
   /** Whether a gradient with respect to this input is wanted at all. */
   needs(input: string): boolean;
+  /** Adds to the gradient of a value that lies further back than the inputs: what an input was made of. */
+  give(value: Value, share: Value | undefined): void;
 }
 
 export interface OpSpec {

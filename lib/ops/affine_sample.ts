@@ -7,7 +7,7 @@
  * The gradient with respect to the image is the transpose. There is none with respect to the transform.
  */
 import { GradstepError } from '../errors.js';
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type BackwardContext } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape } from '../graph/shape.js';
 import type { Interpolation } from './resize.js';
@@ -31,6 +31,11 @@ const reading = {
   fillMode: { type: 'enum', values: FILL_MODES },
 } as const;
 
+function refuseTransform(needs: BackwardContext['needs']): void {
+  if (!needs('transform')) return;
+  throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'affineSample has no gradient with respect to its transform');
+}
+
 export const affineSampleOp = defineOp({
   name: 'affineSample',
   inputs: { x: { dtypes: ['float32'] }, transform: { dtypes: ['float32'] } },
@@ -45,9 +50,7 @@ export const affineSampleOp = defineOp({
     return { y: { dtype: 'float32', shape: [n, height as number, width as number, c] } };
   },
   backward({ node, grads, needs }) {
-    if (needs('transform')) {
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'affineSample has no gradient with respect to its transform');
-    }
+    refuseTransform(needs);
     const { interpolation, fillMode } = node.attrs;
     const attrs = { interpolation: interpolation!, fillMode: fillMode!, shape: [...node.inputs.x!.shape] };
     const inputs = { dy: grads.y!, transform: node.inputs.transform };
@@ -61,6 +64,14 @@ export const affineSampleDxOp = defineOp({
   outputs: { dx: { dtypes: ['float32'] } },
   attrs: { ...reading, shape: { type: 'dims' } },
   infer: (_inputs, { shape }) => ({ dx: { dtype: 'float32', shape: shape as number[] } }),
+  backward({ node, grads, needs }) {
+    refuseTransform(needs);
+    const [, height, width] = node.inputs.dy!.shape;
+    const { interpolation, fillMode } = node.attrs;
+    const attrs = { interpolation: interpolation!, fillMode: fillMode!, height: height!, width: width! };
+    const inputs = { x: grads.dx!, transform: node.inputs.transform };
+    return { dy: grads.dx!.graph.add(affineSampleOp, inputs, attrs).outputs.y! };
+  },
 });
 
 export function affineSample(x: Value, transform: Value, sampling: AffineSampling): Value {

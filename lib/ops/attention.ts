@@ -9,9 +9,18 @@
  */
 import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
-import type { Value } from '../graph/graph.js';
+import type { Node, Value } from '../graph/graph.js';
 import { formatShape, sameShape } from '../graph/shape.js';
+import { pullBackTwice, type Named } from './autodiff.js';
+import { multiply } from './batch_matmul.js';
+import { cumulativeSum } from './cumulative_sum.js';
+import { dropout } from './dropout.js';
+import { constant, elementwise } from './map.js';
+import { sliceAxis } from './pad.js';
 import { precision } from './precision.js';
+import { reshape } from './reshape.js';
+import { softmax } from './softmax.js';
+import { transpose } from './transpose.js';
 
 const stored = { dtypes: ['float32', 'bfloat16'] } as const;
 
@@ -58,6 +67,10 @@ function checkShapes({ q, k, v, mask, bias }: Readonly<Record<string, Value>>): 
   }
 }
 
+function constantInputs(): GradstepError {
+  return new GradstepError('ERR_NOT_DIFFERENTIABLE', 'attention has no gradient with respect to its mask and bias');
+}
+
 export const attentionOp = defineOp({
   name: 'attention',
   inputs,
@@ -72,9 +85,7 @@ export const attentionOp = defineOp({
     };
   },
   backward({ node, grads, needs }) {
-    if (needs('bias') || needs('mask')) {
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'attention has no gradient with respect to its mask and bias');
-    }
+    if (needs('bias') || needs('mask')) throw constantInputs();
     if (!grads.y || grads.lse) {
       throw new GradstepError('ERR_NOT_DIFFERENTIABLE', "attention has no gradient through its softmax's denominators");
     }
@@ -94,7 +105,52 @@ export const attentionDxOp = defineOp({
     dk: { dtype: 'float32', shape: k!.shape },
     dv: { dtype: 'float32', shape: v!.shape },
   }),
+  backward({ node, grads, needs }) {
+    if (needs('bias') || needs('mask')) throw constantInputs();
+    const { q, k, v, dy } = node.inputs;
+    const found = pullBackTwice({ q, k, v }, (given) => writtenOut(given, node), { y: dy }, { q: grads.dq, k: grads.dk, v: grads.dv });
+    return { q: found.q, k: found.k, v: found.v, dy: found.dy };
+  },
 });
+
+/** What attention makes of q, k and v by the other inputs and attributes of a node, with all its probabilities at once. */
+function writtenOut({ q, k, v }: Named, { inputs: { mask, bias, state }, attrs }: Node): Named {
+  const [b, tq, h] = q!.shape as [number, number, number];
+  const tk = k!.shape[1]!;
+  const { graph } = q!;
+  const headed = (x: Value): Value => transpose(x, [0, 2, 1, 3]);
+  const products = elementwise('mul', multiply(headed(q!), headed(k!), false, true), attrs.scale as number);
+  const scores = bias ? elementwise('add', products, bias) : products;
+
+  const seen: Value[] = [];
+  if (mask) seen.push(elementwise('notEqual', reshape(mask, [b, 1, 1, tk]), 0));
+  if (attrs.causal === 'yes') {
+    const places = (n: number): Value => cumulativeSum(constant(graph, 1, [n]), 0);
+    seen.push(elementwise('lessEqual', places(tk), reshape(places(tq), [tq, 1])));
+  }
+  const isSeen = seen.length > 0 ? seen.reduce((a, c) => elementwise('mul', a, c)) : undefined;
+  // Among keys of which none is seen, each has a share that is then taken away.
+  const weights = softmax(isSeen ? elementwise('where', isSeen, scores, HIDDEN) : scores);
+  let probabilities = isSeen ? elementwise('mul', weights, isSeen) : weights;
+  if ((attrs.rate as number) > 0) probabilities = elementwise('mul', probabilities, keptOf([b, h, tq, tk], state!, attrs));
+  return { y: headed(multiply(probabilities, headed(v!))) };
+}
+
+const HIDDEN = -1e30;
+
+/**
+ * 1/(1 − rate) where a probability [B, H, Tq, Tk] is kept, else 0. A draw's four words are four neighbouring keys' here, and
+ * elements 16 apart in dropout's blocks of 64.
+ */
+function keptOf(shape: readonly number[], state: Value, { rate, stream }: Node['attrs']): Value {
+  const [b, h, tq, tk] = shape as [number, number, number, number];
+  const groups = Math.ceil(tk / 4);
+  const draws = b * h * tq * groups;
+  const blocks = Math.ceil(draws / 16);
+  const ones = constant(state.graph, 1, [blocks, 4, 16]);
+  const byDraw = reshape(transpose(dropout(ones, state, rate as number, stream as number), [0, 2, 1]), [blocks * 16, 4]);
+  return sliceAxis(reshape(sliceAxis(byDraw, 0, 0, draws), [b, h, tq, groups * 4]), 3, 0, tk);
+}
 
 export interface AttentionOptions {
   /** Factor of the products q·k. Default 1/√D. */

@@ -8,9 +8,13 @@
  */
 import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
-import type { Value } from '../graph/graph.js';
-import { formatShape, sameShape } from '../graph/shape.js';
+import type { Node, Value } from '../graph/graph.js';
+import { formatShape, sameShape, sizeOf } from '../graph/shape.js';
+import { pullBack, type Named } from './autodiff.js';
+import { addGiven, elementwise } from './map.js';
 import { EPILOGUES } from './matmul.js';
+import { mean as meanOf, sum } from './reduce_sum.js';
+import { reshape } from './reshape.js';
 
 const layout = {
   samples: { type: 'i32' },
@@ -47,16 +51,23 @@ export const channelNormOp = defineOp({
     return { y: { dtype: 'float32', shape: x!.shape }, mean: statistics, variance: statistics };
   },
   backward({ node, grads, needs }) {
-    if (grads.mean || grads.variance) {
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The statistics of a normalisation cannot be differentiated');
-    }
     const { x, gamma, beta, residual } = node.inputs as { x: Value; gamma?: Value; beta?: Value; residual?: Value };
     const { y, mean, variance } = node.outputs;
+    const { x: throughStatistics } = pullBack({ x }, ({ x: of }) => statistics(of!, node.attrs), {
+      mean: grads.mean,
+      variance: grads.variance,
+    });
+    if (!grads.y) return { x: throughStatistics };
     const attrs = { ...node.attrs, withDx: needs('x') ? 'yes' : 'no' };
     const isMaskedByY = residual !== undefined && node.attrs.activation === 'relu';
     const inputs = { x, dy: grads.y, y: isMaskedByY ? y : undefined, gamma, beta, mean, variance };
     const { dx, dresidual, dgamma, dbeta } = x.graph.add(channelNormGradOp, inputs, attrs).outputs;
-    return { x: dx, gamma: dgamma, beta: dbeta, residual: residual && (dresidual ?? grads.y) };
+    return {
+      x: addGiven(dx, throughStatistics),
+      gamma: dgamma,
+      beta: dbeta,
+      residual: residual && (dresidual ?? grads.y),
+    };
   },
 });
 
@@ -80,7 +91,44 @@ export const channelNormGradOp = defineOp({
     const isMaskedByY = y !== undefined && attrs.activation === 'relu';
     return { ...(attrs.withDx === 'yes' && { dx: like }), ...(isMaskedByY && { dresidual: like }), dgamma, dbeta: dgamma };
   },
+  backward: ({ node, grads }) => pullBack(node.inputs, (given) => slope(given, node.attrs), grads),
 });
+
+/** x as [samples, positions, groups, channels of a group]. */
+function inGroups(x: Value, { samples, groups }: Node['attrs']): Value {
+  const channels = x.shape.at(-1)!;
+  const [n, g] = [samples as number, groups as number];
+  return reshape(x, [n, sizeOf(x.shape) / n / channels, g, channels / g]);
+}
+
+/** mean and variance of samples and groups, as channelNorm yields them. */
+function statistics(x: Value, attrs: Node['attrs']): Named {
+  const values = inGroups(x, attrs);
+  const mean = meanOf(values, [1, 3], true);
+  const variance = meanOf(elementwise('square', elementwise('sub', values, mean)), [1, 3], true);
+  return { mean: reshape(mean, [sizeOf(mean.shape)]), variance: reshape(variance, [sizeOf(mean.shape)]) };
+}
+
+/**
+ * What channelNormGrad makes before fusion, so without relu and residual: with r = 1/√(variance + epsilon), x̂ = (x − mean)·r and
+ * g = dy·gamma, dx = r·(g − mean of g − x̂·mean of g·x̂), over each sample and group.
+ */
+function slope(given: Named, attrs: Node['attrs']): Named {
+  const [x, dy] = [inGroups(given.x!, attrs), inGroups(given.dy!, attrs)];
+  const [samples, , groups, width] = x.shape as [number, number, number, number];
+  const statistic = (v: Value): Value => reshape(v, [samples, 1, groups, 1]);
+  const r = elementwise('div', 1, elementwise('sqrt', elementwise('add', statistic(given.variance!), attrs.epsilon as number)));
+  const normal = elementwise('mul', elementwise('sub', x, statistic(given.mean!)), r);
+  const g = given.gamma ? elementwise('mul', dy, reshape(given.gamma, [groups, width])) : dy;
+  const along = elementwise('mul', normal, meanOf(elementwise('mul', g, normal), [1, 3], true));
+  const across = elementwise('sub', g, meanOf(g, [1, 3], true));
+  const perChannel = (v: Value): Value => reshape(sum(v, [0, 1]), [groups * width]);
+  return {
+    dx: reshape(elementwise('mul', r, elementwise('sub', across, along)), given.x!.shape),
+    dgamma: perChannel(elementwise('mul', dy, normal)),
+    dbeta: perChannel(dy),
+  };
+}
 
 /** A normalised value and what it was normalised by: mean and biased variance, [samples·groups]. */
 export interface Normalised {

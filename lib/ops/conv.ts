@@ -11,7 +11,7 @@ import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
-import { elementwise } from './map.js';
+import { addGiven, broadcastTo, elementwise } from './map.js';
 import { EPILOGUES } from './matmul.js';
 import { precision } from './precision.js';
 import { sum } from './reduce_sum.js';
@@ -120,14 +120,12 @@ export const convDwOp = defineOp({
     return attrs.withBias === 'yes' ? { dw, db: { dtype: 'float32', shape: [dy!.shape.at(-1)!] } } : { dw };
   },
   backward({ node, grads, needs }) {
-    if (grads.db) {
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The bias gradient of a convolution cannot be differentiated again');
-    }
     const { x, dy } = node.inputs as { x: Value; dy: Value };
+    const { dw, db } = grads;
     const window = pickAttrs(node.attrs, kept);
     return {
-      x: needs('x') ? convTranspose(dy, grads.dw!, x.shape, window) : undefined,
-      dy: needs('dy') ? conv(x, grads.dw!, window) : undefined,
+      x: needs('x') && dw ? convTranspose(dy, dw, x.shape, window) : undefined,
+      dy: needs('dy') ? addGiven(dw && conv(x, dw, window), db && broadcastTo(db, dy.shape)) : undefined,
     };
   },
 });

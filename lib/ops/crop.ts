@@ -71,6 +71,10 @@ export const cropDxOp = defineOp({
   outputs: { dx: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { ...attrs, shape: { type: 'dims' } },
   infer: (_inputs, given) => ({ dx: { dtype: 'float32', shape: given.shape as number[] } }),
+  backward({ node, grads }) {
+    const { shape: _shape, ...window } = node.attrs;
+    return { dy: grads.dx!.graph.add(cropOp, { x: grads.dx!, state: node.inputs.state }, window).outputs.y! };
+  },
 });
 
 /** A fixed window of each image. */

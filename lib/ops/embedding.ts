@@ -38,6 +38,14 @@ export const embeddingDxOp = defineOp({
   outputs: { dtable: { dtypes: ['float32'], accumulate: true } },
   attrs: { vocabulary: { type: 'i32' } },
   infer: ({ dy }, attrs) => ({ dtable: { dtype: 'float32', shape: [attrs.vocabulary as number, dy!.shape.at(-1)!] } }),
+  // The rows of what arrives: looked up as the rows of the table were, with the same check of the indices.
+  backward({ node, grads }) {
+    const { indices } = node.inputs;
+    const { graph } = indices!;
+    const lookUp = graph.nodes.find(({ op, inputs }) => op === embeddingOp && inputs.indices === indices);
+    if (!lookUp) throw new GradstepError('ERR_INTERNAL', 'embeddingDx is the derivative of an embedding of the same indices');
+    return { dy: graph.add(embeddingOp, { ...lookUp.inputs, table: grads.dtable }, lookUp.attrs).outputs.y! };
+  },
 });
 
 /** Rows of `table` [vocabulary, width] by number: indices [...] → [..., width]. `place` is told by the error flag. */

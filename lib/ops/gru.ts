@@ -10,8 +10,11 @@
  */
 import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
-import type { Value } from '../graph/graph.js';
+import type { Node, Value } from '../graph/graph.js';
+import { pullBack, type Named } from './autodiff.js';
 import { concat } from './concat.js';
+import { addGiven, constant, elementwise } from './map.js';
+import { matmul } from './matmul.js';
 import { sliceAxis } from './pad.js';
 import { sum } from './reduce_sum.js';
 import {
@@ -28,6 +31,7 @@ import {
   type CellActivation,
   type Direction,
 } from './recurrence.js';
+import { backTwice, byStates, cellFunction, part, unroll } from './recurrence_steps.js';
 
 const attrs = {
   ...recurrenceAttrs,
@@ -55,11 +59,14 @@ export const gruOp = defineOp({
     return { y: type(b, t, h), h: type(b, h), gates: type(b, t, 3 * h), inner: type(b, t, h), hPrev: type(b, t, h) };
   },
   backward(context) {
-    checkDifferentiable(context, ['y', 'h']);
+    checkDifferentiable(context, ['y', 'h', 'hPrev', 'inner']);
     const { node, grads, needs } = context;
     const { xw, u, bias, h0, mask, keep } = node.inputs as Record<string, Value>;
     const { gates, inner, hPrev } = node.outputs as Record<string, Value>;
-    const given = { u, gates, inner, hPrev, h0, mask, keep, dy: grads.y, dh: grads.h };
+    const { dy, dh0: throughPrevious } = byStates(node, grads);
+    const through = pullBack({ xw, u, bias, h0 }, (given) => stepByStep(given, node), { inner: grads.inner });
+    if (!dy && !grads.h) return { ...through, h0: addGiven(through.h0, throughPrevious) };
+    const given = { u, gates, inner, hPrev, h0, mask, keep, dy, dh: grads.h };
     const { dxw, dhw, dh0 } = xw!.graph.add(gruDxOp, given, node.attrs).outputs;
     const kernel = (): Value => {
       const met = metKernel(hPrev!, keep);
@@ -69,13 +76,36 @@ export const gruOp = defineOp({
       return concat([stepProducts(met, gatesOf), stepProducts(inner!, candidate)], 1);
     };
     return {
-      xw: dxw,
-      u: needs('u') ? kernel() : undefined,
-      bias: bias && needs('bias') ? sum(dhw!, [0, 1]) : undefined,
-      h0: dh0,
+      xw: addGiven(dxw, through.xw),
+      u: needs('u') ? addGiven(kernel(), through.u) : undefined,
+      bias: bias && needs('bias') ? addGiven(sum(dhw!, [0, 1]), through.bias) : undefined,
+      h0: addGiven(addGiven(dh0, through.h0), throughPrevious),
     };
   },
 });
+
+/** gru written out; `hw` [B, T, 3H], where given, is added to what the state adds to xw. */
+function stepByStep(given: Named, node: Node): Named {
+  const [activation, gate] = [cellFunction(node, 'activation'), cellFunction(node, 'recurrentActivation')];
+  const units = node.inputs.u!.shape[0]!;
+  const isAfter = node.attrs.reset === 'after';
+  return unroll(given, node, ({ xw, u, bias, hw }, met, { h: before }) => {
+    // What the state adds, of some of the gates.
+    const added = (state: Value, first: number, end: number): Value => {
+      const cut = (v: Value, axis: number): Value => sliceAxis(v, axis, first * units, end * units);
+      const product = matmul(state, cut(u!, 1));
+      return [bias && cut(bias, 0), hw && cut(hw, 1)].reduce<Value>((sum, v) => addGiven(sum, v)!, product);
+    };
+    const [zr, candidate] = [sliceAxis(xw!, 1, 0, 2 * units), part(xw!, 2, units)];
+    const gates = gate(elementwise('add', zr, added(met, 0, 2)));
+    const [z, r] = [part(gates, 0, units), part(gates, 1, units)];
+    const inner = isAfter ? added(met, 2, 3) : elementwise('mul', r, met);
+    const reset = isAfter ? elementwise('mul', r, inner) : added(inner, 2, 3);
+    const fresh = activation(elementwise('add', candidate, reset));
+    const h = elementwise('add', elementwise('mul', z, before), elementwise('mul', elementwise('sub', 1, z), fresh));
+    return { h, inner };
+  });
+}
 
 export const gruDxOp = defineOp({
   name: 'gruDx',
@@ -95,6 +125,18 @@ export const gruDxOp = defineOp({
   infer({ gates, h0 }, { reset }): Record<string, TensorType> {
     const dxw: TensorType = { dtype: 'float32', shape: gates!.shape };
     return { dxw, ...(reset === 'after' && { dhw: dxw }), ...(h0 && { dh0: { dtype: 'float32', shape: h0.shape } }) };
+  },
+  backward(context) {
+    checkDifferentiable(context, ['dxw', 'dhw', 'dh0']);
+    const { node, grads, give } = context;
+    const forward = node.inputs.gates!.node!;
+    const { xw, u, bias, h0 } = forward.inputs;
+    const hw = grads.dhw && constant(xw!.graph, 0, xw!.shape);
+    const arriving = { xw: grads.dxw, hw: grads.dhw, h0: grads.dh0 };
+    const found = backTwice(node, { xw, u, bias, h0, hw }, (given) => stepByStep(given, forward), arriving);
+    give(xw!, found.xw);
+    if (bias) give(bias, found.bias);
+    return found;
   },
 });
 

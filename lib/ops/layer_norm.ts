@@ -5,8 +5,11 @@
  */
 import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
-import type { Value } from '../graph/graph.js';
+import type { Node, Value } from '../graph/graph.js';
 import { formatShape, sizeOf } from '../graph/shape.js';
+import { pullBack, type Named } from './autodiff.js';
+import { addGiven, elementwise } from './map.js';
+import { mean as meanOf, sum } from './reduce_sum.js';
 import { reshape } from './reshape.js';
 
 const float = { dtypes: ['float32'] } as const;
@@ -37,6 +40,9 @@ export const layerNormOp = defineOp({
     const { x, gamma, beta } = node.inputs as { x: Value; gamma?: Value; beta?: Value };
     const { mean, rstd } = node.outputs;
     const { length, kind } = node.attrs;
+    // By the statistics only where a layerNormGrad was differentiated.
+    const { x: throughStatistics } = pullBack({ x }, ({ x: of }) => statistics(of!, node.attrs), { mean: grads.mean, rstd: grads.rstd });
+    if (!grads.y) return { x: throughStatistics };
     const withParameters = needs('gamma') || needs('beta') ? 'yes' : 'no';
     const made = x.graph.add(
       layerNormGradOp,
@@ -44,7 +50,11 @@ export const layerNormOp = defineOp({
       { length: length!, kind: kind!, withParameters },
     );
     const { dx, dgamma, dbeta } = made.outputs;
-    return { x: dx, gamma: gamma && dgamma && reshape(dgamma, gamma.shape), beta: beta && dbeta && reshape(dbeta, beta.shape) };
+    return {
+      x: addGiven(dx, throughStatistics),
+      gamma: gamma && dgamma && reshape(dgamma, gamma.shape),
+      beta: beta && dbeta && reshape(dbeta, beta.shape),
+    };
   },
 });
 
@@ -58,7 +68,38 @@ export const layerNormGradOp = defineOp({
     const sums: TensorType = { dtype: 'float32', shape: [attrs.length as number] };
     return attrs.withParameters === 'yes' ? { dx, dgamma: sums, dbeta: sums } : { dx };
   },
+  backward: ({ node, grads }) => pullBack(node.inputs, (given) => slope(given, node.attrs), grads),
 });
+
+const rowsOf = (x: Value, { length }: Node['attrs']): Value => {
+  const size = length as number;
+  return reshape(x, [sizeOf(x.shape) / size, size]);
+};
+
+/** mean and rstd of rows, as layerNorm yields them. */
+function statistics(x: Value, attrs: Node['attrs']): Named {
+  const rows = rowsOf(x, attrs);
+  const mean = attrs.kind === 'rms' ? undefined : meanOf(rows, [1], true);
+  const variance = meanOf(elementwise('square', mean ? elementwise('sub', rows, mean) : rows), [1]);
+  const rstd = elementwise('div', 1, elementwise('sqrt', elementwise('add', variance, attrs.epsilon as number)));
+  return { mean: mean && reshape(mean, rstd.shape), rstd };
+}
+
+/** What layerNormGrad makes: with x̂ = (x − mean)·rstd and g = dy·gamma, dx = rstd·(g − mean of g − x̂·mean of g·x̂), per row. */
+function slope(given: Named, attrs: Node['attrs']): Named {
+  const [x, dy] = [rowsOf(given.x!, attrs), rowsOf(given.dy!, attrs)];
+  const column = (v: Value): Value => reshape(v, [x.shape[0]!, 1]);
+  const rstd = column(given.rstd!);
+  const normal = elementwise('mul', given.mean ? elementwise('sub', x, column(given.mean)) : x, rstd);
+  const g = given.gamma ? elementwise('mul', dy, reshape(given.gamma, [x.shape[1]!])) : dy;
+  const along = elementwise('mul', normal, meanOf(elementwise('mul', g, normal), [1], true));
+  const across = given.mean ? elementwise('sub', g, meanOf(g, [1], true)) : g;
+  return {
+    dx: reshape(elementwise('mul', rstd, elementwise('sub', across, along)), given.x!.shape),
+    dgamma: sum(elementwise('mul', dy, normal), [0]),
+    dbeta: sum(dy, [0]),
+  };
+}
 
 function add(
   kind: 'standard' | 'rms',

@@ -7,7 +7,10 @@
  * cells [B, T, H] (c after each step) and hPrev. lstmDx yields the gradients by xw, h0 and c0; overwrites.
  */
 import { defineOp, type TensorType } from '../graph/define_op.js';
-import type { Value } from '../graph/graph.js';
+import type { Node, Value } from '../graph/graph.js';
+import type { Named } from './autodiff.js';
+import { addGiven, elementwise } from './map.js';
+import { matmul } from './matmul.js';
 import {
   checkDifferentiable,
   checkRecurrence,
@@ -22,6 +25,7 @@ import {
   type CellActivation,
   type Direction,
 } from './recurrence.js';
+import { backTwice, byStates, cellFunction, part, unroll } from './recurrence_steps.js';
 
 const attrs = { ...recurrenceAttrs, recurrentActivation } as const;
 
@@ -50,15 +54,34 @@ export const lstmOp = defineOp({
     };
   },
   backward(context) {
-    checkDifferentiable(context, ['y', 'h', 'c']);
+    checkDifferentiable(context, ['y', 'h', 'c', 'hPrev']);
     const { node, grads, needs } = context;
     const { xw, u, h0, c0, mask, keep } = node.inputs as Record<string, Value>;
     const { gates, cells, hPrev } = node.outputs as Record<string, Value>;
-    const given = { u, gates, cells, h0, c0, mask, keep, dy: grads.y, dh: grads.h, dc: grads.c };
+    const { dy, dh0: throughPrevious } = byStates(node, grads);
+    if (!dy && !grads.h && !grads.c) return { h0: throughPrevious };
+    const given = { u, gates, cells, h0, c0, mask, keep, dy, dh: grads.h, dc: grads.c };
     const { dxw, dh0, dc0 } = xw!.graph.add(lstmDxOp, given, node.attrs).outputs;
-    return { xw: dxw, u: needs('u') ? stepProducts(metKernel(hPrev!, keep), dxw!) : undefined, h0: dh0, c0: dc0 };
+    return {
+      xw: dxw,
+      u: needs('u') ? stepProducts(metKernel(hPrev!, keep), dxw!) : undefined,
+      h0: addGiven(dh0, throughPrevious),
+      c0: dc0,
+    };
   },
 });
+
+/** lstm written out. */
+function stepByStep(given: Named, node: Node): Named {
+  const [activation, gate] = [cellFunction(node, 'activation'), cellFunction(node, 'recurrentActivation')];
+  const units = node.inputs.u!.shape[0]!;
+  return unroll(given, node, ({ xw, u }, met, { c: before }) => {
+    const z = elementwise('add', xw!, matmul(met, u!));
+    const [i, f, g, o] = [gate(part(z, 0, units)), gate(part(z, 1, units)), activation(part(z, 2, units)), gate(part(z, 3, units))];
+    const c = elementwise('add', elementwise('mul', f, before), elementwise('mul', i, g));
+    return { h: elementwise('mul', o, activation(c)), c };
+  });
+}
 
 export const lstmDxOp = defineOp({
   name: 'lstmDx',
@@ -82,6 +105,16 @@ export const lstmDxOp = defineOp({
       ...(h0 && { dh0: { dtype: 'float32', shape: h0.shape } }),
       ...(c0 && { dc0: { dtype: 'float32', shape: c0.shape } }),
     };
+  },
+  backward(context) {
+    checkDifferentiable(context, ['dxw', 'dh0', 'dc0']);
+    const { node, grads, give } = context;
+    const forward = node.inputs.gates!.node!;
+    const { xw, u, h0, c0 } = forward.inputs;
+    const arriving = { xw: grads.dxw, h0: grads.dh0, c0: grads.dc0 };
+    const found = backTwice(node, { xw, u, h0, c0 }, (given) => stepByStep(given, forward), arriving);
+    give(xw!, found.xw);
+    return found;
   },
 });
 

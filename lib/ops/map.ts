@@ -92,6 +92,11 @@ export function elementwise(name: ScalarName, ...operands: (Value | number)[]): 
   return first.graph.add(map, inputs, { domain: broadcastShapes(...distinct.map((v) => v.shape)), tape }).outputs.out0!;
 }
 
+/** a + b where there are both, otherwise the one there is: of gradients that arrive on several ways. */
+export function addGiven(a: Value | undefined, b: Value | undefined): Value | undefined {
+  return a && b ? elementwise('add', a, b) : (a ?? b);
+}
+
 /** A value filled with one number. */
 export function constant(graph: Graph, value: number, shape: Shape): Value {
   return graph.add(map, {}, { domain: shape, tape: { code: [], immediates: [value], results: [IMMEDIATE] } }).outputs.out0!;

@@ -2,7 +2,7 @@
  * maxPool: the largest element of each window, per channel, of [N, H, W, C] or [N, D, H, W, C]. `argmax` keeps its
  * position in the window (plane by plane and row by row, the first of equals), one byte where the window has at most
  * 256 elements; padding never wins. maxPoolDx sends each gradient to that position (windows that overlap add up) and
- * writes every element of dx.
+ * writes every element of dx. maxPoolAt reads another x there, y = x where the window was won: each is the other's gradient.
  */
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
@@ -46,6 +46,23 @@ export const maxPoolDxOp = defineOp({
   outputs: { dx: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { ...poolAttrs, shape: { type: 'dims' } },
   infer: (_inputs, attrs) => ({ dx: { dtype: 'float32', shape: attrs.shape as number[] } }),
+  backward({ node, grads }) {
+    const { shape: _shape, ...window } = node.attrs;
+    const inputs = { x: grads.dx!, argmax: node.inputs.argmax! };
+    return { dy: grads.dx!.graph.add(maxPoolAtOp, inputs, window).outputs.y! };
+  },
+});
+
+export const maxPoolAtOp = defineOp({
+  name: 'maxPoolAt',
+  inputs: { x: { dtypes: ['float32', 'bfloat16'] }, argmax: { dtypes: ['uint8', 'int32'] } },
+  outputs: { y: { dtypes: ['float32', 'bfloat16'] } },
+  attrs: poolAttrs,
+  infer: ({ argmax }) => ({ y: { dtype: 'float32', shape: argmax!.shape } }),
+  backward({ node, grads }) {
+    const inputs = { dy: grads.y!, argmax: node.inputs.argmax! };
+    return { x: grads.y!.graph.add(maxPoolDxOp, inputs, { ...node.attrs, shape: node.inputs.x!.shape }).outputs.dx! };
+  },
 });
 
 export function maxPool(x: Value, window: PoolWindow): Value {

@@ -22,3 +22,8 @@ export function reshape(x: Value, shape: Shape): Value {
   }
   return x.graph.add(reshapeOp, { x }, { shape }).outputs.y!;
 }
+
+/** The very value under another name: to the graph it is another one. */
+export function rename(x: Value): Value {
+  return x.graph.add(reshapeOp, { x }, { shape: x.shape }).outputs.y!;
+}

@@ -38,6 +38,11 @@ export const resizeDxOp = defineOp({
   outputs: { dx: { dtypes: ['float32', 'bfloat16'] } },
   attrs: { interpolation, shape: { type: 'dims' } },
   infer: (_inputs, { shape }) => ({ dx: { dtype: 'float32', shape: shape as number[] } }),
+  backward({ node, grads }) {
+    const [, height, width] = node.inputs.dy!.shape;
+    const attrs = { height: height!, width: width!, interpolation: node.attrs.interpolation! };
+    return { dy: grads.dx!.graph.add(resizeOp, { x: grads.dx! }, attrs).outputs.y! };
+  },
 });
 
 /** Images of another size; the very value where the size is the same. */

@@ -6,7 +6,10 @@
  * and h0; overwrites.
  */
 import { defineOp, type TensorType } from '../graph/define_op.js';
-import type { Value } from '../graph/graph.js';
+import type { Node, Value } from '../graph/graph.js';
+import type { Named } from './autodiff.js';
+import { addGiven, elementwise } from './map.js';
+import { matmul } from './matmul.js';
 import {
   checkDifferentiable,
   checkRecurrence,
@@ -20,6 +23,7 @@ import {
   type CellActivation,
   type Direction,
 } from './recurrence.js';
+import { backTwice, byStates, cellFunction, unroll } from './recurrence_steps.js';
 
 export const simpleRnnOp = defineOp({
   name: 'simpleRnn',
@@ -32,15 +36,27 @@ export const simpleRnnOp = defineOp({
     return { y: steps, h: { dtype: 'float32', shape: [b, h] }, hPrev: steps };
   },
   backward(context) {
-    checkDifferentiable(context, ['y', 'h']);
+    checkDifferentiable(context, ['y', 'h', 'hPrev']);
     const { node, grads, needs } = context;
     const { xw, u, h0, mask, keep } = node.inputs as Record<string, Value>;
     const { y, hPrev } = node.outputs as Record<string, Value>;
-    const given = { u, y, h0, mask, keep, dy: grads.y, dh: grads.h };
+    const { dy, dh0: throughPrevious } = byStates(node, grads);
+    if (!dy && !grads.h) return { h0: throughPrevious };
+    const given = { u, y, h0, mask, keep, dy, dh: grads.h };
     const { dxw, dh0 } = xw!.graph.add(simpleRnnDxOp, given, node.attrs).outputs;
-    return { xw: dxw, u: needs('u') ? stepProducts(metKernel(hPrev!, keep), dxw!) : undefined, h0: dh0 };
+    return {
+      xw: dxw,
+      u: needs('u') ? stepProducts(metKernel(hPrev!, keep), dxw!) : undefined,
+      h0: addGiven(dh0, throughPrevious),
+    };
   },
 });
+
+/** simpleRnn written out. */
+function stepByStep(given: Named, node: Node): Named {
+  const activation = cellFunction(node, 'activation');
+  return unroll(given, node, ({ xw, u }, met) => ({ h: activation(elementwise('add', xw!, matmul(met, u!))) }));
+}
 
 export const simpleRnnDxOp = defineOp({
   name: 'simpleRnnDx',
@@ -59,6 +75,16 @@ export const simpleRnnDxOp = defineOp({
     dxw: { dtype: 'float32', shape: y!.shape },
     ...(h0 && { dh0: { dtype: 'float32' as const, shape: h0.shape } }),
   }),
+  backward(context) {
+    checkDifferentiable(context, ['dxw', 'dh0']);
+    const { node, grads, give } = context;
+    const forward = node.inputs.y!.node!;
+    const { xw, u, h0 } = forward.inputs;
+    const arriving = { xw: grads.dxw, h0: grads.dh0 };
+    const found = backTwice(node, { xw, u, h0 }, (given) => stepByStep(given, forward), arriving);
+    give(xw!, found.xw);
+    return found;
+  },
 });
 
 export interface SimpleRnnOptions {

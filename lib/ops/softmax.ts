@@ -9,12 +9,13 @@ export const softmaxOp = defineOp({
   inputs: { x: { dtypes: ['float32'] } },
   outputs: { y: { dtypes: ['float32'], inPlace: ['x'] } },
   infer: ({ x }) => ({ y: { dtype: 'float32', shape: x!.shape } }),
-  backward({ node, grads }) {
-    const y = node.outputs.y!;
-    const weighted = elementwise('mul', grads.y!, y);
-    return { x: elementwise('mul', y, elementwise('sub', grads.y!, sum(weighted, [-1], true))) };
-  },
+  backward: ({ node, grads }) => ({ x: softmaxSlope(node.outputs.y!, grads.y!) }),
 });
+
+/** The gradient by x, from y and the gradient by it. */
+export function softmaxSlope(y: Value, dy: Value): Value {
+  return elementwise('mul', y, elementwise('sub', dy, sum(elementwise('mul', dy, y), [-1], true)));
+}
 
 export function softmax(x: Value): Value {
   return x.graph.add(softmaxOp, { x }).outputs.y!;

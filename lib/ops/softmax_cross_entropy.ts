@@ -9,6 +9,12 @@ import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape } from '../graph/shape.js';
+import { pullBack, type Named } from './autodiff.js';
+import { addGiven, elementwise } from './map.js';
+import { oneHot } from './one_hot.js';
+import { sum } from './reduce_sum.js';
+import { reshape } from './reshape.js';
+import { softmaxSlope } from './softmax.js';
 
 export const softmaxCrossEntropyOp = defineOp({
   name: 'softmaxCrossEntropy',
@@ -37,13 +43,16 @@ export const softmaxCrossEntropyOp = defineOp({
     return { loss: { dtype: 'float32', shape: [rows!] }, probabilities: like, ...(dloss && { dx: like }) };
   },
   backward({ node, grads, needs }) {
-    if (grads.dx) throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'The gradient of cross-entropy has no gradient of its own');
-    if (grads.probabilities)
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Use softmax for probabilities that need a gradient');
     if (needs('labels'))
       throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Cross-entropy has no gradient with respect to its labels');
-    const inputs = { probabilities: node.outputs.probabilities!, labels: node.inputs.labels!, dloss: grads.loss! };
-    return { x: grads.loss!.graph.add(softmaxCrossEntropyDxOp, inputs).outputs.dx! };
+    const { loss: dloss, probabilities: dp } = grads;
+    const { labels } = node.inputs;
+    const probabilities = node.outputs.probabilities!;
+    // By the probabilities only where a softmaxCrossEntropyDx was differentiated.
+    const throughThem = dp && softmaxSlope(probabilities, dp);
+    if (!dloss) return { x: throughThem };
+    const { dx } = dloss.graph.add(softmaxCrossEntropyDxOp, { probabilities, labels, dloss }).outputs;
+    return { x: addGiven(dx, throughThem) };
   },
 });
 
@@ -56,6 +65,17 @@ export const softmaxCrossEntropyDxOp = defineOp({
   },
   outputs: { dx: { dtypes: ['float32', 'bfloat16'], inPlace: ['probabilities'] } },
   infer: ({ probabilities }) => ({ dx: { dtype: 'float32', shape: probabilities!.shape } }),
+  backward({ node, grads, needs }) {
+    if (needs('labels'))
+      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Cross-entropy has no gradient with respect to its labels');
+    const { labels, ...given } = node.inputs;
+    const made = ({ probabilities, dloss }: Named): Named => {
+      const t = labels!.dtype === 'int32' ? oneHot(labels!, probabilities!.shape[1]!) : labels!;
+      const away = elementwise('sub', elementwise('mul', probabilities!, sum(t, [1], true)), t);
+      return { dx: elementwise('mul', away, reshape(dloss!, [dloss!.shape[0]!, 1])) };
+    };
+    return pullBack(given, made, grads);
+  },
 });
 
 /** Loss of each row [rows] from logits [rows, classes]. */

@@ -32,7 +32,7 @@ import { logSoftmaxOp } from './log_softmax.js';
 import { lstmOp, lstmDxOp } from './lstm.js';
 import { map } from './map.js';
 import { matmulOp } from './matmul.js';
-import { maxPoolOp, maxPoolDxOp } from './max_pool.js';
+import { maxPoolOp, maxPoolDxOp, maxPoolAtOp } from './max_pool.js';
 import { metricSumOp } from './metric_sum.js';
 import { mlpOp, mlpGradOp } from './mlp.js';
 import { movingAverageOp } from './moving_average.js';
@@ -105,6 +105,7 @@ export const OP_TABLE: readonly OpDef[] = [
   matmulOp,
   maxPoolOp,
   maxPoolDxOp,
+  maxPoolAtOp,
   metricSumOp,
   mlpOp,
   mlpGradOp,

@@ -60,7 +60,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x362466d4e7b3d445ull;
+constexpr uint64_t kOpTableHash = 0x11dd20ebc00286a8ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -110,36 +110,37 @@ constexpr uint64_t kOpTableHash = 0x362466d4e7b3d445ull;
   X(43, MatmulArgs, matmul) \
   X(44, MaxPoolArgs, max_pool) \
   X(45, MaxPoolDxArgs, max_pool_dx) \
-  X(46, MetricSumArgs, metric_sum) \
-  X(47, MlpArgs, mlp) \
-  X(48, MlpGradArgs, mlp_grad) \
-  X(49, MovingAverageArgs, moving_average) \
-  X(50, NadamArgs, nadam) \
-  X(51, NoiseArgs, noise) \
-  X(52, OneHotArgs, one_hot) \
-  X(53, PadArgs, pad) \
-  X(54, RandomArgs, random) \
-  X(55, RandomTransformArgs, random_transform) \
-  X(56, ReduceMaxArgs, reduce_max) \
-  X(57, ReduceMaxDxArgs, reduce_max_dx) \
-  X(58, ReduceSumArgs, reduce_sum) \
-  X(59, ResizeArgs, resize) \
-  X(60, ResizeDxArgs, resize_dx) \
-  X(61, RestartsArgs, restarts) \
-  X(62, RmspropArgs, rmsprop) \
-  X(63, SgdArgs, sgd) \
-  X(64, SimpleRnnArgs, simple_rnn) \
-  X(65, SimpleRnnDxArgs, simple_rnn_dx) \
-  X(66, SoftmaxArgs, softmax) \
-  X(67, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(68, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(69, StepCountArgs, step_count) \
-  X(70, TargetRankArgs, target_rank) \
-  X(71, ToBfloat16Args, to_bfloat16) \
-  X(72, TopMaskArgs, top_mask) \
-  X(73, TransposeArgs, transpose) \
-  X(74, WeightDecayArgs, weight_decay)
+  X(46, MaxPoolAtArgs, max_pool_at) \
+  X(47, MetricSumArgs, metric_sum) \
+  X(48, MlpArgs, mlp) \
+  X(49, MlpGradArgs, mlp_grad) \
+  X(50, MovingAverageArgs, moving_average) \
+  X(51, NadamArgs, nadam) \
+  X(52, NoiseArgs, noise) \
+  X(53, OneHotArgs, one_hot) \
+  X(54, PadArgs, pad) \
+  X(55, RandomArgs, random) \
+  X(56, RandomTransformArgs, random_transform) \
+  X(57, ReduceMaxArgs, reduce_max) \
+  X(58, ReduceMaxDxArgs, reduce_max_dx) \
+  X(59, ReduceSumArgs, reduce_sum) \
+  X(60, ResizeArgs, resize) \
+  X(61, ResizeDxArgs, resize_dx) \
+  X(62, RestartsArgs, restarts) \
+  X(63, RmspropArgs, rmsprop) \
+  X(64, SgdArgs, sgd) \
+  X(65, SimpleRnnArgs, simple_rnn) \
+  X(66, SimpleRnnDxArgs, simple_rnn_dx) \
+  X(67, SoftmaxArgs, softmax) \
+  X(68, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(69, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(70, StepCountArgs, step_count) \
+  X(71, TargetRankArgs, target_rank) \
+  X(72, ToBfloat16Args, to_bfloat16) \
+  X(73, TopMaskArgs, top_mask) \
+  X(74, TransposeArgs, transpose) \
+  X(75, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 75;
+constexpr uint32_t kOpCount = 76;
 
 }  // namespace gradstep

@@ -2,7 +2,7 @@
 // each input position adds up the windows it won, so nothing is zeroed first and overlapping windows need no care.
 // Where windows tile an image without gaps (as they mostly do) it spreads whole rows of windows instead: with few
 // channels, finding a position's windows takes longer than the arithmetic. Numbers in bfloat16 are compared and added
-// up as float32.
+// up as float32. max_pool_at gathers too: each window adds up, over its positions, what stands where it was won.
 #include "generated/args/max_pool.h"
 
 #include <cstring>
@@ -78,12 +78,12 @@ GRADSTEP_INLINE void contend_groups(LaneTag<V>, float* y, uint8_t* argmax, const
 
 // collect() for whole registers of channels.
 template <typename V, typename From>
-GRADSTEP_INLINE void collect_groups(LaneTag<V>, float* dx, const From* dy, const uint8_t* argmax, int32_t position,
+GRADSTEP_INLINE void collect_groups(LaneTag<V>, float* to, const From* from, const uint8_t* argmax, int32_t position,
                                     int64_t n, bool first) {
   using G = Group<V>;
   for (int64_t i = 0; i < n; i += kWidth<V>) {
-    const auto slope = G::only_at(G::load_places(argmax + i), position, G::load(dy + i));
-    G::store(dx + i, first ? slope : G::sum(G::load(dx + i), slope));
+    const auto won = G::only_at(G::load_places(argmax + i), position, G::load(from + i));
+    G::store(to + i, first ? won : G::sum(G::load(to + i), won));
   }
 }
 
@@ -126,25 +126,26 @@ void pool(const PoolGeometry& g, const From* x, To* y, Index* argmax, int64_t be
 }
 
 template <typename From>
-GRADSTEP_VECTORISED void collect_bytes(float* __restrict dx, const From* __restrict dy,
+GRADSTEP_VECTORISED void collect_bytes(float* __restrict to, const From* __restrict from,
                                        const uint8_t* __restrict argmax, uint8_t position, int64_t n) {
-  for (int64_t i = 0; i < n; i++) dx[i] += argmax[i] == position ? widened(dy[i]) : 0.f;
+  for (int64_t i = 0; i < n; i++) to[i] += argmax[i] == position ? widened(from[i]) : 0.f;
 }
 
 template <typename From>
-GRADSTEP_VECTORISED void collect_bytes_first(float* __restrict dx, const From* __restrict dy,
+GRADSTEP_VECTORISED void collect_bytes_first(float* __restrict to, const From* __restrict from,
                                              const uint8_t* __restrict argmax, uint8_t position, int64_t n) {
-  for (int64_t i = 0; i < n; i++) dx[i] = argmax[i] == position ? widened(dy[i]) : 0.f;
+  for (int64_t i = 0; i < n; i++) to[i] = argmax[i] == position ? widened(from[i]) : 0.f;
+}
+
+// Adds to n channels, or writes where it is the `first`, what `from` holds of those that `position` won.
+template <typename From>
+void collect(float* to, const From* from, const uint8_t* argmax, int32_t position, int64_t n, bool first) {
+  (first ? collect_bytes_first<From> : collect_bytes<From>)(to, from, argmax, static_cast<uint8_t>(position), n);
 }
 
 template <typename From>
-void collect(float* dx, const From* dy, const uint8_t* argmax, int32_t position, int64_t n, bool first) {
-  (first ? collect_bytes_first<From> : collect_bytes<From>)(dx, dy, argmax, static_cast<uint8_t>(position), n);
-}
-
-template <typename From>
-void collect(float* dx, const From* dy, const int32_t* argmax, int32_t position, int64_t n, bool first) {
-  for (int64_t i = 0; i < n; i++) dx[i] = (first ? 0.f : dx[i]) + (argmax[i] == position ? widened(dy[i]) : 0.f);
+void collect(float* to, const From* from, const int32_t* argmax, int32_t position, int64_t n, bool first) {
+  for (int64_t i = 0; i < n; i++) to[i] = (first ? 0.f : to[i]) + (argmax[i] == position ? widened(from[i]) : 0.f);
 }
 
 template <typename Index, typename From, typename To>
@@ -175,6 +176,38 @@ void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, 
       }
     }
     if (first) fill(to, 0.f, n);  // no window covers this position
+  });
+}
+
+template <typename Index, typename From, typename To>
+void pick(const PoolGeometry& g, const From* x, const Index* argmax, To* y, int64_t begin, int64_t end) {
+  const bool grouped = in_groups(g);
+  each_position(y, g.c, begin, end, [&](float* to, int64_t at, int64_t c, int64_t n) {
+    const PoolIndex of = window_at(g, at);
+    const PoolRange planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
+    const Index* won = argmax + at * g.c + c;
+    bool first = true;
+    for (int32_t d = planes.begin; d < planes.end; d++) {
+      for (int32_t h = rows.begin; h < rows.end; h++) {
+        const int32_t row = (d - g.d.begin(of.d)) * g.h.pool + h - g.h.begin(of.h);
+        for (int32_t w = columns.begin; w < columns.end; w++) {
+          const int32_t position = row * g.w.pool + w - g.w.begin(of.w);
+          const From* from = x + (((of.n * g.d.size + d) * g.h.size + h) * g.w.size + w) * g.c + c;
+          if constexpr (sizeof(Index) == 1) {
+            if (grouped) {
+              in_lanes([&](auto lanes) __attribute__((always_inline)) {
+                collect_groups(lanes, to, from, won, position, n, first);
+              });
+              first = false;
+              continue;
+            }
+          }
+          collect(to, from, won, position, n, first);
+          first = false;
+        }
+      }
+    }
+    if (first) fill(to, 0.f, n);  // the whole window is padding
   });
 }
 
@@ -333,6 +366,18 @@ Step spread_step(Prepare& prepare, const MaxPoolDxArgs& args) {
   };
 }
 
+template <typename Index, typename From, typename To>
+Step pick_step(Prepare& prepare, const MaxPoolAtArgs& args) {
+  const PoolGeometry g = pool_geometry(args, args.x, args.y);
+  const int parts = parts_of(args.x.size(), prepare.threads());
+  const From* x = prepare.at<From>(args.x);
+  const Index* argmax = prepare.at<Index>(args.argmax);
+  To* y = prepare.at<To>(args.y);
+  return [=] {
+    parallel_ranges(g.windows(), parts, 1, [&](int, int64_t begin, int64_t end) { pick(g, x, argmax, y, begin, end); });
+  };
+}
+
 }  // namespace
 
 Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
@@ -349,6 +394,15 @@ Step max_pool_dx(Prepare& prepare, const MaxPoolDxArgs& args) {
     return as_stored(args.dx.dtype, [&](auto dx) {
       return args.argmax.dtype == DType::kUint8 ? spread_step<uint8_t, decltype(dy), decltype(dx)>(prepare, args)
                                                 : spread_step<int32_t, decltype(dy), decltype(dx)>(prepare, args);
+    });
+  });
+}
+
+Step max_pool_at(Prepare& prepare, const MaxPoolAtArgs& args) {
+  return as_stored(args.x.dtype, [&](auto x) {
+    return as_stored(args.y.dtype, [&](auto y) {
+      return args.argmax.dtype == DType::kUint8 ? pick_step<uint8_t, decltype(x), decltype(y)>(prepare, args)
+                                                : pick_step<int32_t, decltype(x), decltype(y)>(prepare, args);
     });
   });
 }

@@ -1,7 +1,7 @@
 // max_pool and its gradient on CUDA, channels last. A block is channels x pixels: threads along the channels read side
 // by side, kWidth channels each, and a pixel's geometry is worked out once for all of them. The gradient gathers: each
 // element of dx looks at the windows that cover it, in order, and takes dy where it won, so nothing is added in an
-// order that could change. What is read decides the kernel; what is written, and how wide a position is, are branches.
+// order that could change; max_pool_at looks through a window for the position that won it. What is read decides the kernel; what is written, and how wide a position is, are branches.
 #include "cuda/prepare.h"
 #include "generated/args/max_pool.h"
 #include "ops/pool.cuh"
@@ -113,6 +113,36 @@ __global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
   }
 }
 
+// Writes y [N, O, P, Q, C]: of each window, what stands where it was won.
+template <typename From, int kWidth>
+__global__ void __launch_bounds__(kPoolThreads, kPoolBlocks)
+    max_pool_at_kernel(PoolMap g, const From* x, Positions argmax, Stored y) {
+  int32_t n, o, p, q;
+  if (!g.pixel(n, o, p, q)) return;
+  const PoolRange over_d = g.planes.inside(o), over_h = g.rows.inside(p), over_w = g.cols.inside(q);
+  const int32_t front = g.planes.begin(o), top = g.rows.begin(p), left = g.cols.begin(q);
+  const From* image = x + static_cast<int64_t>(n) * g.planes.size * g.rows.size * g.cols.size * g.channels;
+  const int64_t out = g.flat_pixel() * g.channels;
+  for (int32_t c = threadIdx.x * kWidth; c < g.channels; c += blockDim.x * kWidth) {
+    const Pack<int32_t, kWidth> at = argmax.load<kWidth>(out + c);
+    Pack<float, kWidth> won{};
+    for (int32_t d = over_d.begin; d < over_d.end; d++) {
+      for (int32_t h = over_h.begin; h < over_h.end; h++) {
+        const From* row = image + (static_cast<int64_t>(d) * g.rows.size + h) * g.cols.size * g.channels + c;
+        const int32_t place = ((d - front) * g.rows.pool + h - top) * g.cols.pool - left;
+        for (int32_t w = over_w.begin; w < over_w.end; w++) {
+          const Pack<float, kWidth> v = load_wide<kWidth>(row + static_cast<int64_t>(w) * g.channels);
+#pragma unroll
+          for (int k = 0; k < kWidth; k++) {
+            if (at.v[k] == place + w) won.v[k] = v.v[k];
+          }
+        }
+      }
+    }
+    store_narrow(y + out + c, won);
+  }
+}
+
 }  // namespace
 
 Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
@@ -129,6 +159,14 @@ Step max_pool_dx(Prepare& prepare, const MaxPoolDxArgs& args) {
     return max_pool_dx_kernel<typename decltype(access)::From, decltype(access)::kWidth>;
   };
   return pool_step(prepare, g, args.dy, kernel_of, positions_at(prepare, args.argmax), stored(prepare, args.dx));
+}
+
+Step max_pool_at(Prepare& prepare, const MaxPoolAtArgs& args) {
+  const PoolMap g = pool_map(args, args.x, args.y, args.x, args.y);
+  const auto kernel_of = [](auto access) {
+    return max_pool_at_kernel<typename decltype(access)::From, decltype(access)::kWidth>;
+  };
+  return pool_step(prepare, g, args.x, kernel_of, positions_at(prepare, args.argmax), stored(prepare, args.y));
 }
 
 }  // namespace gradstep::cuda

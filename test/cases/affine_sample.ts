@@ -96,7 +96,7 @@ function transposed(shape: Four, transforms: number[], fillMode: FillMode): OpCa
         });
       return { dx };
     },
-    gradients: [],
+    gradients: shape.reduce((size, d) => size * d) > 400 ? [] : ['g'],
     // Coordinates of some hundred carry an error of 1e-5 of a pixel, and edges sum many results.
     terms: 256,
   };
@@ -123,4 +123,5 @@ export const cases: OpCase[] = [
     ]),
   ),
   ...FILL_MODES.map((fill) => transposed([6, 41, 37, 3], MANY, fill)),
+  ...FILL_MODES.map((fill) => transposed([2, 4, 5, 3], TURNED, fill)),
 ];

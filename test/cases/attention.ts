@@ -188,6 +188,12 @@ function large(name: string, sizes: Sizes): OpCase {
   };
 }
 
+/** The gradients differentiated in turn: by queries, keys, values and the gradient that arrives. */
+function twice(name: string, sizes: Sizes): OpCase {
+  const made = large(`differentiated twice: ${name}`, sizes);
+  return { ...made, gradients: ['q', 'k', 'v', 'dy'], terms: 16 * made.terms! };
+}
+
 /**
  * Both ops with tensors in bfloat16: all, and two mixtures in which each is in either type. The gradient is given numbers `o` for y,
  * so that the reference knows how they are rounded.
@@ -229,6 +235,13 @@ export const cases: OpCase[] = [
   small('a bias for each sample', { b: 2, tq: 3, tk: 2, h: 2, d: 4, biasShape: [2, 1, 3, 2] }),
   small('a bias for each sample and head, keys in packs', { b: 2, tq: 3, tk: 4, h: 2, d: 4, biasShape: [2, 2, 3, 4] }),
   small('half of the weights dropped', { b: 2, tq: 3, tk: 5, h: 2, d: 4, rate: 0.5, stream: 99, state: [3, 0, 7, 1] }),
+  twice('one of everything', { tq: 1, d: 1 }),
+  twice('two heads, values wider than keys', { b: 2, tq: 3, tk: 2, h: 2, d: 2, e: 3 }),
+  twice('causal, another scale', { tq: 3, tk: 4, h: 2, d: 2, causal: true, scale: 0.3 }),
+  twice('a mask; one sample sees no key', { b: 3, tq: 2, tk: 4, d: 2, mask: [1, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0] }),
+  twice('causal, a mask and a bias', { b: 2, tq: 3, d: 2, causal: true, mask: [1, 0, 1, 0, 1, 1], biasShape: [2, 1, 3, 3] }),
+  twice('weights dropped', { b: 2, tq: 3, tk: 5, h: 2, d: 2, rate: 0.5, stream: 99, state: [3, 0, 7, 1] }),
+  twice('weights dropped in several blocks', { tq: 5, tk: 18, d: 1, rate: 0.3, stream: 7, state: [1, 0, 7, 1] }),
   large('more keys than a block, odd sizes', { tq: 70, tk: 133, h: 2, d: 18, e: 7 }),
   large('fewer keys than queries', { b: 2, tq: 67, tk: 3, d: 16 }),
   large('causal over several blocks', { tq: 150, h: 3, d: 32, causal: true }),

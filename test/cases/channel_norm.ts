@@ -125,6 +125,24 @@ function full(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCase {
   };
 }
 
+/** The gradients differentiated in turn: by x, the parameters and the gradient that arrives. */
+function twice(name: string, s: Situation): OpCase {
+  const made = full(`${name}, differentiated twice`, s);
+  return {
+    ...made,
+    build(v) {
+      const { mean: _mean, variance: _variance, ...results } = made.build(v, {});
+      return results;
+    },
+    reference(n) {
+      const { mean: _mean, variance: _variance, ...results } = made.reference(n, 'cpu');
+      return results;
+    },
+    gradients: Object.keys(made.inputs),
+    terms: 64,
+  };
+}
+
 /** y and the statistics. */
 function forward(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCase {
   return {
@@ -237,6 +255,10 @@ export const cases: OpCase[] = [
   small('groups, residual and relu', { shape: [2, 5, 6], groups: 2, relu: true, residual: 'right' }),
   direct('linear'),
   direct('relu'),
+  twice('[5, 3]', { shape: [5, 3] }),
+  twice('[2, 2, 3], relu, without gamma', { shape: [2, 2, 3], relu: true, gamma: false }),
+  twice('[4, 3] without either, a residual', { shape: [4, 3], gamma: false, beta: false, residual: 'left' }),
+  twice('[2, 3, 4] in two groups, a residual, relu', { shape: [2, 3, 4], groups: 2, residual: 'right', relu: true }),
   full('[6, 10, 10, 32]', { shape: [6, 10, 10, 32] }),
   full('300 channels', { shape: [3, 300] }),
   full('520 channels', { shape: [37, 520], relu: true }),

@@ -78,7 +78,6 @@ function back(test: OpCase, g: CropWindow): OpCase {
       return { dx };
     },
     narrow: [['dy', 'dx'], ['dy'], ['dx']],
-    gradients: [],
   };
 }
 

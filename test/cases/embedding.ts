@@ -118,8 +118,7 @@ export const cases: OpCase[] = [
       const times = [1, 1, 2, 0, 0, 3];
       return { g: table!.map((v, i) => 2 * v * times[Math.floor(i / 3)]!) };
     },
-    gradients: [],
-    terms: 3,
+    terms: 16,
   },
   {
     name: 'two gradients of one table, the second of which is added',

@@ -10,6 +10,7 @@ import {
   multiplied,
   patchyMask,
   small,
+  twice,
   twoExactSteps,
   type Cell,
   type CellParts,
@@ -138,6 +139,14 @@ export const cases: OpCase[] = [
       reset,
     }),
     alone(`reset ${reset}, prediction, all states alone`, { b: 3, t: 4, h: 8, results: ['y'], direction: 'reversed', reset }),
+    ...DIRECTIONS.map((direction) =>
+      twice(gruCell, `reset ${reset}, ${direction}, everything given, masked`, {
+        ...{ b: 3, t: 4, h: 2, direction, mask: MASKS.slice(8) },
+        ...{ given, reset },
+      }),
+    ),
+    twice(gruCell, `reset ${reset}, one step`, { b: 2, t: 1, given, reset }),
+    twice(gruCell, `reset ${reset}, by the recurrent kernel alone`, { b: 2, h: 2, results: ['y'], by: ['u'], reset }),
     many(`reset ${reset}, three units`, { b: 3, t: 5, h: 3, reset }),
     many(`reset ${reset}, 16 units`, { b: 4, t: 5, h: 16, given: ['h0'], reset }),
     many(`reset ${reset}, 17 units`, { b: 6, t: 4, h: 17, given, direction: 'backward', reset }),

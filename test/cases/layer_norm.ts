@@ -98,6 +98,12 @@ function full(name: string, s: Situation, extra: Partial<OpCase> = {}): OpCase {
   };
 }
 
+/** The gradients differentiated in turn: by x, the parameters and the gradient that arrives. */
+function twice(name: string, s: Situation): OpCase {
+  const made = full(`${name}${s.rms ? ' as rms' : ''}, differentiated twice`, s);
+  return { ...made, gradients: Object.keys(made.inputs) };
+}
+
 /** layerNorm alone, and its gradient by the statistics that it leaves, with mixtures of tensors in bfloat16. */
 function stored(name: string, s: Situation, narrow: OpCase['narrow']): OpCase {
   const length = sizeOf(parameters(s));
@@ -138,6 +144,10 @@ export const cases: OpCase[] = [
   small('rms of two axes', { shape: [3, 2, 5], axes: 2, rms: true }),
   small('rms without gamma', { shape: [4, 5], rms: true, gamma: false }),
   small('rms of one element', { shape: [3, 1], rms: true }),
+  ...[false, true].flatMap((rms) => [
+    twice('[3, 5]', { shape: [3, 5], rms }),
+    twice('[2, 2, 3] over two axes, without parameters', { shape: [2, 2, 3], axes: 2, gamma: false, beta: false, rms }),
+  ]),
   full('[130, 260], several threads', { shape: [130, 260] }),
   full('[300, 65], several threads', { shape: [300, 65] }),
   full('[1501, 6]: many blocks of short rows', { shape: [1501, 6] }),

@@ -10,6 +10,7 @@ import {
   multiplied,
   patchyMask,
   small,
+  twice,
   twoExactSteps,
   type Cell,
   type CellParts,
@@ -109,6 +110,19 @@ export const cases: OpCase[] = [
   alone('prediction, the last state alone', { b: 3, t: 4, h: 5, results: ['h'], given: ['h0', 'c0'], mask: patchyMask(3, 4) }),
   alone('prediction, all states alone', { b: 3, t: 4, h: 8, results: ['y'], direction: 'reversed' }),
   alone('prediction, all results', { b: 2, t: 4, h: 8, given: ALL, mask: patchyMask(2, 4) }),
+  ...DIRECTIONS.map((direction) =>
+    twice(lstmCell, `${direction}, everything given, masked`, { b: 3, t: 4, h: 2, direction, mask: MASKS.slice(8), given: ALL }),
+  ),
+  ...CELL_ACTIVATIONS.map((activation) =>
+    twice(lstmCell, activation, {
+      ...{ b: 2, h: 2, activation, range: [-1.5, 0.5] },
+      // Gates that grow with the state leave float32's range in three steps.
+      recurrentActivation: activation === 'exponential' ? 'sigmoid' : activation,
+    }),
+  ),
+  twice(lstmCell, 'one step', { b: 2, t: 1, given: ['h0', 'c0'] }),
+  twice(lstmCell, 'the last states alone', { b: 2, t: 3, h: 2, results: ['h', 'c'] }),
+  twice(lstmCell, 'by the recurrent kernel alone', { b: 2, t: 3, h: 2, results: ['y'], by: ['u'], given: ['h0'] }),
   many('three units', { b: 3, t: 5, h: 3 }),
   many('16 units', { b: 4, t: 5, h: 16, given: ['h0', 'c0'] }),
   many('17 units', { b: 6, t: 4, h: 17, given: ALL, direction: 'backward' }),

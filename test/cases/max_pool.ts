@@ -5,10 +5,10 @@
 import { conv } from '../../lib/ops/conv.js';
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
-import { maxPool, maxPoolDxOp, maxPoolOp, type PoolWindow } from '../../lib/ops/max_pool.js';
+import { maxPool, maxPoolAtOp, maxPoolDxOp, maxPoolOp, type PoolWindow } from '../../lib/ops/max_pool.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
 import { windowOutput } from '../../lib/ops/window.js';
-import { flat, indices, remembered, type OpCase } from './op_case.js';
+import { flat, indices, remembered, type CaseInput, type OpCase } from './op_case.js';
 
 export const POOL: PoolWindow = { poolH: 2, poolW: 2, strideH: 2, strideW: 2 };
 
@@ -99,6 +99,7 @@ function winners(name: string, channels: number): OpCase {
 function slope(name: string, shape: readonly number[], g: PoolWindow = POOL): OpCase {
   const elements = (g.poolD ?? 1) * (g.poolH ?? 1) * (g.poolW ?? 1);
   const pooled = pooledShape(shape, g);
+  const channels = shape.at(-1)!;
   return {
     name: `the gradient by itself: ${name}`,
     inputs: {
@@ -116,8 +117,26 @@ function slope(name: string, shape: readonly number[], g: PoolWindow = POOL): Op
       });
       return { dx };
     },
-    gradients: [],
+    gradients: channels > 100 ? [] : ['dy'],
     narrow: [['dy', 'dx'], ['dy'], ['dx']],
+  };
+}
+
+/** maxPoolAt: of any x, what stands where the windows were won; nothing where that is padding. */
+function at(name: string, shape: readonly number[], g: PoolWindow = POOL): OpCase {
+  const { argmax } = slope(name, shape, g).inputs as { argmax: CaseInput };
+  return {
+    name: `what stands where a window was won: ${name}`,
+    inputs: { x: { shape }, argmax },
+    build: ({ x, argmax: won }) => ({ y: x!.graph.add(maxPoolAtOp, { x: x!, argmax: won! }, { ...g }).outputs.y! }),
+    reference: ({ x, argmax: won }) => ({
+      y: windowsOf(shape, g).map((window, i) => {
+        const found = window.find(([place]) => place === won![i]);
+        return found ? x![found[1]]! : 0;
+      }),
+    }),
+    gradients: shape.at(-1)! > 100 ? [] : ['x'],
+    narrow: NARROW,
   };
 }
 
@@ -158,6 +177,15 @@ export const cases: OpCase[] = [
   slope('gaps between windows, vectors of eight channels', [1, 7, 7, 8], { ...POOL, strideH: 3, strideW: 3 }),
   slope('more channels than a block', [1, 2, 3, 1030], { poolW: 2 }),
   slope('windows of 272 elements', [1, 18, 17, 4], { poolH: 17, poolW: 16 }),
+  at('2×2', [2, 4, 6, 3]),
+  at('whole vectors of channels', [2, 4, 6, 32]),
+  at('overlapping', [1, 6, 5, 3], overlapping),
+  at('overlapping, whole vectors of channels', [1, 6, 5, 48], overlapping),
+  at('gaps between windows, vectors of eight channels', [1, 7, 7, 8], { ...POOL, strideH: 3, strideW: 3 }),
+  at('more channels than a block', [1, 2, 3, 1030], { poolW: 2 }),
+  at('three axes', [1, 4, 5, 6, 3], { ...POOL, poolD: 2, strideD: 2 }),
+  at('windows of 272 elements', [1, 18, 17, 4], { poolH: 17, poolW: 16 }),
+  at('windows that are padding alone', [1, 2, 2, 3], { poolW: 2, strideW: 2, padLeft: 2 }),
   {
     name: 'the first of equals gets the gradient',
     inputs: { x: { shape: [1, 2, 4, 1], data: [1, 1, 0, 2, 1, 1, 2, 2] }, g: { shape: [1, 1, 2, 1], data: [5, 7] } },

@@ -302,6 +302,13 @@ export function large(op: RecurrentOp, name: string, sequence: Sequence): OpCase
   };
 }
 
+/** The gradients of `large` are differentiated in turn: by the inputs, and by the gradients that arrive by the results. */
+export function twice(op: RecurrentOp, name: string, sequence: Sequence): OpCase {
+  const s = filled(op, sequence);
+  const made = large(op, `differentiated twice: ${name}`, sequence);
+  return { ...made, gradients: [...s.by, ...s.results.map((r) => `d${r}`)], terms: 16 * terms(op, s) };
+}
+
 function only(numbers: Record<string, number[]>, names: readonly string[]): Record<string, number[]> {
   return Object.fromEntries(names.map((name) => [name, numbers[name]!]));
 }

@@ -58,6 +58,7 @@ const SLOPES: Partial<Record<ScalarName, (x: number) => number>> = {
 
 const GEOMETRY = { strideH: 2, strideW: 1 };
 const strided = convolution('strided', [1, 5, 4, 2], [2, 3, 2, 2], GEOMETRY);
+const biased = convolution('biased', [1, 5, 4, 2], [2, 3, 2, 2], GEOMETRY, true);
 const grouped = convolution('grouped', [1, 3, 4, 4], [2, 3, 2, 4], { groups: 2 });
 const convolve = (v: Record<string, Value>): Value => conv(v.x!, v.w!, GEOMETRY);
 
@@ -114,6 +115,8 @@ export const cases: OpCase[] = [
   ofSquares('matmul by b', product, 'b', (v) => matmul(v.a!, v.b!)),
   ofSquares('conv by its input', strided, 'x', convolve),
   ofSquares('conv by its kernel', strided, 'w', convolve),
+  ofSquares('a conv by its bias', biased, 'bias', (v) => conv(v.x!, v.w!, GEOMETRY, v.bias)),
+  ofSquares('a conv by its kernel, with a bias', biased, 'w', (v) => conv(v.x!, v.w!, GEOMETRY, v.bias)),
   ofSquares('a grouped conv by its input', grouped, 'x', (v) => conv(v.x!, v.w!, { groups: 2 })),
   ofSquares('a grouped conv by its kernel', grouped, 'w', (v) => conv(v.x!, v.w!, { groups: 2 })),
   ofSquares('averagePool', average[0]!, 'x', (v) => averagePool(v.x!, POOL)),

@@ -10,6 +10,7 @@ import {
   multiplied,
   patchyMask,
   small,
+  twice,
   wholes,
   type Cell,
   type RecurrentOp,
@@ -65,6 +66,14 @@ export const cases: OpCase[] = [
   few('by the recurrent kernel alone', { b: 2, given: ['h0', 'keep'], by: ['u'] }),
   alone('prediction, the last state alone', { b: 3, t: 4, h: 5, results: ['h'], given: ['h0'], mask: patchyMask(3, 4) }),
   alone('prediction, all states alone', { b: 3, t: 4, h: 8, results: ['y'], direction: 'reversed' }),
+  ...DIRECTIONS.map((direction) =>
+    twice(simpleRnnCell, `${direction}, everything given, masked`, {
+      ...{ b: 3, t: 4, h: 2, direction, mask: MASKS.slice(8) },
+      given: ['h0', 'keep'],
+    }),
+  ),
+  twice(simpleRnnCell, 'softplus', { b: 2, h: 3, activation: 'softplus', given: ['h0'] }),
+  twice(simpleRnnCell, 'one step', { b: 2, t: 1, given: ['h0'] }),
   many('three units', { b: 3, t: 5, h: 3 }),
   many('16 units', { b: 4, t: 5, h: 16, given: ['h0'] }),
   many('17 units', { b: 6, t: 4, h: 17, given: ['h0', 'keep'], direction: 'backward' }),

@@ -1,4 +1,6 @@
 /** softmaxCrossEntropy from class numbers and from distributions; a label out of range raises the flag. */
+import { gradients } from '../../lib/ops/autodiff.js';
+import { elementwise } from '../../lib/ops/map.js';
 import { softmaxCrossEntropy, softmaxCrossEntropyDxOp, softmaxCrossEntropyOp } from '../../lib/ops/softmax_cross_entropy.js';
 import { softmaxRows } from './softmax.js';
 import { FLAG, STATE, type OpCase } from './op_case.js';
@@ -98,9 +100,23 @@ function gradient(name: string, rows: number, classes: number, labelsAre: 'numbe
       );
       return { dx: probabilities!.map((p, i) => (p * mass[row(i)]! - share(i)) * dloss![row(i)]!) };
     },
-    gradients: [],
+    gradients: rows > 100 ? [] : ['probabilities', 'dloss'],
     terms: classes * 4,
     narrow: [['dx']],
+  };
+}
+
+/** The gradient by the logits, differentiated in turn: by the logits and by the gradient that arrives. */
+function twice(labelsAre: 'numbers' | 'shares'): OpCase {
+  const { narrow: _narrow, ...made } = bothAtOnce(`${labelsAre}, differentiated twice`, 3, 4, labelsAre, false);
+  return {
+    ...made,
+    build: ({ x, labels, state, flag, dloss }) => {
+      const loss = softmaxCrossEntropy(x!, labels!, state!, flag!);
+      return { loss, dx: gradients(elementwise('mul', loss, dloss!), [x!])[0]! };
+    },
+    gradients: ['x', 'dloss'],
+    terms: 64,
   };
 }
 
@@ -115,6 +131,9 @@ export const cases: OpCase[] = [
   bothAtOnce('long distributions of odd length', 3, 2101, 'shares', false),
   bothAtOnce('rows longer than a block', 2, 9000, 'numbers', false),
   gradient('class numbers', 5, 8, 'numbers'),
+  gradient('distributions', 3, 4, 'shares'),
+  twice('numbers'),
+  twice('shares'),
   gradient('distributions, several blocks of rows', 1100, 9, 'shares'),
   sparse('class numbers', 5, 7),
   sparse('class numbers, one class', 3, 1),

@@ -75,4 +75,38 @@ static_assert(offsetof(MaxPoolDxArgs, pad_right) == 188, "layout");
 static_assert(offsetof(MaxPoolDxArgs, shape) == 192, "layout");
 static_assert(sizeof(MaxPoolDxArgs) == 224, "layout");
 
+struct alignas(8) MaxPoolAtArgs {
+  Tensor x;
+  Tensor argmax;
+  Tensor y;
+  int32_t pool_d;
+  int32_t pool_h;
+  int32_t pool_w;
+  int32_t stride_d;
+  int32_t stride_h;
+  int32_t stride_w;
+  int32_t pad_front;
+  int32_t pad_back;
+  int32_t pad_top;
+  int32_t pad_bottom;
+  int32_t pad_left;
+  int32_t pad_right;
+};
+static_assert(offsetof(MaxPoolAtArgs, x) == 0, "layout");
+static_assert(offsetof(MaxPoolAtArgs, argmax) == 48, "layout");
+static_assert(offsetof(MaxPoolAtArgs, y) == 96, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pool_d) == 144, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pool_h) == 148, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pool_w) == 152, "layout");
+static_assert(offsetof(MaxPoolAtArgs, stride_d) == 156, "layout");
+static_assert(offsetof(MaxPoolAtArgs, stride_h) == 160, "layout");
+static_assert(offsetof(MaxPoolAtArgs, stride_w) == 164, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pad_front) == 168, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pad_back) == 172, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pad_top) == 176, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pad_bottom) == 180, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pad_left) == 184, "layout");
+static_assert(offsetof(MaxPoolAtArgs, pad_right) == 188, "layout");
+static_assert(sizeof(MaxPoolAtArgs) == 192, "layout");
+
 }  // namespace gradstep
