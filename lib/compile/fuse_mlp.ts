@@ -169,7 +169,7 @@ function backwardOf(uses: Uses, layers: readonly Dense[]): Backward | undefined 
     if (dz !== top && isShared) return undefined;
     for (const instruction of found) replaced.add(instruction);
     if (dw) outputs[`dw${l + 1}`] = dw.outputs.y!;
-    if (dbias) outputs[`dbias${l + 1}`] = dbias.outputs.y!;
+    if (dbias) outputs[`dbias${l + 1}`] = { ...dbias.outputs.y!, shape: dbias.outputs.y!.shape.slice(-1) };
     if (!dx) break;
     const back = dx.outputs.y!;
     if (l === 0) {

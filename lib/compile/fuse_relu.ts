@@ -67,6 +67,8 @@ export function reluBehindMaxPool(list: Instruction[]): Instruction[] {
     const pool = uses.maker(spread.inputs.argmax!.buffer);
     if (pool?.op !== maxPoolOp || pool.inputs.x!.buffer !== mask.inputs.in0!.buffer) continue;
     if (uses.onlyReader(a.buffer) !== mul || uses.onlyReader(b.buffer) !== mul) continue;
+    const [dx, masked] = [spread.outputs.dx!, mul.outputs.out0!];
+    if (masked.buffer.bytes !== dx.buffer.bytes) continue;
 
     const pooled = pool.outputs.y!;
     const dp = spread.inputs.dy!;
@@ -76,7 +78,8 @@ export function reluBehindMaxPool(list: Instruction[]): Instruction[] {
     const small: Instruction[] = [
       { ...mask, inputs: { in0: pooled }, outputs: { out0: maskSmall }, attrs: { ...mask.attrs, domain } },
       { ...mul, inputs: { in0: dp, in1: maskSmall }, outputs: { out0: dpSmall }, attrs: { ...mul.attrs, domain } },
-      { ...spread, inputs: { ...spread.inputs, dy: dpSmall }, outputs: { dx: mul.outputs.out0! } },
+      // In the pool's own shape, which the relu's need not be.
+      { ...spread, inputs: { ...spread.inputs, dy: dpSmall }, outputs: { dx: { ...dx, buffer: masked.buffer } } },
     ];
     result.splice(result.indexOf(mul), 1, ...small);
     result.splice(result.indexOf(mask), 1);

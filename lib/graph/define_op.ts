@@ -44,8 +44,8 @@ export interface Tape {
 }
 
 export interface TensorType {
-  dtype: DType;
-  shape: Shape;
+  readonly dtype: DType;
+  readonly shape: Shape;
 }
 
 /** What `backward` sees. */
@@ -70,7 +70,8 @@ export interface OpSpec {
   readonly effect?: boolean;
   /** Backends that have a kernel; both when absent. */
   readonly backends?: readonly ('cpu' | 'cuda')[];
-  infer(inputs: Readonly<Record<string, Value>>, attrs: Readonly<Record<string, AttrValue>>): Record<string, TensorType>;
+  /** Types and shapes of the outputs from those of the inputs; ERR_SHAPE where these do not fit together. */
+  infer(inputs: Readonly<Record<string, TensorType>>, attrs: Readonly<Record<string, AttrValue>>): Record<string, TensorType>;
   /** Whether a node's outputs are constant but for jumps: nothing goes back through it, so what is made of them is a constant too. */
   isFlat?(node: Node): boolean;
   /** Gradients by input name, built from ops of the table; absent when the op has no derivative. */

@@ -41,7 +41,7 @@ const attrs = {
   precision,
 } as const;
 
-function checkShapes({ q, k, v, mask, bias }: Readonly<Record<string, Value>>): void {
+function checkShapes({ q, k, v, mask, bias }: Readonly<Record<string, TensorType>>): void {
   const [b, tq, h, d] = q!.shape as [number, number, number, number];
   const tk = k!.shape[1]!;
   const fits =

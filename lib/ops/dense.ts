@@ -10,13 +10,16 @@
  * form with tanh) the sums before it, float32 [m, n]. Beside a y in bfloat16 bias may be so, too, as the library wants it
  * there: it is then added with 8 bits of mantissa, as under PyTorch's autocast.
  */
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type TensorType } from '../graph/define_op.js';
 import { precision } from './precision.js';
 
 /** Numbers of 32 bits in a row of so many bits. */
 export function bitWords(bits: number): number {
   return 4 * Math.ceil(bits / 128);
 }
+
+const matrix = (rows: number, columns: number): TensorType => ({ dtype: 'float32', shape: [rows, columns] });
+const row = (size: number): TensorType => ({ dtype: 'float32', shape: [size] });
 
 const float = { dtypes: ['float32'] } as const;
 const layered = { dtypes: ['float32', 'bfloat16'] } as const;
@@ -27,7 +30,11 @@ export const denseOp = defineOp({
   inputs: { x: layered, w: layered, bias: { ...layered, optional: true } },
   outputs: { y: layered, aux: { dtypes: ['int32', 'float32'], optional: true } },
   attrs,
-  infer: () => ({}),
+  infer({ x, w }, { activation }) {
+    const y = matrix(x!.shape[0]!, w!.shape[1]!);
+    const bits: TensorType = { dtype: 'int32', shape: [y.shape[0]!, bitWords(y.shape[1]!)] };
+    return { y, aux: activation === 'relu' ? bits : y };
+  },
   backends: ['cuda'],
 });
 
@@ -36,7 +43,7 @@ export const denseDxOp = defineOp({
   inputs: { dy: layered, w: layered, aux: { dtypes: ['int32', 'float32'] } },
   outputs: { dx: layered, sums: { ...float, optional: true } },
   attrs,
-  infer: () => ({}),
+  infer: ({ dy, w }) => ({ dx: matrix(dy!.shape[0]!, w!.shape[0]!), sums: row(w!.shape[0]!) }),
   backends: ['cuda'],
 });
 
@@ -45,6 +52,6 @@ export const denseDwOp = defineOp({
   inputs: { x: layered, dy: layered },
   outputs: { dw: float, dbias: float },
   attrs: { precision },
-  infer: () => ({}),
+  infer: ({ x, dy }) => ({ dw: matrix(x!.shape[1]!, dy!.shape[1]!), dbias: row(dy!.shape[1]!) }),
   backends: ['cuda'],
 });

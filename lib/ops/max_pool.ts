@@ -4,7 +4,7 @@
  * 256 elements; padding never wins. maxPoolDx sends each gradient to that position (windows that overlap add up) and
  * writes every element of dx. maxPoolAt reads another x there, y = x where the window was won: each is the other's gradient.
  */
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { windowAttrs, windowedAxes, type Window } from './window.js';
 
@@ -19,7 +19,7 @@ const one = { type: 'i32', default: 1 } as const;
 export const poolAttrs = { poolD: one, poolH: one, poolW: one, ...windowAttrs } as const;
 
 /** Shape of a pooled value; ERR_SHAPE when the input is not [N, (D,) H, W, C]. */
-export function pooledShape(x: Value, attrs: Readonly<Record<string, unknown>>): number[] {
+export function pooledShape(x: TensorType, attrs: Readonly<Record<string, unknown>>): number[] {
   const sizes = [attrs.poolD, attrs.poolH, attrs.poolW].slice(x.shape.length === 5 ? 0 : 1) as number[];
   return [x.shape[0]!, ...windowedAxes(x.shape, sizes, attrs), x.shape.at(-1)!];
 }

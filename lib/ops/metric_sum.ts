@@ -4,7 +4,7 @@
  * With `guard` a sum that is not finite sets the error flag {code 2, 0, 0, step}: updates stop from this step on.
  */
 import { GradstepError } from '../errors.js';
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sizeOf } from '../graph/shape.js';
 
@@ -33,7 +33,7 @@ export const metricSumOp = defineOp({
 });
 
 /** Checks that `total` has room for `size` sums from `at` on. */
-export function checkTotal(total: Value, at: number, size: number): void {
+export function checkTotal(total: TensorType, at: number, size: number): void {
   if (at < 0 || at + size > sizeOf(total.shape)) {
     throw new GradstepError('ERR_INTERNAL', `Sums ${at} to ${at + size - 1} lie outside a total of ${formatShape(total.shape)}`);
   }

@@ -7,7 +7,7 @@
  * lib/compile/fuse_mlp.ts makes them of matrix products and takes their shapes from those; for CUDA only, where the launches
  * of small layers cost more than their arithmetic.
  */
-import { defineOp } from '../graph/define_op.js';
+import { defineOp, type TensorType } from '../graph/define_op.js';
 import { precision } from './precision.js';
 
 export const MLP_LAYERS = 4;
@@ -28,6 +28,13 @@ function numbered<T>(name: string, first: number, last: number, field: T): Recor
   return Object.fromEntries(Array.from({ length: last - first + 1 }, (_, i) => [`${name}${first + i}`, field]));
 }
 
+const matrix = (rows: number, columns: number): TensorType => ({ dtype: 'float32', shape: [rows, columns] });
+
+/** The kernels that are given, each with its layer's number. */
+function weightsOf(inputs: Readonly<Record<string, TensorType>>): [string, TensorType][] {
+  return Object.entries(inputs).flatMap(([name, of]) => (/^w\d$/.test(name) ? [[name.slice(1), of]] : []));
+}
+
 export const mlpOp = defineOp({
   name: 'mlp',
   inputs: {
@@ -38,7 +45,11 @@ export const mlpOp = defineOp({
   },
   outputs: numbered('y', 1, MLP_LAYERS, optionalFloat),
   attrs: { ...numbered('activation', 1, MLP_LAYERS, activation), precision },
-  infer: () => ({}),
+  infer({ x, ...given }) {
+    const rows = x!.shape[0]!;
+    const layers = weightsOf(given).map(([l, { shape }]) => [`y${l}`, matrix(rows, shape[1]!)] as const);
+    return Object.fromEntries(layers);
+  },
   backends: ['cuda'],
 });
 
@@ -59,6 +70,14 @@ export const mlpGradOp = defineOp({
     dx: optionalFloat,
   },
   attrs: { ...numbered('activation', 1, MLP_LAYERS - 1, activation), precision },
-  infer: () => ({}),
+  infer({ dz, x, y1, ...given }) {
+    const first = matrix(x!.shape[1]!, y1!.shape[1]!);
+    const kernels = [['1', first] as const, ...weightsOf(given).filter(([l]) => l !== '1')];
+    const made = kernels.flatMap(([l, { shape }]): [string, TensorType][] => [
+      [`dw${l}`, matrix(shape[0]!, shape[1]!)],
+      [`dbias${l}`, { dtype: 'float32', shape: [shape[1]!] }],
+    ]);
+    return { ...Object.fromEntries(made), dx: matrix(dz!.shape[0]!, x!.shape[1]!) };
+  },
   backends: ['cuda'],
 });

@@ -8,7 +8,7 @@
  * [B, H] multiplies the state before it meets the recurrent kernel (recurrent dropout); it has no gradient.
  */
 import { GradstepError } from '../errors.js';
-import type { BackwardContext } from '../graph/define_op.js';
+import type { BackwardContext, TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sameShape } from '../graph/shape.js';
 import { elementwise } from './map.js';
@@ -54,7 +54,7 @@ export const recurrenceAttrs = {
 export const recurrentActivation = { type: 'enum', values: CELL_ACTIVATIONS, default: 'sigmoid' } as const;
 
 /** [B, T, H] of a recurrence with so many gates; ERR_SHAPE where its inputs do not fit together. */
-export function checkRecurrence(given: Readonly<Record<string, Value>>, gates: number): [number, number, number] {
+export function checkRecurrence(given: Readonly<Record<string, TensorType>>, gates: number): [number, number, number] {
   const [xw, u] = [given.xw!.shape, given.u!.shape];
   const [b, t] = xw as [number, number];
   const h = u[0]!;

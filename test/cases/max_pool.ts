@@ -7,6 +7,7 @@ import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { maxPool, maxPoolAtOp, maxPoolDxOp, maxPoolOp, type PoolWindow } from '../../lib/ops/max_pool.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
+import { reshape } from '../../lib/ops/reshape.js';
 import { windowOutput } from '../../lib/ops/window.js';
 import { flat, indices, remembered, type CaseInput, type OpCase } from './op_case.js';
 
@@ -140,6 +141,7 @@ function at(name: string, shape: readonly number[], g: PoolWindow = POOL): OpCas
   };
 }
 
+const ALONG: PoolWindow = { poolW: 3, strideW: 2, padLeft: 1 };
 const overlapping = { poolH: 3, poolW: 3, padTop: 1, padRight: 1 };
 const big = { poolH: 17, poolW: 16, strideH: 17, strideW: 16 };
 
@@ -204,6 +206,15 @@ export const cases: OpCase[] = [
     // 3 and 9 win their windows; the mask is 0 where the 9 is.
     reference: () => ({ y: [0, 0, 0, 0, 1, 0, 0, 0] }),
     gradients: [],
+  },
+  {
+    name: 'relu and another shape before pooling: its backward moves, and the pool keeps its shape',
+    inputs: { x: { shape: [2, 6, 3] } },
+    build: ({ x }) => ({ y: maxPool(reshape(elementwise('relu', x!), [2, 1, 6, 3]), ALONG) }),
+    reference: ({ x }) => {
+      const y = x!.map((v) => Math.max(0, v));
+      return { y: pool(y, [2, 1, 6, 3], ALONG, (window) => Math.max(...window)) };
+    },
   },
   {
     name: 'relu before pooling: its backward moves behind the pooling',
