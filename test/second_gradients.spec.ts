@@ -25,7 +25,10 @@ async function bothSides({ make, loss, x, text }: RandomModel, device: string, s
   const { trainableVariables } = model;
   const next = random(seed);
   const drawn = (shape: readonly number[]) =>
-    gs.tensor(Float32Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () => next() * 2 - 1), [...shape]);
+    gs.tensor(
+      Float32Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () => next() * 2 - 1),
+      [...shape],
+    );
   const wanted = drawn([x.shape[0]!, 3]);
   const given = Object.fromEntries(
     trainableVariables.flatMap((v, i) => ['u', 'v'].map((name) => [`${name}${i}`, drawn(v.shape)] as const)),
@@ -47,10 +50,15 @@ async function bothSides({ make, loss, x, text }: RandomModel, device: string, s
     },
     {
       inputs: Object.fromEntries(
-        Object.entries(data).map(([name, { shape, data: { constructor } }]) => [
-          name,
-          { shape, dtype: constructor === Int32Array ? ('int32' as const) : ('float32' as const) },
-        ]),
+        Object.entries(data).map(
+          ([
+            name,
+            {
+              shape,
+              data: { constructor },
+            },
+          ]) => [name, { shape, dtype: constructor === Int32Array ? ('int32' as const) : ('float32' as const) }],
+        ),
       ),
       device,
     },

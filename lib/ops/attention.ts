@@ -108,7 +108,12 @@ export const attentionDxOp = defineOp({
   backward({ node, grads, needs }) {
     if (needs('bias') || needs('mask')) throw constantInputs();
     const { q, k, v, dy } = node.inputs;
-    const found = pullBackTwice({ q, k, v }, (given) => writtenOut(given, node), { y: dy }, { q: grads.dq, k: grads.dk, v: grads.dv });
+    const found = pullBackTwice(
+      { q, k, v },
+      (given) => writtenOut(given, node),
+      { y: dy },
+      { q: grads.dq, k: grads.dk, v: grads.dv },
+    );
     return { q: found.q, k: found.k, v: found.v, dy: found.dy };
   },
 });

@@ -41,7 +41,10 @@ export const layerNormOp = defineOp({
     const { mean, rstd } = node.outputs;
     const { length, kind } = node.attrs;
     // By the statistics only where a layerNormGrad was differentiated.
-    const { x: throughStatistics } = pullBack({ x }, ({ x: of }) => statistics(of!, node.attrs), { mean: grads.mean, rstd: grads.rstd });
+    const { x: throughStatistics } = pullBack({ x }, ({ x: of }) => statistics(of!, node.attrs), {
+      mean: grads.mean,
+      rstd: grads.rstd,
+    });
     if (!grads.y) return { x: throughStatistics };
     const withParameters = needs('gamma') || needs('beta') ? 'yes' : 'no';
     const made = x.graph.add(

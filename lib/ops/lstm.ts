@@ -77,7 +77,12 @@ function stepByStep(given: Named, node: Node): Named {
   const units = node.inputs.u!.shape[0]!;
   return unroll(given, node, ({ xw, u }, met, { c: before }) => {
     const z = elementwise('add', xw!, matmul(met, u!));
-    const [i, f, g, o] = [gate(part(z, 0, units)), gate(part(z, 1, units)), activation(part(z, 2, units)), gate(part(z, 3, units))];
+    const [i, f, g, o] = [
+      gate(part(z, 0, units)),
+      gate(part(z, 1, units)),
+      activation(part(z, 2, units)),
+      gate(part(z, 3, units)),
+    ];
     const c = elementwise('add', elementwise('mul', f, before), elementwise('mul', i, g));
     return { h: elementwise('mul', o, activation(c)), c };
   });
