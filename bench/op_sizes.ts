@@ -9,6 +9,7 @@ import type { Optimizer } from '../lib/optimizers/optimizer.js';
 import { affineSample } from '../lib/ops/affine_sample.js';
 import { argmax } from '../lib/ops/argmax.js';
 import { attention } from '../lib/ops/attention.js';
+import { gradients } from '../lib/ops/autodiff.js';
 import { averagePool } from '../lib/ops/average_pool.js';
 import { multiply } from '../lib/ops/batch_matmul.js';
 import { batchNorm, groupNorm } from '../lib/ops/channel_norm.js';
@@ -159,6 +160,14 @@ export const SIZED_CASES: readonly SizedCase[] = [
     build: ({ x, w }) => [conv(x!, w!, {})],
   },
   one('max pooling 2×2', floats(...IMAGES), (x) => maxPool(x, { poolH: 2, poolW: 2, strideH: 2, strideW: 2 })),
+  {
+    name: 'max pooling 2×2, differentiated twice',
+    inputs: { x: floats(...IMAGES), along: floats(...IMAGES) },
+    build: ({ x, along }) => {
+      const y = maxPool(x!, { poolH: 2, poolW: 2, strideH: 2, strideW: 2 });
+      return [elementwise('mul', gradients(elementwise('square', y), [x!])[0]!, along!)];
+    },
+  },
   one('average pooling 2×2', floats(...IMAGES), (x) => averagePool(x, { poolH: 2, poolW: 2, strideH: 2, strideW: 2 })),
   {
     name: 'batch normalisation',

@@ -209,6 +209,8 @@ function stageNamed(name, options, gpu) {
           'gradient_faults',
           'random_models',
           'random_ops',
+          'second_gradients',
+          'fuse_relu',
         ].map((name) => `test/${name}.spec.ts`);
         return tests(['test/op_table.spec.ts', ...ways], log, options.quick ? { GRADSTEP_TEST_CASES: CASES } : {});
       };
