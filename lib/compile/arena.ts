@@ -14,6 +14,14 @@ interface Life {
   last: number;
 }
 
+/** Memory that is taken for some time. */
+interface Place {
+  begin: number;
+  end: number;
+  first: number;
+  last: number;
+}
+
 /** Bytes of scratch that need no sharing: they fit the caches of every GPU of today along with the weights of a small model. */
 const FEW = 16 << 20;
 
@@ -23,26 +31,35 @@ export function planArena(instructions: readonly Instruction[], backend: 'cpu' |
   const lives = lifetimes(instructions, shared);
   const all = lives.reduce((bytes, { buffer }) => bytes + align(buffer.bytes), 0);
   if (backend === 'cuda' && all <= FEW) for (const life of lives) Object.assign(life, { first: 0, last: instructions.length });
-  const placed: Life[] = [];
+  // By where they begin, so that the first gap is found in one pass: programs of many steps have tens of thousands.
+  const placed: Place[] = [];
   let total = 0;
   const guard = align(guardBytes);
   for (const life of [...lives].sort((a, b) => b.buffer.bytes - a.buffer.bytes || a.first - b.first)) {
     const size = align(life.buffer.bytes) + guard;
-    const busy = placed
-      .filter((p) => p.first <= life.last && life.first <= p.last)
-      .map((p) => ({ begin: p.buffer.offset, end: p.buffer.offset + align(p.buffer.bytes) + guard }))
-      .sort((a, b) => a.begin - b.begin);
+    const { first, last } = life;
     let offset = guard;
-    for (const { begin, end } of busy) {
-      if (offset + size <= begin) break;
-      offset = Math.max(offset, end);
+    for (const other of placed) {
+      if (offset + size <= other.begin) break;
+      if (other.first <= last && first <= other.last) offset = Math.max(offset, other.end);
     }
     life.buffer.offset = offset;
     total = Math.max(total, offset + size);
-    placed.push(life);
+    placed.splice(indexFrom(placed, offset), 0, { begin: offset, end: offset + size, first, last });
   }
   for (const [buffer, owner] of shared) buffer.offset = root(shared, owner).offset;
   return total;
+}
+
+/** The index of the first place that begins at `offset` or behind it. */
+function indexFrom(placed: readonly Place[], offset: number): number {
+  let [low, high] = [0, placed.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (placed[middle]!.begin < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function root(shared: ReadonlyMap<Buffer, Buffer>, buffer: Buffer): Buffer {
