@@ -19,6 +19,7 @@ export { GradstepError, type ErrorCode } from './errors.js';
 export { devices, type DeviceInfo } from './runtime/devices.js';
 export { loadModel, modelFromJson, type LoadOptions } from './train/load_model.js';
 export { applyGradients, compile, grad, type CompiledFunction, type CompileFunctionOptions } from './train/compile_function.js';
+export { computeLoss, type LossOptions } from './train/compute_loss.js';
 export { VariableHandle, variable, type VariableOptions } from './train/variable.js';
 export { model, type ModelOptions } from './train/functional.js';
 export { Model, type SummaryOptions, type WeightInfo } from './train/model.js';
