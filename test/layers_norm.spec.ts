@@ -11,7 +11,6 @@ import * as gs from '../lib/index.js';
 import { Graph } from '../lib/graph/graph.js';
 import { defineLayer } from '../lib/layers/define_layer.js';
 import { saveLayer } from '../lib/layers/registry.js';
-import { gradients } from '../lib/ops/autodiff.js';
 import { batchNorm, groupNorm } from '../lib/ops/channel_norm.js';
 import { layerNorm, rmsNorm } from '../lib/ops/layer_norm.js';
 import { movingAverage } from '../lib/ops/moving_average.js';
