@@ -9,7 +9,8 @@ import { GradstepError } from '../errors.js';
 import { defineOp, type TensorType } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape } from '../graph/shape.js';
-import { pullBack, type Named } from './autodiff.js';
+import { pullBack } from './autodiff.js';
+import { logSoftmax } from './log_softmax.js';
 import { addGiven, elementwise } from './map.js';
 import { oneHot } from './one_hot.js';
 import { sum } from './reduce_sum.js';
@@ -43,16 +44,15 @@ export const softmaxCrossEntropyOp = defineOp({
     return { loss: { dtype: 'float32', shape: [rows!] }, probabilities: like, ...(dloss && { dx: like }) };
   },
   backward({ node, grads, needs }) {
-    if (needs('labels'))
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Cross-entropy has no gradient with respect to its labels');
     const { loss: dloss, probabilities: dp } = grads;
-    const { labels } = node.inputs;
+    const { x, labels } = node.inputs;
     const probabilities = node.outputs.probabilities!;
     // By the probabilities only where a softmaxCrossEntropyDx was differentiated.
     const throughThem = dp && softmaxSlope(probabilities, dp);
     if (!dloss) return { x: throughThem };
     const { dx } = dloss.graph.add(softmaxCrossEntropyDxOp, { probabilities, labels, dloss }).outputs;
-    return { x: addGiven(dx, throughThem) };
+    const byLabels = (): Value => elementwise('neg', elementwise('mul', logSoftmax(x!), perRow(dloss)));
+    return { x: addGiven(dx, throughThem), labels: needs('labels') ? byLabels() : undefined };
   },
 });
 
@@ -65,18 +65,19 @@ export const softmaxCrossEntropyDxOp = defineOp({
   },
   outputs: { dx: { dtypes: ['float32', 'bfloat16'], inPlace: ['probabilities'] } },
   infer: ({ probabilities }) => ({ dx: { dtype: 'float32', shape: probabilities!.shape } }),
-  backward({ node, grads, needs }) {
-    if (needs('labels'))
-      throw new GradstepError('ERR_NOT_DIFFERENTIABLE', 'Cross-entropy has no gradient with respect to its labels');
-    const { labels, ...given } = node.inputs;
-    const made = ({ probabilities, dloss }: Named): Named => {
-      const t = labels!.dtype === 'int32' ? oneHot(labels!, probabilities!.shape[1]!) : labels!;
-      const away = elementwise('sub', elementwise('mul', probabilities!, sum(t, [1], true)), t);
-      return { dx: elementwise('mul', away, reshape(dloss!, [dloss!.shape[0]!, 1])) };
-    };
-    return pullBack(given, made, grads);
-  },
+  backward: ({ node, grads }) =>
+    pullBack(
+      node.inputs,
+      ({ probabilities: p, labels, dloss }) => {
+        const t = labels!.dtype === 'int32' ? oneHot(labels!, p!.shape[1]!) : labels!;
+        const away = elementwise('sub', elementwise('mul', p!, sum(t, [1], true)), t);
+        return { dx: elementwise('mul', away, perRow(dloss!)) };
+      },
+      grads,
+    ),
 });
+
+const perRow = (v: Value): Value => reshape(v, [v.shape[0]!, 1]);
 
 /** Loss of each row [rows] from logits [rows, classes]. */
 export function softmaxCrossEntropy(x: Value, labels: Value, state: Value, flag: Value): Value {

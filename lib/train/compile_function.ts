@@ -88,7 +88,11 @@ interface Prepared {
 
 let functions = 0;
 
-/** Gradients of a scalar (or of the sum of a value's elements) with respect to variables or values; inside `gs.compile`. */
+/**
+ * Gradients of a scalar (or of the sum of a value's elements) with respect to variables or values; inside `gs.compile`. They are
+ * values like others: they can be differentiated in turn, through every layer. ERR_NOT_DIFFERENTIABLE where there is no gradient:
+ * by a mask, or by the bias of attention's scores.
+ */
 export function grad(loss: Value, wrt: readonly (VariableHandle | Value)[]): Value[] {
   const trace = currentTrace('gs.grad');
   if (!Array.isArray(wrt)) throw optionError('gs.grad wrt', 'array of variables or values', wrt);

@@ -41,7 +41,7 @@ function dense(name: string, rows: number, classes: number, extra: Partial<OpCas
       labels!.forEach((t, i) => (loss[Math.floor(i / classes)]! -= t * Math.log(p[i]!)));
       return { loss, flag: [0, 0, 0, 0] };
     },
-    gradients: ['x'],
+    gradients: ['x', 'labels'],
     terms: classes * 4,
     ...extra,
   };
@@ -100,7 +100,7 @@ function gradient(name: string, rows: number, classes: number, labelsAre: 'numbe
       );
       return { dx: probabilities!.map((p, i) => (p * mass[row(i)]! - share(i)) * dloss![row(i)]!) };
     },
-    gradients: rows > 100 ? [] : ['probabilities', 'dloss'],
+    gradients: rows > 100 ? [] : ['probabilities', 'dloss', ...(labels ? [] : ['labels'])],
     terms: classes * 4,
     narrow: [['dx']],
   };
@@ -115,7 +115,7 @@ function twice(labelsAre: 'numbers' | 'shares'): OpCase {
       const loss = softmaxCrossEntropy(x!, labels!, state!, flag!);
       return { loss, dx: gradients(elementwise('mul', loss, dloss!), [x!])[0]! };
     },
-    gradients: ['x', 'dloss'],
+    gradients: ['x', 'dloss', ...(labelsAre === 'shares' ? ['labels'] : [])],
     terms: 64,
   };
 }
