@@ -18,7 +18,7 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   options: ['errors'],
   random: ['errors'],
   graph: ['errors'],
-  ops: ['errors', 'graph'],
+  ops: ['errors', 'options', 'graph'],
   activations: OPS,
   initializers: OPS,
   regularizers: OPS,

@@ -121,6 +121,33 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       expectClose(dy.data, [e * (first + 0.5 * (first + second))]);
     });
 
+    it('adds whole numbers to others, whichever kernel makes them', async () => {
+      const [x, k] = [
+        [0, 1, 2],
+        [10, 20, 30, 40],
+      ];
+      using f = gs.compile(
+        (at) => {
+          const [e, m] = [ops.exp(at.x), ops.reshape(at.x, [3, 1])];
+          return {
+            slice: ops.add(e, ops.slice(at.k, [1], [3])),
+            pad: ops.add(ops.pad(ops.slice(at.k, [0], [2]), [[0, 1]]), e),
+            argmax: ops.add(ops.argmax(ops.concat([ops.neg(m), m], 1)), ops.sum(m, { axis: -1 })),
+            product: ops.add(ops.slice(at.k, [0], [3]), ops.reshape(ops.matmul(m, ops.slice(m, [1, 0], [1, 1])), [3])),
+            both: ops.add(ops.slice(at.k, [0], [3]), ops.slice(at.k, [1], [3])),
+          };
+        },
+        { inputs: { x: { shape: [3] }, k: { shape: [4], dtype: 'int32' } }, device },
+      );
+      const found = await f({ x, k });
+      const e = x!.map(Math.exp);
+      expectClose(found.slice.data, [20 + e[0]!, 30 + e[1]!, 40 + e[2]!]);
+      expectClose(found.pad.data, [10 + e[0]!, 20 + e[1]!, e[2]!]);
+      expectClose(found.argmax.data, [0, 1 + 1, 1 + 2]);
+      expectClose(found.product.data, [10, 21, 32]);
+      expectClose(found.both.data, [30, 50, 70]);
+    });
+
     it('keeps a value that is a result as it is, where another result could take its memory', async () => {
       const X = [0.3, -0.5, 2];
       using f = gs.compile(
@@ -263,6 +290,18 @@ describe('gs.compile', () => {
       'ERR_OPTION',
       /variables\[1\] to be variable of its own|variable of its own/,
     );
+    const moved = () => gs.applyGradients(sgd, [v.read()], [v]);
+    const assigned = () => v.assign(ops.minimum(v.read(), 1));
+    for (const both of [
+      [moved, assigned],
+      [assigned, moved],
+    ]) {
+      await expectFailure(
+        run(() => both.forEach((change) => change())),
+        'ERR_OPTION',
+        /Expected v to be assigned or moved by gs\.applyGradients in a step, not both/,
+      );
+    }
     const averaging = gs.optimizers.sgd({ useEma: true });
     await expectFailure(
       run(() => gs.applyGradients(averaging, [v.read()], [v])),
@@ -289,6 +328,13 @@ describe('gs.compile', () => {
     await expectFailure(() => f(wrong({})), 'ERR_OPTION', /input x/);
     await expectFailure(() => f({ x: [1, 2, 3] }), 'ERR_SHAPE', 'Expected shape [2] for input x but received [3]');
     await expectFailure(() => f({ x: [1, 2] }, { steps: 0 }), 'ERR_OPTION', /steps/);
+    using whole = gs.compile(({ k }) => k, { inputs: { k: { shape: [2], dtype: 'int32' } }, device });
+    await expectFailure(
+      () => whole({ k: [1, 1.5] }),
+      'ERR_DTYPE',
+      'Expected integer numbers but received 1.5 at element 1 of input k',
+    );
+    await expectFailure(() => whole({ k: [1, 3e9] }), 'ERR_DTYPE', /received 3000000000 at element 1/);
     await f.dispose();
     await expectFailure(() => f({ x: [1, 2] }), 'ERR_DISPOSED', /function has been disposed/);
     await expectFailure(() => gs.variable({}), 'ERR_OPTION', /received neither/);

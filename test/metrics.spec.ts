@@ -217,6 +217,11 @@ for (const device of DEVICES) {
       expect(flat.r2Score).to.equal(1);
       const off = await measure([[1], [3]], [[2], [2]], 'meanSquaredError', ['r2Score'], { device });
       expect(off.r2Score).to.equal(0);
+      // Sums of squares whose difference rounding leaves above zero.
+      const [outputs, labels] = [Array.from({ length: 49 }, (_, i) => [0.1 * i]), Array.from({ length: 49 }, () => [0.1])];
+      const weights = outputs.map((_, i) => 0.3 + 0.1 * (i % 3));
+      const rounded = await measure(outputs, labels, 'meanSquaredError', ['r2Score'], { device, weights });
+      expect(rounded.r2Score).to.equal(0);
     });
 
     it('a label that is partly positive counts on both sides', async () => {

@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai';
 import { Graph, type Value } from '../lib/graph/graph.js';
+import * as gs from '../lib/index.js';
 import * as ops from '../lib/ops/index.js';
 import type { Shape } from '../lib/graph/shape.js';
 import type { DType } from '../lib/graph/dtype.js';
@@ -60,6 +61,9 @@ describe('data movement in gs.ops', () => {
     expect(ops.min(x, { axis: 1, keepDims: true }).shape).to.deep.equal([2, 1, 4]);
     expect(ops.cumsum(x, -1, { exclusive: true, reverse: true }).shape).to.deep.equal([2, 3, 4]);
     expect(ops.max(x).shape).to.deep.equal([]);
+    expect(ops.reshape(x, [-1, 4]).shape).to.deep.equal([6, 4]);
+    expect(ops.reshape(x, [-1]).shape).to.deep.equal([24]);
+    expect(ops.broadcastTo(x, [5, 2, 3, 4]).shape).to.deep.equal([5, 2, 3, 4]);
     expect(ops.matmul(x, input([4, 5])).shape).to.deep.equal([2, 3, 5]);
     expect(ops.matmul(x, input([2, 3, 5]), { transposeA: true }).shape).to.deep.equal([2, 4, 5]);
     expect(ops.matmul(x, input([7, 4]), { transposeB: true }).shape).to.deep.equal([2, 3, 7]);
@@ -108,6 +112,33 @@ describe('data movement in gs.ops', () => {
     expectError(() => ops.cumsum(x, 3), 'ERR_OPTION', 'Expected integer from -3 to 2 for ops.cumsum axis');
     expectError(() => ops.cumsum(x, 0, { reverse: bad('yes') }), 'ERR_OPTION', 'Expected boolean for ops.cumsum.reverse');
     expectError(() => ops.max(x, { axis: 3 }), 'ERR_SHAPE', 'Axis 3 is outside a value of rank 3');
+    expectError(() => ops.mean(x, { axis: [0, -3] }), 'ERR_OPTION', 'Expected each axis once for ops.mean.axis');
+    expectError(() => ops.sum(x, bad({ axes: 0 })), 'ERR_OPTION', 'Unknown option "axes" for ops.sum: did you mean "axis"?');
+    expectError(() => ops.min(x, { axis: bad('x') }), 'ERR_OPTION', 'Expected integer or an array of them for ops.min.axis');
+    expectError(() => ops.sum(x, { axis: bad(null) }), 'ERR_OPTION', 'for ops.sum.axis');
+    expectError(() => ops.sum(x, { keepDims: bad(1) }), 'ERR_OPTION', 'ops.sum.keepDims');
+    for (const name of ['sum', 'mean', 'max', 'softmax', 'logSoftmax', 'argmax'] as const) {
+      expectError(() => ops[name](bad([1])), 'ERR_OPTION', `Expected value for ops.${name} x but received`);
+    }
+    const variable = gs.variable({ value: [1], name: 'w' });
+    expectError(() => ops.mean(bad(variable)), 'ERR_OPTION', 'Expected a value for ops.mean x but received a variable');
+    expectError(() => ops.add(x, bad(variable)), 'ERR_OPTION', 'for ops.add operand 2 but received a variable');
+    expectError(() => ops.matmul(x, bad(variable)), 'ERR_OPTION', 'for ops.matmul b but received a variable');
+    expectError(() => gs.activations.gelu(bad(variable)), 'ERR_OPTION', 'received a variable');
+    expectError(() => gs.activations.softmax(bad(variable)), 'ERR_OPTION', 'received a variable');
+    expectError(
+      () => ops.add(x, new Graph().read({ name: 'y', shape: [1], dtype: 'float32' })),
+      'ERR_OPTION',
+      'another function',
+    );
+    expectError(() => ops.reshape(x, [5, -1]), 'ERR_SHAPE', 'Cannot reshape [2, 3, 4] into [5, 4]');
+    expectError(() => ops.reshape(x, [-1, -1]), 'ERR_OPTION', 'Expected at most one -1 for ops.reshape shape');
+    expectError(() => ops.reshape(x, [0, 24]), 'ERR_OPTION', 'ops.reshape shape');
+    expectError(() => ops.reshape(x, bad(24)), 'ERR_OPTION', 'ops.reshape shape');
+    expectError(() => ops.broadcastTo(x, [2, 3]), 'ERR_SHAPE', 'Cannot broadcast [2, 3, 4] to [2, 3]');
+    expectError(() => ops.broadcastTo(x, [3, 3, 4]), 'ERR_SHAPE', 'Cannot broadcast [2, 3, 4] to [3, 3, 4]');
+    expectError(() => ops.broadcastTo(x, [1, 3, 4]), 'ERR_SHAPE', 'Cannot broadcast [2, 3, 4] to [1, 3, 4]');
+    expectError(() => ops.split(x, 2 ** 31), 'ERR_SHAPE', 'into 2147483648 equal parts');
     expectError(() => ops.matmul(x, x), 'ERR_SHAPE', 'Cannot multiply [2, 3, 4] by [2, 3, 4]');
     expectError(() => ops.matmul(x, input([4])), 'ERR_SHAPE', 'Cannot multiply [2, 3, 4] by [4]');
     expectError(() => ops.matmul(x, input([3, 5]), { transposeB: true }), 'ERR_SHAPE', 'by [3, 5] transposed');

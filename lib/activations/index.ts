@@ -7,6 +7,7 @@ import {
   selu as seluOf,
   softsign as softsignOf,
 } from '../ops/activation.js';
+import { value } from '../ops/arguments.js';
 import { logSoftmax as logSoftmaxOf } from '../ops/log_softmax.js';
 import { elementwise } from '../ops/map.js';
 import { softmax as softmaxOf } from '../ops/softmax.js';
@@ -49,12 +50,12 @@ export function tanh(x: Value): Value {
 
 /** x → e^x / Σ e^x over the last axis: positive, adding up to 1. */
 export function softmax(x: Value): Value {
-  return softmaxOf(x);
+  return softmaxOf(value('activations.softmax x', x));
 }
 
 /** x → x − log Σ e^x over the last axis: the logarithm of softmax, finite where softmax would round to 0. */
 export function logSoftmax(x: Value): Value {
-  return logSoftmaxOf(x);
+  return logSoftmaxOf(value('activations.logSoftmax x', x));
 }
 
 /** x → min(max(x, 0), 6). */

@@ -19,6 +19,8 @@ export function accumulateSums(list: Instruction[]): Instruction[] {
       const before = uses.maker(sum.buffer);
       if (!kernel || !before || !canAdd(kernel, term) || uses.positionOf(before) >= uses.positionOf(kernel)) continue;
       if (uses.onlyReader(term.buffer) !== add || uses.onlyReader(sum.buffer) !== add) continue;
+      // Whole numbers are added as floats: where both are, or one is, neither's memory is the sum's.
+      if (sum.dtype !== 'float32' || term.dtype !== 'float32') continue;
       if (sum.buffer.bytes !== term.buffer.bytes || add.outputs.out0!.buffer.bytes !== sum.buffer.bytes) continue;
       // One buffer from the first term on, however many there were before: the sum's own.
       const total = add.outputs.out0!.buffer;

@@ -26,7 +26,7 @@ export function reluBehindDropout(list: Instruction[]): Instruction[] {
     const [back, step] = [uses.maker(dropped.buffer), uses.maker(slope.buffer)];
     if (back?.op !== dropoutOp || !isMapOf(step, 'step')) continue;
     if (uses.onlyReader(dropped.buffer) !== mul || uses.onlyReader(slope.buffer) !== mul) continue;
-    const forward = [...uses.readersOf(step.inputs.in0!.buffer)].find((other) => isForwardOf(other, back));
+    const forward = [...uses.readersOf(step.inputs.in0!.buffer)].find((other) => other !== back && isForwardOf(other, back));
     const [y, g, result] = [forward?.outputs.y, back.inputs.x!, mul.outputs.out0!];
     if (!forward || !y || uses.positionOf(forward) > uses.positionOf(step)) continue;
     // Of one size: then none of them is broadcast.

@@ -10,7 +10,7 @@ import { sameShape } from '../graph/shape.js';
 import { map, REGISTER } from '../ops/map.js';
 import type { Precision } from '../ops/precision.js';
 import { planArena } from './arena.js';
-import { checkShapes } from './check_shapes.js';
+import { checkOperands } from './check_operands.js';
 import { fuse } from './fuse.js';
 import { narrow } from './narrow.js';
 import { bytesOf, type Buffer, type Instruction, type Operand, type Program } from './program.js';
@@ -103,7 +103,7 @@ export function lower(graph: Graph, options: LowerOptions): Program {
   const fused = options.fusion === false ? instructions : fuse(instructions, options.backend);
   const narrowed = options.precision === 'bfloat16' ? narrow(fused) : fused;
   const stored = options.precision === 'bfloat16' && options.backend === 'cuda' ? roundWeights(narrowed) : narrowed;
-  checkShapes(stored);
+  checkOperands(stored);
   const scratchBytes = planArena(stored, options.backend, options.guardBytes ?? 0);
   return { name: options.name, instructions: stored, persistentBytes: options.persistentBytes(), scratchBytes };
 }

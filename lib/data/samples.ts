@@ -56,7 +56,7 @@ export function rowShapeOf(data: TensorLike): Shape | undefined {
 /** Data as rows of the given shape; `layer` is who wants it. */
 export function inputRows(data: TensorLike, row: Shape, layer: string, dtype: 'float32' | 'int32' = 'float32'): Tensor {
   const asGiven = asTensor(data);
-  const given = dtype === 'int32' ? integers(asGiven, 'x') : asGiven;
+  const given = dtype === 'int32' ? integers(asGiven, 'x', 'inputs') : asGiven;
   const size = sizeOf(row);
   if (dtypeOf(data)) {
     if (given.data.length === 0 || given.data.length % size !== 0) {
@@ -88,7 +88,7 @@ export function labelRows(data: TensorLike, { dtype, row }: LabelSpec, layer: st
   if (row && !sameShape(squeezed(given.shape.slice(1)), squeezed(row)))
     throw shapeError('y', row, layer, formatShape(given.shape));
   const shaped = new Tensor(given.data, row ? [given.shape[0]!, ...row] : given.shape);
-  return dtype === 'int32' ? integers(shaped, 'y') : shaped;
+  return dtype === 'int32' ? integers(shaped, 'y', 'labels') : shaped;
 }
 
 /** Checks that there are as many rows of everything. */
@@ -143,15 +143,12 @@ export function classWeightRows(labels: Tensor, weights: ReadonlyMap<number, num
 }
 
 /** Whole numbers given as floats become int32; ERR_DTYPE where one is not an integer. */
-function integers(labels: Tensor, what: 'x' | 'y'): Tensor {
+export function integers(labels: Tensor, what: string, kind: string): Tensor {
   if (!(labels.data instanceof Float32Array)) return labels;
   const converted = Int32Array.from(labels.data);
   const at = converted.findIndex((v, i) => v !== (labels.data as Float32Array)[i]);
   if (at >= 0)
-    throw new GradstepError(
-      'ERR_DTYPE',
-      `Expected integer ${what === 'y' ? 'labels' : 'inputs'} but received ${labels.data[at]} at element ${at} of ${what}`,
-    );
+    throw new GradstepError('ERR_DTYPE', `Expected integer ${kind} but received ${labels.data[at]} at element ${at} of ${what}`);
   return new Tensor(converted, labels.shape);
 }
 

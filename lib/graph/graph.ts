@@ -94,7 +94,9 @@ export class Graph {
         if (spec.optional) continue;
         throw new GradstepError('ERR_INTERNAL', `${op.name} needs its input ${name}`);
       }
-      if (value.graph !== this) throw new GradstepError('ERR_INTERNAL', `${op.name}.${name} comes from another graph`);
+      if (value.graph !== this) {
+        throw new GradstepError('ERR_OPTION', `${op.name} was given a value for ${name} that another function or model made`);
+      }
       if (!spec.dtypes.includes(value.dtype)) {
         throw new GradstepError(
           'ERR_DTYPE',

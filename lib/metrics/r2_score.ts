@@ -30,6 +30,9 @@ function rowWeights(weights: Value | undefined, shape: readonly number[]): Value
   return broadcastTo(reshape(fitting, [...fitting.shape, ...rest.map(() => 1)]), shape);
 }
 
+/** Of Σ y², less than which Σ y² − (Σ y)²/n is what rounding left of labels that do not vary. */
+const ROUNDING = 1e-13;
+
 /** R² of one output; for labels that do not vary 1 where every prediction is exact, else 0. */
 function score(error: number, variation: number): number {
   if (variation <= 0) return error === 0 ? 1 : 0;
@@ -63,7 +66,11 @@ export function r2Score(options?: R2ScoreOptions): Metric {
     result(sums) {
       const columns = (sums.length - 2) / 3;
       const n = sums[1]! / columns;
-      const variations = Array.from({ length: columns }, (_, c) => sums[2 + columns + c]! - sums[2 + c]! ** 2 / n);
+      const variations = Array.from({ length: columns }, (_, c) => {
+        const squares = sums[2 + columns + c]!;
+        const variation = squares - sums[2 + c]! ** 2 / n;
+        return variation > ROUNDING * squares ? variation : 0;
+      });
       const scores = variations.map((v, c) => score(sums[2 + 2 * columns + c]!, v));
       if (classAggregation === null) return scores.length === 1 ? scores[0]! : scores;
       const weights = classAggregation === 'uniformAverage' ? scores.map(() => 1) : variations;

@@ -4,8 +4,10 @@
  */
 import { GradstepError, optionError } from '../errors.js';
 import { Value } from '../graph/graph.js';
-import type { Shape } from '../graph/shape.js';
+import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
+import { boolean, checkOptions, optional, type Check, type SchemaOf } from '../options.js';
 import { argmax as argmaxOf } from './argmax.js';
+import { value } from './arguments.js';
 import { logSoftmax as logSoftmaxOf } from './log_softmax.js';
 import { multiply } from './batch_matmul.js';
 import { broadcastTo as broadcast, elementwise } from './map.js';
@@ -31,7 +33,7 @@ export interface ReduceOptions {
 
 function apply(name: ScalarName, ...operands: Operand[]): Value {
   operands.forEach((o, i) => {
-    if (!(o instanceof Value) && typeof o !== 'number') throw optionError(`ops.${name} operand ${i + 1}`, 'value or number', o);
+    if (typeof o !== 'number') value(`ops.${name} operand ${i + 1}`, o, 'value or number');
   });
   if (!operands.some((o) => o instanceof Value)) {
     throw new GradstepError(
@@ -42,8 +44,27 @@ function apply(name: ScalarName, ...operands: Operand[]): Value {
   return elementwise(name, ...operands);
 }
 
-function axesOf({ axis }: ReduceOptions): readonly number[] | undefined {
-  return typeof axis === 'number' ? [axis] : axis;
+const axes: Check<readonly number[] | undefined> = (given, name) => {
+  if (given === undefined) return undefined;
+  const list: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (!list.every((a) => Number.isInteger(a))) throw optionError(name, 'integer or an array of them', given);
+  return list as number[];
+};
+
+const reduceOptions = { axis: axes, keepDims: optional(boolean, false) } satisfies SchemaOf<ReduceOptions>;
+
+/** The axes of a reduction of x, each of which is to be named once. */
+function reduction(
+  name: string,
+  x: Value,
+  options: ReduceOptions | undefined,
+): [axes: readonly number[] | undefined, keepDims: boolean] {
+  const { length: rank } = value(`ops.${name} x`, x).shape;
+  const { axis, keepDims } = checkOptions(`ops.${name}`, options, reduceOptions);
+  if (axis && new Set(axis.map((a) => (a < 0 ? a + rank : a))).size < axis.length) {
+    throw optionError(`ops.${name}.axis`, 'each axis once', axis);
+  }
+  return [axis, keepDims];
 }
 
 /** a + b. */
@@ -202,23 +223,42 @@ export function where(condition: Value, a: Operand, b: Operand): Value {
 }
 
 /** Σ x over axes. */
-export function sum(x: Value, options: ReduceOptions = {}): Value {
-  return sumOf(x, axesOf(options), options.keepDims);
+export function sum(x: Value, options?: ReduceOptions): Value {
+  return sumOf(x, ...reduction('sum', x, options));
 }
 
 /** Mean of x over axes. */
-export function mean(x: Value, options: ReduceOptions = {}): Value {
-  return meanOf(x, axesOf(options), options.keepDims);
+export function mean(x: Value, options?: ReduceOptions): Value {
+  return meanOf(x, ...reduction('mean', x, options));
 }
 
-/** The same elements under another shape of as many; ERR_SHAPE otherwise. */
+/** The same elements under another shape of as many; ERR_SHAPE otherwise. One size may be −1: what is left for it. */
 export function reshape(x: Value, shape: Shape): Value {
-  return reshapeTo(x, shape);
+  const given = value('ops.reshape x', x);
+  const sizes = checkShape('ops.reshape shape', shape, (n) => n > 0 || n === -1, 'array of integers > 0, one of which may be -1');
+  const known = sizeOf(sizes.filter((n) => n !== -1));
+  if (sizes.filter((n) => n === -1).length > 1) throw optionError('ops.reshape shape', 'at most one -1', shape);
+  return reshapeTo(
+    given,
+    sizes.map((n) => (n === -1 ? Math.floor(sizeOf(given.shape) / known) : n)),
+  );
 }
 
-/** x repeated along axes of size 1 until it has `shape`. */
+function checkShape(name: string, shape: unknown, accepts: (n: number) => boolean, expected: string): number[] {
+  const valid = Array.isArray(shape) && shape.every((n) => Number.isInteger(n) && accepts(n as number));
+  if (!valid) throw optionError(name, expected, shape);
+  return shape as number[];
+}
+
+/** x repeated along axes of size 1, and new ones in front, until it has `shape`; ERR_SHAPE where that does not make it. */
 export function broadcastTo(x: Value, shape: Shape): Value {
-  return broadcast(x, shape);
+  const given = value('ops.broadcastTo x', x);
+  const wanted = checkShape('ops.broadcastTo shape', shape, (n) => n > 0, 'array of integers > 0');
+  const lead = wanted.length - given.shape.length;
+  if (lead < 0 || given.shape.some((d, i) => d !== 1 && d !== wanted[lead + i])) {
+    throw new GradstepError('ERR_SHAPE', `Cannot broadcast ${formatShape(given.shape)} to ${formatShape(wanted)}`);
+  }
+  return broadcast(given, wanted);
 }
 
 /** Options of matrix products. */
@@ -237,30 +277,30 @@ export function matmul(a: Value, b: Value, { transposeA = false, transposeB = fa
   for (const [name, flag] of Object.entries({ transposeA, transposeB })) {
     if (typeof flag !== 'boolean') throw optionError(`ops.matmul.${name}`, 'boolean', flag);
   }
-  return multiply(a, b, transposeA, transposeB);
+  return multiply(value('ops.matmul a', a), value('ops.matmul b', b), transposeA, transposeB);
 }
 
 /** The largest element over axes; the gradient goes to the first of equals. */
-export function max(x: Value, options: ReduceOptions = {}): Value {
-  return extremum(x, 'max', axesOf(options), options.keepDims);
+export function max(x: Value, options?: ReduceOptions): Value {
+  return extremum(x, 'max', ...reduction('max', x, options));
 }
 
 /** The smallest element over axes; the gradient goes to the first of equals. */
-export function min(x: Value, options: ReduceOptions = {}): Value {
-  return extremum(x, 'min', axesOf(options), options.keepDims);
+export function min(x: Value, options?: ReduceOptions): Value {
+  return extremum(x, 'min', ...reduction('min', x, options));
 }
 
 /** e^x / Σ e^x over the last axis. */
 export function softmax(x: Value): Value {
-  return softmaxOf(x);
+  return softmaxOf(value('ops.softmax x', x));
 }
 
 /** x − log Σ e^x over the last axis: the logarithm of softmax. */
 export function logSoftmax(x: Value): Value {
-  return logSoftmaxOf(x);
+  return logSoftmaxOf(value('ops.logSoftmax x', x));
 }
 
 /** Position of the largest element along the last axis (int32), the first of equals; no gradient. */
 export function argmax(x: Value): Value {
-  return argmaxOf(x);
+  return argmaxOf(value('ops.argmax x', x));
 }

@@ -10,6 +10,7 @@ import { defineOp, type Tape } from '../graph/define_op.js';
 import { Value, type Graph } from '../graph/graph.js';
 import { broadcastShapes, sameShape, type Shape } from '../graph/shape.js';
 import { GradstepError } from '../errors.js';
+import { value } from './arguments.js';
 import { ARITIES, isFlat, SCALAR_NAMES, SLOPES, type ScalarName } from './scalar_table.js';
 import { sumTo } from './reduce_sum.js';
 
@@ -77,6 +78,7 @@ export const map = defineOp({
 
 /** Applies a scalar function to values and numbers, with NumPy broadcasting. At least one operand is a value. */
 export function elementwise(name: ScalarName, ...operands: (Value | number)[]): Value {
+  for (const o of operands) if (typeof o !== 'number') value(`${name} operand`, o, 'value or number');
   const values = operands.filter((o): o is Value => o instanceof Value);
   const first = values[0];
   if (!first) throw new GradstepError('ERR_INTERNAL', `${name} needs at least one value among its operands`);

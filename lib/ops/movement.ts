@@ -4,45 +4,15 @@
  * gradients are the opposite movement.
  */
 import { GradstepError, optionError } from '../errors.js';
-import { Value } from '../graph/graph.js';
+import type { Value } from '../graph/graph.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
+import { axisOf, integers, list, value } from './arguments.js';
 import { concat as concatOf } from './concat.js';
 import { cumulativeSum } from './cumulative_sum.js';
 import { oneHot as oneHotOf } from './one_hot.js';
 import { pad as padOf, slice as sliceOf, sliceAxis } from './pad.js';
 import { reshape } from './reshape.js';
 import { transpose as transposeOf } from './transpose.js';
-
-function value(what: string, x: unknown): Value {
-  if (!(x instanceof Value)) throw optionError(what, 'value', x);
-  return x;
-}
-
-/** An axis of a value of this rank, counted from the front; ERR_OPTION where there is none. */
-function axisOf(what: string, axis: unknown, rank: number): number {
-  if (typeof axis !== 'number' || !Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    throw optionError(what, rank === 0 ? 'no axis, the value is a scalar,' : `integer from ${-rank} to ${rank - 1}`, axis);
-  }
-  return axis < 0 ? axis + rank : axis;
-}
-
-function integers(
-  what: string,
-  list: unknown,
-  count: number,
-  accepts: (n: number, i: number) => boolean,
-  expected: string,
-): number[] {
-  const valid =
-    Array.isArray(list) && list.length === count && list.every((n, i) => Number.isInteger(n) && accepts(n as number, i));
-  if (!valid) throw optionError(what, expected, list);
-  return list as number[];
-}
-
-function list(what: string, values: unknown): Value[] {
-  if (!Array.isArray(values) || values.length === 0) throw optionError(what, 'array of values', values);
-  return values.map((v, i) => value(`${what}[${i}]`, v));
-}
 
 /** x with axis `axes[i]` as its axis i. Default: all axes in reverse. ERR_OPTION unless `axes` names each axis once. */
 export function transpose(x: Value, axes?: readonly number[]): Value {
@@ -115,11 +85,12 @@ export function split(x: Value, parts: number | readonly number[], axis = 0): Va
   if (!Array.isArray(given) || given.length === 0 || !given.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw optionError('ops.split parts', 'integer > 0 or an array of them', parts);
   }
-  const sizes = typeof parts === 'number' ? new Array<number>(parts).fill(length / parts) : [...parts];
-  if (!sizes.every((n) => Number.isInteger(n)) || sizes.reduce((n, s) => n + s, 0) !== length) {
+  const makesUp = typeof parts === 'number' ? length % parts === 0 : parts.reduce((n, s) => n + s, 0) === length;
+  if (!makesUp) {
     const what = typeof parts === 'number' ? `${parts} equal parts` : `parts of ${formatShape(parts)}`;
     throw new GradstepError('ERR_SHAPE', `Cannot split axis ${at} of ${formatShape(shape)} into ${what}`);
   }
+  const sizes = typeof parts === 'number' ? new Array<number>(parts).fill(length / parts) : parts;
   let begin = 0;
   return sizes.map((size) => {
     begin += size;

@@ -4,6 +4,7 @@
  */
 import { assign, lower } from '../compile/lower.js';
 import type { TensorLike } from '../data/tensor.js';
+import { integers } from '../data/samples.js';
 import { Tensor, tensor } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
 import { Value, type Variable } from '../graph/graph.js';
@@ -109,7 +110,8 @@ export function grad(loss: Value, wrt: readonly (VariableHandle | Value)[]): Val
  * its decay, its own formula; then constraints of layers hold. Functions that give the same optimizer the same variables
  * share its state. Inside `gs.compile`.
  *
- * ERR_OPTION for an optimizer with useEma or gradientAccumulationSteps, which `fit` alone has; ERR_SHAPE where a gradient
+ * ERR_OPTION for an optimizer with useEma or gradientAccumulationSteps, which `fit` alone has, and for a variable that the step
+ * assigns, too; ERR_SHAPE where a gradient
  * does not have its variable's shape.
  */
 export function applyGradients(optimizer: Optimizer, grads: readonly Value[], variables: readonly VariableHandle[]): void {
@@ -144,7 +146,7 @@ export function applyGradients(optimizer: Optimizer, grads: readonly Value[], va
       );
     }
   });
-  for (const v of variables) trace.used.add(v);
+  trace.changes(variables, trace.assigned.keys());
   trace.updates.push({ optimizer, variables, gradients: grads });
 }
 
@@ -214,7 +216,7 @@ function readInputs(
           `Expected shape ${formatShape(shape)} for input ${name} but received ${formatShape(t.shape)}`,
         );
       }
-      const data = dtype === 'int32' ? Int32Array.from(t.data) : Float32Array.from(t.data);
+      const data = dtype === 'int32' ? Int32Array.from(integers(t, `input ${name}`, 'numbers').data) : Float32Array.from(t.data);
       return [name, new Tensor(data, shape)];
     }),
   );

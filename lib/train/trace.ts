@@ -47,6 +47,21 @@ export class Trace {
     return this.assigned.get(variable) ?? this.graph.read(this.store.placeOf(variable));
   }
 
+  /** These variables change; ERR_OPTION where one of them does so in another way, too: one change would undo the other. */
+  changes(variables: readonly VariableHandle[], others: Iterable<VariableHandle>): void {
+    const known = new Set(others);
+    const twice = variables.find((v) => known.has(v));
+    if (twice) {
+      const advice = 'what follows an update is for a constraint (layers have them) or a function of its own';
+      throw new GradstepError(
+        'ERR_OPTION',
+        `Expected ${twice.name} to be assigned or moved by gs.applyGradients in a step, not both: ${advice}`,
+        { layer: twice.name },
+      );
+    }
+    for (const v of variables) this.used.add(v);
+  }
+
   /** The value, if the function that is being described made it of floats; ERR_OPTION or ERR_DTYPE otherwise. */
   own(value: unknown, what: string): Value {
     if (!(value instanceof Value) || value.graph !== this.graph) {

@@ -51,7 +51,10 @@ export class VariableHandle {
     return currentTrace('variable.read').read(this);
   }
 
-  /** At the end of the step it holds `value`, of the same shape; inside a function that `gs.compile` describes. */
+  /**
+   * At the end of the step it holds `value`, of the same shape; inside a function that `gs.compile` describes. ERR_OPTION where
+   * `gs.applyGradients` moves it in the same step.
+   */
   assign(value: Value): void {
     const trace = currentTrace('variable.assign');
     trace.own(value, `the value assigned to ${this.name}`);
@@ -61,7 +64,10 @@ export class VariableHandle {
         `Cannot assign ${formatShape(value.shape)} to ${this.name} ${formatShape(this.shape)}`,
       );
     }
-    trace.used.add(this);
+    trace.changes(
+      [this],
+      trace.updates.flatMap((u) => u.variables),
+    );
     trace.assigned.set(this, value);
   }
 

@@ -206,6 +206,30 @@ const place: Drawn = (draws, values, inputs) => {
   };
 };
 
+/** Whole numbers, cut or padded, added to a value. */
+const addedPlaces: Drawn = (draws, values, inputs) => {
+  const of = [anyValue(draws, values), draws.integer(0, inputs - 1)];
+  const [to, from] = of.map((i) => values[i]!) as [Array64, Array64];
+  if (from.shape.length < 2 || new Set(from.data).size < from.data.length) return undefined;
+  const rows = from.shape.slice(0, -1);
+  const paddings = rows.map((_, axis): [number, number] => (axis === 0 && draws.chance(0.5) ? [1, 0] : [0, 0]));
+  const isCut = draws.chance(0.4) && rows[0]! > 1;
+  const [begin, size] = [rows.map(() => 0), rows.map((d, axis) => (axis === 0 ? d - 1 : d))];
+  const places = (x: Array64): Array64 =>
+    built(rows, (index) => {
+      const row = Array.from({ length: x.shape.at(-1)! }, (_, i) => x.at([...index, i]));
+      return row.indexOf(Math.max(...row));
+    });
+  const moved = (x: Array64): Array64 => (isCut ? sliced(places(x), begin, size) : padded(places(x), paddings));
+  if (!broadcastShape(to.shape, moved(from).shape)) return undefined;
+  return {
+    text: `add argmax of in, ${isCut ? 'slice' : `pad ${paddings.join()}`}`,
+    of,
+    apply: (x, y) => ops.add(x!, isCut ? ops.slice(ops.argmax(y!), begin, size) : ops.pad(ops.argmax(y!), paddings)),
+    exact: (x, y) => elementwise((a, b) => a + b, x!, moved(y!)),
+  };
+};
+
 const matmul: Drawn = (draws, values) => {
   const of = [anyValue(draws, values), anyValue(draws, values)];
   const [a, b] = of.map((i) => values[i]!) as [Array64, Array64];
@@ -341,7 +365,19 @@ const broadcast = ofArray((draws, x) => {
   };
 });
 
-const once: readonly Drawn[] = [bounded, quotient, power, choice, corner, comparison, extremum, place, softmax, cumsum];
+const once: readonly Drawn[] = [
+  bounded,
+  quotient,
+  power,
+  choice,
+  corner,
+  comparison,
+  extremum,
+  place,
+  addedPlaces,
+  softmax,
+  cumsum,
+];
 const shapes: readonly Drawn[] = [transpose, slice, pad, concat, stack, part, reshape, narrowed, broadcast];
 const often: readonly Drawn[] = [function1, function2, withConstant, reduction, matmul];
 export const OPERATIONS: readonly Drawn[] = [...once, ...shapes, ...often, ...often, ...often];

@@ -1,0 +1,41 @@
+/** Checks of what functions of `gs.ops` are given. */
+import { GradstepError, optionError } from '../errors.js';
+import { Value } from '../graph/graph.js';
+
+/** ERR_OPTION unless it is a value. */
+export function value(what: string, x: unknown, expected = 'value'): Value {
+  if (x instanceof Value) return x;
+  if (typeof (x as { read?: unknown } | null | undefined)?.read === 'function') {
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected a value for ${what} but received a variable: its value is what read() returns`,
+    );
+  }
+  throw optionError(what, expected, x);
+}
+
+/** An axis of a value of this rank, counted from the front; ERR_OPTION where there is none. */
+export function axisOf(what: string, axis: unknown, rank: number): number {
+  if (typeof axis !== 'number' || !Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    throw optionError(what, rank === 0 ? 'no axis, the value is a scalar,' : `integer from ${-rank} to ${rank - 1}`, axis);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+export function integers(
+  what: string,
+  list: unknown,
+  count: number,
+  accepts: (n: number, i: number) => boolean,
+  expected: string,
+): number[] {
+  const valid =
+    Array.isArray(list) && list.length === count && list.every((n, i) => Number.isInteger(n) && accepts(n as number, i));
+  if (!valid) throw optionError(what, expected, list);
+  return list as number[];
+}
+
+export function list(what: string, values: unknown): Value[] {
+  if (!Array.isArray(values) || values.length === 0) throw optionError(what, 'array of values', values);
+  return values.map((v, i) => value(`${what}[${i}]`, v));
+}
