@@ -1,6 +1,7 @@
 /**
  * add, subtract, multiply, average, maximum, minimum: several inputs element by element, in one pass however many there
- * are (up to eight). Samples broadcast as in NumPy. The result's mask, if every input has one, is where any of them counts.
+ * are (up to eight). Samples broadcast as in NumPy. The result's mask, if every input has one, is where any of them counts; masks
+ * choose no numbers: what a masked step of one input holds is combined as it is.
  */
 import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
