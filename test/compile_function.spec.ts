@@ -329,12 +329,15 @@ describe('gs.compile', () => {
     await expectFailure(() => f({ x: [1, 2, 3] }), 'ERR_SHAPE', 'Expected shape [2] for input x but received [3]');
     await expectFailure(() => f({ x: [1, 2] }, { steps: 0 }), 'ERR_OPTION', /steps/);
     using whole = gs.compile(({ k }) => k, { inputs: { k: { shape: [2], dtype: 'int32' } }, device });
+    const halves = Float32Array.of(1, 1.5);
     await expectFailure(
-      () => whole({ k: [1, 1.5] }),
+      () => whole({ k: halves }),
       'ERR_DTYPE',
       'Expected integer numbers but received 1.5 at element 1 of input k',
     );
-    await expectFailure(() => whole({ k: [1, 3e9] }), 'ERR_DTYPE', /received 3000000000 at element 1/);
+    await expectFailure(() => whole({ k: [1, 1.5] }), 'ERR_DTYPE', /for k\[1\] but received 1\.5/);
+    await expectFailure(() => whole({ k: [1, 3e9] }), 'ERR_DTYPE', /for k\[1\] but received 3000000000/);
+    expect([...(await whole({ k: [2147483647, -2147483648] })).data]).to.deep.equal([2147483648, -2147483648]);
     await f.dispose();
     await expectFailure(() => f({ x: [1, 2] }), 'ERR_DISPOSED', /function has been disposed/);
     await expectFailure(() => gs.variable({}), 'ERR_OPTION', /received neither/);

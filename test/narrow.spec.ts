@@ -8,13 +8,18 @@ import { bytesOf, type Operand, type Program } from '../lib/compile/program.js';
 import type { Value } from '../lib/graph/graph.js';
 import { gradients } from '../lib/ops/autodiff.js';
 import { batchNorm } from '../lib/ops/channel_norm.js';
+import { concat } from '../lib/ops/concat.js';
 import { conv } from '../lib/ops/conv.js';
+import { crop } from '../lib/ops/crop.js';
 import { elementwise } from '../lib/ops/map.js';
 import { matmul } from '../lib/ops/matmul.js';
 import { maxPool } from '../lib/ops/max_pool.js';
+import { pad } from '../lib/ops/pad.js';
 import type { Precision } from '../lib/ops/precision.js';
 import { sum } from '../lib/ops/reduce_sum.js';
+import { reshape } from '../lib/ops/reshape.js';
 import { softmax } from '../lib/ops/softmax.js';
+import { transpose } from '../lib/ops/transpose.js';
 import { programOf } from '../lib/train/inspect.js';
 import { lowerOn, named, type ReadVariable } from './helpers/lowered.js';
 
@@ -61,6 +66,24 @@ describe('what bfloat16 stores', () => {
     expect(dtypes).to.include({ 'convDx.dy': 'bfloat16', 'convDx.dx': 'bfloat16', 'channelNormGrad.dy': 'bfloat16' });
     expect(dtypes).to.include({ 'channelNormGrad.dx': 'bfloat16', 'convDw.x': 'float32', 'convDw.dy': 'bfloat16' });
     expect(dtypes).to.include({ 'convDw.dw': 'float32', 'conv.w': 'float32', 'channelNorm.mean': 'float32' });
+  });
+
+  it('not what moves it to a result, which is float32', () => {
+    const program = lowered((read) => {
+      const h = matmul(read('x', [6, 3]), read('w', [3, 4]));
+      const image = reshape(h, [1, 2, 3, 4]);
+      const moved = [
+        concat([h, h], 1),
+        pad(h, [1, 0], [0, 0]),
+        transpose(h, [1, 0]),
+        crop(image, { height: 1, width: 2, top: 0, left: 1 }),
+      ];
+      return [matmul(h, read('u', [4, 2])), ...moved];
+    });
+    const dtypes = Object.fromEntries(operands(program).map(([place, { dtype }]) => [place, dtype]));
+    expect(dtypes).to.include({ 'matmul.a': 'bfloat16', 'concat.in0': 'bfloat16', 'concat.y': 'float32' });
+    expect(dtypes).to.include({ 'pad.x': 'bfloat16', 'pad.y': 'float32', 'crop.x': 'bfloat16', 'crop.y': 'float32' });
+    expect(dtypes).to.include({ 'transpose.x': 'bfloat16', 'transpose.y': 'float32' });
   });
 
   it('what maps between layers read and make, there and back', () => {

@@ -62,6 +62,8 @@ describe('data movement in gs.ops', () => {
     expect(ops.cumsum(x, -1, { exclusive: true, reverse: true }).shape).to.deep.equal([2, 3, 4]);
     expect(ops.max(x).shape).to.deep.equal([]);
     expect(ops.reshape(x, [-1, 4]).shape).to.deep.equal([6, 4]);
+    expect(ops.broadcastTo(input([1, 3], 'int32'), [2, 3]).dtype).to.equal('float32');
+    expect(ops.broadcastTo(input([2, 3], 'int32'), [2, 3]).dtype).to.equal('float32');
     expect(ops.reshape(x, [-1]).shape).to.deep.equal([24]);
     expect(ops.broadcastTo(x, [5, 2, 3, 4]).shape).to.deep.equal([5, 2, 3, 4]);
     expect(ops.matmul(x, input([4, 5])).shape).to.deep.equal([2, 3, 5]);
@@ -119,6 +121,14 @@ describe('data movement in gs.ops', () => {
     expectError(() => ops.sum(x, { keepDims: bad(1) }), 'ERR_OPTION', 'ops.sum.keepDims');
     for (const name of ['sum', 'mean', 'max', 'softmax', 'logSoftmax', 'argmax'] as const) {
       expectError(() => ops[name](bad([1])), 'ERR_OPTION', `Expected value for ops.${name} x but received`);
+    }
+    const whole = input([2, 3], 'int32');
+    for (const name of ['sum', 'mean', 'max', 'softmax', 'logSoftmax', 'argmax', 'cumsum'] as const) {
+      expectError(() => ops[name](whole), 'ERR_DTYPE', `Expected float32 for ops.${name} x but received int32`);
+    }
+    expectError(() => ops.matmul(input([4, 2]), whole), 'ERR_DTYPE', 'Expected float32 for ops.matmul b but received int32');
+    for (const name of ['softmax', 'logSoftmax', 'argmax'] as const) {
+      expectError(() => ops[name](input([])), 'ERR_SHAPE', `Expected a value with an axis for ${name} but received a scalar`);
     }
     const variable = gs.variable({ value: [1], name: 'w' });
     expectError(() => ops.mean(bad(variable)), 'ERR_OPTION', 'Expected a value for ops.mean x but received a variable');

@@ -14,7 +14,7 @@ export function checkOperands(instructions: readonly Instruction[]): void {
   const types = new Map<Buffer, DType>();
   for (const { op, inputs, outputs, attrs, scope } of instructions) {
     const where = `${op.name} in ${scope || 'the graph'}`;
-    for (const [name, wanted] of Object.entries(typesOf(where, () => op.infer(inputs, attrs)))) {
+    for (const [name, wanted] of Object.entries(typesOf(where, () => op.infer(asNumbers(inputs), attrs)))) {
       const made = outputs[name];
       if (!made || (sameShape(made.shape, wanted.shape) && isStoredAs(made.dtype, wanted.dtype))) continue;
       const [given, expected] = [describe(made), describe(wanted)];
@@ -28,6 +28,16 @@ export function checkOperands(instructions: readonly Instruction[]): void {
       types.set(buffer, dtype);
     }
   }
+}
+
+/** Operands by what they are, however they are stored: bfloat16 numbers are floats like others. */
+function asNumbers(operands: Instruction['inputs']): Record<string, TensorType> {
+  return Object.fromEntries(
+    Object.entries(operands).map(([name, { dtype, shape }]) => [
+      name,
+      { dtype: dtype === 'bfloat16' ? 'float32' : dtype, shape },
+    ]),
+  );
 }
 
 /** Numbers that an op makes as float32 may be stored in bfloat16. */

@@ -58,7 +58,7 @@ function merge(uses: Uses, producer: Instruction, consumer: Instruction): Instru
     return known >= 0 ? known : inputs.push(o) - 1;
   };
   const immediate = (v: number): number => {
-    const known = immediates.indexOf(v);
+    const known = immediates.findIndex((other) => Object.is(other, v));
     return IMMEDIATE + (known >= 0 ? known : immediates.push(v) - 1);
   };
   const append = (tape: Tape, inputOf: (k: number) => number): number[] => {

@@ -108,7 +108,8 @@ function nestedShape(data: NestedNumbers | number): number[] {
   return shape;
 }
 
-function fromNested(data: NestedNumbers | number, dtype: DataType): Tensor {
+/** A number or nested arrays as a tensor; errors name what is wrong `name[i][j]`. */
+export function fromNested(data: NestedNumbers | number, dtype: DataType, name = 'data'): Tensor {
   if (!Array.isArray(data) && typeof data !== 'number') {
     const error = optionError('tensor.data', 'Float32Array, Int32Array, Uint8Array or nested arrays of numbers', data);
     throw new GradstepError('ERR_DTYPE', error.message);
@@ -116,7 +117,7 @@ function fromNested(data: NestedNumbers | number, dtype: DataType): Tensor {
   const shape = nestedShape(data);
   const values = allocate(dtype, sizeOf(shape));
   const path: number[] = [];
-  const where = () => `data${path.map((i) => `[${i}]`).join('')}`;
+  const where = () => `${name}${path.map((i) => `[${i}]`).join('')}`;
   let next = 0;
   const fill = (part: unknown, depth: number): void => {
     if (depth === shape.length) {

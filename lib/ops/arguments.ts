@@ -1,6 +1,7 @@
 /** Checks of what functions of `gs.ops` are given. */
 import { GradstepError, optionError } from '../errors.js';
 import { Value } from '../graph/graph.js';
+import type { Shape } from '../graph/shape.js';
 
 /** ERR_OPTION unless it is a value. */
 export function value(what: string, x: unknown, expected = 'value'): Value {
@@ -38,4 +39,16 @@ export function integers(
 export function list(what: string, values: unknown): Value[] {
   if (!Array.isArray(values) || values.length === 0) throw optionError(what, 'array of values', values);
   return values.map((v, i) => value(`${what}[${i}]`, v));
+}
+
+/** The value, of floats; ERR_DTYPE of anything else. */
+export function floats(what: string, x: unknown): Value {
+  const given = value(what, x);
+  if (given.dtype === 'float32') return given;
+  throw new GradstepError('ERR_DTYPE', `Expected float32 for ${what} but received ${given.dtype}`);
+}
+
+/** ERR_SHAPE where there is no last axis. */
+export function lastAxis(what: string, shape: Shape): void {
+  if (shape.length === 0) throw new GradstepError('ERR_SHAPE', `Expected a value with an axis for ${what} but received a scalar`);
 }

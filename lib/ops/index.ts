@@ -7,7 +7,7 @@ import { Value } from '../graph/graph.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
 import { boolean, checkOptions, optional, type Check, type SchemaOf } from '../options.js';
 import { argmax as argmaxOf } from './argmax.js';
-import { value } from './arguments.js';
+import { floats, value } from './arguments.js';
 import { logSoftmax as logSoftmaxOf } from './log_softmax.js';
 import { multiply } from './batch_matmul.js';
 import { broadcastTo as broadcast, elementwise } from './map.js';
@@ -59,7 +59,7 @@ function reduction(
   x: Value,
   options: ReduceOptions | undefined,
 ): [axes: readonly number[] | undefined, keepDims: boolean] {
-  const { length: rank } = value(`ops.${name} x`, x).shape;
+  const { length: rank } = floats(`ops.${name} x`, x).shape;
   const { axis, keepDims } = checkOptions(`ops.${name}`, options, reduceOptions);
   if (axis && new Set(axis.map((a) => (a < 0 ? a + rank : a))).size < axis.length) {
     throw optionError(`ops.${name}.axis`, 'each axis once', axis);
@@ -250,7 +250,10 @@ function checkShape(name: string, shape: unknown, accepts: (n: number) => boolea
   return shape as number[];
 }
 
-/** x repeated along axes of size 1, and new ones in front, until it has `shape`; ERR_SHAPE where that does not make it. */
+/**
+ * x repeated along axes of size 1, and new ones in front, until it has `shape`; ERR_SHAPE where that does not make it. Whole numbers
+ * become float32.
+ */
 export function broadcastTo(x: Value, shape: Shape): Value {
   const given = value('ops.broadcastTo x', x);
   const wanted = checkShape('ops.broadcastTo shape', shape, (n) => n > 0, 'array of integers > 0');
@@ -258,7 +261,7 @@ export function broadcastTo(x: Value, shape: Shape): Value {
   if (lead < 0 || given.shape.some((d, i) => d !== 1 && d !== wanted[lead + i])) {
     throw new GradstepError('ERR_SHAPE', `Cannot broadcast ${formatShape(given.shape)} to ${formatShape(wanted)}`);
   }
-  return broadcast(given, wanted);
+  return broadcast(given.dtype === 'float32' ? given : elementwise('identity', given), wanted);
 }
 
 /** Options of matrix products. */
@@ -277,7 +280,7 @@ export function matmul(a: Value, b: Value, { transposeA = false, transposeB = fa
   for (const [name, flag] of Object.entries({ transposeA, transposeB })) {
     if (typeof flag !== 'boolean') throw optionError(`ops.matmul.${name}`, 'boolean', flag);
   }
-  return multiply(value('ops.matmul a', a), value('ops.matmul b', b), transposeA, transposeB);
+  return multiply(floats('ops.matmul a', a), floats('ops.matmul b', b), transposeA, transposeB);
 }
 
 /** The largest element over axes; the gradient goes to the first of equals. */
@@ -292,15 +295,15 @@ export function min(x: Value, options?: ReduceOptions): Value {
 
 /** e^x / Σ e^x over the last axis. */
 export function softmax(x: Value): Value {
-  return softmaxOf(value('ops.softmax x', x));
+  return softmaxOf(floats('ops.softmax x', x));
 }
 
 /** x − log Σ e^x over the last axis: the logarithm of softmax. */
 export function logSoftmax(x: Value): Value {
-  return logSoftmaxOf(value('ops.logSoftmax x', x));
+  return logSoftmaxOf(floats('ops.logSoftmax x', x));
 }
 
 /** Position of the largest element along the last axis (int32), the first of equals; no gradient. */
 export function argmax(x: Value): Value {
-  return argmaxOf(value('ops.argmax x', x));
+  return argmaxOf(floats('ops.argmax x', x));
 }

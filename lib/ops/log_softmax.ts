@@ -4,6 +4,7 @@
  */
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
+import { lastAxis } from './arguments.js';
 import { elementwise } from './map.js';
 import { sum } from './reduce_sum.js';
 
@@ -11,7 +12,10 @@ export const logSoftmaxOp = defineOp({
   name: 'logSoftmax',
   inputs: { x: { dtypes: ['float32'] } },
   outputs: { y: { dtypes: ['float32'], inPlace: ['x'] } },
-  infer: ({ x }) => ({ y: { dtype: 'float32', shape: x!.shape } }),
+  infer({ x }) {
+    lastAxis('logSoftmax', x!.shape);
+    return { y: { dtype: 'float32', shape: x!.shape } };
+  },
   backward({ node, grads }) {
     const dy = grads.y!;
     const total = sum(dy, [-1], true);

@@ -6,7 +6,7 @@
 import { GradstepError, optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
-import { axisOf, integers, list, value } from './arguments.js';
+import { axisOf, floats, integers, list, value } from './arguments.js';
 import { concat as concatOf } from './concat.js';
 import { cumulativeSum } from './cumulative_sum.js';
 import { oneHot as oneHotOf } from './one_hot.js';
@@ -143,5 +143,5 @@ export function cumsum(x: Value, axis = 0, { exclusive = false, reverse = false 
   for (const [name, flag] of Object.entries({ exclusive, reverse })) {
     if (typeof flag !== 'boolean') throw optionError(`ops.cumsum.${name}`, 'boolean', flag);
   }
-  return cumulativeSum(value('ops.cumsum x', x), axisOf('ops.cumsum axis', axis, x.shape.length), exclusive, reverse);
+  return cumulativeSum(floats('ops.cumsum x', x), axisOf('ops.cumsum axis', axis, x.shape.length), exclusive, reverse);
 }

@@ -1,6 +1,7 @@
 /** softmax over the last axis: y = exp(x − max x) / Σ exp(x − max x). Its gradient, y·(dy − Σ dy·y), is elementwise work. */
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
+import { lastAxis } from './arguments.js';
 import { elementwise } from './map.js';
 import { sum } from './reduce_sum.js';
 
@@ -8,7 +9,10 @@ export const softmaxOp = defineOp({
   name: 'softmax',
   inputs: { x: { dtypes: ['float32'] } },
   outputs: { y: { dtypes: ['float32'], inPlace: ['x'] } },
-  infer: ({ x }) => ({ y: { dtype: 'float32', shape: x!.shape } }),
+  infer({ x }) {
+    lastAxis('softmax', x!.shape);
+    return { y: { dtype: 'float32', shape: x!.shape } };
+  },
   backward: ({ node, grads }) => ({ x: softmaxSlope(node.outputs.y!, grads.y!) }),
 });
 

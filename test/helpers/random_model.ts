@@ -34,7 +34,10 @@ const MOST_NUMBERS = 3000;
 /** Numbers that a layer normalises at least. */
 const FEWEST_NORMALISED = 8;
 
+/** What is fused with most kernels comes most often. */
 const ACTIVATIONS = [
+  'relu',
+  'relu',
   'relu',
   'tanh',
   'sigmoid',
@@ -146,13 +149,34 @@ class LayerDraws extends Draws {
     ];
   }
 
-  /** A layer for values of so many axes. */
-  layer(axes: number): Draw {
+  /** What often stands behind an activation, and is fused with it. */
+  private behindActivation(axes: number): readonly (() => Drawn)[] {
+    const padding = () => this.pick(['valid', 'same']);
+    const pools = (dimensions: string): readonly (() => Drawn)[] => [
+      () => [`maxPooling${dimensions}`, { poolSize: this.integer(2, 3), padding: padding() }],
+      () => [`averagePooling${dimensions}`, { poolSize: 2, padding: padding() }],
+    ];
+    const ofFrames: readonly (() => Drawn)[] = [
+      () => ['timeDistributed', { layer: 'maxPooling2d', of: { poolSize: 2, padding: 'same' } }],
+      () => ['maxPooling3d', { poolSize: 2, padding: 'same' }],
+    ];
+    const anywhere: readonly (() => Drawn)[] = [() => ['dropout', { rate: 0.3 }], () => ['batchNormalization', {}]];
+    return [...anywhere, ...([[], [], pools('1d'), pools('2d'), ofFrames][axes] ?? [])];
+  }
+
+  /** A layer for values of so many axes, behind the one before it. */
+  layer(axes: number, before: string): Draw {
+    if (/"activation":"(relu|leakyRelu)"/.test(before) && this.chance(0.6)) {
+      return drawOf(this.pick(this.behindActivation(axes))());
+    }
     const own = [[], [], this.onSequences(), this.onImages(), this.onVideos()][axes] ?? [];
     const list = own.length > 0 && this.chance(0.75) ? own : this.anywhere();
-    const [name, options] = this.pick(list)();
-    return { text: `${name} ${JSON.stringify(options)}`, apply: (x) => applied(name, options, x) };
+    return drawOf(this.pick(list)());
   }
+}
+
+function drawOf([name, options]: Drawn): Draw {
+  return { text: `${name} ${JSON.stringify(options)}`, apply: (x) => applied(name, options, x) };
 }
 
 type Factory = (options: Options) => gs.Layer;
@@ -198,7 +222,7 @@ export function randomModel(seed: number): RandomModel {
   };
   const depth = draws.integer(1, 5);
   for (let tries = 0; tries < 40 && steps.length < depth; tries++) {
-    const draw = draws.layer(value.shape.length);
+    const draw = draws.layer(value.shape.length, steps.at(-1)?.draw.text ?? '');
     const wantsSkip = draws.chance(0.4);
     if (normalises(draw.text) && value.shape.at(-1)! < FEWEST_NORMALISED) continue;
     try {
