@@ -34,10 +34,7 @@ const MOST_NUMBERS = 3000;
 /** Numbers that a layer normalises at least. */
 const FEWEST_NORMALISED = 8;
 
-/** What is fused with most kernels comes most often. */
 const ACTIVATIONS = [
-  'relu',
-  'relu',
   'relu',
   'tanh',
   'sigmoid',
@@ -61,7 +58,8 @@ class LayerDraws extends Draws {
 
   private weights(): Options {
     return {
-      activation: this.pick(ACTIVATIONS),
+      // The one that is fused with most.
+      activation: this.chance(0.5) ? 'relu' : this.pick(ACTIVATIONS),
       ...(this.chance(0.1) && { kernelRegularizer: this.pick(['l1', 'l2']) }),
       ...(this.chance(0.1) && { kernelConstraint: this.pick(['maxNorm', 'nonNeg']) }),
       ...(this.chance(0.1) && { learningRateMultiplier: 0.5 }),
@@ -106,6 +104,7 @@ class LayerDraws extends Draws {
       () => ['bidirectional', { layer: this.pick(['lstm', 'gru', 'simpleRNN']), of: this.cell() }],
       () => ['masked', { layer: this.pick(['lstm', 'gru', 'simpleRNN']), of: this.cell() }],
       () => ['conv1d', { filters: filters(), ...this.window(4), ...this.weights() }],
+      () => ['conv1d', { filters: filters(), kernelSize: 3, padding: 'same', ...this.weights() }],
       () => ['conv1dTranspose', { filters: filters(), ...this.window(3) }],
       () => ['depthwiseConv1d', { kernelSize: this.integer(1, 3), depthMultiplier: this.integer(1, 2) }],
       () => ['separableConv1d', { filters: 5, kernelSize: this.integer(1, 3) }],
@@ -164,11 +163,20 @@ class LayerDraws extends Draws {
     return [...anywhere, ...([[], [], pools('1d'), pools('2d'), ofFrames][axes] ?? [])];
   }
 
+  /** A layer of products with an activation. */
+  private activated(axes: number): Drawn {
+    const options = { padding: 'same', kernelSize: this.pick([1, 3]), filters: this.pick([3, 8, 17]), ...this.weights() };
+    if (axes === 4) return ['timeDistributed', { layer: 'conv2d', of: { filters: 3, kernelSize: 3, activation: 'relu' } }];
+    if (axes === 1 || this.chance(0.4)) return ['dense', { units: this.pick([2, 8, 17]), ...this.weights() }];
+    return [`conv${axes - 1}d`, options];
+  }
+
   /** A layer for values of so many axes, behind the one before it. */
   layer(axes: number, before: string): Draw {
     if (/"activation":"(relu|leakyRelu)"/.test(before) && this.chance(0.6)) {
       return drawOf(this.pick(this.behindActivation(axes))());
     }
+    if (this.chance(0.25)) return drawOf(this.activated(axes));
     const own = [[], [], this.onSequences(), this.onImages(), this.onVideos()][axes] ?? [];
     const list = own.length > 0 && this.chance(0.75) ? own : this.anywhere();
     return drawOf(this.pick(list)());
