@@ -378,32 +378,33 @@ Step pick_step(Prepare& prepare, const MaxPoolAtArgs& args) {
   };
 }
 
+// step(index, from, to) with a value of each type: of positions in windows, of what is read and of what is written.
+template <typename Make>
+Step of_types(const Tensor& argmax, const Tensor& from, const Tensor& to, const Make& step) {
+  return as_stored(from.dtype, [&](auto read) {
+    return as_stored(to.dtype, [&](auto written) {
+      return argmax.dtype == DType::kUint8 ? step(uint8_t{}, read, written) : step(int32_t{}, read, written);
+    });
+  });
+}
+
 }  // namespace
 
 Step max_pool(Prepare& prepare, const MaxPoolArgs& args) {
-  return as_stored(args.x.dtype, [&](auto x) {
-    return as_stored(args.y.dtype, [&](auto y) {
-      return args.argmax.dtype == DType::kUint8 ? pool_step<uint8_t, decltype(x), decltype(y)>(prepare, args)
-                                                : pool_step<int32_t, decltype(x), decltype(y)>(prepare, args);
-    });
+  return of_types(args.argmax, args.x, args.y, [&](auto index, auto x, auto y) {
+    return pool_step<decltype(index), decltype(x), decltype(y)>(prepare, args);
   });
 }
 
 Step max_pool_dx(Prepare& prepare, const MaxPoolDxArgs& args) {
-  return as_stored(args.dy.dtype, [&](auto dy) {
-    return as_stored(args.dx.dtype, [&](auto dx) {
-      return args.argmax.dtype == DType::kUint8 ? spread_step<uint8_t, decltype(dy), decltype(dx)>(prepare, args)
-                                                : spread_step<int32_t, decltype(dy), decltype(dx)>(prepare, args);
-    });
+  return of_types(args.argmax, args.dy, args.dx, [&](auto index, auto dy, auto dx) {
+    return spread_step<decltype(index), decltype(dy), decltype(dx)>(prepare, args);
   });
 }
 
 Step max_pool_at(Prepare& prepare, const MaxPoolAtArgs& args) {
-  return as_stored(args.x.dtype, [&](auto x) {
-    return as_stored(args.y.dtype, [&](auto y) {
-      return args.argmax.dtype == DType::kUint8 ? pick_step<uint8_t, decltype(x), decltype(y)>(prepare, args)
-                                                : pick_step<int32_t, decltype(x), decltype(y)>(prepare, args);
-    });
+  return of_types(args.argmax, args.x, args.y, [&](auto index, auto x, auto y) {
+    return pick_step<decltype(index), decltype(x), decltype(y)>(prepare, args);
   });
 }
 
