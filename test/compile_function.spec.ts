@@ -286,6 +286,17 @@ describe('gs.compile', () => {
       /optimizer of gs\.optimizers/,
     );
     await expectFailure(
+      run(() =>
+        gs.applyGradients(
+          wrong(() => sgd),
+          [v.read()],
+          [v],
+        ),
+      ),
+      'ERR_OPTION',
+      /optimizer of gs\.optimizers/,
+    );
+    await expectFailure(
       run(() => gs.applyGradients(sgd, [v.read(), v.read()], [v, v])),
       'ERR_OPTION',
       /variables\[1\] to be variable of its own|variable of its own/,

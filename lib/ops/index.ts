@@ -272,14 +272,17 @@ export interface MatmulOptions {
   transposeB?: boolean;
 }
 
+const matmulOptions = {
+  transposeA: optional(boolean, false),
+  transposeB: optional(boolean, false),
+} satisfies SchemaOf<MatmulOptions>;
+
 /**
  * Product of matrices over the last two axes: [..., m, k]·[..., k, n] → [..., m, n]. The axes before them broadcast.
  * ERR_SHAPE where sizes do not match.
  */
-export function matmul(a: Value, b: Value, { transposeA = false, transposeB = false }: MatmulOptions = {}): Value {
-  for (const [name, flag] of Object.entries({ transposeA, transposeB })) {
-    if (typeof flag !== 'boolean') throw optionError(`ops.matmul.${name}`, 'boolean', flag);
-  }
+export function matmul(a: Value, b: Value, options?: MatmulOptions): Value {
+  const { transposeA, transposeB } = checkOptions('ops.matmul', options, matmulOptions);
   return multiply(floats('ops.matmul a', a), floats('ops.matmul b', b), transposeA, transposeB);
 }
 

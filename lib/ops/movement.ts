@@ -6,6 +6,7 @@
 import { GradstepError, optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
+import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { axisOf, floats, integers, list, value } from './arguments.js';
 import { concat as concatOf } from './concat.js';
 import { cumulativeSum } from './cumulative_sum.js';
@@ -108,7 +109,9 @@ export function expandDims(x: Value, axis = 0): Value {
 /** x without axes of size 1: the given ones, or all there are. ERR_SHAPE where one is larger. */
 export function squeeze(x: Value, axes?: number | readonly number[]): Value {
   const { shape } = value('ops.squeeze x', x);
-  const given = axes === undefined ? shape.flatMap((d, i) => (d === 1 ? [i] : [])) : typeof axes === 'number' ? [axes] : axes;
+  const given: unknown =
+    axes === undefined ? shape.flatMap((d, i) => (d === 1 ? [i] : [])) : typeof axes === 'number' ? [axes] : axes;
+  if (!Array.isArray(given)) throw optionError('ops.squeeze axes', 'integer or an array of them', axes);
   const gone = new Set(given.map((a) => axisOf('ops.squeeze axes', a, shape.length)));
   const kept: Shape = shape.filter((_, i) => !gone.has(i));
   if (sizeOf(kept) !== sizeOf(shape)) {
@@ -138,10 +141,13 @@ export interface CumsumOptions {
   reverse?: boolean;
 }
 
+const cumsumOptions = {
+  exclusive: optional(boolean, false),
+  reverse: optional(boolean, false),
+} satisfies SchemaOf<CumsumOptions>;
+
 /** Running sums along an axis: y[i] = Σ x[j] over j <= i. */
-export function cumsum(x: Value, axis = 0, { exclusive = false, reverse = false }: CumsumOptions = {}): Value {
-  for (const [name, flag] of Object.entries({ exclusive, reverse })) {
-    if (typeof flag !== 'boolean') throw optionError(`ops.cumsum.${name}`, 'boolean', flag);
-  }
+export function cumsum(x: Value, axis = 0, options?: CumsumOptions): Value {
+  const { exclusive, reverse } = checkOptions('ops.cumsum', options, cumsumOptions);
   return cumulativeSum(floats('ops.cumsum x', x), axisOf('ops.cumsum axis', axis, x.shape.length), exclusive, reverse);
 }

@@ -116,7 +116,7 @@ export function grad(loss: Value, wrt: readonly (VariableHandle | Value)[]): Val
  */
 export function applyGradients(optimizer: Optimizer, grads: readonly Value[], variables: readonly VariableHandle[]): void {
   const trace = currentTrace('gs.applyGradients');
-  if (typeof (optimizer as Partial<Optimizer>)?.apply !== 'function') {
+  if (typeof optimizer !== 'object' || typeof (optimizer as Partial<Optimizer> | null)?.apply !== 'function') {
     throw optionError('gs.applyGradients optimizer', 'optimizer of gs.optimizers', optimizer);
   }
   const { useEma, gradientAccumulationSteps } = optimizer.common;
@@ -208,7 +208,8 @@ function readInputs(
     Object.entries(specs).map(([name, { shape, dtype }]) => {
       const value = given[name];
       if (value === undefined) throw optionError(`input ${name}`, 'tensor', value);
-      let t = value instanceof Tensor ? value : Array.isArray(value) ? fromNested(value, dtype!, name) : tensor(value as TensorData);
+      let t =
+        value instanceof Tensor ? value : Array.isArray(value) ? fromNested(value, dtype!, name) : tensor(value as TensorData);
       if (t.data.length === sizeOf(shape) && t.shape.length === 1) t = new Tensor(t.data, shape);
       if (!sameShape(t.shape, shape)) {
         throw new GradstepError(
