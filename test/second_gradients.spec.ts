@@ -11,7 +11,7 @@ import { backends } from './helpers/backends.js';
 import { random } from './helpers/op_run.js';
 import { randomModel, type RandomModel } from './helpers/random_model.js';
 
-const COUNT = Number(process.env.GRADSTEP_TEST_MODELS || 30);
+const COUNT = Number(process.env.GRADSTEP_TEST_MODELS || 21);
 const FIRST = Number(process.env.GRADSTEP_TEST_FIRST_MODEL || 0);
 
 const { ops } = gs;
