@@ -148,6 +148,11 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       expectClose(found.both.data, [30, 50, 70]);
     });
 
+    it('keeps zeros of either sign apart in one pass', async () => {
+      using f = gs.compile(({ x }) => ops.div(ops.maximum(x, 0), -0), { inputs: { x: { shape: [2] } }, device });
+      expect([...(await f({ x: [1, 3] })).data]).to.deep.equal([-Infinity, -Infinity]);
+    });
+
     it('keeps a value that is a result as it is, where another result could take its memory', async () => {
       const X = [0.3, -0.5, 2];
       using f = gs.compile(

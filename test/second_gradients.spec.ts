@@ -7,6 +7,7 @@
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
+import { OP_TABLE } from '../lib/ops/table.js';
 import { backends } from './helpers/backends.js';
 import { random } from './helpers/op_run.js';
 import { randomModel, type RandomModel } from './helpers/random_model.js';
@@ -66,6 +67,17 @@ async function bothSides({ make, loss, x, text }: RandomModel, device: string, s
   const { uhv, vhu, size } = await sides(data);
   return [uhv!.data[0]!, vhu!.data[0]!, size!.data[0]!];
 }
+
+it('no op of a layer or a loss is without a derivative', () => {
+  const without = OP_TABLE.filter(({ backward }) => !backward).map(({ name }) => name);
+  // What updates memory or draws numbers, and what fusion alone makes.
+  const known = [
+    ...['adadelta', 'adagrad', 'adam', 'adamax', 'lion', 'nadam', 'rmsprop', 'sgd', 'weightDecay', 'movingAverage'],
+    ...['clipByNorm', 'clipByValue', 'stepCount', 'restarts', 'gather', 'scatter', 'advance', 'random', 'randomTransform'],
+    ...['metricSum', 'columnSums', 'histogram', 'dense', 'denseDx', 'denseDw', 'mlp', 'mlpGrad', 'toBfloat16'],
+  ];
+  expect(without).to.have.members(known);
+});
 
 for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
   describe(`gradients of gradients through random models on ${name}`, () => {

@@ -85,8 +85,8 @@ export function unroll(given: Named, node: Node, step: Step): Named {
 }
 
 /**
- * The backward of a recurrent op's way back. `forward` is the node whose gradient is taken, `inputs` are those of its inputs that
- * have a gradient; `grads` arrive by the gradients of these. Returns the gradients by them and by dy, dh and dc.
+ * The backward of `node`, a recurrent op's way back. `forward` is that op written out, `inputs` are those of its inputs that have a
+ * gradient; `grads` arrive by the gradients of these. Returns the gradients by them and by dy, dh and dc.
  */
 export function backTwice(node: Node, inputs: Named, forward: (given: Named) => Named, grads: Named): Named {
   const { dy, dh, dc } = node.inputs;
