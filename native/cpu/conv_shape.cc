@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/lanes.h"
+
 namespace gradstep::cpu {
 
 bool as_forward(const Conv& conv, bool narrow) {
@@ -121,6 +123,48 @@ std::optional<WinogradShape> winograd_shape(const Conv& conv) {
   const WinogradShape shape{conv.x[0], conv.x[2], conv.x[3],           conv.x[1],          conv.y[2],
                             conv.y[3], conv.y[1], conv.g.pad_begin[0], conv.g.pad_begin[1]};
   return winograd_pays(shape) ? std::optional(shape) : std::nullopt;
+}
+
+namespace {
+
+// Whether windows are the image's pixels, one after the other.
+bool plain(const Conv& conv) {
+  bool plain = undone_by_convolving(conv);
+  for (size_t i = 0; i < conv.g.strides.size(); i++) {
+    plain = plain && conv.axis(conv.w, i) == 1 && conv.g.pad_begin[i] == 0 && conv.g.pad_end[i] == 0;
+  }
+  return plain;
+}
+
+std::optional<Windows> windows_of(const Conv& conv) {
+  if (plain(conv)) return std::nullopt;
+  Windows windows{{{{1, 1, 1, 1, 1, 0}, {1, 1, 1, 1, 1, 0}, {1, 1, 1, 1, 1, 0}}}, conv.x[1]};
+  const std::vector<ConvAxis> axes = axes_of(conv);
+  std::copy(axes.begin(), axes.end(), windows.axes.end() - axes.size());
+  return windows;
+}
+
+}  // namespace
+
+std::optional<PackedProduct> packed_dw(const Conv& conv, OperandKind kind) {
+  constexpr int64_t kSlice = 1024, kSlices = 8, kFewTiles = 1 << 16;
+  const int64_t filters = conv.y[1], multiplied = (filters + kLanes - 1) / kLanes * kLanes;
+  if (conv.groups > 1 || kind == OperandKind::kTiles || register_lanes() != kLanes / 2) return std::nullopt;
+  if (3 * multiplied > 4 * filters) return std::nullopt;
+  PackedProduct product{};
+  product.m = conv.x[1];
+  product.n = filters;
+  product.k = conv.y[0];
+  for (size_t i = 0; i < conv.g.strides.size(); i++) {
+    product.m *= conv.axis(conv.w, i);
+    product.k *= conv.axis(conv.y, i);
+  }
+  product.transpose_a = true;
+  product.round = kind != OperandKind::kFloat;
+  const int64_t slice = std::max(kSlice, (product.k + kSlices - 1) / kSlices);
+  product.slice = product.m * product.n < kFewTiles ? slice : product.k;
+  product.windows = windows_of(conv);
+  return product;
 }
 
 WinogradShape input_gradient_of(const WinogradShape& s) {

@@ -10,6 +10,7 @@
 #include "cpu/direct_conv.h"
 #include "cpu/dnnl_seam.h"
 #include "cpu/operand.h"
+#include "cpu/packed_product.h"
 #include "cpu/spaced_pixels.h"
 #include "cpu/winograd.h"
 #include "generated/tensor.h"
@@ -114,6 +115,10 @@ std::optional<DepthwiseShape> depthwise_shape(const Conv& conv);
 std::optional<SpacedPixels> spaced_pixels(const Conv& conv);
 // The convolution of those pixels.
 Conv without_strides(const Conv& conv);
+
+// The kernel gradient [positions x channels, filters] as a product of windows and dy, where that is the faster way; a, b
+// and what becomes of the product are the caller's.
+std::optional<PackedProduct> packed_dw(const Conv& conv, OperandKind kind);
 
 // The input gradient of a convolution that cpu/winograd.h takes is one too.
 WinogradShape input_gradient_of(const WinogradShape& shape);

@@ -8,96 +8,22 @@
 #include <cstring>
 #include <type_traits>
 
-#include "cpu/bfloat16.h"
 #include "cpu/micro_product.h"
+#include "cpu/packed_strips.h"
+#include "cpu/packed_windows.h"
 #include "cpu/parallel.h"
+#include "cpu/vector.h"
 
 namespace gradstep::cpu {
 namespace {
 
-constexpr int64_t kTileRows = 6;
-constexpr int64_t kDepth = 256;          // of a block
 constexpr int64_t kRowsAtOnce = 96;      // of a block of the left operand
 constexpr int64_t kColumnsAtOnce = 512;  // of a block of the right operand
-constexpr int64_t kVector = kLanes / 2;
-constexpr int64_t kStrip = kDepth * kTileRows + kVector;  // rows are stored eight numbers at a time, six of which count
 constexpr int64_t kLeft = kRowsAtOnce / kTileRows * kStrip;
-constexpr int64_t kRight = kColumnsAtOnce * kDepth;
+constexpr int64_t kRight = kColumnsAtOnce * kBlockDepth;
 constexpr int64_t kLeast = 128;     // extent from which packing pays
 constexpr int64_t kAliasing = 512;  // rows a multiple of so many floats apart share sets of the caches
 constexpr int64_t kPart = (kLeft + kRight + 15) / 16 * 16;  // floats of a thread
-
-template <bool kRound>
-GRADSTEP_INLINE float operand(float x) {
-  return kRound ? round_to_bfloat16(x) : x;
-}
-template <bool kRound>
-GRADSTEP_INLINE float operand(uint16_t x) {
-  return from_bfloat16(x);
-}
-
-// Eight rows of eight become columns.
-GRADSTEP_INLINE void transpose(EightLanes (&r)[kVector]) {
-  EightLanes t[kVector];
-#pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) {
-    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-  }
-  EightLanes u[kVector];
-#pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; j++) {
-      u[i + 2 * j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      u[i + 2 * j + 1] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    r[i] = __builtin_shufflevector(u[i], u[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    r[i + 4] = __builtin_shufflevector(u[i], u[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-}
-
-// to[k][6] = up to six rows of `depth` numbers, side by side; zeros for those beyond `rows`.
-template <typename T, bool kRound>
-GRADSTEP_INLINE void pack_across(float* to, const T* from, int64_t stride, int64_t rows, int64_t depth) {
-  int64_t k = 0;
-  for (; k + kVector <= depth; k += kVector) {
-    EightLanes block[kVector] = {};
-#pragma GCC unroll 6
-    for (int64_t r = 0; r < kTileRows; r++) {
-      if (r < rows) block[r] = load_operand<EightLanes, kRound>(from + r * stride + k);
-    }
-    transpose(block);
-#pragma GCC unroll 8
-    for (int i = 0; i < kVector; i++) store_lanes(to + (k + i) * kTileRows, block[i]);
-  }
-  for (; k < depth; k++) {
-    for (int64_t r = 0; r < kTileRows; r++) {
-      to[k * kTileRows + r] = r < rows ? operand<kRound>(from[r * stride + k]) : 0.f;
-    }
-  }
-}
-
-// to[strip][k][kWidth] = `depth` rows of `count` numbers that lie side by side already; zeros beyond them.
-template <typename T, bool kRound, int64_t kWidth>
-GRADSTEP_INLINE void pack_along(float* to, int64_t strip, const T* from, int64_t stride, int64_t count, int64_t depth) {
-  for (int64_t k = 0; k < depth; k++, from += stride) {
-    float* place = to + k * kWidth;
-    int64_t c = 0;
-    for (; c + std::max(kWidth, kVector) <= count; c += kWidth, place += strip) {
-      store_lanes(place, load_operand<EightLanes, kRound>(from + c));
-      if constexpr (kWidth > kVector) {
-        store_lanes(place + kVector, load_operand<EightLanes, kRound>(from + c + kVector));
-      }
-    }
-    for (; c < count; c += kWidth, place += strip) {
-      for (int64_t l = 0; l < kWidth; l++) place[l] = c + l < count ? operand<kRound>(from[c + l]) : 0.f;
-    }
-  }
-}
 
 template <typename T, bool kRound, int64_t kWidth>
 GRADSTEP_VECTORISED void pack_rows(float* to, int64_t strip, const T* from, int64_t stride, int64_t count,
@@ -112,21 +38,10 @@ GRADSTEP_VECTORISED void pack_columns(float* to, const T* from, int64_t stride, 
   }
 }
 
-// body(elements of x, whether they are to be rounded, as a type).
-template <typename Body>
-void with_operand(const Stored& x, bool round, const Body& body) {
-  if (x.narrow()) {
-    body(static_cast<const uint16_t*>(x.at), std::false_type());
-  } else if (round) {
-    body(static_cast<const float*>(x.at), std::true_type());
-  } else {
-    body(static_cast<const float*>(x.at), std::false_type());
-  }
-}
-
 // Rows first … and depth k … of a.
 void pack_left(const PackedProduct& p, float* to, int64_t first, int64_t count, int64_t k, int64_t depth) {
-  with_operand(p.a, p.round, [&](auto* a, auto round) {
+  if (p.windows) return pack_window_columns(*p.windows, p.a, p.round, to, first, count, k, depth);
+  as_operand(p.a, p.round, [&](auto round, auto* a) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(a)>>;
     if (p.transpose_a) {
       pack_rows<T, decltype(round)::value, kTileRows>(to, kStrip, a + k * p.m + first, p.m, count, depth);
@@ -138,7 +53,7 @@ void pack_left(const PackedProduct& p, float* to, int64_t first, int64_t count, 
 
 // Columns first … and depth k … of b.
 void pack_right(const PackedProduct& p, float* to, int64_t first, int64_t count, int64_t k, int64_t depth) {
-  with_operand(p.b, p.round, [&](auto* b, auto round) {
+  as_operand(p.b, p.round, [&](auto round, auto* b) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(b)>>;
     pack_rows<T, decltype(round)::value, kLanes>(to, depth * kLanes, b + k * p.n + first, p.n, count, depth);
   });
@@ -212,23 +127,26 @@ struct Range {
   int64_t begin, end;
 };
 
-// Some rows and columns of y.
-void multiply_part(const PackedProduct& p, float* y, float* memory, const Range& rows, const Range& columns) {
+// Some rows and columns of y, and some of the depth.
+void multiply_part(const PackedProduct& p, float* y, float* memory, const Range& rows, const Range& columns,
+                   const Range& depths, bool add) {
   float *const left = memory, *const right = memory + kLeft;
   for (int64_t c = columns.begin; c < columns.end; c += kColumnsAtOnce) {
     const int64_t width = std::min(kColumnsAtOnce, columns.end - c);
-    for (int64_t k = 0; k < p.k; k += kDepth) {
-      const int64_t depth = std::min(kDepth, p.k - k);
+    for (int64_t k = depths.begin; k < depths.end; k += kBlockDepth) {
+      const int64_t depth = std::min(kBlockDepth, depths.end - k);
       pack_right(p, right, c, width, k, depth);
       for (int64_t r = rows.begin; r < rows.end; r += kRowsAtOnce) {
         const int64_t count = std::min(kRowsAtOnce, rows.end - r);
         pack_left(p, left, r, count, k, depth);
         multiply_block({left, right, p.bias ? p.bias + c : nullptr, y + r * p.n + c, p.n, count, width, depth,
-                        p.add || k > 0, k + depth == p.k, p.relu});
+                        add || k > depths.begin, k + depth == p.k, p.relu});
       }
     }
   }
 }
+
+int64_t slices_of(const PackedProduct& p) { return (p.k + p.slice - 1) / p.slice; }
 
 }  // namespace
 
@@ -239,16 +157,31 @@ bool packs(const PackedProduct& p) {
   return aliases(p.n) && p.k >= kAliasing;
 }
 
-size_t packed_product_bytes(int threads) { return threads * kPart * sizeof(float); }
+size_t packed_product_bytes(const PackedProduct& p, int threads) {
+  return (threads * kPart + (slices_of(p) - 1) * p.m * p.n) * sizeof(float);
+}
 
 void multiply_packed(const PackedProduct& p, float* y, void* workspace, int threads) {
   const bool by_rows = p.m > p.n;
-  parallel_ranges(by_rows ? p.m : p.n, threads, by_rows ? kTileRows : kLanes,
-                  [&](int part, int64_t begin, int64_t end) {
-                    float* const memory = static_cast<float*>(workspace) + part * kPart;
-                    const Range range{begin, end};
-                    multiply_part(p, y, memory, by_rows ? range : Range{0, p.m}, by_rows ? Range{0, p.n} : range);
-                  });
+  const int64_t slices = slices_of(p), extent = by_rows ? p.m : p.n, multiple = by_rows ? kTileRows : kLanes;
+  const int64_t cuts = (threads + slices - 1) / slices;  // of the rows or columns
+  const int64_t size = (extent + cuts - 1) / cuts, cut = (size + multiple - 1) / multiple * multiple;
+  float* const partial = static_cast<float*>(workspace) + threads * kPart;
+  parallel_ranges(cuts * slices, threads, 1, [&](int part, int64_t begin, int64_t end) {
+    float* const memory = static_cast<float*>(workspace) + part * kPart;
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t at = i / cuts, first = i % cuts * cut;
+      if (first >= extent) continue;
+      const Range range{first, std::min(extent, first + cut)};
+      const Range depths{at * p.slice, std::min(p.k, (at + 1) * p.slice)};
+      multiply_part(p, at ? partial + (at - 1) * p.m * p.n : y, memory, by_rows ? range : Range{0, p.m},
+                    by_rows ? Range{0, p.n} : range, depths, !at && p.add);
+    }
+  });
+  if (slices == 1) return;
+  parallel_ranges(p.m * p.n, parts_of(p.m * p.n, threads), kLanes, [&](int, int64_t begin, int64_t end) {
+    for (int64_t at = 0; at < slices - 1; at++) add(y + begin, partial + at * p.m * p.n + begin, end - begin);
+  });
 }
 
 }  // namespace gradstep::cpu

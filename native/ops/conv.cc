@@ -409,6 +409,20 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
       sums.run(workspace + at_sums, threads);
     };
   }
+  if (auto product = packed_dw(conv, kind)) {
+    product->add = accumulate;
+    product->a = stored(prepare, args.x);
+    product->b = stored(prepare, args.dy);
+    const BiasSums sums(product->b, db, args.dy.size(), conv.y[1]);
+    Pieces pieces;
+    const size_t at_product = pieces.add(packed_product_bytes(*product, threads));
+    const size_t at_sums = pieces.add(sums.bytes(threads));
+    char* workspace = pieces.allocate(prepare);
+    return [=, product = *product] {
+      multiply_packed(product, dw, workspace + at_product, threads);
+      sums.run(workspace + at_sums, threads);
+    };
+  }
   return onednn_dw(prepare, args, conv, kind);
 }
 

@@ -74,9 +74,11 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
                              kind == OperandKind::kRounded,
                              stored(prepare, args.a),
                              stored(prepare, args.b),
-                             prepare.at(args.bias)};
+                             prepare.at(args.bias),
+                             k,
+                             std::nullopt};
   if (!tb && packs(packed)) {
-    char* const place_y = place_product(packed_product_bytes(threads));
+    char* const place_y = place_product(packed_product_bytes(packed, threads));
     float* const product = narrow ? masked.product : prepare.at(args.y);
     return [=] {
       if (narrow) before.round_to(place_y, threads);

@@ -49,8 +49,10 @@ void expect_product(const Sizes& s, bool transpose_a, Operands operands, bool en
                         operands == Operands::kRounded,
                         stored ? cpu::Stored{narrow_a.data(), DType::kBfloat16} : cpu::Stored{a.data()},
                         stored ? cpu::Stored{narrow_b.data(), DType::kBfloat16} : cpu::Stored{b.data()},
-                        ends ? bias.data() : nullptr};
-  std::vector<char> workspace(cpu::packed_product_bytes(threads));
+                        ends ? bias.data() : nullptr,
+                        ends ? s.k : std::max<int64_t>(1, s.k / 3),
+                        std::nullopt};
+  std::vector<char> workspace(cpu::packed_product_bytes(p, threads));
   cpu::multiply_packed(p, y.data(), workspace.data(), threads);
   if (operands != Operands::kFloat) {
     for (float& v : a) v = cpu::round_to_bfloat16(v);
