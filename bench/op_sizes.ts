@@ -150,6 +150,21 @@ export const SIZED_CASES: readonly SizedCase[] = [
     build: ({ x, w, bias }) => [conv(x!, w!, {}, bias)],
   },
   {
+    name: 'conv 1×5',
+    inputs: { x: floats(32, 1, 128, 128), w: floats(1, 5, 128, 128) },
+    build: ({ x, w }) => [conv(x!, w!, { padLeft: 2, padRight: 2 })],
+  },
+  {
+    name: 'conv 1×1',
+    inputs: { x: floats(16, 28, 28, 64), w: floats(1, 1, 64, 256) },
+    build: ({ x, w }) => [conv(x!, w!, {})],
+  },
+  {
+    name: 'conv 3×3, stride 2',
+    inputs: { x: floats(16, 28, 28, 64), w: floats(3, 3, 64, 128) },
+    build: ({ x, w }) => [conv(x!, w!, { strideH: 2, strideW: 2, padBottom: 1, padRight: 1 })],
+  },
+  {
     name: 'conv 3×3 depthwise',
     inputs: { x: floats(...IMAGES), w: floats(3, 3, 1, 32) },
     build: ({ x, w }) => [conv(x!, w!, { groups: 32, padTop: 1, padBottom: 1, padLeft: 1, padRight: 1 })],

@@ -171,6 +171,31 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       );
     });
 
+    it('changes nothing in a step that fails, and names the row in each call', async () => {
+      const table = gs.sequential([gs.layers.embedding({ inputDim: 4, outputDim: 1, inputShape: [1] })]);
+      const calls = gs.variable({ shape: [1] });
+      const w = gs.variable({ shape: [1] });
+      // The third update would be none.
+      const learningRate = gs.schedules.piecewiseConstantDecay({ boundaries: [1], values: [1, 0] });
+      const sgd = gs.optimizers.sgd({ learningRate });
+      using step = gs.compile(
+        ({ i }) => {
+          calls.assign(ops.add(calls.read(), 1));
+          gs.applyGradients(sgd, [ops.add(ops.mul(w.read(), 0), 1)], [w]);
+          return table.call(i);
+        },
+        { inputs: { i: { shape: [2, 1], dtype: 'int32' } }, device },
+      );
+      const fails = (steps: number) =>
+        expectFailure(() => step({ i: [[1], [9]] }, { steps }), 'ERR_INDEX_RANGE', /received 9 in row 1 of x/);
+      await step({ i: [[1], [0]] });
+      await fails(1);
+      await fails(5);
+      await step({ i: [[1], [0]] });
+      expect((await calls.value()).data[0]).to.equal(2);
+      expect((await w.value()).data[0]).to.equal(-2);
+    });
+
     it('applies an optimizer with cut, decay and schedule, over variables that do not lie together', async () => {
       const start = [[1, -2], [0.5], [3, 1, -1]];
       const parts = start.map((value, i) => gs.variable({ value, name: `part${i}` }));

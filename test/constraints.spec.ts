@@ -90,6 +90,18 @@ for (const backend of backends()) {
         });
       }
     });
+
+    it('a function that gives the weight back changes nothing', async () => {
+      for (const kernelConstraint of [(w: gs.Value) => w, (w: gs.Value) => ops.reshape(w, w.shape)]) {
+        const dense = gs.layers.dense({ units: 1, useBias: false, kernelInitializer: 'ones', kernelConstraint, inputShape: [2] });
+        using model = gs.sequential([dense]);
+        const { device } = backend;
+        model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.5 }), loss: 'meanSquaredError', device });
+        await model.fit([[1, 2]], [[1]], { epochs: 1 });
+        // w - 0.5 * 2 (1 + 2 - 1) x.
+        expect([...(await model.getWeights())[0]!.data]).to.deep.equal([1 - 2, 1 - 4]);
+      }
+    });
   });
 }
 

@@ -338,6 +338,21 @@ describe('errors', () => {
     expect(loss.every(Number.isFinite)).to.equal(true);
   });
 
+  it('count no updates that did not happen: a bad index, then a schedule that goes on', async () => {
+    const learningRate = gs.schedules.piecewiseConstantDecay({ boundaries: [3], values: [0.1, 0] });
+    using model = gs.sequential([
+      gs.layers.embedding({ inputDim: 2, outputDim: 1, embeddingsInitializer: 'zeros', inputShape: [1] }),
+      gs.layers.flatten(),
+    ]);
+    model.compile({ optimizer: gs.optimizers.sgd({ learningRate }), loss: 'meanSquaredError', device });
+    const indices = Int32Array.of(9, 1, 1, 1, 1, 1);
+    const fit = () => model.fit(indices, new Float32Array(6), { batchSize: 1, shuffle: false });
+    await expectFailure(fit, 'ERR_INDEX_RANGE', /received 9 in row 0/);
+    await model.fit(Int32Array.of(1), Float32Array.of(1), { batchSize: 1 });
+    // w - 0.1 * 2 (w - 1) from w = 0.
+    expect((await model.getWeights())[0]!.data[1]).to.be.closeTo(0.2, 1e-6);
+  });
+
   it('leave the weights of the last good step: NaN in the third batch', async () => {
     const data = [...x.slice(0, 2), [NaN, 1, 1], ...x];
     const answers = [1, 2, 3, 4, 5, 6, 7];

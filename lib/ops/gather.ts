@@ -1,8 +1,8 @@
 /**
  * gather: the next batch. y[i] = data[index[cursor + i]], rows of the data set in slot `slot`, cast to y's dtype (never
  * scaled); `indexSlot` −1 reads rows in order. The cursor is state[1]. scatter writes x's rows to slot `slot` at the
- * cursor. advance ends a step: state[0] (the step) += steps, state[1] += rows, updates[0] += steps that moved the parameters; a fault
- * that the updates found (see update_inputs.ts) sets flag {code 6, position, 0, step} and is 0 again. A row outside the data sets flag {code 3, row}.
+ * cursor. advance ends a step: state[0] (the step) += steps, state[1] += rows, updates[0] += steps that moved the parameters, unless a
+ * flag stopped them; a fault that the updates found (see update_inputs.ts) sets flag {code 6, position, 0, step} and is 0 again. A row outside the data sets flag {code 3, row}.
  */
 import { defineOp } from '../graph/define_op.js';
 import type { DType } from '../graph/dtype.js';
@@ -67,15 +67,17 @@ export function scatter(x: Value, slot: number, state: Value, flag: Value): void
 }
 
 export interface AdvanceOptions {
-  /** Counts updates of the parameters, of which the step made `moves`. */
+  /** Counts updates of the parameters, of which the step made `moves` unless the flag is set. */
   readonly updates?: Value;
   /** Default 0. */
   readonly moves?: number;
-  /** What the step's updates found, and the flag that it becomes. */
-  readonly watched?: { readonly fault: Value; readonly flag: Value } | undefined;
+  /** What the step's updates found, which becomes the flag. */
+  readonly fault?: Value | undefined;
 }
 
-export function advance(state: Value, steps: number, rows: number, options: AdvanceOptions = {}): void {
-  const { updates, moves = 0, watched } = options;
-  state.graph.add(advanceOp, { state, updates, ...watched }, { steps, rows, moves });
+export function advance(state: Value, steps: number, rows: number): void;
+export function advance(state: Value, steps: number, rows: number, flag: Value, options: AdvanceOptions): void;
+export function advance(state: Value, steps: number, rows: number, flag?: Value, options: AdvanceOptions = {}): void {
+  const { updates, moves = 0, fault } = options;
+  state.graph.add(advanceOp, { state, updates, fault, flag }, { steps, rows, moves });
 }

@@ -14,6 +14,7 @@ import { gradients } from '../ops/autodiff.js';
 import { advance } from '../ops/gather.js';
 import { constant, elementwise } from '../ops/map.js';
 import { movingAverage } from '../ops/moving_average.js';
+import { slice } from '../ops/pad.js';
 import { PRECISIONS, type Precision } from '../ops/precision.js';
 import { boolean, checkOptions, integer, oneOf, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
 import { randomSeed, seedWords } from '../random.js';
@@ -21,7 +22,7 @@ import { deviceOption, type DeviceName } from './compile_options.js';
 import { checkFlag } from './flags.js';
 import { acquireStore, releaseStore, type FunctionStore } from './function_store.js';
 import { Trace, currentTrace, tracing } from './trace.js';
-import { constrain, move } from './update.js';
+import { constrain, held, move } from './update.js';
 import { VariableHandle } from './variable.js';
 import { whileChanging } from './weight_home.js';
 
@@ -85,6 +86,8 @@ interface Prepared {
   readonly flagOffset: number;
   readonly results: readonly { readonly name: string; readonly shape: Shape; readonly offset: number }[];
   readonly isSingle: boolean;
+  /** That calls before took. */
+  steps: number;
 }
 
 let functions = 0;
@@ -107,8 +110,9 @@ export function grad(loss: Value, wrt: readonly (VariableHandle | Value)[]): Val
 
 /**
  * At the end of the step the optimizer moves the variables against the gradients, all together: by its cuts of gradients,
- * its decay, its own formula; then constraints of layers hold. Functions that give the same optimizer the same variables
- * share its state. Inside `gs.compile`.
+ * its decay, its own formula; then constraints of layers hold. Functions on one device, with the same `threads` and
+ * `deterministic`, that give the same optimizer the same variables share its state, until the last of them is disposed. Inside
+ * `gs.compile`.
  *
  * ERR_OPTION for an optimizer with useEma or gradientAccumulationSteps, which `fit` alone has, and for a variable that the step
  * assigns, too; ERR_SHAPE where a gradient
@@ -274,6 +278,7 @@ async function prepare(
         flagOffset,
         results,
         isSingle: returned instanceof Value,
+        steps: 0,
       };
     });
   } catch (error) {
@@ -293,16 +298,15 @@ function valuesOf(returned: unknown): [string, unknown][] {
   return Object.entries(returned as object);
 }
 
-/** A value that stays as it is while variables change: what only looks at a variable is copied. */
-function held(value: Value): Value {
-  let root = value;
-  while (root.node?.op.view) root = root.node.inputs.x!;
-  return root.variable ? elementwise('identity', value) : value;
+/** Whether an error was found, [1]; undefined where nothing looks for any. */
+function errorFound({ graph, flag }: Trace): Value | undefined {
+  return graph.nodes.some(({ op }) => op.inputs.flag?.mutated) ? slice(flag, [0], [1]) : undefined;
 }
 
-/** What changes at the end of the step. */
+/** What changes at the end of the step: nothing where an error was found. */
 function finish(trace: Trace): void {
   const { graph, store, flag } = trace;
+  const stopped = errorFound(trace);
   const updates = trace.updates.map((u) => ({ ...u, gradients: u.gradients.map(held) }));
   const assigned = [...trace.assigned].map(([variable, value]) => ({ variable, value: held(value) }));
   for (const { optimizer, variables, gradients: grads } of updates) {
@@ -315,12 +319,15 @@ function finish(trace: Trace): void {
       const { constraint } = variable.traits;
       if (constraint) constrain(graph, store.placeOf(variable), constraint, flag);
     }
-    advance(trace.state, 0, 0, { updates: graph.read(state.updates), moves: 1 });
+    advance(trace.state, 0, 0, flag, { updates: graph.read(state.updates), moves: 1 });
   }
   for (const { variable, value, momentum } of trace.averages) {
-    movingAverage(graph.read(store.placeOf(variable)), value, momentum, trace.flag);
+    movingAverage(graph.read(store.placeOf(variable)), held(value), momentum, trace.flag);
   }
-  for (const { variable, value } of assigned) assign(store.placeOf(variable), elementwise('identity', value));
+  for (const { variable, value } of assigned) {
+    const place = store.placeOf(variable);
+    assign(place, stopped ? elementwise('where', stopped, graph.read(place), value) : elementwise('identity', value));
+  }
 }
 
 async function execute(prepared: Prepared, data: ReadonlyMap<string, Tensor>, steps: number): Promise<unknown> {
@@ -333,15 +340,18 @@ async function execute(prepared: Prepared, data: ReadonlyMap<string, Tensor>, st
     for (const [name, t] of data) await session.writeRange(layout.offsetOf(inputs.get(name)!), t.data, name);
     await session.write(flagOffset, new Uint32Array(4));
     store.claim(changed);
+    let done = 0;
     try {
-      for (let done = 0; ;) {
+      for (;;) {
         const result = await session.run([{ entry, steps: steps - done }], report);
         done += result.steps;
         const [code, index, value, step] = new Int32Array(result.report, 0, 4) as unknown as [number, number, number, number];
-        checkFlag({ code, index, value, step }, { what: 'gs.compile', firstStep: 0, batchSize: 1, labelsPerRow: 1 });
+        // Every step of the call has the same rows.
+        checkFlag({ code, index, value, step }, { what: 'gs.compile', firstStep: prepared.steps, batchSize: 0 });
         if (done >= steps) return result.report;
       }
     } finally {
+      prepared.steps += done;
       store.claim(changed);
     }
   });

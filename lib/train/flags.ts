@@ -11,8 +11,8 @@ export interface FlagContext {
   /** Step counter at the beginning of the pass. */
   readonly firstStep: number;
   readonly batchSize: number;
-  /** Labels in each row. */
-  readonly labelsPerRow: number;
+  /** Labels in each row; absent where those of several shapes may be compared. */
+  readonly labelsPerRow?: number;
   /** Order in which rows were visited; as they lie when absent. */
   readonly order?: Int32Array;
   /** What was trained. */
@@ -33,22 +33,24 @@ function faultyWeight(memory: ModelMemory, position: number): PlacedWeight | und
 export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow, order, memory }: FlagContext): void {
   if (flag.code === FLAG.none) return;
   const step = flag.step - firstStep;
+  const rowOf = (row: number): number => {
+    const visited = step * batchSize + row;
+    return order?.[visited] ?? visited;
+  };
   if (flag.code === FLAG.labelRange) {
-    const visited = step * batchSize + Math.floor(flag.index / labelsPerRow);
-    const row = order?.[visited] ?? visited;
+    const place =
+      labelsPerRow === undefined ? `as label ${flag.index}` : `in row ${rowOf(Math.floor(flag.index / labelsPerRow))} of y`;
     throw new GradstepError(
       'ERR_LABEL_RANGE',
-      `Expected labels from 0 to the number of classes - 1 but received ${flag.value} in row ${row} of y`,
+      `Expected labels from 0 to the number of classes - 1 but received ${flag.value} ${place}`,
     );
   }
   const [kind, place] = [flag.code & ((1 << CODE_BITS) - 1), flag.code >>> CODE_BITS];
   if (kind === FLAG.indexRange) {
-    const visited = step * batchSize + flag.index;
-    const row = order?.[visited] ?? visited;
     const { layer, expected } = placeOf(place) ?? { layer: undefined, expected: 'indices of the table' };
     throw new GradstepError(
       'ERR_INDEX_RANGE',
-      `Expected ${expected} but received ${flag.value} in row ${row} of x${layer === undefined ? '' : ` (in ${layer})`}`,
+      `Expected ${expected} but received ${flag.value} in row ${rowOf(flag.index)} of x${layer === undefined ? '' : ` (in ${layer})`}`,
       layer === undefined ? {} : { layer },
     );
   }

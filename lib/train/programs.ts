@@ -162,8 +162,9 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   }
   probe?.finish(programKey(batch));
   const moves = batch.kind === 'train' ? 1 : 0;
-  const watched = moves > 0 ? watchedFault(graph, training) : undefined;
-  graph.inScope('step', () => advance(state, 1, batch.rows, { updates: graph.read(updates), moves, watched }));
+  const fault = moves > 0 ? watchedFault(graph, training) : undefined;
+  const flag = graph.read(report.flag);
+  graph.inScope('step', () => advance(state, 1, batch.rows, flag, { updates: graph.read(updates), moves, fault }));
 }
 
 function updateWatched(graph: Graph, memory: ModelMemory, probe: Probe | undefined): void {
@@ -177,8 +178,9 @@ function describeUpdate(graph: Graph, training: TrainingMemory, memory: ModelMem
   updateWatched(graph, memory, probe);
   probe?.finish(programKey(batch));
   clearGradients(graph, training);
-  const options = { updates: graph.read(training.updates), moves: 1, watched: watchedFault(graph, training) };
-  graph.inScope('step', () => advance(graph.read(training.report.state), 0, 0, options));
+  const [state, flag] = [graph.read(training.report.state), graph.read(training.report.flag)];
+  const options = { updates: graph.read(training.updates), moves: 1, fault: watchedFault(graph, training) };
+  graph.inScope('step', () => advance(state, 0, 0, flag, options));
 }
 
 function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {

@@ -59,21 +59,25 @@ export function move(graph: Graph, { optimizer, groups, grads, begins, updates, 
   });
 }
 
+/** A value that stays as it is while variables change: what only looks at a variable is copied. */
+export function held(value: Value): Value {
+  let root = value;
+  while (root.node?.op.view) root = root.node.inputs.x!;
+  return root.variable ? elementwise('identity', value) : value;
+}
+
 /** Puts a parameter back to where it may be. */
 export function constrain(graph: Graph, variable: Variable, constraint: Constraint, flag: Value): void {
   // A moving average that forgets at once: it takes the value, unless a flag is set.
   graph.inScope(variable.name, () => {
     const before = graph.read(variable);
-    movingAverage(before, constraint.apply(before), 0, flag);
+    movingAverage(before, held(constraint.apply(before)), 0, flag);
   });
 }
 
-/**
- * Where the updates of a step say which gradient is not finite, and the flag that it becomes at the step's end; undefined
- * where training goes on all the same.
- */
-export function watchedFault(graph: Graph, { options, report }: TrainingMemory): { fault: Value; flag: Value } | undefined {
-  return options.onNaN === 'error' ? { fault: graph.read(report.fault), flag: graph.read(report.flag) } : undefined;
+/** Where the updates of a step say which gradient is not finite; undefined where training goes on all the same. */
+export function watchedFault(graph: Graph, { options, report }: TrainingMemory): Value | undefined {
+  return options.onNaN === 'error' ? graph.read(report.fault) : undefined;
 }
 
 /** Moves the parameters by their gradients, then puts those that have constraints back to where they may be. */
@@ -81,7 +85,7 @@ export function updateParameters(graph: Graph, memory: ModelMemory): void {
   const { options, report, learningRate, groups, grads, begins, updates, ema } = memory.training!;
   const { optimizer } = options;
   const flag = graph.read(report.flag);
-  const fault = watchedFault(graph, memory.training!)?.fault;
+  const fault = watchedFault(graph, memory.training!);
   move(graph, { optimizer, groups, grads: grads.whole, begins, updates, learningRate: graph.read(learningRate), flag, fault });
   for (const weight of memory.trained) {
     if (!weight.constraint) continue;
@@ -102,7 +106,7 @@ export function clearGradients(graph: Graph, { grads }: TrainingMemory): void {
 export function updateAverages(graph: Graph, report: ReportBlock, { updates }: Flow): void {
   const flag = graph.read(report.flag);
   for (const { variable, value, momentum } of updates) {
-    graph.inScope(variable.name, () => movingAverage(graph.read(variable), value, momentum, flag));
+    graph.inScope(variable.name, () => movingAverage(graph.read(variable), held(value), momentum, flag));
   }
 }
 
@@ -111,6 +115,6 @@ export function carryOver(graph: Graph, report: ReportBlock, { carries }: Flow):
   const flag = graph.read(report.flag);
   for (const { variable, value } of carries) {
     // A moving average that forgets at once.
-    graph.inScope(variable.name, () => movingAverage(graph.read(variable), value, 0, flag));
+    graph.inScope(variable.name, () => movingAverage(graph.read(variable), held(value), 0, flag));
   }
 }

@@ -21,7 +21,7 @@ constexpr int64_t kRowsAtOnce = 96;      // of a block of the left operand
 constexpr int64_t kColumnsAtOnce = 512;  // of a block of the right operand
 constexpr int64_t kLeft = kRowsAtOnce / kTileRows * kStrip;
 constexpr int64_t kRight = kColumnsAtOnce * kBlockDepth;
-constexpr int64_t kLeast = 128;     // extent from which packing pays
+constexpr int64_t kLeast = 32;     // extent from which packing pays
 constexpr int64_t kAliasing = 512;  // rows a multiple of so many floats apart share sets of the caches
 constexpr int64_t kPart = (kLeft + kRight + 15) / 16 * 16;  // floats of a thread
 
@@ -153,7 +153,7 @@ int64_t slices_of(const PackedProduct& p) { return (p.k + p.slice - 1) / p.slice
 bool packs(const PackedProduct& p) {
   if (register_lanes() != kVector || std::min({p.m, p.n, p.k}) < kLeast) return false;
   const auto aliases = [](int64_t row) { return row % kAliasing == 0; };
-  if (p.transpose_a) return p.m % kLeast == 0 && (aliases(p.m) || aliases(p.n));
+  if (p.transpose_a) return p.m % 16 == 0 && (aliases(p.m) || aliases(p.n));
   return aliases(p.n) && p.k >= kAliasing;
 }
 

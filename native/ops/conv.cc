@@ -4,6 +4,7 @@
 //   bfloat16 on the tile units                   cpu/conv_tiles.h, cpu/conv_dw_tiles.h
 //   few input channels                           cpu/direct_conv.h
 //   depthwise kernel gradients                   cpu/depthwise.h
+//   other kernel gradients on AVX2, no groups    cpu/packed_product.h
 //   everything else                              oneDNN; a kernel gradient by one pixel with strides after
 //   cpu/spaced_pixels.h
 // oneDNN wants kernels packed for its tiles: they are packed (and kernel gradients unpacked) in the step's workspace, a

@@ -13,13 +13,13 @@ struct Advance {
   int32_t* state;
   int32_t* updates;  // null: not counted
   int32_t* fault;    // null: nothing was watched
-  int32_t* flag;     // null where fault is
+  int32_t* flag;     // null where updates and fault are
   int32_t steps, rows, moves;
 
   GRADSTEP_HD inline void operator()() const {
     state[kStateStep] += steps;
     state[kStateCursor] += rows;
-    if (updates) updates[kStateStep] += moves;
+    if (updates && flag[0] == kFlagNone) updates[kStateStep] += moves;
     if (!fault || fault[0] == 0) return;
     if (flag[0] == kFlagNone) {
       flag[1] = fault[0] - 1;

@@ -1,6 +1,6 @@
 // What both backends know of moving_average: the tensors of one instruction, and one element of an average, a <-
 // momentum a + rate v with momentum + rate = 1, written so that it moves from the nearer end: the value stays put when
-// it equals the average, though the factors are rounded.
+// it equals the average, though the factors are rounded. Without momentum it is the value, whatever the average was.
 #pragma once
 
 #include <vector>
@@ -37,6 +37,7 @@ struct MovingAverage {
   float momentum, rate;
 
   GRADSTEP_HD inline float operator()(float average, float value) const {
+    if (momentum == 0.f) return value;
     const float gap = value - average;
     return rate < 0.5f ? average + rate * gap : value - momentum * gap;
   }

@@ -53,6 +53,18 @@ export const cases: OpCase[] = [
   simple('nearly still', 4, 0.9999, { value: { shape: [4], data: [1e4, -2e4, 3e4, 5e4] } }),
   simple('mostly the value', 6, 0.1),
   simple('momentum 0 takes the value, however small', 3, 0, { value: { shape: [3], data: [1e-30, -2e-30, 0] } }),
+  {
+    name: 'momentum 0 takes the value, whatever the average was',
+    inputs: {
+      average: { shape: [5], data: [Infinity, NaN, -Infinity, 1, 2] },
+      value: { shape: [5], data: [1, 2, 3, 4, -5] },
+      flag: FLAG,
+    },
+    build: ({ average, value, flag }) => (movingAverage(average!, value!, 0, flag!), {}),
+    reference: ({ value }) => ({ average: value! }),
+    gradients: [],
+    rtol: 0,
+  },
   simple('momentum 1 leaves the average', 5, 1),
   simple('a set flag stops it', 5, 0.5, { flagged: true }),
   {
