@@ -139,6 +139,39 @@ describe('models that share layers', () => {
     await disposeAll(all);
   });
 
+  it('see all weights of one step while another is being trained', async () => {
+    const wide = 128;
+    const alike = () => dense({ units: wide, useBias: false, kernelInitializer: 'ones' });
+    const [one, two] = [alike(), alike()];
+    const [a, b] = [gs.input({ shape: [wide] }), gs.input({ shape: [wide] })];
+    // Both kernels have the same gradient, so they stay equal.
+    using sum = gs.model({ inputs: a, outputs: add().apply([one.apply(a), two.apply(a)]) });
+    using difference = gs.model({ inputs: b, outputs: gs.layers.subtract().apply([one.apply(b), two.apply(b)]) });
+    sum.compile({ optimizer: gs.optimizers.sgd({ learningRate: 1e-4 }), loss: 'meanSquaredError', device });
+    using apply = gs.compile((at) => difference.call(at.x, { training: false }), {
+      inputs: { x: { shape: [1, wide] } },
+      device,
+    });
+    const data = gs.tensor(
+      Float32Array.from({ length: 16 * wide }, (_, i) => Math.sin(i)),
+      [16, wide],
+    );
+    const row = data.rows(0, 1);
+    const ended = new AbortController();
+    const training = sum.fit(data, gs.tensor(new Float32Array(16 * wide), [16, wide]), { epochs: 1e6, signal: ended.signal });
+    try {
+      for (let n = 0; n < 30; n++) {
+        expect(Math.max(...(await difference.predict(row)).data.map(Math.abs))).to.equal(0);
+        expect(Math.max(...(await apply({ x: row })).data.map(Math.abs))).to.equal(0);
+        const [first, second] = await difference.getWeights();
+        expect(first!.data).to.deep.equal(second!.data);
+      }
+    } finally {
+      ended.abort();
+      await expectFailure(() => training, 'ERR_ABORTED', /aborted/);
+    }
+  });
+
   it('cannot be trained or changed while another trains the same weights', async () => {
     const all = models();
     const { encoder, autoencoder, classifier } = all;
@@ -200,6 +233,19 @@ describe('models that share layers', () => {
     again.build([3]);
     expectClose((await again.predict(x)).data, expected);
     await expectFailure(() => encoder.predict(x), 'ERR_DISPOSED', /disposed/);
+  });
+
+  it('keep their weights when another goes while it trains', async () => {
+    const all = models();
+    const { encoder, autoencoder, classifier } = all;
+    const first = await encoder.getWeights();
+    const training = autoencoder.fit(x, x, { epochs: 1e6, callbacks: [{ onEpochEnd: () => autoencoder.dispose() }] });
+    await expectFailure(() => training, 'ERR_DISPOSED', /disposed/);
+    const [kernel, bias] = await encoder.getWeights();
+    expect(kernel).not.to.deep.equal(first[0]);
+    expectClose((await encoder.predict(x)).data, codeOf(kernel!.data, bias!.data));
+    expect((await classifier.getWeights())[0]).to.deep.equal(kernel);
+    await disposeAll(all);
   });
 
   it('are compiled again and again without losing weights', async () => {

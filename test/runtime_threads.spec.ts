@@ -1,12 +1,13 @@
 /**
  * What libgomp is told about waiting when the addon is loaded; it prints its own settings where OMP_DISPLAY_ENV asks. And the
- * bound on threads that a model is compiled with.
+ * bound on threads that a model is compiled with, and what becomes of it where OpenMP's environment grants fewer.
  */
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as gs from '../lib/index.js';
 import { native } from '../lib/runtime/native.js';
+import { expectClose } from './helpers/close.js';
 import { expectFailure, wrong } from './helpers/failure.js';
 
 const NATIVE = fileURLToPath(new URL('../lib/runtime/native.ts', import.meta.url));
@@ -39,6 +40,45 @@ describe('threads between parallel regions', () => {
   it('wait as the user says', () => {
     expect(load({ OMP_WAIT_POLICY: 'PASSIVE' }).settings).to.match(/GOMP_SPINCOUNT = '0'/);
   });
+});
+
+const INDEX = fileURLToPath(new URL('../lib/index.ts', import.meta.url));
+
+/** Losses of a small network on two threads, trained in a process of its own. */
+function trainedUnder(extra: NodeJS.ProcessEnv): number[] {
+  const script = `
+    const gs = await import(${JSON.stringify(INDEX)});
+    const { layers } = gs;
+    const model = gs.sequential([
+      layers.conv2d({ filters: 32, kernelSize: 1, inputShape: [12, 12, 16] }),
+      layers.reshape({ targetShape: [12, 384] }),
+      layers.lstm({ units: 70 }),
+      layers.dense({ units: 1 }),
+    ]);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu', threads: 2, seed: 3 });
+    const x = gs.tensor(Float32Array.from({ length: 24 * 2304 }, (_, i) => Math.sin(i * 1.1)), [24, 12, 12, 16]);
+    const y = Float32Array.from({ length: 24 }, (_, i) => Math.cos(i));
+    const { loss } = await model.fit(x, y, { epochs: 3, batchSize: 24, shuffle: false });
+    console.log(JSON.stringify(loss));`;
+  const { OMP_NUM_THREADS: _threads, ...env } = process.env;
+  const result = spawnSync(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
+    env: { ...env, ...extra },
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  expect(result.status, result.stderr).to.equal(0);
+  return JSON.parse(result.stdout) as number[];
+}
+
+describe('threads that the environment withholds', () => {
+  let plain: number[];
+  before(() => {
+    plain = trainedUnder({});
+  });
+  for (const setting of [{ OMP_THREAD_LIMIT: '1' }, { OMP_DYNAMIC: 'true' }, { OMP_MAX_ACTIVE_LEVELS: '0' }]) {
+    it(`${Object.entries(setting).join().replace(',', '=')} changes no number`, () => expectClose(trainedUnder(setting), plain));
+  }
 });
 
 describe('the threads option', () => {

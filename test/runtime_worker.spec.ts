@@ -247,6 +247,20 @@ describe('forgotten sessions', () => {
     expectEnding(ending, 0, 'released');
   });
 
+  it('are collected though nobody asks: their memory counts', async () => {
+    const ending = await child(`
+      const bytes = 128 << 20;
+      const before = process.memoryUsage().rss;
+      let most = 0;
+      for (let i = 0; i < 16; i++) {
+        await (async () => { const s = cpu(); await s.reserve(bytes); })();
+        await sleep(20);
+        most = Math.max(most, process.memoryUsage().rss - before);
+      }
+      tell(most < 8 * bytes ? 'few at a time' : String(most / bytes));`);
+    expectEnding(ending, 0, 'few at a time');
+  });
+
   it('one with a run pending finishes it first', async () => {
     const ending = await child(
       `

@@ -121,12 +121,12 @@ export class Engine implements WeightHolder {
   }
 
   private async fetch(): Promise<void> {
-    for (const [i, home] of this.homes.entries()) {
-      if (home.version === this.seen[i]) continue;
-      const version = home.version;
-      const values = await home.read();
+    const missing = this.homes.flatMap((home, i) => (home.version === this.seen[i] ? [] : [{ home, i, version: home.version }]));
+    // Reads that are asked for together come between two steps of whoever trains.
+    const read = await Promise.all(missing.map(({ home }) => home.read()));
+    for (const [at, { home, i, version }] of missing.entries()) {
       const { name } = this.memory.network.weights[i]!;
-      await this.session.writeRange(this.memory.placeOf(home).offset, values, name);
+      await this.session.writeRange(this.memory.placeOf(home).offset, read[at]!, name);
       if (home.version !== version) continue;
       this.seen[i] = version;
       // The host's copy is not needed any more; another engine's may change while it trains.
@@ -146,7 +146,8 @@ export class Engine implements WeightHolder {
       try {
         return await body();
       } finally {
-        this.claim(changed);
+        // Disposed meanwhile, it has left them on the host.
+        this.claim(changed.filter((home) => home.isHeldBy(this)));
       }
     });
   }
@@ -200,7 +201,8 @@ export class Engine implements WeightHolder {
     await this.sync();
     const { training, layout, snapshot } = this.memory;
     const carriedOver = this.memory.carried.of('train');
-    // All of one moment is one read.
+    // All of one moment is one read, and what was counted when it was asked for.
+    const { epochs, learningRate, epochStart, updatesBefore, unfinished: isUnfinished, accumulates } = this;
     const ends = carriedOver.map(({ variable }) => this.memory.rangeOf(variable)).map((r) => r.offset + r.bytes);
     const bytes = await this.session.read({ offset: 0, bytes: Math.max(snapshot.bytes, ...ends) });
     const floats = ({ offset, bytes: length }: Range) => new Float32Array(bytes.slice(offset, offset + length));
@@ -208,7 +210,7 @@ export class Engine implements WeightHolder {
     if (!training) return { weights, training: undefined };
     const slots = new Map<string, Float32Array>();
     for (const [slot, block] of training.kept) {
-      if (slot === ACCUMULATED && !(this.unfinished && this.accumulates)) continue;
+      if (slot === ACCUMULATED && !(isUnfinished && accumulates)) continue;
       this.memory.trained.forEach(({ name }, i) => slots.set(`${slot}/${name}`, floats(this.memory.rangeOf(block.members[i]!))));
     }
     const carried = new Map(
@@ -216,9 +218,8 @@ export class Engine implements WeightHolder {
     );
     const { range: reported, state } = training.report;
     const first = (v: Variable) => new Int32Array(bytes, layout.offsetOf(v), 1)[0]!;
-    const { epochs, learningRate, epochStart, updatesBefore } = this;
     const report = new Uint8Array(bytes.slice(reported.offset, reported.offset + reported.bytes));
-    const unfinished = this.unfinished ? { unfinished: { epochStart, updatesBefore, report } } : {};
+    const unfinished = isUnfinished ? { unfinished: { epochStart, updatesBefore, report } } : {};
     const updates = first(training.updates);
     const choices = await this.choices.current();
     const kept = { slots, ...(carried.size > 0 && { carried }), ...(choices && { choices }) };

@@ -124,14 +124,18 @@ export class FunctionStore implements WeightHolder {
     for (const { variable, data } of this.initial.splice(0)) {
       await this.session.write(this.layout.offsetOf(variable), data);
     }
-    for (const handle of used) {
+    const missing = [...used].flatMap((handle) => {
       handle.fill();
       const { home } = handle;
       const place = this.places.get(home);
       if (!place) throw new GradstepError('ERR_INTERNAL', `${handle.name} has no place`);
-      if (place.seen === home.version && (!home.isChanging(this) || home.isHeldBy(this))) continue;
-      const { version } = home;
-      await this.session.writeRange(this.layout.offsetOf(place.variable), await home.read(), handle.name);
+      if (place.seen === home.version && (!home.isChanging(this) || home.isHeldBy(this))) return [];
+      return [{ name: handle.name, home, place, version: home.version }];
+    });
+    // Reads that are asked for together come between two steps of whoever trains.
+    const read = await Promise.all(missing.map(({ home }) => home.read()));
+    for (const [i, { name, home, place, version }] of missing.entries()) {
+      await this.session.writeRange(this.layout.offsetOf(place.variable), read[i]!, name);
       place.seen = version;
       if (home.isOnHost) home.take(this, false);
     }

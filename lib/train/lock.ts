@@ -4,7 +4,9 @@ export class Lock {
 
   run<T>(body: () => Promise<T>): Promise<T> {
     const result = this.last.then(body);
-    this.last = result.catch(() => undefined);
+    // Not the result itself, which would live until the next one.
+    const nothing = (): void => undefined;
+    this.last = result.then(nothing, nothing);
     return result;
   }
 }

@@ -67,10 +67,11 @@ export class WeightHome {
     this.version++;
   }
 
-  /** The same numbers, now on the host as well: their holder is about to go. */
+  /** The holder's numbers, now on the host: it is about to go. Others may have older ones that it was changing. */
   keep(values: Float32Array): void {
     this.host = Promise.resolve(values);
     this.holder = undefined;
+    if (this.changer) this.version++;
   }
 
   /** The holder has the numbers, or is about to change them. */

@@ -11,6 +11,16 @@ namespace {
 
 constexpr int64_t kMaxDimension = INT32_MAX;
 
+// That the session holds; none where it cannot be asked any more.
+int64_t bytes_of(Session& session) {
+  try {
+    const MemoryUse use = session.memory();
+    return static_cast<int64_t>(use.persistent + use.scratch + use.workspace + use.slots);
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
 napi_status undefined(napi_env env, napi_value* result) { return napi_get_undefined(env, result); }
 
 napi_status array_buffer(napi_env env, const std::shared_ptr<char[]>& data, size_t bytes, napi_value* result) {
@@ -164,6 +174,7 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
 SessionObject::~SessionObject() {
   if (!handle_) return;  // the constructor threw
   environment_->remove(handle_);
+  account(0);
   if (!disposed_) handle_->abandon();
 }
 
@@ -193,13 +204,13 @@ Napi::Value SessionObject::submit(Napi::Env env, Work work) {
   napi_value promise;
   const napi_deferred deferred = environment_->begin(env, &promise);
   Ref();
-  const auto settled = [this] { Unref(); };
+  const std::function<void()> settled = [this] { Unref(); };
   const auto environment = environment_;
   const auto session = handle_->session;
   Job job;
   job.owner = session.get();
   job.ahead = work.ahead;
-  job.run = [=, run = std::move(work.run)](const std::atomic<bool>& stop) {
+  job.run = [=, run = std::move(work.run), sizes = work.sizes](const std::atomic<bool>& stop) {
     Outcome outcome{deferred, nullptr, "", "", settled};
     try {
       outcome.reply = run(*session, stop);
@@ -212,6 +223,12 @@ Napi::Value SessionObject::submit(Napi::Env env, Work work) {
     } catch (const std::exception& error) {
       outcome.code = "ERR_INTERNAL";
       outcome.message = error.what();
+    }
+    if (sizes) {
+      outcome.settled = [this, settled, bytes = bytes_of(*session)] {
+        if (!disposed_) account(bytes);
+        settled();
+      };
     }
     environment->deliver(std::move(outcome));
   };
@@ -226,22 +243,29 @@ Napi::Value SessionObject::submit(Napi::Env env, Work work) {
   return Napi::Value(env, promise);
 }
 
+void SessionObject::account(int64_t bytes) {
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), bytes - accounted_);
+  accounted_ = bytes;
+}
+
 Napi::Value SessionObject::reserve(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
     const auto bytes = static_cast<uint64_t>(integer(info[0], "bytes", 0));
-    return [=](Session& session, const std::atomic<bool>&) -> Reply {
+    const auto work = [=](Session& session, const std::atomic<bool>&) -> Reply {
       session.reserve(bytes);
       return undefined;
     };
+    return {work, false, true};
   });
 }
 
 Napi::Value SessionObject::load(const Napi::CallbackInfo& info) {
   return call(info, [&]() -> Work {
     const Bytes program = uint8_bytes(info[0], "program");
-    return [=](Session& session, const std::atomic<bool>&) {
+    const auto work = [=](Session& session, const std::atomic<bool>&) {
       return reply_number(session.load(program.data.get(), program.size));
     };
+    return {work, false, true};
   });
 }
 
@@ -314,7 +338,7 @@ Napi::Value SessionObject::allocate_slot(const Napi::CallbackInfo& info) {
       session.allocate_slot(slot, dtype, rows, row_elements);
       return undefined;
     };
-    return {work, is_spare(slot)};
+    return {work, is_spare(slot), true};
   });
 }
 
@@ -325,7 +349,7 @@ Napi::Value SessionObject::release_slot(const Napi::CallbackInfo& info) {
       session.release_slot(slot);
       return undefined;
     };
-    return {work, is_spare(slot)};
+    return {work, is_spare(slot), true};
   });
 }
 
@@ -373,6 +397,7 @@ Napi::Value SessionObject::dispose(const Napi::CallbackInfo& info) {
     handle_->executor->drop(handle_->session.get());
   }
   disposed_ = true;
+  account(0);
   return submit(info.Env(), [](Session& session, const std::atomic<bool>&) -> Reply {
     session.close();
     return undefined;

@@ -23,9 +23,11 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   // What a call does on the executor's thread.
   struct Work {
     template <typename Run>
-    Work(Run does, bool goes_ahead = false) : run(std::move(does)), ahead(goes_ahead) {}
+    Work(Run does, bool goes_ahead = false, bool takes_memory = false)
+        : run(std::move(does)), ahead(goes_ahead), sizes(takes_memory) {}
     std::function<Reply(Session&, const std::atomic<bool>& stop)> run;
     bool ahead;  // it concerns a spare slot: it may be done between the steps of a run
+    bool sizes;  // the session holds more or less memory afterwards
   };
 
   Napi::Value reserve(const Napi::CallbackInfo& info);
@@ -48,10 +50,13 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   // A promise for the work that `prepare` makes from the arguments; what either throws rejects it.
   Napi::Value call(const Napi::CallbackInfo& info, const std::function<Work()>& prepare);
   Napi::Value submit(Napi::Env env, Work work);
+  // Tells the garbage collector what goes when this object is collected.
+  void account(int64_t bytes);
 
   std::shared_ptr<Environment> environment_;
   std::shared_ptr<SessionHandle> handle_;
   bool disposed_ = false;
+  int64_t accounted_ = 0;
 };
 
 }  // namespace gradstep::binding

@@ -65,7 +65,7 @@ using Clock = std::chrono::steady_clock;
 
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(threads) {}
+  explicit CpuBackend(int threads) : threads_(std::min(threads, omp_get_thread_limit())) {}
 
   void reserve(uint64_t bytes) override {
     if (bytes <= persistent_.bytes()) return;
@@ -178,10 +178,13 @@ class CpuBackend : public Backend {
     return found->second.steps;
   }
 
-  // Before anything runs on this thread: how many threads take part, and how they compute. Threads of the team are
-  // made by this one and inherit its floating-point mode.
+  // Before anything runs on this thread: how many threads take part, whatever the environment says of OpenMP (oneDNN
+  // relies on a team of that size), and how they compute. Threads of the team are made by this one and inherit its
+  // floating-point mode.
   void enter() const {
     flush_subnormals();
+    omp_set_dynamic(0);
+    if (omp_get_max_active_levels() < 1) omp_set_max_active_levels(1);
     omp_set_num_threads(threads_);
   }
 

@@ -21,7 +21,7 @@ constexpr int64_t kRowsAtOnce = 96;      // of a block of the left operand
 constexpr int64_t kColumnsAtOnce = 512;  // of a block of the right operand
 constexpr int64_t kLeft = kRowsAtOnce / kTileRows * kStrip;
 constexpr int64_t kRight = kColumnsAtOnce * kBlockDepth;
-constexpr int64_t kLeast = 32;     // extent from which packing pays
+constexpr int64_t kLeast = 32;      // extent from which packing pays
 constexpr int64_t kAliasing = 512;  // rows a multiple of so many floats apart share sets of the caches
 constexpr int64_t kPart = (kLeft + kRight + 15) / 16 * 16;  // floats of a thread
 

@@ -1,5 +1,5 @@
-// The windows of an image as the left operand of a packed product: strips of cpu/packed_strips.h, from numbers in either
-// type, rounded to bfloat16 where asked.
+// The windows of an image as the left operand of a packed product: strips of cpu/packed_strips.h, from numbers in
+// either type, rounded to bfloat16 where asked.
 #pragma once
 
 #include <cstdint>

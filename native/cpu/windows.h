@@ -1,6 +1,6 @@
-// An image [n, axes, channels] as the matrix that a convolution multiplies: a row for each pixel of its result, a column
-// for each position of the kernel and each channel; zeros where a window reaches beyond the image. It is not in memory
-// like that: who reads it goes to the image.
+// An image [n, axes, channels] as the matrix that a convolution multiplies: a row for each pixel of its result, a
+// column for each position of the kernel and each channel; zeros where a window reaches beyond the image. It is not in
+// memory like that: who reads it goes to the image.
 #pragma once
 
 #include <array>
