@@ -1,4 +1,5 @@
 /** gradstep's public API, and nothing else. */
+/// <reference lib="esnext.disposable" preserve="true" />
 export * as activations from './activations/index.js';
 export * as callbacks from './train/callbacks/index.js';
 export * as constraints from './constraints/index.js';

@@ -171,7 +171,7 @@ describe('the package', function () {
       strict: true,
       module: 'nodenext',
       target: 'es2022',
-      lib: ['es2023', 'esnext.disposable', 'dom'],
+      lib: ['es2023', 'dom'],
       types: [],
     };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['readme.mts'] }));
