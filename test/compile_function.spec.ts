@@ -148,6 +148,26 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       expectClose(found.both.data, [30, 50, 70]);
     });
 
+    it('bends gelu by its formula near 0, and not at all far from it', async () => {
+      using f = gs.compile(({ x }) => gs.grad(gs.grad(gs.activations.gelu(x, { approximate: true }), [x])[0]!, [x])[0]!, {
+        inputs: { x: { shape: [6] } },
+        device,
+      });
+      const near = [-1.5, 0.25];
+      const found = [...(await f({ x: [...near, 12, -3e7, 1e8, -1e13] })).data];
+      // Differences of the slope in float64.
+      const [scale, cube] = [Math.sqrt(2 / Math.PI), 0.044715];
+      const slope = (x: number): number => {
+        const t = Math.tanh(scale * (x + cube * x ** 3));
+        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * scale * (1 + 3 * cube * x * x);
+      };
+      expectClose(
+        found.slice(0, 2),
+        near.map((x) => (slope(x + 1e-5) - slope(x - 1e-5)) / 2e-5),
+      );
+      expect(found.slice(2).every((v) => v === 0)).to.equal(true);
+    });
+
     it('keeps zeros of either sign apart in one pass', async () => {
       using f = gs.compile(({ x }) => ops.div(ops.maximum(x, 0), -0), { inputs: { x: { shape: [2] } }, device });
       expect([...(await f({ x: [1, 3] })).data]).to.deep.equal([-Infinity, -Infinity]);

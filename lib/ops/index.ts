@@ -1,6 +1,8 @@
 /**
  * The namespace `gs.ops`: arithmetic on values, for losses, metrics and activations of a user's own. Nothing is computed
- * when these are called; they describe a graph, which is differentiated and compiled. Shapes broadcast as in NumPy.
+ * when these are called; they describe a graph, which is differentiated and compiled. Shapes broadcast as in NumPy. Arithmetic and
+ * comparisons are in float32, also of int32, of which they keep numbers up to 2^24 exactly; what moves, picks or counts numbers
+ * (concat, slice, transpose …) keeps all.
  */
 import { GradstepError, optionError } from '../errors.js';
 import { Value } from '../graph/graph.js';

@@ -55,6 +55,8 @@ export type Slope = (f: Apply, g: Value, y: Value, ...operands: Value[]) => (Val
 
 const GELU_SCALE = Math.sqrt(2 / Math.PI);
 const GELU_CUBE = 0.044715;
+/** From here on its tanh is ±1 in float32. */
+const GELU_FLAT = 10;
 
 const flat: Slope = (_f, _g, _y, ...operands) => operands.map(() => null);
 
@@ -104,12 +106,14 @@ export const SLOPES: Record<ScalarName, Slope> = {
   /** ½a·(1 + tanh u), u = √(2/π)·(a + 0.044715a³). */
   gelu: (f, g, _y, a) => [f('mul', g, f('geluSlope', a!))],
   /** The derivative of gelu, ½(1 + t) + ½a·(1 − t²)·u', t = tanh u; its own is (1 − t²)·(u' + ½a·u'' − a·t·u'²). */
-  geluSlope: (f, g, _y, a) => {
-    const square = f('square', a!);
-    const t = f('tanh', f('mul', f('mul', a!, f('add', f('mul', square, GELU_CUBE), 1)), GELU_SCALE));
+  geluSlope: (f, g, _y, x) => {
+    // Where tanh is 1 all is 0, though powers of a larger a overflow.
+    const a = f('maximum', f('minimum', x!, GELU_FLAT), -GELU_FLAT);
+    const square = f('square', a);
+    const t = f('tanh', f('mul', f('mul', a, f('add', f('mul', square, GELU_CUBE), 1)), GELU_SCALE));
     const u1 = f('mul', f('add', f('mul', square, 3 * GELU_CUBE), 1), GELU_SCALE);
     const curve = f('mul', square, 3 * GELU_CUBE * GELU_SCALE);
-    const rest = f('sub', f('add', u1, curve), f('mul', f('mul', a!, t), f('square', u1)));
+    const rest = f('sub', f('add', u1, curve), f('mul', f('mul', a, t), f('square', u1)));
     return [f('mul', g, f('mul', f('sub', 1, f('square', t)), rest))];
   },
 };
