@@ -8,6 +8,7 @@ import { GradstepError } from '../errors.js';
 import type { DType } from '../graph/dtype.js';
 import type { Variable } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
+import type { Range } from './session.js';
 
 export interface Block {
   /** All of the block as one float32 vector, gaps included. */
@@ -34,8 +35,16 @@ function blockOffsets(members: readonly Member[]): { offsets: number[]; bytes: n
   return { offsets, bytes: Math.max(bytes, align(1)) };
 }
 
+/** Bytes from a variable to what may lie behind it. */
+export function placedBytes({ dtype, shape }: Variable): number {
+  return align(bytesOf(dtype, shape));
+}
+
 export class Layout {
-  private readonly offsets = new Map<Variable, number>();
+  /** Weak: nobody says when parts of blocks are no longer needed. */
+  private readonly offsets = new WeakMap<Variable, number>();
+  /** What was given back, in order: stretches that touch neither one another nor the end. */
+  private free: Range[] = [];
   private size = 0;
 
   /** Bytes of the region so far. */
@@ -43,10 +52,10 @@ export class Layout {
     return this.size;
   }
 
-  /** Places a variable at the end. */
+  /** Places a variable. */
   variable(name: string, dtype: DType, shape: Shape): Variable {
     const variable = this.declare(name, dtype, shape);
-    this.place(variable);
+    this.place([variable]);
     return variable;
   }
 
@@ -55,17 +64,52 @@ export class Layout {
     return { name, dtype, shape };
   }
 
-  /** Places a declared variable at the end. */
-  place(variable: Variable): void {
-    this.offsets.set(variable, this.size);
-    this.size += align(bytesOf(variable.dtype, variable.shape));
+  /** Places declared variables side by side: in the first stretch given back that holds them, else at the end. */
+  place(variables: readonly Variable[]): Range {
+    const bytes = variables.reduce((n, v) => n + placedBytes(v), 0);
+    const offset = this.take(bytes);
+    let at = offset;
+    for (const variable of variables) {
+      this.offsets.set(variable, at);
+      at += placedBytes(variable);
+    }
+    return { offset, bytes };
   }
 
-  /** Places a block of float32 tensors at the end. */
+  private take(bytes: number): number {
+    const i = this.free.findIndex((f) => f.bytes >= bytes);
+    if (i < 0) {
+      this.size += bytes;
+      return this.size - bytes;
+    }
+    const { offset, bytes: whole } = this.free[i]!;
+    this.free.splice(i, 1, ...(whole > bytes ? [{ offset: offset + bytes, bytes: whole - bytes }] : []));
+    return offset;
+  }
+
+  /** Gives back the memory of a variable, or of a member of a block: what is placed there later finds its old contents. */
+  release(variable: Variable): void {
+    const given = { offset: this.offsetOf(variable), bytes: placedBytes(variable) };
+    this.offsets.delete(variable);
+    const free: { offset: number; bytes: number }[] = [];
+    for (const { offset, bytes } of [...this.free, given].sort((a, b) => a.offset - b.offset)) {
+      const before = free.at(-1);
+      if (before && before.offset + before.bytes === offset) before.bytes += bytes;
+      else free.push({ offset, bytes });
+    }
+    const last = free.at(-1)!;
+    if (last.offset + last.bytes === this.size) {
+      this.size = last.offset;
+      free.pop();
+    }
+    this.free = free;
+  }
+
+  /** Places a block of float32 tensors. */
   block(name: string, members: readonly Member[]): Block {
     const { offsets, bytes } = blockOffsets(members);
-    const start = this.size;
     const whole = this.variable(name, 'float32', [bytes / 4]);
+    const start = this.offsetOf(whole);
     const variables = members.map((member, i) => {
       const variable: Variable = { name: member.name, dtype: 'float32', shape: member.shape };
       this.offsets.set(variable, start + offsets[i]!);
@@ -75,14 +119,12 @@ export class Layout {
   }
 
   /** Members `first` to `last` of a block as one vector, gaps included; the whole of it where that is all. */
-  part(block: Block, first: number, last: number): Variable {
-    const { whole, members } = block;
-    if (first === 0 && last === members.length - 1) return whole;
-    const start = this.offsetOf(members[first]!);
-    const next = members[last + 1];
-    const end = next ? this.offsetOf(next) : this.offsetOf(whole) + bytesOf('float32', whole.shape);
+  part({ whole, offsets }: Block, first: number, last: number): Variable {
+    if (first === 0 && last === offsets.length - 1) return whole;
+    const start = offsets[first]!;
+    const end = offsets[last + 1] ?? placedBytes(whole);
     const variable: Variable = { name: `${whole.name}[${first}..${last}]`, dtype: 'float32', shape: [(end - start) / 4] };
-    this.offsets.set(variable, start);
+    this.offsets.set(variable, this.offsetOf(whole) + start);
     return variable;
   }
 

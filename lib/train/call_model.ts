@@ -8,7 +8,7 @@ import { currentTrace } from './trace.js';
 /** The model's outputs for values [rows, ...shape]. */
 export function callModel(core: ModelCore, xs: readonly Value[], training: boolean, trainable: boolean): readonly Value[] {
   const trace = currentTrace('model.call');
-  const { graph, store } = trace;
+  const { graph, memory } = trace;
   if (!Array.isArray(xs) || xs.length === 0) throw optionError('model.call', 'value or array of values', xs);
   xs.forEach((x: unknown, i) => {
     if (!(x instanceof Value) || x.graph !== graph) throw optionError(`model.call input ${i}`, 'value made by the function', x);
@@ -18,7 +18,7 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
   const network = core.networkFor(xs.map((x) => x.shape.slice(1)));
   const { variables } = core;
   // Weights that are trained lie together, so that one kernel can move all of them.
-  store.placeTogether(variables.filter((v) => v.weight.trained).map((v) => v.handle));
+  memory.placeTogether(variables.filter((v) => v.weight.trained).map((v) => v.handle));
   const handleOf = (name: string) => variables.find((v) => v.weight.name === name)!.handle;
   const flow = network.forward(graph, xs, {
     state: trace.state,
@@ -34,7 +34,7 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
     },
   });
   for (const { variable, value, momentum } of flow.updates) {
-    const { handle } = variables.find((v) => store.placeOf(v.handle) === variable)!;
+    const { handle } = variables.find((v) => memory.placeOf(v.handle) === variable)!;
     trace.averages.push({ variable: handle, value, momentum });
   }
   return flow.outputs;

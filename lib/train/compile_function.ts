@@ -18,9 +18,10 @@ import { slice } from '../ops/pad.js';
 import { PRECISIONS, type Precision } from '../ops/precision.js';
 import { boolean, checkOptions, integer, oneOf, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
 import { randomSeed, seedWords } from '../random.js';
+import type { Range } from '../runtime/session.js';
 import { deviceOption, type DeviceName } from './compile_options.js';
 import { checkFlag } from './flags.js';
-import { acquireStore, releaseStore, type FunctionStore } from './function_store.js';
+import { FunctionMemory } from './function_memory.js';
 import { Trace, currentTrace, tracing } from './trace.js';
 import { constrain, held, move } from './update.js';
 import { VariableHandle } from './variable.js';
@@ -78,12 +79,12 @@ interface Setting {
 }
 
 interface Prepared {
-  readonly store: FunctionStore;
+  readonly memory: FunctionMemory;
   readonly trace: Trace;
   readonly entry: number;
   readonly inputs: ReadonlyMap<string, Variable>;
-  readonly report: { readonly offset: number; readonly bytes: number };
-  readonly flagOffset: number;
+  /** The flag, then the results. */
+  readonly report: Range;
   readonly results: readonly { readonly name: string; readonly shape: Shape; readonly offset: number }[];
   readonly isSingle: boolean;
   /** That calls before took. */
@@ -111,8 +112,8 @@ export function grad(loss: Value, wrt: readonly (VariableHandle | Value)[]): Val
 /**
  * At the end of the step the optimizer moves the variables against the gradients, all together: by its cuts of gradients,
  * its decay, its own formula; then constraints of layers hold. Functions on one device, with the same `threads` and
- * `deterministic`, that give the same optimizer the same variables share its state, until the last of them is disposed. Inside
- * `gs.compile`.
+ * `deterministic`, that give the same optimizer the same variables share its state, from their first calls until the last of them
+ * is disposed. Inside `gs.compile`.
  *
  * ERR_OPTION for an optimizer with useEma or gradientAccumulationSteps, which `fit` alone has, and for a variable that the step
  * assigns, too; ERR_SHAPE where a gradient
@@ -187,16 +188,17 @@ export function compile<const I extends Record<string, InputSpec>, R extends Des
     if (disposed) throw new GradstepError('ERR_DISPOSED', 'The function has been disposed: its memory is gone');
     const { steps } = checkOptions('step options', run, { steps: optional(integer(1, 0x7fffffff), 1) });
     const data = readInputs(inputs, given ?? {});
-    const opening = (preparing ??= prepare(describe as never, inputs, setting));
+    const opening = (preparing ??= prepare(describe as never, inputs, setting, call));
     opening.catch(() => (preparing = undefined));
     const prepared = await opening;
-    return prepared.store.lock.run(() => execute(prepared, data, steps));
+    return prepared.memory.store.lock.run(() => execute(prepared, data, steps));
   };
   const dispose = async (): Promise<void> => {
     if (disposed) return;
     disposed = true;
     const prepared = await preparing?.catch(() => undefined);
-    if (prepared) await prepared.store.lock.run(() => releaseStore(prepared.store));
+    preparing = undefined;
+    if (prepared) await prepared.memory.store.lock.run(() => prepared.memory.release());
   };
   return Object.assign(call, { dispose, [Symbol.dispose]: () => void dispose() }) as unknown as CompiledFunction<I, R>;
 }
@@ -231,60 +233,62 @@ async function prepare(
   describe: (inputs: Record<string, Value>) => Described,
   specs: Readonly<Record<string, InputSpec>>,
   { device, threads, precision, seed, deterministic }: Setting,
+  /** With what the memory goes when it is collected. */
+  owner: object,
 ): Promise<Prepared> {
-  const store = await acquireStore(device, threads, deterministic);
-  try {
-    return await store.lock.run(async () => {
-      const name = `function ${functions++}`;
-      const { layout, session } = store;
-      const { low, high } = seedWords(seed ?? randomSeed());
-      const state = store.counters(`${name}/state`, Uint32Array.of(0, 0, low, high));
-      const inputs = new Map(Object.entries(specs).map(([n, { shape, dtype }]) => [n, layout.variable(n, dtype!, shape)]));
-      const flag = layout.declare(`${name}/flag`, 'int32', [4]);
-      const trace = new Trace(store, { state, flag }, seed);
-      const { graph } = trace;
-      const returned = tracing(trace, () =>
-        describe(Object.fromEntries([...inputs].map(([n, variable]) => [n, graph.read(variable)]))),
-      );
-      // Side by side with the results, so that one short read after a run gives everything.
-      layout.place(flag);
-      const results = valuesOf(returned).map(([n, value]) => {
-        if (!(value instanceof Value) || value.graph !== graph)
-          throw optionError(`result ${n}`, 'value made by the function', value);
-        const asFloat = elementwise('identity', value);
-        const variable = layout.variable(n, 'float32', value.shape);
-        assign(variable, asFloat);
-        return { name: n, shape: value.shape, offset: layout.offsetOf(variable) };
-      });
-      const end = layout.bytes;
-      finish(trace);
-      advance(trace.state, 1, 0);
-      const program = lower(graph, {
-        name,
-        backend: session.backend,
-        precision,
-        offsetOf: (v) => layout.offsetOf(v),
-        persistentBytes: () => layout.bytes,
-      });
-      await store.prepare(trace.used);
-      const entry = await session.loadProgram(program);
-      const flagOffset = layout.offsetOf(flag);
-      return {
-        store,
-        trace,
-        entry,
-        inputs,
-        report: { offset: flagOffset, bytes: end - flagOffset },
-        flagOffset,
-        results,
-        isSingle: returned instanceof Value,
-        steps: 0,
-      };
-    });
-  } catch (error) {
-    await releaseStore(store);
-    throw error;
-  }
+  const memory = await FunctionMemory.open(device, threads, deterministic);
+  return memory.store.lock.run(async () => {
+    try {
+      const prepared = await build(describe, specs, { precision, seed }, memory);
+      memory.goWith(owner);
+      return prepared;
+    } catch (error) {
+      await memory.release();
+      throw error;
+    }
+  });
+}
+
+async function build(
+  describe: (inputs: Record<string, Value>) => Described,
+  specs: Readonly<Record<string, InputSpec>>,
+  { precision, seed }: Pick<Setting, 'precision' | 'seed'>,
+  memory: FunctionMemory,
+): Promise<Prepared> {
+  const name = `function ${functions++}`;
+  const { layout, session } = memory.store;
+  const { low, high } = seedWords(seed ?? randomSeed());
+  const state = memory.variable(`${name}/state`, 'int32', [4], Uint32Array.of(0, 0, low, high));
+  const inputs = new Map(Object.entries(specs).map(([n, { shape, dtype }]) => [n, memory.variable(n, dtype!, shape)]));
+  const flag = layout.declare(`${name}/flag`, 'int32', [4]);
+  const trace = new Trace(memory, { state, flag }, seed);
+  const { graph } = trace;
+  const returned = tracing(trace, () =>
+    describe(Object.fromEntries([...inputs].map(([n, variable]) => [n, graph.read(variable)]))),
+  );
+  const made = valuesOf(returned).map(([n, value]) => {
+    if (!(value instanceof Value) || value.graph !== graph) throw optionError(`result ${n}`, 'value made by the function', value);
+    const asFloat = elementwise('identity', value);
+    const variable = layout.declare(n, 'float32', value.shape);
+    assign(variable, asFloat);
+    return variable;
+  });
+  // Side by side, so that one short read after a run gives everything.
+  const report = memory.place([flag, ...made]);
+  const results = made.map((variable) => ({ name: variable.name, shape: variable.shape, offset: layout.offsetOf(variable) }));
+  finish(trace);
+  advance(trace.state, 1, 0);
+  const program = lower(graph, {
+    name,
+    backend: session.backend,
+    precision,
+    offsetOf: (v) => layout.offsetOf(v),
+    persistentBytes: () => layout.bytes,
+  });
+  await memory.fill();
+  await memory.store.fetch(trace.used);
+  const entry = await memory.load(program);
+  return { memory, trace, entry, inputs, report, results, isSingle: returned instanceof Value, steps: 0 };
 }
 
 /** What the function returned, by name. */
@@ -305,40 +309,41 @@ function errorFound({ graph, flag }: Trace): Value | undefined {
 
 /** What changes at the end of the step: nothing where an error was found. */
 function finish(trace: Trace): void {
-  const { graph, store, flag } = trace;
+  const { graph, memory, flag } = trace;
   const stopped = errorFound(trace);
   const updates = trace.updates.map((u) => ({ ...u, gradients: u.gradients.map(held) }));
   const assigned = [...trace.assigned].map(([variable, value]) => ({ variable, value: held(value) }));
   for (const { optimizer, variables, gradients: grads } of updates) {
-    const state = store.stateOf(optimizer, variables);
+    const state = memory.stateOf(optimizer, variables);
     grads.forEach((g, i) => assign(state.grads.members[i]!, elementwise('identity', g)));
     const { learningRate } = optimizer;
     const rate = constant(graph, typeof learningRate === 'number' ? learningRate : 0, [1]);
     move(graph, { ...state, optimizer, grads: state.grads.whole, learningRate: rate, flag });
     for (const variable of variables) {
       const { constraint } = variable.traits;
-      if (constraint) constrain(graph, store.placeOf(variable), constraint, flag);
+      if (constraint) constrain(graph, memory.placeOf(variable), constraint, flag);
     }
     advance(trace.state, 0, 0, flag, { updates: graph.read(state.updates), moves: 1 });
   }
   for (const { variable, value, momentum } of trace.averages) {
-    movingAverage(graph.read(store.placeOf(variable)), held(value), momentum, trace.flag);
+    movingAverage(graph.read(memory.placeOf(variable)), held(value), momentum, trace.flag);
   }
   for (const { variable, value } of assigned) {
-    const place = store.placeOf(variable);
+    const place = memory.placeOf(variable);
     assign(place, stopped ? elementwise('where', stopped, graph.read(place), value) : elementwise('identity', value));
   }
 }
 
 async function execute(prepared: Prepared, data: ReadonlyMap<string, Tensor>, steps: number): Promise<unknown> {
-  const { store, trace, entry, inputs, report, flagOffset, results, isSingle } = prepared;
+  const { memory, trace, entry, inputs, report, results, isSingle } = prepared;
+  const { store } = memory;
   const { session, layout } = store;
-  await store.prepare(trace.used);
+  await store.fetch(trace.used);
   const { changed } = trace;
   const homes = changed.map((v) => v.home);
   const bytes = await whileChanging(homes, store, 'the function', async () => {
     for (const [name, t] of data) await session.writeRange(layout.offsetOf(inputs.get(name)!), t.data, name);
-    await session.write(flagOffset, new Uint32Array(4));
+    await session.write(report.offset, new Uint32Array(4));
     store.claim(changed);
     let done = 0;
     try {

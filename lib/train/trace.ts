@@ -2,7 +2,7 @@
 import { GradstepError, optionError } from '../errors.js';
 import { Graph, Value, type Variable } from '../graph/graph.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { FunctionStore } from './function_store.js';
+import type { FunctionMemory } from './function_memory.js';
 import type { VariableHandle } from './variable.js';
 
 /** An update that was asked for. */
@@ -26,7 +26,7 @@ export class Trace {
   calls = 0;
 
   constructor(
-    readonly store: FunctionStore,
+    readonly memory: FunctionMemory,
     private readonly counters: { readonly state: Variable; readonly flag: Variable },
     /** What first weights of models follow from that have no seed of their own; undefined where none was asked for. */
     readonly seed?: number,
@@ -44,7 +44,7 @@ export class Trace {
 
   read(variable: VariableHandle): Value {
     this.used.add(variable);
-    return this.assigned.get(variable) ?? this.graph.read(this.store.placeOf(variable));
+    return this.assigned.get(variable) ?? this.graph.read(this.memory.placeOf(variable));
   }
 
   /** These variables change; ERR_OPTION where one of them does so in another way, too: one change would undo the other. */
