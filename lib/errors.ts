@@ -60,7 +60,7 @@ export class GradstepError extends Error {
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (Array.isArray(value)) return `[${value.map(describeValue).join(', ')}]`;
+  if (Array.isArray(value)) return `[${[...(value as unknown[])].map(describeValue).join(', ')}]`;
   return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
 }
 

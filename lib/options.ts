@@ -16,25 +16,52 @@ export type Checked<S extends Schema> = { readonly [K in keyof S]: ReturnType<S[
 /** A schema that has exactly the options of an interface. */
 export type SchemaOf<O> = { readonly [K in keyof O]-?: Check<unknown> };
 
-/** Checks every option of `given`; `where` names the function: `layers.dense`. */
-export function checkOptions<S extends Schema>(where: string, given: unknown, schema: S): Checked<S> {
-  if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given))) {
-    throw optionError(where, 'an object of options', given);
+/**
+ * Whether an object inherits something, such as a Map its methods, an object of a class its getters: what it holds there
+ * would be passed over. What every object has, of whichever realm, does not count.
+ */
+function inherits(value: object): boolean {
+  let at: unknown = Object.getPrototypeOf(value);
+  for (; typeof at === 'object' && at !== null && !Object.hasOwn(at, 'isPrototypeOf'); at = Object.getPrototypeOf(at)) {
+    if (Reflect.ownKeys(at).some((key) => key !== 'constructor')) return true;
   }
-  const options = (given ?? {}) as Record<string, unknown>;
+  return false;
+}
+
+/** An object whose names are all its own. */
+export const record =
+  (expected: string): Check<Readonly<Record<string, unknown>>> =>
+  (value, name) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionError(name, expected, value);
+    if (inherits(value)) throw optionError(name, `${expected} without inherited properties`, value);
+    return value as Record<string, unknown>;
+  };
+
+const optionsObject = record('an object of options');
+
+/** A copy of an array, whose holes are undefined: `every` and `map` would skip them. Other values as they are. */
+function copied(value: unknown): unknown {
+  return Array.isArray(value) ? [...(value as unknown[])] : value;
+}
+
+/** Checks every option of `given`; `where` names the function: `layers.dense`. Arrays reach their checks as copies. */
+export function checkOptions<S extends Schema>(where: string, given: unknown, schema: S): Checked<S> {
+  const options = given === undefined ? {} : optionsObject(given, where);
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(schema, name)) throw unknownName('option', name, where, Object.keys(schema));
   }
-  const value = (name: string): unknown => (Object.hasOwn(options, name) ? options[name] : undefined);
+  const value = (name: string): unknown => (Object.hasOwn(options, name) ? copied(options[name]) : undefined);
   return Object.fromEntries(
     Object.entries(schema).map(([name, check]) => [name, check(value(name), `${where}.${name}`)]),
   ) as Checked<S>;
 }
 
 /** `Unknown option "unit" for layers.dense: did you mean "units"?` */
-export function unknownName(kind: string, name: string, where: string, known: readonly string[]): GradstepError {
+export function unknownName(kind: string, name: unknown, where: string, known: readonly string[]): GradstepError {
+  if (typeof name !== 'string') return optionError(where, `${kind} name`, name);
   const near = nearest(name, known);
-  const hint = near === undefined ? `expected one of ${known.join(', ')}` : `did you mean "${near}"?`;
+  const others = known.length === 0 ? `expected no ${kind}s` : `expected one of ${known.join(', ')}`;
+  const hint = near === undefined ? others : `did you mean "${near}"?`;
   return new GradstepError('ERR_OPTION', `Unknown ${kind} ${JSON.stringify(name)} for ${where}: ${hint}`);
 }
 
@@ -121,9 +148,10 @@ export const pair = perAxis(2) as Check<readonly [number, number]>;
 
 /** Positive sizes: the shape of one sample, without the batch. */
 export const shape: Check<readonly number[]> = (value, name) => {
-  const valid = Array.isArray(value) && value.every((v) => typeof v === 'number' && Number.isInteger(v) && v > 0);
+  const sizes = copied(value);
+  const valid = Array.isArray(sizes) && sizes.every((v) => typeof v === 'number' && Number.isInteger(v) && v > 0);
   if (!valid) throw optionError(name, 'array of integers > 0', value);
-  return [...(value as number[])];
+  return sizes as number[];
 };
 
 /** A function, called with whatever its place says. */

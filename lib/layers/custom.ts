@@ -146,7 +146,7 @@ function snakeCase(name: string): string {
 /** A layer's weights, checked: names must differ. */
 function weightsOf(given: unknown, where: string): WeightSpec[] {
   if (!Array.isArray(given)) throw optionError(where, 'array of weights', given);
-  const specs = given.map((w: unknown, i) => {
+  const specs = [...given].map((w: unknown, i) => {
     const { name: role, ...rest } = checkOptions(`${where}[${i}]`, w, weightSchema);
     return { role, ...rest };
   });

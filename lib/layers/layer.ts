@@ -136,8 +136,8 @@ export class Layer {
 
   /** Calls the layer as `apply` does; returns all its results. */
   applyAll(input: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] {
-    const inputs = input instanceof SymbolicTensor ? [input] : input;
-    if (!Array.isArray(inputs) || inputs.length === 0 || inputs.some((t) => !(t instanceof SymbolicTensor))) {
+    const inputs: unknown = input instanceof SymbolicTensor ? [input] : input;
+    if (!Array.isArray(inputs) || inputs.length === 0 || [...inputs].some((t) => !(t instanceof SymbolicTensor))) {
       throw optionError(
         `${this.#label}.apply`,
         'symbolic tensor (gs.input, or what another layer returned) or array of them',

@@ -15,7 +15,7 @@ export type Amounts2d = number | readonly [number, number] | readonly [Amounts, 
 export type Amounts3d = number | readonly [number, number, number] | readonly [Amounts, Amounts, Amounts];
 
 const isAmount = (v: unknown): v is number => typeof v === 'number' && Number.isInteger(v) && v >= 0;
-const isPair = (v: unknown): v is Amounts => Array.isArray(v) && v.length === 2 && v.every(isAmount);
+const isPair = (v: unknown): v is Amounts => Array.isArray(v) && v.length === 2 && isAmount(v[0]) && isAmount(v[1]);
 
 /** The amounts of `axes` axes in any of their forms. */
 export function amountsOption(axes: 1 | 2 | 3): Check<readonly Amounts[]> {

@@ -1,6 +1,6 @@
 /** fromSums: a metric of the user's own that is more than a mean: some sums over the pass, and a formula for its value. */
 import { optionError } from '../errors.js';
-import { checkOptions, func, type Check } from '../options.js';
+import { checkOptions, func, record, type Check } from '../options.js';
 import { addMean, valueOf } from './mean_metric.js';
 import type { Metric, MetricFunction } from './metric.js';
 import { nameOption } from './options.js';
@@ -15,11 +15,10 @@ export interface FromSumsOptions {
 }
 
 const sumsOption: Check<Readonly<Record<string, MetricFunction>>> = (value, name) => {
-  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
-    throw optionError(name, 'object of functions that is not empty', value);
-  }
-  for (const [key, f] of Object.entries(value)) func()(f, `${name}.${key}`);
-  return value as Readonly<Record<string, MetricFunction>>;
+  const expected = 'object of functions that is not empty';
+  const sums = record(expected)(value, name);
+  if (Object.keys(sums).length === 0) throw optionError(name, expected, value);
+  return Object.fromEntries(Object.entries(sums).map(([key, f]) => [key, func<MetricFunction>()(f, `${name}.${key}`)]));
 };
 
 const nameCheck: Check<string> = (value, name) => {

@@ -110,7 +110,7 @@ export function checkNames(metrics: readonly Metric[], name: string, first = 0):
 /** Reads a list of metrics given by name, made by factories, or written as functions. */
 export const metricsOption: Check<readonly Metric[]> = (value, name) => {
   if (!Array.isArray(value)) throw optionError(name, 'array of metrics', value);
-  const metrics = value.map((m, i) => metricOf(m, `${name}[${i}]`));
+  const metrics = [...value].map((m, i) => metricOf(m, `${name}[${i}]`));
   checkNames(metrics, name);
   return metrics;
 };

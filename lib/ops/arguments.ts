@@ -30,15 +30,16 @@ export function integers(
   accepts: (n: number, i: number) => boolean,
   expected: string,
 ): number[] {
+  const all: unknown[] = Array.isArray(list) ? [...list] : [];
   const valid =
-    Array.isArray(list) && list.length === count && list.every((n, i) => Number.isInteger(n) && accepts(n as number, i));
+    Array.isArray(list) && all.length === count && all.every((n, i) => Number.isInteger(n) && accepts(n as number, i));
   if (!valid) throw optionError(what, expected, list);
-  return list as number[];
+  return all as number[];
 }
 
 export function list(what: string, values: unknown): Value[] {
   if (!Array.isArray(values) || values.length === 0) throw optionError(what, 'array of values', values);
-  return values.map((v, i) => value(`${what}[${i}]`, v));
+  return [...values].map((v, i) => value(`${what}[${i}]`, v));
 }
 
 /** The value, of floats; ERR_DTYPE of anything else. */
