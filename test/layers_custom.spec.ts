@@ -123,10 +123,21 @@ describe("layers of one's own", () => {
     await expectFailure(same({ call, option: {} }), 'ERR_OPTION', /Unknown option "option"/);
     await expectFailure(same({ call, options: { units: 3 } }), 'ERR_OPTION', /options\.units/);
     await expectFailure(same({ call, options: { name: options.boolean() } }), 'ERR_OPTION', /every layer has/);
+    await expectFailure(same({ call, options: new Map() }), 'ERR_OPTION', /object of checks without inherited properties/);
+    await expectFailure(same({ call, weights: 1 }), 'ERR_OPTION', /^Expected function for layers\.defineLayer\.weights/);
+    await expectFailure(
+      same({ call, outputShape: [1] }),
+      'ERR_OPTION',
+      /^Expected function for layers\.defineLayer\.outputShape/,
+    );
+    const nothing = () => gs.layers.defineLayer(wrong(undefined));
+    await expectFailure(nothing, 'ERR_OPTION', /for layers\.defineLayer\.className but received undefined/);
 
     const broken = {
       shape: gs.layers.defineLayer({ className: 'TestBrokenShape', call: (_o, x) => gs.ops.sum(x) }),
       value: gs.layers.defineLayer({ className: 'TestBrokenValue', call: () => wrong(3) }),
+      noShape: gs.layers.defineLayer({ className: 'TestNoShape', outputShape: () => wrong(undefined), call: (_o, x) => x }),
+      noWeights: gs.layers.defineLayer({ className: 'TestNoWeights', weights: () => wrong(undefined), call: (_o, x) => x }),
       weights: gs.layers.defineLayer({
         className: 'TestBrokenWeights',
         weights: () => [
@@ -144,8 +155,79 @@ describe("layers of one's own", () => {
     await expectFailure(predict(broken.shape({ name: 'odd' })), 'ERR_SHAPE', /shape \[\] where outputShape says \[1, 2\].*odd/);
     await expectFailure(predict(broken.value()), 'ERR_OPTION', /value made from its inputs/);
     await expectFailure(predict(broken.weights()), 'ERR_OPTION', /weights\[1\]\.name/);
+    await expectFailure(
+      predict(broken.noShape()),
+      'ERR_OPTION',
+      /^Expected array of integers > 0 for layers\.testNoShape\.outputShape/,
+    );
+    await expectFailure(
+      predict(broken.noWeights()),
+      'ERR_OPTION',
+      /^Expected array of weights for layers\.testNoWeights\.weights/,
+    );
     await expectFailure(predict(broken.role()), 'ERR_OPTION', /has no weight "w"/);
     const [a, b] = [gs.input({ shape: [2] }), gs.input({ shape: [2] })];
     await expectFailure(() => linear({ units: 1 }).apply([a, b]), 'ERR_SHAPE', /one input for TestLinear but received 2/);
+  });
+
+  it('check what they hand to their context', async () => {
+    type Context = Parameters<Parameters<typeof gs.layers.defineLayer>[0]['call']>[2];
+    let act: (context: Context, x: gs.Value) => void;
+    const acting = gs.layers.defineLayer({
+      className: 'TestActing',
+      weights: () => [
+        { name: 'kept', shape: [1], trainable: false },
+        { name: 'trained', shape: [1] },
+      ],
+      call(_options, x, context) {
+        act(context, x);
+        return gs.ops.mul(x, context.weight('trained'));
+      },
+    });
+    const fails = (what: typeof act, code: gs.ErrorCode, message: string) => {
+      act = what;
+      const run = async () => {
+        using model = gs.sequential([acting({ inputShape: [3, 2] })]);
+        await model.predict([
+          [
+            [1, 2],
+            [3, 4],
+            [5, 6],
+          ],
+        ]);
+      };
+      return expectFailure(run, code, `Expected ${message} (in test_acting)`);
+    };
+    const where = 'layers.testActing';
+    for (const momentum of [NaN, 5, '0.5']) {
+      const received = typeof momentum === 'string' ? '"0.5" of type string' : `${momentum} of type number`;
+      const message = `number in [0, 1] for ${where}.update momentum but received ${received}`;
+      await fails(({ update, weight }) => update('kept', weight('kept'), wrong(momentum)), 'ERR_OPTION', message);
+    }
+    await fails(
+      ({ update, weight }) => update('trained', weight('trained'), 0),
+      'ERR_OPTION',
+      `name of a weight with trainable: false for ${where}.update but received "trained" of type string`,
+    );
+    await fails(
+      ({ update }) => update('kept', wrong(undefined), 0),
+      'ERR_OPTION',
+      `value for ${where}.update value but received undefined`,
+    );
+    await fails(
+      ({ setMask }) => setMask(wrong(1)),
+      'ERR_OPTION',
+      `value or undefined for ${where}.setMask but received 1 of type number`,
+    );
+    await fails(
+      ({ setMask }, x) => setMask(gs.ops.sum(x, { axis: [1, 2] })),
+      'ERR_SHAPE',
+      `a mask [rows, time] of a result of shape [1, 3, 2] but received [1] for ${where}.setMask`,
+    );
+    await fails(
+      ({ setMask }, x) => setMask(gs.ops.argmax(x)),
+      'ERR_DTYPE',
+      `a float32 mask for ${where}.setMask but received int32`,
+    );
   });
 });

@@ -8,8 +8,9 @@ import { Value } from '../graph/graph.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
 import type { Initializer } from '../initializers/initializer.js';
 import { initializerOption, type InitializerName } from '../initializers/registry.js';
-import { boolean, checkOptions, func, oneOf, optional, shape, type Check, type SchemaOf } from '../options.js';
+import { boolean, checkOptions, func, oneOf, optional, record, shape, type Check, type SchemaOf } from '../options.js';
 import { regularizerOption, type RegularizerOption } from '../regularizers/registry.js';
+import { customContext, type CustomContext } from './custom_context.js';
 import { defineMergeLayer as define, type CallContext, type Layer, type LayerOptions, type WeightSpec } from './define_layer.js';
 import { layerName } from './layer_name.js';
 import type { OptionCheck } from './option_checks.js';
@@ -40,21 +41,6 @@ export interface CustomWeight {
   regularizer?: RegularizerOption;
   /** Default none. */
   constraint?: ConstraintOption;
-}
-
-/** What a layer of a user's own sees while it describes its computation. */
-export interface CustomContext {
-  readonly training: boolean;
-  /** Whether training changes the layer's weights: false where it is frozen. */
-  readonly trainable: boolean;
-  /** Which steps count: 1 or 0, float32 [rows, time]; undefined where all do. */
-  readonly mask: Value | undefined;
-  /** Declares the mask of the result. */
-  setMask(mask: Value | undefined): void;
-  /** The value of a weight. */
-  weight(name: string): Value;
-  /** While training: a weight that is not trainable becomes momentum · weight + (1 − momentum) · value at the end of the step. */
-  update(name: string, value: Value, momentum: number): void;
 }
 
 interface Description<S extends OptionChecks> {
@@ -102,18 +88,19 @@ const className: Check<string> = (value, name) => {
 };
 
 const checkTable: Check<OptionChecks> = (value, name) => {
-  if (typeof value !== 'object' || value === null) throw optionError(name, 'object of checks', value);
+  const table = record('object of checks')(value, name);
   const reserved = ['name', 'inputShape', 'trainable', 'learningRateMultiplier'];
-  for (const [key, check] of Object.entries(value)) {
+  for (const [key, check] of Object.entries(table)) {
     if (typeof check !== 'function') throw optionError(`${name}.${key}`, 'check, as of gs.layers.options', check);
     if (reserved.includes(key)) throw optionError(name, 'options other than those that every layer has', key);
   }
-  return value as OptionChecks;
+  return table as OptionChecks;
 };
 
-type Call = MergeLayerDescription<OptionChecks>['call'];
-type Weights = NonNullable<MergeLayerDescription<OptionChecks>['weights']>;
-type OutputShape = NonNullable<MergeLayerDescription<OptionChecks>['outputShape']>;
+/** What the functions of a description get: of one input, or an array of all. */
+type Picked<T> = T | readonly T[];
+type OfShapes = (options: CheckedOptions<OptionChecks>, inputs: Picked<Shape>) => unknown;
+type Call = (options: CheckedOptions<OptionChecks>, inputs: Picked<Value>, context: CustomContext) => unknown;
 
 const descriptionSchema = {
   className,
@@ -121,11 +108,8 @@ const descriptionSchema = {
   options: optional(checkTable, {}),
   inputDtype: optional(oneOf(['float32', 'int32']), 'float32' as const),
   mask: optional(oneOf(['pass', 'stop']), 'stop' as const),
-  weights: optional(func<Weights>(), () => []),
-  outputShape: optional(
-    func<OutputShape>(),
-    (_options: CheckedOptions<OptionChecks>, inputs: readonly Shape[]): Shape => inputs[0]!,
-  ),
+  weights: optional(func<OfShapes>(), undefined),
+  outputShape: optional(func<OfShapes>(), undefined),
   call: func<Call>(),
 } satisfies SchemaOf<MergeLayerDescription<OptionChecks>>;
 
@@ -173,36 +157,48 @@ function resultOf(result: unknown, inputs: readonly Value[], wanted: Shape, wher
   return result;
 }
 
-/** Defines a class of layers that take several inputs, such as `add`; see defineLayer. */
-export function defineMergeLayer<S extends OptionChecks = Record<never, never>>(
-  description: MergeLayerDescription<S>,
-): LayerFactory<S> {
-  return build('defineMergeLayer', description as unknown as MergeLayerDescription<OptionChecks>) as LayerFactory<S>;
-}
-
-function build(where: string, description: MergeLayerDescription<OptionChecks>): (options: unknown) => Layer {
+/**
+ * Makes the factory that a description is for.
+ * @param pick what its functions get of the inputs, be they shapes or values
+ */
+function build(
+  where: string,
+  description: unknown,
+  pick: <T>(inputs: readonly T[], className: string) => Picked<T>,
+): (options: unknown) => Layer {
   const checked = checkOptions(`layers.${where}`, description, descriptionSchema);
   const { weights, outputShape, call, baseName } = checked;
-  const factory = checked.className.charAt(0).toLowerCase() + checked.className.slice(1);
-  const shapeOf = (options: CheckedOptions<OptionChecks>, inputs: readonly Shape[]) =>
-    shape(outputShape(options, inputs), `layers.${factory}.outputShape`);
+  const factory = `layers.${checked.className.charAt(0).toLowerCase()}${checked.className.slice(1)}`;
+  const picked = <T>(inputs: readonly T[]) => pick(inputs, checked.className);
+  const shapeOf = (options: CheckedOptions<OptionChecks>, inputs: readonly Shape[]): Shape => {
+    const given = picked(inputs);
+    return outputShape ? shape(outputShape(options, given), `${factory}.outputShape`) : inputs[0]!;
+  };
+  const specsOf = (options: CheckedOptions<OptionChecks>, inputs: readonly Shape[]): WeightSpec[] =>
+    weights ? weightsOf(weights(options, picked(inputs)), `${factory}.weights`) : [];
   return define({
     className: checked.className,
-    factory,
+    factory: factory.slice('layers.'.length),
     baseName: baseName ?? snakeCase(checked.className),
     options: checked.options as Readonly<Record<string, Check<unknown>>>,
     inputDtype: checked.inputDtype,
     mask: checked.mask,
-    weights: (options, inputs) => weightsOf(weights(options, inputs), `layers.${factory}.weights`),
+    weights: specsOf,
     outputShape: shapeOf,
     call(options, inputs, context: CallContext) {
-      const wanted = shapeOf(
-        options,
-        inputs.map((x) => x.shape.slice(1)),
-      );
-      return resultOf(call(options, inputs, context), inputs, wanted, `layers.${factory}`);
+      const shapes = inputs.map((x) => x.shape.slice(1));
+      const wanted = shapeOf(options, shapes);
+      const own = customContext(context, factory, [inputs[0]!.shape[0]!, ...wanted], () => specsOf(options, shapes));
+      return resultOf(call(options, picked(inputs), own), inputs, wanted, factory);
     },
   });
+}
+
+/** Defines a class of layers that take several inputs, such as `add`; see defineLayer. */
+export function defineMergeLayer<S extends OptionChecks = Record<never, never>>(
+  description: MergeLayerDescription<S>,
+): LayerFactory<S> {
+  return build('defineMergeLayer', description, (inputs) => inputs) as LayerFactory<S>;
 }
 
 /**
@@ -226,16 +222,8 @@ function build(where: string, description: MergeLayerDescription<OptionChecks>):
  * another shape than `outputShape` says.
  */
 export function defineLayer<S extends OptionChecks = Record<never, never>>(description: LayerDescription<S>): LayerFactory<S> {
-  const { weights, outputShape, call, ...rest } = description as unknown as LayerDescription<OptionChecks>;
-  const only = <T>(inputs: readonly T[]): T => {
+  return build('defineLayer', description, (inputs, name) => {
     if (inputs.length === 1) return inputs[0]!;
-    throw new GradstepError('ERR_SHAPE', `Expected one input for ${rest.className} but received ${inputs.length}`);
-  };
-  func()(call, 'layers.defineLayer.call');
-  return build('defineLayer', {
-    ...rest,
-    weights: (options, inputs) => weights?.(options, only(inputs)) ?? [],
-    outputShape: (options, inputs) => outputShape?.(options, only(inputs)) ?? only(inputs),
-    call: (options, inputs, context) => call(options, only(inputs), context),
+    throw new GradstepError('ERR_SHAPE', `Expected one input for ${name} but received ${inputs.length}`);
   }) as LayerFactory<S>;
 }

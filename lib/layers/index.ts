@@ -34,12 +34,12 @@ export type { Cropping1dOptions, Cropping2dOptions, Cropping3dOptions } from './
 export {
   defineLayer,
   defineMergeLayer,
-  type CustomContext,
   type CustomWeight,
   type LayerDescription,
   type LayerFactory,
   type MergeLayerDescription,
 } from './custom.js';
+export type { CustomContext } from './custom_context.js';
 export * as options from './option_checks.js';
 export type { Layer, LayerOptions } from './define_layer.js';
 export { dense, type DenseOptions } from './dense.js';
