@@ -170,6 +170,29 @@ describe("layers of one's own", () => {
     await expectFailure(() => linear({ units: 1 }).apply([a, b]), 'ERR_SHAPE', /one input for TestLinear but received 2/);
   });
 
+  it('have checks that are checked', async () => {
+    const rejects = (make: () => unknown, message: string) => expectFailure(make, 'ERR_OPTION', message);
+    const where = 'for layers.options.';
+    await rejects(() => options.integer(wrong({ mim: 1 })), `Unknown option "mim" ${where}integer: did you mean "min"?`);
+    await rejects(() => options.integer(wrong(null)), `Expected an object of options ${where}integer but received null`);
+    await rejects(
+      () => options.integer({ min: 5, max: 3 }),
+      `Expected number >= 5 ${where}integer.max but received 3 of type number`,
+    );
+    await rejects(() => options.number({ min: NaN }), `Expected number ${where}number.min but received NaN of type number`);
+    for (const [words, received] of [
+      [undefined, 'undefined'],
+      ['abc', '"abc" of type string'],
+      [[], '[] of type array'],
+      [[1], '[1] of type array'],
+    ] as const) {
+      await rejects(() => options.oneOf(wrong(words)), `Expected array of words ${where}oneOf but received ${received}`);
+    }
+    await rejects(() => options.optional(wrong(1)), `Expected function ${where}optional but received 1 of type number`);
+    expect(options.integer({ min: -1 })(-1, 'at'), 'a bound alone').to.equal(-1);
+    expect(options.number({ max: Infinity })(2.5, 'a bound that is none')).to.equal(2.5);
+  });
+
   it('check what they hand to their context', async () => {
     type Context = Parameters<Parameters<typeof gs.layers.defineLayer>[0]['call']>[2];
     let act: (context: Context, x: gs.Value) => void;

@@ -6,6 +6,7 @@ import { activationOption } from '../activations/activation.js';
 import type { Activation, ActivationName } from '../activations/activation.js';
 import type { Constraint } from '../constraints/constraint.js';
 import { constraintOption, type ConstraintOption } from '../constraints/registry.js';
+import { optionError } from '../errors.js';
 import type { Initializer } from '../initializers/initializer.js';
 import { initializerOption, type InitializerName } from '../initializers/registry.js';
 import * as checks from '../options.js';
@@ -18,13 +19,33 @@ export type OptionCheck<T, Given = T, Needed extends boolean = true> = ((value: 
   readonly given?: readonly [Given, Needed];
 };
 
+interface Range {
+  min?: number;
+  max?: number;
+}
+
+/** A bound may be infinite. */
+const bound: checks.Check<number> = (value, name) => {
+  if (typeof value !== 'number' || Number.isNaN(value)) throw optionError(name, 'number', value);
+  return value;
+};
+
+function rangeOf(where: string, given: unknown, lowest: number, highest: number): Required<Range> {
+  const schema = { min: checks.optional(bound, lowest), max: checks.optional(bound, highest) } satisfies checks.SchemaOf<Range>;
+  const { min, max } = checks.checkOptions(where, given, schema);
+  if (min > max) throw optionError(`${where}.max`, `number >= ${min}`, max);
+  return { min, max };
+}
+
 /** An integer from `min` (default 1) to `max`. */
-export function integer(range: { min?: number; max?: number } = {}): OptionCheck<number> {
-  return checks.integer(range.min ?? 1, range.max);
+export function integer(range?: Range): OptionCheck<number> {
+  const { min, max } = rangeOf('layers.options.integer', range, 1, Number.MAX_SAFE_INTEGER);
+  return checks.integer(min, max);
 }
 
 /** A finite number, from `min` to `max` where they are given. */
-export function number({ min = -Infinity, max = Infinity }: { min?: number; max?: number } = {}): OptionCheck<number> {
+export function number(range?: Range): OptionCheck<number> {
+  const { min, max } = rangeOf('layers.options.number', range, -Infinity, Infinity);
   const words = [min > -Infinity ? ` >= ${min}` : '', max < Infinity ? ` <= ${max}` : ''].filter(Boolean).join(' and');
   return checks.number(words === '' ? 'finite number' : `number${words}`, (v) => v >= min && v <= max);
 }
@@ -36,7 +57,11 @@ export function boolean(): OptionCheck<boolean> {
 
 /** One of a few words. */
 export function oneOf<const T extends string>(words: readonly T[]): OptionCheck<T> {
-  return checks.oneOf(words);
+  const isList = Array.isArray(words) && words.length > 0;
+  if (!isList || [...(words as unknown[])].some((word) => typeof word !== 'string')) {
+    throw optionError('layers.options.oneOf', 'array of words', words);
+  }
+  return checks.oneOf([...words]);
 }
 
 /** An array of integers > 0. */
@@ -68,6 +93,7 @@ export function constraint(): OptionCheck<Constraint, ConstraintOption> {
 export function optional<T, Given>(check: OptionCheck<T, Given>): OptionCheck<T | undefined, Given, false>;
 export function optional<T, Given>(check: OptionCheck<T, Given>, fallback: NoInfer<Given>): OptionCheck<T, Given, false>;
 export function optional<T, Given>(check: OptionCheck<T, Given>, fallback?: Given): OptionCheck<T | undefined, Given, false> {
+  checks.func()(check, 'layers.options.optional');
   return (value, name) => {
     const given = value === undefined ? fallback : value;
     return given === undefined ? undefined : check(given, name);
