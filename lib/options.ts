@@ -125,6 +125,19 @@ export function oneOf<const T extends string>(values: readonly T[]): Check<T> {
   };
 }
 
+/** Kernels count along an axis in 32 bits. */
+const LARGEST_SIZE = 0x7fffffff;
+
+/** An integer from `min` on that kernels can count to. */
+export const isSize = (value: unknown, min: 0 | 1): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= min && value <= LARGEST_SIZE;
+
+/** What sizes must be: the largest is told where one is larger. */
+function sizeRange(min: 0 | 1, given: readonly unknown[]): string {
+  if (given.some((v) => typeof v === 'number' && v > LARGEST_SIZE)) return `from ${min} to ${LARGEST_SIZE}`;
+  return min === 1 ? '> 0' : '>= 0';
+}
+
 /** How many axes a window slides over. */
 export type Axes = 1 | 2 | 3;
 
@@ -137,8 +150,8 @@ export function perAxis(axes: Axes, min: 0 | 1 = 1): Check<readonly number[]> {
   const several = { 1: 'an array of one', 2: 'a pair of them', 3: 'an array of three' }[axes];
   return (value, name) => {
     const all: readonly unknown[] = Array.isArray(value) ? value : Array.from({ length: axes }, () => value as unknown);
-    const valid = all.length === axes && all.every((v) => typeof v === 'number' && Number.isInteger(v) && v >= min);
-    if (!valid) throw optionError(name, `integer ${min === 1 ? '> 0' : '>= 0'} or ${several}`, value);
+    const valid = all.length === axes && all.every((v) => isSize(v, min));
+    if (!valid) throw optionError(name, `integer ${sizeRange(min, all)} or ${several}`, value);
     return all as readonly number[];
   };
 }
@@ -148,9 +161,9 @@ export const pair = perAxis(2) as Check<readonly [number, number]>;
 
 /** Positive sizes: the shape of one sample, without the batch. */
 export const shape: Check<readonly number[]> = (value, name) => {
-  const sizes = copied(value);
-  const valid = Array.isArray(sizes) && sizes.every((v) => typeof v === 'number' && Number.isInteger(v) && v > 0);
-  if (!valid) throw optionError(name, 'array of integers > 0', value);
+  const sizes: unknown[] = Array.isArray(value) ? [...(value as unknown[])] : [];
+  const valid = Array.isArray(value) && sizes.every((v) => isSize(v, 1));
+  if (!valid) throw optionError(name, `array of integers ${sizeRange(1, sizes)}`, value);
   return sizes as number[];
 };
 

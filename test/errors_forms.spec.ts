@@ -1,4 +1,7 @@
-/** Options whose form is wrong where each part could pass: arrays with holes, objects that inherit, arrays that change later. */
+/**
+ * Options that are wrong in their form, where each part could pass: arrays with holes, objects that inherit, arrays that change
+ * later; and sizes beyond what kernels count to.
+ */
 import { expect } from 'chai';
 import { runInNewContext } from 'node:vm';
 import * as gs from '../lib/index.js';
@@ -119,6 +122,54 @@ describe('arrays that change after they were given', () => {
     expect(conv.options.kernelSize).to.deep.equal([3, 3]);
     expect(constraint.config.axis).to.deep.equal([0]);
     expect([...(await model.predict([[3]])).data]).to.deep.equal([2]);
+  });
+});
+
+describe('sizes beyond 32 bits', () => {
+  const largest = 2 ** 31 - 1;
+  const built = (layer: gs.Layer, shape: number[]) => () => gs.sequential([layer]).build(shape);
+  const image = [4, 4, 1];
+
+  it('are rejected as options', async () => {
+    for (const size of [2 ** 31, 2 ** 53, 1e308]) {
+      const received = `but received ${size} of type number`;
+      await expectFailure(
+        () => layers.conv2d({ filters: 1, kernelSize: 1, strides: size }),
+        'ERR_OPTION',
+        `Expected integer from 1 to ${largest} or a pair of them for layers.conv2d.strides ${received}`,
+      );
+      await expectFailure(
+        () => layers.zeroPadding1d({ padding: size }),
+        'ERR_OPTION',
+        `Expected integer >= 0 or [before, after] for layers.zeroPadding1d.padding ${received}`,
+      );
+      await expectFailure(
+        () => gs.input({ shape: [size] }),
+        'ERR_OPTION',
+        `Expected array of integers from 1 to ${largest} for input.shape but received [${size}] of type array`,
+      );
+    }
+  });
+
+  it('are rejected where they follow from options', async () => {
+    const gru = built(layers.gru({ units: 2 ** 31 }), [2, 1]);
+    await expectFailure(gru, 'ERR_SHAPE', 'A result of shape [2147483648] is too large (in gru)');
+    const wide = built(layers.dense({ units: largest }), [largest]);
+    await expectFailure(wide, 'ERR_SHAPE', /^A weight kernel of shape \[2147483647, 2147483647\] is too large \(in dense\)$/);
+    const padded = built(layers.zeroPadding2d({ padding: largest }), image);
+    await expectFailure(
+      padded,
+      'ERR_SHAPE',
+      /^A result of shape \[4294967298, 4294967298, 1\] is too large \(in zero_padding2d\)$/,
+    );
+    using model = gs.sequential([layers.conv2d({ filters: 1, kernelSize: 3, dilationRate: largest, padding: 'same' })]);
+    const apart = /^A window of \[3, 3\] whose elements lie that far apart is too large \(in conv2d\)$/;
+    await expectFailure(() => model.predict(gs.tensor(new Float32Array(16), [1, ...image])), 'ERR_SHAPE', apart);
+  });
+
+  it('are taken up to there', async () => {
+    using model = gs.sequential([layers.conv2d({ filters: 1, kernelSize: 2, strides: largest })]);
+    expect((await model.predict(gs.tensor(new Float32Array(16), [1, ...image]))).shape).to.deep.equal([1, 1, 1, 1]);
   });
 });
 

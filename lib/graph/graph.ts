@@ -6,10 +6,7 @@
 import { GradstepError } from '../errors.js';
 import type { DType } from './dtype.js';
 import type { AttrValue, OpDef } from './define_op.js';
-import { MAX_RANK, formatShape, type Shape } from './shape.js';
-
-/** Kernels count along an axis in 32 bits. */
-const LARGEST = 0x7fffffff;
+import { MAX_RANK, MAX_SIZE, formatShape, type Shape } from './shape.js';
 
 /** Memory that outlives a step: weights, optimizer state, counters, metric sums. */
 export interface Variable {
@@ -114,7 +111,7 @@ export class Graph {
       if (shape.length > MAX_RANK) {
         throw new GradstepError('ERR_SHAPE', `${op.name} would make a value of rank ${shape.length}; the largest is ${MAX_RANK}`);
       }
-      if (shape.some((d) => !Number.isInteger(d) || d < 1 || d > LARGEST)) {
+      if (shape.some((d) => !Number.isInteger(d) || d < 1 || d > MAX_SIZE)) {
         throw new GradstepError('ERR_SHAPE', `${op.name} would make a value of shape ${formatShape(shape)}`);
       }
       node.outputs[name] = new Value(this, this.nextId++, dtype, shape, node);

@@ -6,6 +6,9 @@ export type Shape = readonly number[];
 /** The largest rank a value may have; the native tensor record has room for this many dimensions. */
 export const MAX_RANK = 6;
 
+/** The largest size of an axis: kernels count along one in 32 bits. */
+export const MAX_SIZE = 0x7fffffff;
+
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: Shape): number {
   return shape.reduce((n, d) => n * d, 1);

@@ -5,7 +5,7 @@
  */
 import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
-import { formatShape, type Shape } from '../graph/shape.js';
+import { formatShape, MAX_SIZE, sizeOf, type Shape } from '../graph/shape.js';
 import { boolean, checkOptions, number, optional, shape, type Checked, type Schema } from '../options.js';
 import type { Cell } from './cell.js';
 import { Layer, type CallContext, type LayerParts, type WeightSpec } from './layer.js';
@@ -88,6 +88,12 @@ interface CommonChecked {
   learningRateMultiplier: number;
 }
 
+/** Throws ERR_SHAPE where kernels could not count along an axis, or bytes could not be counted in a number. */
+function checkSize(shape: Shape, what: string): void {
+  if (shape.every((d) => d <= MAX_SIZE) && sizeOf(shape) * 4 <= Number.MAX_SAFE_INTEGER) return;
+  throw new GradstepError('ERR_SHAPE', `${what} of shape ${formatShape(shape)} is too large`);
+}
+
 /** Makes the function that checks a layer's options and returns the layer; saved models find it by its class name. */
 export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>): (options: unknown) => Layer {
   const make = (given: unknown): Layer => {
@@ -101,8 +107,16 @@ export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>):
       inputDtype: spec.inputDtype ?? 'float32',
       passesMask: spec.mask === 'pass',
       options: rest,
-      weights: (inputs) => spec.weights?.(options, inputs) ?? [],
-      outputShapes: (inputs) => spec.outputShapes(options, inputs),
+      weights(inputs) {
+        const weights = spec.weights?.(options, inputs) ?? [];
+        for (const { role, shape } of weights) checkSize(shape, `A weight ${role}`);
+        return weights;
+      },
+      outputShapes(inputs) {
+        const shapes = spec.outputShapes(options, inputs);
+        for (const shape of shapes) checkSize(shape, 'A result');
+        return shapes;
+      },
       call: (inputs, context) => spec.call(options, inputs, context),
       cell: spec.cell?.(options),
       recurrence: spec.recurrence?.(options),

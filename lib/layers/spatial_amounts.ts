@@ -1,6 +1,6 @@
 /** How many elements are added before and after each spatial axis, or taken away: Keras's forms of writing it down. */
 import { optionError } from '../errors.js';
-import type { Check } from '../options.js';
+import { isSize, type Check } from '../options.js';
 
 /** [before, after] of one axis. */
 export type Amounts = readonly [number, number];
@@ -14,7 +14,7 @@ export type Amounts2d = number | readonly [number, number] | readonly [Amounts, 
 /** The same number everywhere, one a axis for both its ends, or [before, after] for each axis. */
 export type Amounts3d = number | readonly [number, number, number] | readonly [Amounts, Amounts, Amounts];
 
-const isAmount = (v: unknown): v is number => typeof v === 'number' && Number.isInteger(v) && v >= 0;
+const isAmount = (v: unknown): v is number => isSize(v, 0);
 const isPair = (v: unknown): v is Amounts => Array.isArray(v) && v.length === 2 && isAmount(v[0]) && isAmount(v[1]);
 
 /** The amounts of `axes` axes in any of their forms. */

@@ -5,7 +5,7 @@
  */
 import { GradstepError } from '../errors.js';
 import type { AttrValue } from '../graph/define_op.js';
-import { formatShape, type Shape } from '../graph/shape.js';
+import { formatShape, MAX_SIZE, type Shape } from '../graph/shape.js';
 
 /** Steps and padding of a window by axis; steps are 1 and padding is 0 where nothing is said. */
 export interface Window {
@@ -66,6 +66,10 @@ export function windowedAxes(shape: Shape, sizes: readonly number[], attrs: Read
   const of = (name: string): number => (attrs[name] as number | undefined) ?? 1;
   return axes.map((size, i) => {
     const axis = names[i]!;
+    const reach = (sizes[i]! - 1) * of(`dilation${axis}`);
+    if (reach > MAX_SIZE) {
+      throw new GradstepError('ERR_SHAPE', `A window of ${formatShape(sizes)} whose elements lie that far apart is too large`);
+    }
     const padding = pads[axis]!.reduce((sum, pad) => sum + ((attrs[pad] as number | undefined) ?? 0), 0);
     return windowOutput(size, sizes[i]!, of(`stride${axis}`), of(`dilation${axis}`), padding);
   });
