@@ -164,7 +164,7 @@ describe('recurrent layers: options', () => {
     }
     for (const make of [L.lstm, L.gru]) {
       await expectError(
-        () => make({ units: 1, recurrentActivation: 'silu' }),
+        () => make({ units: 1, recurrentActivation: wrong('silu') }),
         'ERR_OPTION',
         `Expected ${ALLOWED} for layers.${make.name}.recurrentActivation but received "silu"`,
       );

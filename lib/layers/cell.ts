@@ -5,7 +5,7 @@
  * Dropout (Gal & Ghahramani 2016): one draw a sample, the same at all steps and for all gates, of the features of the inputs
  * and of the units of the state that meets the recurrent kernel.
  */
-import { activationName, type Activation, type ActivationName } from '../activations/activation.js';
+import { activationName, type Activation } from '../activations/activation.js';
 import { GradstepError, optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
@@ -55,8 +55,8 @@ export interface Cell {
 export interface CellOptions extends LayerOptions, KernelOptions, WeightOptions<'recurrent'>, BiasOptions {
   /** Size of the state. */
   units: number;
-  /** Applied to the candidate state: `linear`, `relu`, `relu6`, `tanh`, `sigmoid`, `hardSigmoid`, `softsign`, `softplus`, `elu`, `selu` or `exponential`. Default `tanh`. */
-  activation?: ActivationName | Activation;
+  /** Applied to the candidate state: one of these names, or the function of `gs.activations` that has it; no other function. Default `tanh`. */
+  activation?: CellActivation | Activation;
   /** Whether a bias is added. Default true. */
   useBias?: boolean;
   /** First values of the recurrent kernel. Default `orthogonal`. */

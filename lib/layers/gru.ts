@@ -4,8 +4,9 @@
  * (cuDNN's form, the default), φ(x_h + (r·h)·u_h) with the reset gate before it (the paper's first form).
  * Weights: kernel [in, 3·units], recurrent_kernel [units, 3·units], bias [2, 3·units] (of inputs, of states) or [3·units].
  */
-import type { Activation, ActivationName } from '../activations/activation.js';
+import type { Activation } from '../activations/activation.js';
 import { gru as gruOf } from '../ops/gru.js';
+import type { CellActivation } from '../ops/recurrence.js';
 import { rowProducts } from '../ops/row_products.js';
 import { sliceAxis } from '../ops/pad.js';
 import { reshape } from '../ops/reshape.js';
@@ -18,7 +19,7 @@ import { weight } from './weight_options.js';
 
 export interface GRUCellOptions extends CellOptions {
   /** Applied to the gates z and r; one of those that `activation` may be. Default `sigmoid`. */
-  recurrentActivation?: ActivationName | Activation;
+  recurrentActivation?: CellActivation | Activation;
   /** Whether the reset gate comes after the product with the recurrent kernel, which then has a bias of its own. Default true. */
   resetAfter?: boolean;
 }

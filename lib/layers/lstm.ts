@@ -3,9 +3,10 @@
  * c ← f·c + i·φ(z_c), h ← o·φ(c), where z = x·kernel + bias + h·recurrent_kernel and i, f, o = σ(z_i), σ(z_f), σ(z_o).
  * Weights: kernel [in, 4·units], recurrent_kernel [units, 4·units], bias [4·units].
  */
-import type { Activation, ActivationName } from '../activations/activation.js';
+import type { Activation } from '../activations/activation.js';
 import type { Initializer } from '../initializers/initializer.js';
 import { lstm as lstmOf } from '../ops/lstm.js';
+import type { CellActivation } from '../ops/recurrence.js';
 import { rowProducts } from '../ops/row_products.js';
 import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
 import { cellActivation, cellOptions, cellWeights, defineCell, dropFeatures, stateFactors } from './cell.js';
@@ -16,7 +17,7 @@ import { weight, type CheckedWeight } from './weight_options.js';
 
 export interface LSTMCellOptions extends CellOptions {
   /** Applied to the gates i, f and o; one of those that `activation` may be. Default `sigmoid`. */
-  recurrentActivation?: ActivationName | Activation;
+  recurrentActivation?: CellActivation | Activation;
   /** Whether the forget gate's bias begins at 1 (Jozefowicz et al. 2015). Default true. */
   unitForgetBias?: boolean;
 }

@@ -48,6 +48,11 @@ export function layers(): void {
   gs.layers.dense({ units: 3, activation: 'rleu' });
   // @ts-expect-error a misspelled initializer
   gs.layers.dense({ units: 3, kernelInitializer: 'heNorm' });
+  gs.layers.lstm({ units: 3, activation: 'softsign', recurrentActivation: gs.activations.hardSigmoid });
+  // @ts-expect-error an activation whose slope does not follow from its value
+  gs.layers.lstm({ units: 3, activation: 'gelu' });
+  // @ts-expect-error an activation whose slope does not follow from its value
+  gs.layers.gruCell({ units: 3, recurrentActivation: 'swish' });
   // @ts-expect-error a padding that is none
   gs.layers.conv2d({ filters: 8, kernelSize: 3, padding: 'full' });
   // @ts-expect-error a kernel of three axes
