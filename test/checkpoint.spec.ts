@@ -325,7 +325,13 @@ describe('checkpoints', () => {
       ['metrics of another kind', /Expected name of a metric/, ['compile', 'metrics'], [1]],
       ['counters below zero', /Expected integer from 0 to 2147483647 for training.step/, ['training', 'step'], -1],
       ['no counters', /Expected object for gradstep.training/, ['training'], undefined],
-      ['units for petabytes', /has hidden\/kernel of shape \[12, 5\] where/, [...layer, 'config', 'units'], 2 ** 45],
+      ['units for gigabytes', /has hidden\/kernel of shape \[12, 5\] where/, [...layer, 'config', 'units'], 2 ** 31 - 1],
+      [
+        'units beyond what is counted',
+        /A result of shape \[35184372088832\] is too large/,
+        [...layer, 'config', 'units'],
+        2 ** 45,
+      ],
     ];
     for (const [name, message, path_, value] of lies) {
       it(`have ${name}`, async () => {
