@@ -206,4 +206,66 @@ describe('options of activations', () => {
       expect(error.message).to.match(message);
     }
   });
+
+  it('of a user’s own yield a value of their input’s shape, in every layer that takes one', async () => {
+    const { layers, ops } = gs;
+    const places: [place: string, inputShape: number[], layer: (activation: gs.Activation) => gs.Layer][] = [
+      ['activation.activation', [4], (activation) => layers.activation({ activation })],
+      ['dense.activation', [4], (activation) => layers.dense({ units: 2, activation })],
+      ['dense.activation', [3, 4], (activation) => layers.timeDistributed({ layer: layers.dense({ units: 2, activation }) })],
+      ['conv1d.activation', [4, 2], (activation) => layers.conv1d({ filters: 2, kernelSize: 2, activation })],
+      ['conv2d.activation', [4, 4, 2], (activation) => layers.conv2d({ filters: 2, kernelSize: 2, activation })],
+      ['conv3d.activation', [2, 2, 2, 1], (activation) => layers.conv3d({ filters: 2, kernelSize: 2, activation })],
+      [
+        'conv2dTranspose.activation',
+        [4, 4, 2],
+        (activation) => layers.conv2dTranspose({ filters: 2, kernelSize: 2, activation }),
+      ],
+      ['depthwiseConv2d.activation', [4, 4, 2], (activation) => layers.depthwiseConv2d({ kernelSize: 2, activation })],
+      [
+        'separableConv2d.activation',
+        [4, 4, 2],
+        (activation) => layers.separableConv2d({ filters: 2, kernelSize: 2, activation }),
+      ],
+      ['convLstm2d.activation', [2, 4, 4, 1], (activation) => layers.convLstm2d({ filters: 1, kernelSize: 2, activation })],
+      [
+        'convLstm2d.recurrentActivation',
+        [2, 4, 4, 1],
+        (recurrentActivation) => layers.convLstm2d({ filters: 1, kernelSize: 2, recurrentActivation }),
+      ],
+    ];
+    for (const [place, inputShape, layer] of places) {
+      const fails = async (activation: unknown): Promise<gs.GradstepError> => {
+        const x = gs.input({ shape: inputShape });
+        using model = gs.model({ inputs: x, outputs: layer(activation as gs.Activation).apply(x) });
+        return await failure(model.predict(new Float32Array(2 * inputShape.reduce((n, d) => n * d))));
+      };
+      const scalar = await fails((x: gs.Value) => ops.sum(x));
+      expect(scalar.code, scalar.message).to.equal('ERR_SHAPE');
+      expect(scalar.message).to.match(
+        new RegExp(`^Expected shape \\[.*\\] for the result of layers\\.${place} but received \\[\\]`),
+      );
+      const first = await fails((x: gs.Value) =>
+        ops.slice(
+          x,
+          x.shape.map(() => 0),
+          [1, ...x.shape.slice(1)],
+        ),
+      );
+      expect(first.code, first.message).to.equal('ERR_SHAPE');
+      const integers = await fails((x: gs.Value) => ops.argmax(x));
+      expect(integers.code, integers.message).to.equal('ERR_DTYPE');
+      for (const result of [undefined, 1, 'relu', [1], Promise.resolve()]) {
+        const error = await fails(() => result);
+        expect(error.code, error.message).to.equal('ERR_OPTION');
+        expect(error.message).to.match(new RegExp(`^Expected value made from its input for the result of layers\\.${place} but`));
+      }
+    }
+  });
+
+  it('of a user’s own are named where they cannot be saved', async () => {
+    const square = (x: gs.Value): gs.Value => gs.ops.square(x);
+    using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [1], activation: square })]);
+    expect((await failure(model.save('never.safetensors'))).message).to.match(/function of your own \(square\) cannot be saved/);
+  });
 });
