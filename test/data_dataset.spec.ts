@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as gs from '../lib/index.js';
-import { counted, plain, upTo, Watched } from './helpers/datasets.js';
+import { counted, plain, takenAway, upTo, Watched } from './helpers/datasets.js';
 import { expectFailure, wrong } from './helpers/failure.js';
 
 const { dataset, zip } = gs.data;
@@ -114,6 +114,34 @@ describe('data.dataset: sources', () => {
     ],
     ['words as data', 'ERR_DTYPE', /for x but received "abc"/, () => dataset(wrong({ x: 'abc' }))],
     ['a number as data', 'ERR_SHAPE', 'Expected rows in x but received a single number', () => dataset({ x: 3 })],
+    ['columns taken away', 'ERR_OPTION', 'The memory of x was transferred elsewhere', () => dataset({ x: takenAway() })],
+    [
+      'elements taken away',
+      'ERR_OPTION',
+      'The memory of x of element 1 was transferred elsewhere',
+      () =>
+        dataset([{ x: gs.tensor([1]) }, { x: takenAway() }])
+          .batch(2)
+          .toArray(),
+    ],
+    [
+      'arrays taken away',
+      'ERR_SHAPE',
+      /^Expected shape \[2\] for x of element 1, as in element 0, but received \[0\]/,
+      () =>
+        dataset([{ x: Float32Array.of(1, 2) }, { x: takenAway().data }])
+          .batch(2)
+          .toArray(),
+    ],
+    [
+      'only arrays taken away',
+      'ERR_SHAPE',
+      /^Expected x of shape \[\?, 2\] for dense but received \[2, 0\]/,
+      async () => {
+        using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
+        await model.predict(dataset([takenAway().data, takenAway().data].map((data) => ({ x: data }))).batch(2));
+      },
+    ],
   ];
   for (const [what, code, message, run] of refused) it(`refuses ${what}`, () => expectFailure(run, code, message));
 

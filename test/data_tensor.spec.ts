@@ -1,7 +1,24 @@
 /** gs.tensor and what is made of tensors: nested arrays in and out, element types, one-hot rows, splits, class weights. */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
+import { takenAway } from './helpers/datasets.js';
 import { expectFailure, wrong } from './helpers/failure.js';
+
+const rows = (end?: number): gs.Tensor => gs.tensor([[1], [2], [3]]).rows(1, wrong(end));
+
+/** An array that holds itself alone. */
+function endless(): never {
+  const array: unknown[] = [];
+  array.push(array);
+  return wrong(array);
+}
+
+/** One number in so many arrays. */
+function deep(depth: number): never {
+  let array: unknown = 1;
+  for (let i = 0; i < depth; i++) array = [array];
+  return wrong(array);
+}
 
 describe('tensor', () => {
   it('takes numbers and nested arrays of any depth as float32', () => {
@@ -13,6 +30,10 @@ describe('tensor', () => {
         [[5], [6]],
       ]),
     ).to.deep.equal(new gs.Tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [3, 2, 1]));
+  });
+
+  it('takes nested arrays as deep as NumPy does', () => {
+    expect(gs.tensor(deep(64)).shape).to.deep.equal(new Array(64).fill(1));
   });
 
   it('takes other element types by name', () => {
@@ -64,6 +85,14 @@ describe('tensor', () => {
       'Expected a number at data[1] but received an array: nested arrays must not be ragged',
       () => gs.tensor(wrong([1, [2]])),
     ],
+    ['an array that holds itself', 'ERR_SHAPE', /^Expected nested arrays of at most 64 depths/, () => gs.tensor(endless())],
+    ['arrays 20,000 deep', 'ERR_SHAPE', /^Expected nested arrays of at most 64 depths/, () => gs.tensor(deep(20_000))],
+    [
+      'an array that holds itself, in a dataset',
+      'ERR_SHAPE',
+      /^Expected nested arrays of at most 64 depths/,
+      () => gs.data.dataset({ x: endless() }),
+    ],
     ['an empty array', 'ERR_SHAPE', /at least one element/, () => gs.tensor([[], []])],
     ['a word', 'ERR_DTYPE', 'Expected number for data[0][1] but received "2" of type string', () => gs.tensor(wrong([[1, '2']]))],
     [
@@ -89,6 +118,28 @@ describe('tensor', () => {
     ],
     ['an element type that is none', 'ERR_OPTION', /"float32"\?$/, () => gs.tensor([1], [1], wrong('float'))],
     ['a shape of another size', 'ERR_SHAPE', /Expected 3 elements/, () => gs.tensor([1, 2], [3])],
+    ...[null, undefined, [-4, -2], [2.5, 3.2], [NaN], '8', Int32Array.of(8)].map((shape): (typeof refused)[number] => [
+      `the shape ${JSON.stringify(shape)}`,
+      'ERR_OPTION',
+      /^Expected array of integers >= 0 for tensor.shape but received/,
+      () => new gs.Tensor(new Float32Array(8), wrong(shape)),
+    ]),
+    ...[0.5, null, true, '0', 1n, -1, 3].map((begin): (typeof refused)[number] => [
+      `rows from ${typeof begin} ${begin}`,
+      'ERR_OPTION',
+      /^Expected integer from 0 to 2 for tensor.rows.begin but received/,
+      () => gs.tensor([[1], [2], [3]]).rows(wrong(begin), 2),
+    ]),
+    ['rows to beyond the last', 'ERR_OPTION', /^Expected integer from 0 to 3 for tensor.rows.end but received 4/, () => rows(4)],
+    ['rows to nowhere', 'ERR_OPTION', /^Expected integer from 0 to 3 for tensor.rows.end but received undefined/, () => rows()],
+    [
+      'rows of a number',
+      'ERR_SHAPE',
+      /^Expected rows for tensor.rows but received a single number/,
+      () => gs.tensor(1).rows(0, 1),
+    ],
+    ['rows of memory taken away', 'ERR_OPTION', /^The memory of the tensor was transferred/, () => takenAway().rows(0, 1)],
+    ['arrays of memory taken away', 'ERR_OPTION', /^The memory of the tensor was transferred/, () => takenAway().toArray()],
   ];
   for (const [what, code, message, run] of refused) it(`refuses ${what}`, () => expectFailure(run, code, message));
 });

@@ -4,7 +4,7 @@
  */
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.js';
-import { allocate, dtypeOf, Tensor, tensor, type NestedNumbers, type TensorLike } from './tensor.js';
+import { allocate, checkAttached, dtypeOf, firstArrays, Tensor, tensor, type NestedNumbers, type TensorLike } from './tensor.js';
 
 /** Tensors, alone or in arrays and records. Undefined parts of a record are left out. */
 export type Structure = Tensor | readonly Structure[] | { readonly [name: string]: Structure | undefined };
@@ -27,9 +27,7 @@ export type TensorsOf<T> = T extends Tensor
 /** Whether something is a tensor, a typed array or numbers in arrays in arrays. */
 export function isTensorLike(value: unknown): value is TensorLike {
   if (value instanceof Tensor || dtypeOf(value)) return true;
-  let at = value;
-  while (Array.isArray(at) && at.length > 0) at = at[0];
-  return Array.isArray(value) && typeof at === 'number';
+  return typeof firstArrays(value).at(-1)?.[0] === 'number';
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -50,7 +48,10 @@ const placeIn = (path: string, element: string): string => (path === '' ? elemen
 
 /** Applies a function to each tensor or what stands for one. `path` names the whole in messages. */
 export function mapStructure(value: unknown, path: string, each: (leaf: Tensor, path: string) => Structure): Structure {
-  if (value instanceof Tensor) return each(value, path);
+  if (value instanceof Tensor) {
+    checkAttached(value, named(path));
+    return each(value, path);
+  }
   if (typeof value === 'number' || isTensorLike(value)) return each(tensor(value as NestedNumbers), path);
   if (Array.isArray(value) && value.length > 0) return value.map((part, i) => mapStructure(part, join(path, i), each));
   if (!isRecord(value)) throw elementError(value, path);
@@ -139,6 +140,7 @@ function zipStructures(
   if (typeof first === 'number' || isTensorLike(first)) {
     check((part) => typeof part === 'number' || isTensorLike(part), 'a tensor');
     const tensors = parts.map((part) => (part instanceof Tensor ? part : tensor(part as NestedNumbers)));
+    tensors.forEach((t, i) => checkAttached(t, placeIn(path, nameOf(i))));
     return each(tensors, path);
   }
   if (Array.isArray(first) && first.length > 0) {
@@ -175,7 +177,7 @@ function concatenated(parts: readonly Tensor[], path: string, rowAxis: 0 | 1, na
   const out = allocate(dtype, length);
   let at = 0;
   for (const { data } of parts) {
-    out.set(data, at);
+    if (data.length > 0) out.set(data, at); // an array whose memory was taken away is empty, and not to be read
     at += data.length;
   }
   return out;

@@ -2,7 +2,7 @@
 import { describeValue, GradstepError, optionError } from '../errors.js';
 import type { DType } from '../graph/dtype.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
-import { oneOf, shape as shapeOption } from '../options.js';
+import { integer, oneOf, shape as shapeOption } from '../options.js';
 
 /** Typed arrays that hold data. Bytes stay bytes on the device and are cast there, never scaled. */
 export type TensorData = Float32Array | Int32Array | Uint8Array;
@@ -26,6 +26,9 @@ export class Tensor<D extends TensorData = TensorData> {
       const { message } = optionError('tensor.data', 'Float32Array, Int32Array or Uint8Array', data);
       throw new GradstepError('ERR_DTYPE', message);
     }
+    if (!Array.isArray(shape) || !shape.every((d) => Number.isInteger(d) && d >= 0)) {
+      throw optionError('tensor.shape', 'array of integers >= 0', shape);
+    }
     if (sizeOf(shape) !== data.length) {
       const wanted = `${sizeOf(shape)} elements for a tensor of shape ${formatShape(shape)}`;
       throw new GradstepError('ERR_SHAPE', `Expected ${wanted} but received ${data.length}`);
@@ -37,14 +40,20 @@ export class Tensor<D extends TensorData = TensorData> {
     return dtypeOf(this.data)!;
   }
 
-  /** Rows `begin` to `end` (exclusive) along the first axis, over the same memory. */
+  /** Rows `begin` to `end` (exclusive) along the first axis, over the same memory. ERR_OPTION where there are no such rows. */
   rows(begin: number, end: number): Tensor<D> {
-    const size = sizeOf(this.shape.slice(1));
-    return new Tensor(this.data.subarray(begin * size, end * size) as D, [end - begin, ...this.shape.slice(1)]);
+    const [count, ...row] = this.shape;
+    if (count === undefined) throw new GradstepError('ERR_SHAPE', 'Expected rows for tensor.rows but received a single number');
+    integer(0, count)(end, 'tensor.rows.end');
+    integer(0, end)(begin, 'tensor.rows.begin');
+    checkAttached(this, 'the tensor');
+    const size = sizeOf(row);
+    return new Tensor(this.data.subarray(begin * size, end * size) as D, [end - begin, ...row]);
   }
 
   /** The elements as arrays in arrays, one depth for each axis; a tensor of no axes is a number. */
   toArray(): number | NestedNumbers {
+    checkAttached(this, 'the tensor');
     return nest(this.data, this.shape, 0, 0);
   }
 }
@@ -66,6 +75,11 @@ export function dtypeOf(value: unknown): DataType | undefined {
 /** Whether the memory behind an array has been taken away (transferred to a worker). */
 export function isDetached(data: TensorData, length: number): boolean {
   return data.length !== length;
+}
+
+/** ERR_OPTION where the memory behind a tensor has been taken away since it was made. */
+export function checkAttached({ data, shape }: Tensor, what: string): void {
+  if (isDetached(data, sizeOf(shape))) throw new GradstepError('ERR_OPTION', `The memory of ${what} was transferred elsewhere`);
 }
 
 /**
@@ -97,15 +111,26 @@ export function allocate(dtype: DataType, length: number): TensorData {
   return dtype === 'int32' ? new Int32Array(length) : new Uint8Array(length);
 }
 
+/** The most depths of nested arrays, as in NumPy: an array that holds itself would have no end. */
+const MAX_DEPTH = 64;
+
+/** Nested arrays, the first of them, its first, and so on; ERR_SHAPE where that goes too deep. */
+export function firstArrays(data: unknown): readonly (readonly unknown[])[] {
+  const arrays: (readonly unknown[])[] = [];
+  for (let at = data; Array.isArray(at); at = at[0]) {
+    if (arrays.length === MAX_DEPTH)
+      throw new GradstepError('ERR_SHAPE', `Expected nested arrays of at most ${MAX_DEPTH} depths but received deeper ones`);
+    arrays.push(at);
+  }
+  return arrays;
+}
+
 /** The sizes at each depth along the first elements of nested arrays. */
 function nestedShape(data: NestedNumbers | number): number[] {
-  const shape: number[] = [];
-  for (let at: unknown = data; Array.isArray(at); at = at[0]) {
-    if (at.length === 0)
-      throw new GradstepError('ERR_SHAPE', 'Expected at least one element in each nested array but received an empty one');
-    shape.push(at.length);
-  }
-  return shape;
+  return firstArrays(data).map(({ length }) => {
+    if (length > 0) return length;
+    throw new GradstepError('ERR_SHAPE', 'Expected at least one element in each nested array but received an empty one');
+  });
 }
 
 /** A number or nested arrays as a tensor; errors name what is wrong `name[i][j]`. */

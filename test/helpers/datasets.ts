@@ -6,6 +6,15 @@ const { dataset } = gs.data;
 /** 0 … n − 1. */
 export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 export const sorted = (numbers: readonly number[]): number[] => [...numbers].sort((a, b) => a - b);
+
+/** A tensor whose memory went to somebody else. */
+export function takenAway(): gs.Tensor {
+  const data = new Float32Array(2);
+  const made = gs.tensor(data);
+  structuredClone(data.buffer, { transfer: [data.buffer] });
+  return made;
+}
+
 /** A dataset of 0 … n − 1 that no stage can look into. */
 export const counted = (n: number): gs.data.Dataset<number> =>
   dataset(function* () {
