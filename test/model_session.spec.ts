@@ -121,6 +121,38 @@ describe('model', () => {
     expect(late.code).to.equal('ERR_ABORTED');
   });
 
+  it('makes first values only while somebody waits for them', async () => {
+    let made = 0;
+    const counting: gs.Initializer = { ...gs.initializers.ones(), sampler: () => () => ++made };
+    const dense = (units: number): gs.Layer =>
+      gs.layers.dense({ units, inputShape: [4096], kernelInitializer: counting, useBias: false });
+
+    using tooLarge = gs.sequential([dense(2 ** 29)]);
+    expect((await failure(tooLarge.predict(new Float32Array(4096)))).code).to.equal('ERR_OOM');
+    await sleep(20);
+    expect(made, 'after ERR_OOM').to.equal(0);
+
+    const layer = dense(2048);
+    const model = gs.sequential([layer]);
+    const [predicted, read] = [failure(model.predict(new Float32Array(4096))), failure(model.getWeights())];
+    while (made === 0) await sleep(0);
+    await model.dispose();
+    for (const error of [await predicted, await read]) expect(error.code, error.message).to.equal('ERR_DISPOSED');
+    const then = made;
+    expect(then).to.be.below(4096 * 2048);
+    await sleep(20);
+    expect(made, 'after dispose').to.equal(then);
+
+    // The layer is none the worse, and a model that waits for its weights gets them whatever becomes of another.
+    const [one, other] = [gs.sequential([layer]), gs.sequential([layer])];
+    const [first, second] = [one.getWeights(), other.getWeights()];
+    while (made === then) await sleep(0);
+    await one.dispose();
+    const [kernel] = await second;
+    expect(kernel!.data.at(-1)! - kernel!.data[0]!).to.equal(4096 * 2048 - 1);
+    await Promise.allSettled([first, other.dispose()]);
+  });
+
   it('rejects what runs and what comes later once it is disposed', async () => {
     const model = network();
     const training = model.fit(x, y, { epochs: 100_000 });

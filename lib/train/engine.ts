@@ -16,7 +16,7 @@ import type { Network } from './network.js';
 import { buildProgram, programKey, type BatchSpec } from './programs.js';
 import type { Report, ReportBlock } from './report.js';
 import { TrainingChoices } from './training_choices.js';
-import { homeOf, whileChanging, type WeightHolder, type WeightHome } from './weight_home.js';
+import { homeOf, readHeld, whileChanging, type WeightHolder, type WeightHome } from './weight_home.js';
 
 /** What training has come to, apart from the weights: what a checkpoint restores. */
 export interface TrainingState {
@@ -72,7 +72,10 @@ export class Engine implements WeightHolder {
     this.seen = this.homes.map(() => -1);
   }
 
-  /** Opens a session and fills in learning rate, counters and, where given, the state of earlier training. */
+  /**
+   * Opens a session and fills in learning rate, counters and, where given, the state of earlier training. First values of weights
+   * are made while `isWanted` says so.
+   */
   static async open(
     network: Network,
     options: Compiled | undefined,
@@ -80,6 +83,7 @@ export class Engine implements WeightHolder {
     seed: number,
     earlier: TrainingState | undefined,
     trainables: Trainables,
+    isWanted: () => boolean,
   ): Promise<Engine> {
     const memory = new ModelMemory(network, options, trainables);
     for (const [path, { shape }] of earlier?.carried ?? []) memory.carried.variableOf('train', path, shape);
@@ -87,7 +91,7 @@ export class Engine implements WeightHolder {
     const engine = new Engine(memory, session, seed, new TrainingChoices(session, earlier?.choices));
     try {
       await engine.choices.recall();
-      await engine.sync();
+      await engine.sync(isWanted);
       const { training } = memory;
       if (training) {
         await engine.setLearningRate(earlier?.learningRate ?? rateAt(training.options.optimizer.learningRate, 0));
@@ -111,22 +115,22 @@ export class Engine implements WeightHolder {
   }
 
   /** Fetches the weights that others changed, or are changing; the engine then has the newest of all. */
-  async sync(): Promise<void> {
+  async sync(isWanted?: () => boolean): Promise<void> {
     this.homes.forEach((home, i) => {
       if (home.isChanging(this) && !home.isHeldBy(this)) this.seen[i] = -1;
     });
     while (this.homes.some((home, i) => home.version !== this.seen[i])) {
-      await (this.syncing ??= this.fetch().finally(() => (this.syncing = undefined)));
+      await (this.syncing ??= this.fetch(isWanted).finally(() => (this.syncing = undefined)));
     }
   }
 
-  private async fetch(): Promise<void> {
+  private async fetch(isWanted?: () => boolean): Promise<void> {
     const missing = this.homes.flatMap((home, i) => (home.version === this.seen[i] ? [] : [{ home, i, version: home.version }]));
-    // Reads that are asked for together come between two steps of whoever trains.
-    const read = await Promise.all(missing.map(({ home }) => home.read()));
-    for (const [at, { home, i, version }] of missing.entries()) {
+    const held = await readHeld(missing.map(({ home }) => home));
+    for (const { home, i, version } of missing) {
+      const values = held.get(home) ?? (await home.read(isWanted));
       const { name } = this.memory.network.weights[i]!;
-      await this.session.writeRange(this.memory.placeOf(home).offset, read[at]!, name);
+      await this.session.writeRange(this.memory.placeOf(home).offset, values, name);
       if (home.version !== version) continue;
       this.seen[i] = version;
       // The host's copy is not needed any more; another engine's may change while it trains.

@@ -11,7 +11,7 @@ import { Session } from '../runtime/session.js';
 import { Lock } from './lock.js';
 import type { ParameterGroup } from './memory.js';
 import type { VariableHandle } from './variable.js';
-import type { WeightHolder, WeightHome } from './weight_home.js';
+import { readHeld, type WeightHolder, type WeightHome } from './weight_home.js';
 
 /** A variable's place, as a member of a block, and the version of its numbers there. */
 export interface Place {
@@ -78,10 +78,9 @@ export class FunctionStore implements WeightHolder {
       if (place.seen === home.version && (!home.isChanging(this) || home.isHeldBy(this))) return [];
       return [{ name: handle.name, home, place, version: home.version }];
     });
-    // Reads that are asked for together come between two steps of whoever trains.
-    const read = await Promise.all(missing.map(({ home }) => home.read()));
-    for (const [i, { name, home, place, version }] of missing.entries()) {
-      await this.session.writeRange(this.layout.offsetOf(place.variable), read[i]!, name);
+    const held = await readHeld(missing.map(({ home }) => home));
+    for (const { name, home, place, version } of missing) {
+      await this.session.writeRange(this.layout.offsetOf(place.variable), held.get(home) ?? (await home.read()), name);
       place.seen = version;
       if (home.isOnHost) home.take(this, false);
     }

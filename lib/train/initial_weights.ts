@@ -1,5 +1,6 @@
 /** The first values of a weight: a function of the seed, its name, its shape and its initializer. */
 import { setImmediate } from 'node:timers/promises';
+import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import type { WeightSpec } from '../layers/layer.js';
 import { RandomStream, streamOf } from '../random.js';
@@ -7,15 +8,29 @@ import { RandomStream, streamOf } from '../random.js';
 /** Elements made between two looks at the event loop: a few milliseconds of work. */
 const SLICE = 1 << 15;
 
-export async function initialWeight(weight: WeightSpec & { readonly name: string }, seed: number): Promise<Float32Array> {
+/** ERR_DISPOSED as soon as nobody wants them any more. */
+export async function initialWeight(
+  weight: WeightSpec & { readonly name: string },
+  seed: number,
+  isWanted: () => boolean = () => true,
+): Promise<Float32Array> {
   const { name, shape, initializer } = weight;
+  const check = () => {
+    if (!isWanted())
+      throw new GradstepError('ERR_DISPOSED', `The model was disposed while the first values of ${name} were made`);
+  };
+  const pause = async () => {
+    await setImmediate();
+    check();
+  };
+  check();
   const values = new Float32Array(sizeOf(shape));
   const random = new RandomStream(seed, streamOf(name));
   const sample = initializer.sampler(shape);
-  await sample.prepare?.(random, () => setImmediate());
+  await sample.prepare?.(random, pause);
   for (let k = 0; k < values.length; k++) {
     values[k] = sample(random);
-    if (k % SLICE === SLICE - 1) await setImmediate();
+    if (k % SLICE === SLICE - 1) await pause();
   }
   return values;
 }

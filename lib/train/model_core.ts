@@ -135,6 +135,8 @@ export abstract class ModelCore {
     return { isTrained: this.isTrained, trainable: this.isTrainable() };
   }
 
+  private readonly isWanted = (): boolean => !this.disposed;
+
   checkUsable(): void {
     if (this.disposed) throw new GradstepError('ERR_DISPOSED', 'The model has been disposed: its memory is gone');
   }
@@ -192,7 +194,15 @@ export abstract class ModelCore {
     const { network, options, seed } = this;
     await this.retirePrevious();
     this.fillWeights();
-    const engine = await Engine.open(network, options, options?.device ?? this.device, seed, this.earlier, this.trainables);
+    const engine = await Engine.open(
+      network,
+      options,
+      options?.device ?? this.device,
+      seed,
+      this.earlier,
+      this.trainables,
+      this.isWanted,
+    );
     if (this.disposed) {
       await engine.retire();
       this.checkUsable();
@@ -217,12 +227,12 @@ export abstract class ModelCore {
     }
   }
 
-  /** Weights that have no numbers yet get their first. */
+  /** Weights that have no numbers yet get their first, as soon as they are read. */
   private fillWeights(): void {
     const { network, seed } = this;
     for (const weight of network.weights) {
       const home = homeOf(weight);
-      if (home.isEmpty) home.set(initialWeight(weight, seed));
+      if (home.isEmpty) home.begin((isWanted) => initialWeight(weight, seed, isWanted));
     }
   }
 
@@ -246,7 +256,7 @@ export abstract class ModelCore {
     if (this.current) return (await this.engine()).snapshot();
     await this.retirePrevious();
     this.fillWeights();
-    const weights = await Promise.all(this.network.weights.map((w) => homeOf(w).read()));
+    const weights = await Promise.all(this.network.weights.map((w) => homeOf(w).read(this.isWanted)));
     return { weights: weights.map((w) => w.slice()), training: this.earlier };
   }
 

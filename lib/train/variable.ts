@@ -109,6 +109,7 @@ export function variable(options: VariableOptions): VariableHandle {
   }
   if (!shape) throw new GradstepError('ERR_OPTION', 'Expected variable.value or variable.shape but received neither');
   const first = initializer ?? initializerOption('zeros', 'variable.initializer');
-  home.set(initialWeight({ name, role: name, shape, initializer: first }, seed ?? randomSeed()));
+  const chosen = seed ?? randomSeed();
+  home.begin((isWanted) => initialWeight({ name, role: name, shape, initializer: first }, chosen, isWanted));
   return new VariableHandle(name, shape, home);
 }

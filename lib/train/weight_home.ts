@@ -12,6 +12,9 @@ export interface WeightHolder {
   readWeight(home: WeightHome): Promise<Float32Array>;
 }
 
+/** Makes numbers; it fails as soon as nobody wants them any more. */
+export type FirstNumbers = (isWanted: () => boolean) => Promise<Float32Array>;
+
 export class WeightHome {
   /** Grows whenever the numbers change. */
   version = 0;
@@ -19,6 +22,10 @@ export class WeightHome {
   private changer: object | undefined;
   private host: Promise<Float32Array> | undefined;
   private holder: WeightHolder | undefined;
+  /** Makes the first numbers. */
+  private first: FirstNumbers | undefined;
+  /** Of those who wait for numbers on the host: whether they still do. */
+  private readonly readers = new Set<() => boolean>();
 
   /** Whether this holder has the newest numbers, and it alone. */
   isHeldBy(holder: WeightHolder): boolean {
@@ -30,7 +37,7 @@ export class WeightHome {
   }
 
   get isEmpty(): boolean {
-    return !this.host && !this.holder;
+    return !this.host && !this.holder && !this.first;
   }
 
   /** Whether somebody else than `reader` changes the numbers at this moment: what is read is old soon. */
@@ -44,11 +51,11 @@ export class WeightHome {
     throw new GradstepError('ERR_BUSY', `Weights that ${what} would change are being trained by another model or function`);
   }
 
-  /** The newest numbers. */
-  async read(): Promise<Float32Array> {
+  /** The newest numbers. First ones are made as long as one of those who wait for them wants them. */
+  async read(isWanted: () => boolean = () => true): Promise<Float32Array> {
     for (;;) {
       const { holder } = this;
-      if (!holder) return this.host!;
+      if (!holder) return this.readHost(isWanted);
       try {
         return await holder.readWeight(this);
       } catch (error) {
@@ -58,12 +65,34 @@ export class WeightHome {
     }
   }
 
+  private async readHost(isWanted: () => boolean): Promise<Float32Array> {
+    const { readers } = this;
+    readers.add(isWanted);
+    const host = (this.host ??= this.first!(() => [...readers].some((wants) => wants())));
+    try {
+      return await host;
+    } catch (error) {
+      // Whoever comes next has them made anew.
+      if (this.first && this.host === host) this.host = undefined;
+      throw error;
+    } finally {
+      readers.delete(isWanted);
+    }
+  }
+
+  /** The numbers will be those that `first` makes, as soon as somebody reads them. */
+  begin(first: FirstNumbers): void {
+    this.first = first;
+    this.version++;
+  }
+
   /** The numbers are now these, on the host. */
   set(values: Promise<Float32Array>): void {
     // Whoever reads them hears of a failure.
     values.catch(() => undefined);
     this.host = values;
     this.holder = undefined;
+    this.first = undefined;
     this.version++;
   }
 
@@ -78,8 +107,17 @@ export class WeightHome {
   take(holder: WeightHolder, changes: boolean): void {
     this.holder = holder;
     this.host = undefined;
+    this.first = undefined;
     if (changes) this.version++;
   }
+}
+
+/** The numbers of those of these weights that somebody holds, of one moment: between two steps of whoever trains them. */
+export async function readHeld(homes: readonly WeightHome[]): Promise<ReadonlyMap<WeightHome, Float32Array>> {
+  const held = homes.filter((home) => !home.isOnHost);
+  // Nothing comes between reads that are asked for together.
+  const values = await Promise.all(held.map((home) => home.read()));
+  return new Map(held.map((home, i) => [home, values[i]!]));
 }
 
 /** Keeps others from changing these weights while `body` runs. ERR_BUSY when somebody else does. */
