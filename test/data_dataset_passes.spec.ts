@@ -111,6 +111,20 @@ describe('data.dataset: passes', () => {
     expect(await counted(5).prefetch(3).toArray()).to.deep.equal(upTo(5));
   });
 
+  it('asks for no more elements than there are, however many may be under way', async () => {
+    let asked = 0;
+    const source = {
+      [Symbol.iterator]: () => ({ next: () => (++asked > 12 ? { done: true, value: 0 } : { done: false, value: asked }) }),
+    };
+    expect(
+      await dataset(source as Iterable<number>)
+        .prefetch(1_000_000)
+        .map((n) => n, { concurrency: 1024 })
+        .toArray(),
+    ).to.deep.equal(upTo(13).slice(1));
+    expect(asked).to.equal(13);
+  });
+
   it('closes every source when the consumer leaves', async () => {
     const [a, b] = [new Watched(), new Watched()];
     for await (const pair of zip([dataset(a).prefetch(2).shuffle(3), dataset(b).batch(2)]).repeat()) {

@@ -65,25 +65,30 @@ async function* ahead<T, R>(
   const source = open(pass);
   const flight: Promise<R | typeof END>[] = [];
   let index = 0;
-  let ended = false;
+  // Until an element has come the next is not asked for: there may be none.
+  let canAsk = true;
   const push = () => {
+    if (!canAsk || flight.length === depth) return;
+    canAsk = false;
     const at = index++;
-    const entry = source.next().then((result) => (result.done ? END : work(result.value, at, pass)));
+    const entry = source.next().then((result) => {
+      if (result.done) return END;
+      const made = work(result.value, at, pass);
+      canAsk = true;
+      push();
+      return made;
+    });
     // Whoever takes the entry sees its failure; until then it must not count as unhandled.
     entry.catch(() => undefined);
     flight.push(entry);
   };
   try {
     for (;;) {
-      while (!ended && flight.length < depth) push();
-      const head = flight.shift();
-      if (!head) return;
-      const value = await head;
-      if (value === END) {
-        ended = true;
-        continue;
-      }
-      if (eager && !ended) push();
+      push();
+      const value = await flight[0]!;
+      if (value === END) return;
+      void flight.shift();
+      if (eager) push();
       yield value;
     }
   } finally {
