@@ -184,6 +184,50 @@ describe('the training loop', () => {
     }
   });
 
+  it('rejects with what promises of callbacks and of onProgress are rejected with', async () => {
+    for (const where of ['onBatchEnd', 'onProgress', 'onEpochEnd', 'onTrainEnd'] as const) {
+      using model = network();
+      const mine = new Error('mine');
+      const failing = { [where]: () => sleep(5).then(() => Promise.reject(mine)) };
+      expect(await model.fit(x, y, { ...run, callbacks: [failing] }).catch((e: unknown) => e), where).to.equal(mine);
+    }
+    using model = network();
+    const mine = new Error('mine');
+    const onProgress = (): Promise<void> => sleep(5).then(() => Promise.reject(mine));
+    expect(await model.fit(x, y, { ...run, onProgress }).catch((e: unknown) => e)).to.equal(mine);
+  });
+
+  it('puts weights back only if all of them fit', async () => {
+    const cases: [weights: (good: readonly Float32Array[]) => unknown, code: gs.ErrorCode, message: RegExp][] = [
+      [([kernel]) => [kernel], 'ERR_SHAPE', /^Expected \d weights but received 1$/],
+      [
+        (good) => [...good.slice(0, -1), new Float32Array(100_000)],
+        'ERR_SHAPE',
+        /^Expected \d+ elements .* but received 100000$/,
+      ],
+      [(good) => [...good.slice(0, -1), new Float32Array(0)], 'ERR_SHAPE', /^Expected \d+ elements .* but received 0$/],
+      [(good) => [...good.slice(0, -1), new Int32Array(good.at(-1)!.length)], 'ERR_DTYPE', /^Expected float32 for .* int32$/],
+      [() => undefined, 'ERR_OPTION', /^Expected array of tensors for weights but received undefined$/],
+    ];
+    for (const [weights, code, message] of cases) {
+      using model = network();
+      let before: readonly Float32Array[] = [];
+      let after: readonly Float32Array[] = [];
+      const callback: gs.Callback = {
+        async onEpochEnd(_epoch, _logs, context) {
+          before = (await context.snapshot()).weights;
+          const ones = before.map((w) => new Float32Array(w.length).fill(1));
+          await expectFailure(() => context.restoreWeights(weights(ones) as never), code, message);
+          after = (await context.snapshot()).weights;
+          await context.restoreWeights(ones);
+        },
+      };
+      await model.fit(x, y, { ...run, callbacks: [callback] });
+      expect(after).to.deep.equal(before);
+      for (const { data } of await model.getWeights()) expect([...new Set(data)]).to.deep.equal([1]);
+    }
+  });
+
   it('lets callbacks use the model', async () => {
     using model = network();
     let during: gs.Logs | undefined;

@@ -27,7 +27,7 @@ export interface TrainingContext {
   setLearningRate(rate: number): Promise<void>;
   /** Weights and optimizer state of this moment. */
   snapshot(): Promise<Snapshot>;
-  /** Puts weights back that `snapshot` gave. */
+  /** Puts weights back that `snapshot` gave. ERR_SHAPE or ERR_DTYPE where they do not fit: all stay as they are then. */
   restoreWeights(weights: readonly Float32Array[]): Promise<void>;
 }
 
@@ -35,8 +35,8 @@ export interface TrainingContext {
 type Answer = void | Promise<void>;
 
 /**
- * Every method may be left out. All but `onProgress` may return a promise, which training waits for. An error in a callback
- * ends training: `fit` rejects with it.
+ * Every method may be left out, and may return a promise, which training waits for. An error in a callback ends training: `fit`
+ * rejects with it.
  */
 export interface Callback {
   /**
@@ -52,7 +52,7 @@ export interface Callback {
   /** After each step: a run that has such a callback comes back to JavaScript after every one. @param logs running means of this epoch */
   onBatchEnd?(batch: number, logs: Logs, context: TrainingContext): Answer;
   /** Whenever a run comes back to report, about ten times a second: this costs training nothing. */
-  onProgress?(progress: Progress, context: TrainingContext): void;
+  onProgress?(progress: Progress, context: TrainingContext): unknown;
   /** @param logs means of the epoch, and of validation as `val_…`; entries that are added appear in the history */
   onEpochEnd?(epoch: number, logs: Logs, context: TrainingContext): Answer;
   onTrainEnd?(logs: Logs, context: TrainingContext): Answer;

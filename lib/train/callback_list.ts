@@ -38,8 +38,8 @@ export class CallbackList {
       if (totalSteps % (c.batchInterval ?? 1) === 0) await c.onBatchEnd?.(batch, logs, this.context);
   }
 
-  progress(progress: Progress): void {
-    for (const c of this.all) c.onProgress?.(progress, this.context);
+  async progress(progress: Progress): Promise<void> {
+    for (const c of this.all) await c.onProgress?.(progress, this.context);
   }
 
   async epochEnd(epoch: number, logs: Logs): Promise<void> {

@@ -341,14 +341,14 @@ export class Engine implements WeightHolder {
   }
 
   /**
-   * Runs stretches one after the other; `onReport` hears about ten times a second how far they are. ERR_ABORTED when `signal`
-   * says so; what is left is not run when `isStopped` does.
+   * Runs stretches one after the other; `onReport` hears about ten times a second how far they are, and is waited for.
+   * ERR_ABORTED when `signal` says so; what is left is not run when `isStopped` does.
    */
   async run(
     stretches: readonly Stretch[],
     report: ReportBlock,
     signal: AbortSignal | undefined,
-    onReport: (report: Report, stepsDone: number) => void,
+    onReport: (report: Report, stepsDone: number) => void | Promise<void>,
     isStopped: () => boolean = () => false,
   ): Promise<void> {
     let left = stretches;
@@ -357,7 +357,7 @@ export class Engine implements WeightHolder {
       const result = await this.session.run(left, report.range);
       done += result.steps;
       left = remaining(left, result.steps);
-      onReport(report.parse(result.report), done);
+      await onReport(report.parse(result.report), done);
     }
   }
 

@@ -15,6 +15,7 @@ import { checkFlag } from './flags.js';
 import { logsOf, type History, type Logs, type Progress } from './history.js';
 import type { Model } from './model.js';
 import type { Report } from './report.js';
+import { weightValues } from './weights.js';
 
 /** Least milliseconds between two calls of the option onProgress. */
 const PROGRESS_MS = 100;
@@ -37,7 +38,7 @@ export interface FitRun {
   readonly stepsPerExecution: number;
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
-  readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly onProgress: ((progress: Progress) => unknown) | undefined;
 }
 
 export async function fit(engine: Engine, run: FitRun): Promise<History> {
@@ -99,7 +100,7 @@ class Training {
         );
       },
       snapshot: () => engine.snapshot(),
-      restoreWeights: (weights) => engine.writeWeights(weights),
+      restoreWeights: async (weights) => engine.writeWeights(weightValues(engine.memory.network.weights, weights)),
     };
   }
 
@@ -177,11 +178,11 @@ class Training {
     const { batchSize, order } = piece;
     const flags = { what: 'fit', firstStep: engine.epochStart, batchSize, labelsPerRow, order, memory };
     let logs = before;
-    const hear = (now: Report): void => {
+    const hear = (now: Report): Promise<void> => {
       engine.step = now.step;
       checkFlag(now.flag, flags);
       logs = logsOf(now.values, options.totals);
-      this.tell(this.clock!.progress(epoch, piece.rowsBefore + now.cursor, now.step - engine.epochStart, logs));
+      return this.tell(this.clock!.progress(epoch, piece.rowsBefore + now.cursor, now.step - engine.epochStart, logs));
     };
     let left: readonly PlacedStretch[] = piece.stretches;
     let isFirst = true;
@@ -192,9 +193,9 @@ class Training {
       if (!isUpdate(left[0])) await callbacks.batchBegin(engine.step - engine.epochStart);
       if (this.stopped) break;
       let ran = 0;
-      const onReport = (found: Report, soFar: number): void => {
+      const onReport = (found: Report, soFar: number): Promise<void> => {
         ran = soFar;
-        hear(found);
+        return hear(found);
       };
       const running = diagnosed
         ? watch!.diagnose(now[0]!, given.signal, onReport)
@@ -211,14 +212,14 @@ class Training {
   }
 
   /** Tells callbacks how far training is, and the option onProgress not more often than ten times a second and at the very end. */
-  private tell(progress: Progress): void {
+  private async tell(progress: Progress): Promise<void> {
     const { onProgress, epochs } = this.given;
-    this.callbacks.progress(progress);
+    await this.callbacks.progress(progress);
     const now = performance.now();
     const isEnd = progress.epoch === epochs - 1 && progress.step === progress.steps;
     if (!onProgress || (!isEnd && now - this.lastProgress < PROGRESS_MS)) return;
     this.lastProgress = now;
-    onProgress(progress);
+    await onProgress(progress);
   }
 }
 

@@ -70,8 +70,8 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   callbacks?: readonly Callback[];
   /** Steps between two calls of onBatchBegin and onBatchEnd, where a callback has them. Default 1. */
   stepsPerExecution?: number;
-  /** Hears about ten times a second how far training is. */
-  onProgress?: (progress: Progress) => void;
+  /** Hears about ten times a second how far training is; training goes on when its promise, if any, is settled. */
+  onProgress?: (progress: Progress) => unknown;
   /** Hears the means of each epoch; training goes on when its promise, if any, is settled. */
   onEpochEnd?: (epoch: number, logs: Logs) => void | Promise<void>;
 }

@@ -80,7 +80,7 @@ export class Watch {
   async diagnose(
     { spec }: PlacedStretch,
     signal: AbortSignal | undefined,
-    hear: (report: Report, steps: number) => void,
+    hear: (report: Report, steps: number) => void | Promise<void>,
   ): Promise<void> {
     const { engine, pending } = this;
     const { memory } = engine;
