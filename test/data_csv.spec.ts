@@ -152,6 +152,13 @@ describe('data.csv', () => {
     expect(closed).to.equal(true);
   });
 
+  it('takes columns named like members of every object', async () => {
+    const text = '__proto__,constructor,toString\n1,2,3.5\n';
+    const { x, y } = await csv([text], { label: 'constructor', types: { ['constructor' as string]: 'int32' } }).toTensors();
+    expect(x.toArray()).to.deep.equal([[1, 3.5]]);
+    expect(y).to.deep.equal(gs.tensor(Int32Array.of(2)));
+  });
+
   it('does with missing fields as told', async () => {
     const text = 'a,b\n1,\nNA,2\n?,x\n4,5\n';
     const read = (given: gs.data.CsvOptions) => csv([text], given as { label: undefined }).toTensors();
@@ -184,6 +191,12 @@ describe('data.csv', () => {
     ],
     ['a fraction', 'a\n1.5\n', 'ERR_DATA', /^Expected a 32-bit integer in .* received "1.5"$/, { types: { a: 'int32' } }],
     ['a large integer', 'a\n3000000000\n', 'ERR_DATA', /^Expected a 32-bit integer/, { types: { a: 'int32' } }],
+    ...['1e999', '-1e39', 'Infinity'].map((field): (typeof broken)[number] => [
+      `the number ${field}`,
+      `a\n${field}\n`,
+      'ERR_DATA',
+      `Expected a number that float32 holds in data.csv, row 1, column "a" but received "${field}"`,
+    ]),
     ['a short row', 'a,b\n1,2\n3\n', 'ERR_FILE', /^data.csv cannot be read: Invalid Record Length: .* line 3/],
     ['an open quote', 'a,b\n1,"2\n3,4\n', 'ERR_FILE', /^data.csv cannot be read: Quote Not Closed/],
     ['nothing', '', 'ERR_FILE', 'data.csv is empty'],

@@ -60,10 +60,15 @@ export class RowParser {
     const found = columns.map((column) => {
       const index = this.indexOf(column, option);
       const name = this.names?.[index];
-      const type = (name === undefined ? undefined : this.options.types[name]) ?? this.options.types[index] ?? 'float32';
+      const type = this.typeOf(name ?? index) ?? this.typeOf(index) ?? 'float32';
       return { index, read: this.fieldReader(type, name ?? String(index)), isInteger: type !== 'float32' };
     });
     return { columns: found, dtype: found.every(({ isInteger }) => isInteger) ? 'int32' : 'float32', isScalar };
+  }
+
+  private typeOf(column: CsvColumn): CsvType | undefined {
+    const { types } = this.options;
+    return Object.hasOwn(types, column) ? types[column] : undefined;
   }
 
   private fieldReader(type: CsvType, name: string): FieldReader {
@@ -90,6 +95,7 @@ export class RowParser {
       const value = Number(field);
       if (field === '' || Number.isNaN(value)) return fail(field, row, 'a number');
       if (type === 'int32' && (value | 0) !== value) return fail(field, row, 'a 32-bit integer');
+      if (!Number.isFinite(Math.fround(value))) return fail(field, row, 'a number that float32 holds');
       return value;
     };
   }
