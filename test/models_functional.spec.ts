@@ -173,6 +173,33 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
 }
 
 describe('functional model', () => {
+  it('takes outputs and metrics that are named like members of every object', async () => {
+    const x = [[1], [2]];
+    const input = gs.input({ shape: [1] });
+    const heads = ['valueOf', 'constructor'].map((name) => gs.layers.dense({ units: 1, name }).apply(input));
+    using model = gs.model({ inputs: input, outputs: heads });
+    const names = ['toString', '__proto__', 'hasOwnProperty'];
+    const metrics = { valueOf: names.map((name) => gs.metrics.meanAbsoluteError({ name })) };
+    const loss = { valueOf: 'meanSquaredError' as const, constructor: 'meanSquaredError' as const };
+    model.compile({ optimizer: 'sgd', loss, lossWeights: { valueOf: 2 } as never, metrics: metrics as never, device: 'cpu' });
+    const labels = { valueOf: [1, 2], constructor: [3, 4] } as never;
+    const history = await model.fit(x, labels, { epochs: 2 });
+    expect(Object.keys(history)).to.include.members(['constructor_loss', ...names.map((name) => `valueOf_${name}`)]);
+    await expectFailure(
+      () => model.fit(x, { constructor: [3, 4] } as never),
+      'ERR_OPTION',
+      'Expected tensor for y.valueOf but received undefined',
+    );
+
+    using single = gs.sequential([gs.layers.dense({ units: 1, inputShape: [1] })]);
+    single.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: metrics.valueOf, device: 'cpu' });
+    const named = await single.fit(x, [1, 2], { epochs: 2, validationData: [x, [1, 2]] });
+    for (const name of names) expect(Object.getOwnPropertyDescriptor(named, name)?.value, name).to.have.length(2);
+    const reports: string[][] = [];
+    for await (const report of single.train(x, [1, 2])) reports.push(Object.keys(report));
+    expect(reports).to.deep.equal([['epoch', 'loss', ...names]]);
+  });
+
   it('computes no gradient for a frozen layer, nor what only that would need', () => {
     using model = network({ frozen: 'shared' });
     model.compile({ optimizer: 'sgd', loss: LOSS, device: 'cpu' });

@@ -32,8 +32,9 @@ export function separate(given: TensorLike | Several, names: readonly string[], 
     const record = given as Readonly<Record<string, TensorLike>>;
     for (const key of Object.keys(record)) if (!names.includes(key)) throw unknownName('entry', key, what, names);
     return names.map((name) => {
-      if (record[name] === undefined) throw optionError(`${what}.${name}`, 'tensor', undefined);
-      return record[name];
+      const part = Object.hasOwn(record, name) ? record[name] : undefined;
+      if (part === undefined) throw optionError(`${what}.${name}`, 'tensor', undefined);
+      return part;
     });
   }
   if (names.length === 1) return [given as TensorLike];

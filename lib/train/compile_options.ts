@@ -140,7 +140,8 @@ function perOutput<T>(
     return value.map((v, i) => read(v, `${where}[${i}]`));
   }
   for (const key of Object.keys(value)) if (!names.includes(key)) throw unknownName('output', key, where, names);
-  return names.map((name) => read((value as Record<string, unknown>)[name], `${where}.${name}`));
+  const given = (name: string): unknown => (Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined);
+  return names.map((name) => read(given(name), `${where}.${name}`));
 }
 
 const isOneLoss = (value: unknown): boolean =>

@@ -50,7 +50,11 @@ export async function fit(engine: Engine, run: FitRun): Promise<History> {
 
 /** One call of `fit`, with its data in place. */
 class Training {
-  private readonly history: History = { epoch: [], loss: [] };
+  /** By names that may be those of members of every object, as `constructor`. */
+  private readonly history = new Map<string, number[]>([
+    ['epoch', []],
+    ['loss', []],
+  ]);
   private readonly callbacks: CallbackList;
   private readonly watch: Watch | undefined;
   private readonly first: number;
@@ -111,7 +115,7 @@ class Training {
       const logs = await this.epochs();
       await engine.adoptAverage();
       await callbacks.trainEnd(logs);
-      return this.history;
+      return Object.fromEntries(this.history) as History;
     } catch (error) {
       await callbacks.trainError(error);
       throw error;
@@ -133,8 +137,11 @@ class Training {
         for (const [name, value] of Object.entries(await given.validate())) logs[`val_${name}`] = value;
       }
       await callbacks.epochEnd(epoch, logs);
-      this.history.epoch.push(epoch);
-      for (const [name, value] of Object.entries(logs)) (this.history[name] ??= []).push(value);
+      for (const [name, value] of [['epoch', epoch] as const, ...Object.entries(logs)]) {
+        const values = this.history.get(name);
+        if (values) values.push(value);
+        else this.history.set(name, [value]);
+      }
     }
     return logs;
   }

@@ -30,7 +30,7 @@ export function epochReports(fit: (callback: Callback) => Promise<History>): Asy
     },
     onEpochEnd(epoch, logs) {
       if (isOver) return undefined;
-      const report = Object.assign({ epoch }, logs) as EpochReport;
+      const report = { epoch, ...logs } as EpochReport;
       const waiting = new Promise<void>((resolve) => (goOn = resolve));
       asking?.resolve({ done: false, value: report });
       asking = undefined;
