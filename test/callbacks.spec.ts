@@ -283,6 +283,13 @@ describe('callbacks that steer', () => {
     });
   });
 
+  it('terminateOnNaN has no options', () =>
+    expectFailure(
+      () => callbacks.terminateOnNaN(wrong({ patience: 1 })),
+      'ERR_OPTION',
+      /^Unknown option "patience" for callbacks/,
+    ));
+
   it('terminateOnNaN ends training without an error', async () => {
     using model = network({ onNaN: 'continue' });
     const bad = y.slice();

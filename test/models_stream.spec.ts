@@ -131,9 +131,23 @@ describe('training from datasets', () => {
     expect((await predicted.predict(streamed().batch(8))).shape).to.deep.equal([ROWS, 1]);
   });
 
-  it('refuses what does not go with a dataset, or is not in it', async () => {
+  it('takes options after undefined, where arrays have labels', async () => {
+    using model = network();
+    const options = wrong({ epochs: 3 });
+    expect((await model.fit(wrong(streamed().batch(8)), wrong(undefined), options)).loss).to.have.length(3);
+    const epochs: number[] = [];
+    for await (const { epoch } of model.train(wrong(streamed().batch(8)), wrong(undefined), options)) epochs.push(epoch);
+    expect(epochs).to.deep.equal([0, 1, 2]);
+    const signal = AbortSignal.abort();
+    await expectFailure(() => model.evaluate(wrong(streamed()), wrong(undefined), { signal }), 'ERR_ABORTED', /aborted/);
+  });
+
+  it('refuses what does not go with a dataset or a batch, or is not in it', async () => {
     using model = network();
     const batches = streamed().batch(8);
+    const misspelled = streamed()
+      .map((sample) => ({ ...sample, sampleWeights: 0 }))
+      .batch(8);
     const failures: [() => Promise<unknown>, gs.ErrorCode, string | RegExp][] = [
       [() => model.fit(batches, { batchSize: 'full' }), 'ERR_OPTION', /^Expected number where x is a dataset for fit.batchSize/],
       [
@@ -146,6 +160,53 @@ describe('training from datasets', () => {
       [() => model.fit(gs.data.dataset({ x: y, y }).batch(8)), 'ERR_SHAPE', /^Expected x of shape \[\?, 3\] for dense/],
       [() => model.evaluate(batches.take(0)), 'ERR_DATA', /the dataset is empty/],
       [() => model.predict(batches.take(0)), 'ERR_DATA', /the dataset is empty/],
+      ...[
+        streamed().take(0),
+        streamed().batch(64, { dropRemainder: true }),
+        gs.data.dataset(function* (): Generator<gs.data.Sample> {}),
+      ].map((none): (typeof failures)[number] => [
+        () => model.fit(none),
+        'ERR_DATA',
+        'Expected at least one batch to train on but the dataset is empty',
+      ]),
+      [() => model.fit(x, y, { validationData: batches.take(0) }), 'ERR_DATA', /the dataset is empty/],
+      ...[() => model.fit(misspelled), () => model.evaluate(misspelled), () => model.predict(misspelled)].map(
+        (call): (typeof failures)[number] => [
+          call,
+          'ERR_OPTION',
+          'Unknown part "sampleWeights" for a dataset element: did you mean "sampleWeight"?',
+        ],
+      ),
+      [
+        () =>
+          model.fit(
+            wrong(
+              streamed()
+                .batch(1)
+                .map(({ x, y }) => [x, y, [1], [1]]),
+            ),
+          ),
+        'ERR_OPTION',
+        /^Expected \[x, y\] or \[x, y, sampleWeight\] for dataset element/,
+      ],
+      ...[5, null, true, [], 'x', { batchSize: 3 }].map((options): (typeof failures)[number] => [
+        () => model.testOnBatch(x, y, wrong(options)),
+        'ERR_OPTION',
+        /^Expected an object of options for testOnBatch|^Unknown option "batchSize" for testOnBatch/,
+      ]),
+      [() => model.fit(wrong(batches), y, {}), 'ERR_OPTION', /^Expected undefined where x is a dataset for fit.y/],
+      [() => model.train(wrong(batches), y, {}).next(), 'ERR_OPTION', /^Expected undefined where x is a dataset for train.y/],
+      [() => model.evaluate(wrong(batches), y, {}), 'ERR_OPTION', /^Expected undefined .* a dataset for evaluate.y/],
+      [
+        () => model.fit(batches, { sampleWeight: weights }),
+        'ERR_OPTION',
+        /^Expected undefined .* a dataset for fit.sampleWeight/,
+      ],
+      [
+        () => model.evaluate(batches, { sampleWeight: weights }),
+        'ERR_OPTION',
+        /^Expected undefined where x is a dataset for evaluate.sampleWeight/,
+      ],
     ];
     for (const [call, code, message] of failures) await expectFailure(call, code, message);
   });

@@ -127,7 +127,13 @@ describe('weights of samples', () => {
     await expectFailure(fit({ sampleWeight: [1, -1] }), 'ERR_OPTION', /sample weights >= 0 but received -1 at element 1/);
     await expectFailure(fit({ sampleWeight: [1, NaN] }), 'ERR_OPTION', /NaN at element 1/);
     await expectFailure(fit({ sampleWeight: [1, 1], classWeight: { 0: 1 } }), 'ERR_OPTION', /received both/);
-    await expectFailure(fit({ classWeight: { a: 1 } as never }), 'ERR_OPTION', /class number/);
+    for (const key of ['a', '', ' ', '0x1', '01', '1.5', '-1', String(1e300), String(2 ** 31)]) {
+      await expectFailure(
+        fit({ classWeight: { [key]: 1 } as never }),
+        'ERR_OPTION',
+        /^Expected class number for fit.classWeight key/,
+      );
+    }
     await expectFailure(fit({ classWeight: { 0: -1 } }), 'ERR_OPTION', /classWeight\[0\]/);
   });
 });

@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as gs from '../lib/index.js';
-import { expectFailure, failure } from './helpers/failure.js';
+import { CALLBACK_METHODS } from '../lib/train/callback.js';
+import { expectFailure, failure, wrong } from './helpers/failure.js';
 
 const x = gs.tensor(
   Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)),
@@ -241,6 +242,26 @@ describe('the training loop', () => {
     await alone.fit(x, y, run);
     expect(during!.loss).to.be.above(0);
     expect(await model.getWeights()).to.deep.equal(await alone.getWeights());
+  });
+});
+
+describe('callbacks of fit', () => {
+  it('have functions as methods, and a whole number as interval', async () => {
+    using model = network();
+    for (const method of CALLBACK_METHODS) {
+      await expectFailure(
+        () => model.fit(x, y, { callbacks: [{}, wrong({ [method]: 5 })] }),
+        'ERR_OPTION',
+        `Expected function for fit.callbacks[1].${method} but received 5 of type number`,
+      );
+    }
+    for (const batchInterval of [0, -1, NaN, 0.5, 'x', null]) {
+      await expectFailure(
+        () => model.fit(x, y, { callbacks: [wrong({ batchInterval })] }),
+        'ERR_OPTION',
+        /^Expected integer > 0 for fit.callbacks\[0\].batchInterval but received/,
+      );
+    }
   });
 });
 

@@ -11,7 +11,8 @@ import { dtypeOf, Tensor } from './tensor.js';
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
 export type AnyIterable = Iterable<unknown> | AsyncIterable<unknown>;
 
-const COLUMNS = ['x', 'y', 'sampleWeight'];
+/** The parts of samples. */
+export const COLUMNS = ['x', 'y', 'sampleWeight'];
 
 /** Elements that an iterator gives; `make` begins a pass. Failures name the element of `what`, where it is given. */
 export function iterableStage(make: () => AnyIterator, size: number | undefined, what?: string): Stage {

@@ -59,3 +59,15 @@ export interface Callback {
   /** Instead of onTrainEnd when training fails or is aborted: the place to close what was opened. `fit` rejects with `error` afterwards. */
   onTrainError?(error: unknown, context: TrainingContext): Answer;
 }
+
+/** What a callback may be told. */
+export const CALLBACK_METHODS = [
+  'onTrainBegin',
+  'onEpochBegin',
+  'onBatchBegin',
+  'onBatchEnd',
+  'onProgress',
+  'onEpochEnd',
+  'onTrainEnd',
+  'onTrainError',
+] as const satisfies readonly (keyof Callback)[];

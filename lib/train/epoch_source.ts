@@ -6,6 +6,7 @@ import type { Dataset } from '../data/dataset.js';
 import { RowOrders } from '../data/row_order.js';
 import { rowsOf, type Samples } from '../data/samples.js';
 import { Tensor } from '../data/tensor.js';
+import { GradstepError } from '../errors.js';
 import type { Stretch } from '../runtime/session.js';
 import { remaining, type Engine } from './engine.js';
 import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
@@ -169,10 +170,12 @@ export class StreamedSource implements EpochSource {
     const skip = accumulates ? 0 : (done?.steps ?? 0);
     const batches = stepsPerEpoch === undefined ? undefined : stepsPerEpoch - skip;
     let rowsBefore = 0;
+    let isEmpty = true;
     const pass = { epoch: key, signal, skip, batches, group: batchesPerUpdate };
     const feed = new Feed(chunksOf(dataset, options.read, pass), slots);
     try {
       for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
+        isEmpty = false;
         const { samples, batchSize } = chunk;
         const rows = rowsOf(samples);
         const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
@@ -196,6 +199,9 @@ export class StreamedSource implements EpochSource {
         if (!goesOn) return false;
         rowsBefore += rows;
       }
+      // Of an epoch that goes on there may be nothing left.
+      if (isEmpty && !done)
+        throw new GradstepError('ERR_DATA', 'Expected at least one batch to train on but the dataset is empty');
       return true;
     } finally {
       await feed.close();

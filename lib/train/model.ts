@@ -20,10 +20,14 @@ import type { Profile } from './profile/report.js';
 import {
   checkEvaluateOptions,
   checkPredictOptions,
+  checkTestOptions,
+  labelsAndOptions,
+  withoutWeights,
   type DataLike,
   type EvaluateOptions,
   type FitOptions,
   type PredictOptions,
+  type TestOptions,
 } from './run_options.js';
 import { describeModel, saveModel, type SavedArchitecture, type SaveOptions } from './save_model.js';
 import { startFit } from './start_fit.js';
@@ -155,8 +159,8 @@ export class Model extends Layer {
   fit(dataset: Dataset, options?: FitOptions): Promise<History>;
   async fit(x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<History> {
     const core = coreOf(this);
-    const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
-    return core.whileBusy('fit', () => startFit(this, core, x, y as DataLike, options as FitOptions));
+    const [y, options] = labelsAndOptions<FitOptions>('fit', x, rest);
+    return core.whileBusy('fit', () => startFit(this, core, x, y, options));
   }
 
   /**
@@ -168,9 +172,11 @@ export class Model extends Layer {
   train(dataset: Dataset, options?: FitOptions): AsyncIterableIterator<EpochReport, undefined>;
   train(x: DataLike | Dataset, ...rest: readonly unknown[]): AsyncIterableIterator<EpochReport, undefined> {
     const core = coreOf(this);
-    const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
     return epochReports((listener) =>
-      core.whileBusy('train', () => startFit(this, core, x, y as DataLike, options as FitOptions, listener)),
+      core.whileBusy('train', () => {
+        const [y, options] = labelsAndOptions<FitOptions>('train', x, rest);
+        return startFit(this, core, x, y, options, listener);
+      }),
     );
   }
 
@@ -190,21 +196,22 @@ export class Model extends Layer {
   async evaluate(x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<Logs> {
     const core = coreOf(this);
     core.checkUsable();
-    const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
+    const [y, options] = labelsAndOptions('evaluate', x, rest);
     const { batchSize, signal, sampleWeight } = checkEvaluateOptions(options);
     if (x instanceof Dataset) {
-      const data = { dataset: x, read: sampleReader(core, {}) };
+      withoutWeights('evaluate', sampleWeight);
+      const data = { dataset: x, read: sampleReader(core) };
       await shapeFrom(core, x, data.read, signal);
       return core.withEngine((engine) => evaluate(engine, data, batchSize, signal));
     }
     core.prepareFor(x);
-    const samples = samplesOf(core, x, y as DataLike, { sampleWeight });
+    const samples = samplesOf(core, x, y!, { sampleWeight });
     return core.withEngine((engine) => evaluate(engine, samples, batchSize, signal));
   }
 
   /** Loss and metrics of all rows given as one batch. */
-  testOnBatch(x: DataLike, y: DataLike, options?: Omit<EvaluateOptions, 'batchSize'>): Promise<Logs> {
-    return this.evaluate(x, y, { ...options, batchSize: 0x7fffffff });
+  async testOnBatch(x: DataLike, y: DataLike, options?: TestOptions): Promise<Logs> {
+    return this.evaluate(x, y, { ...checkTestOptions(options), batchSize: 0x7fffffff } as EvaluateOptions);
   }
 
   /**

@@ -15,7 +15,7 @@ import {
   type Checked,
   type SchemaOf,
 } from '../options.js';
-import type { Callback } from './callback.js';
+import { CALLBACK_METHODS, type Callback } from './callback.js';
 import type { Logs, Progress } from './history.js';
 
 /** Data for a model: one tensor, or one for each input or output, in their order or by name. */
@@ -25,7 +25,7 @@ export type DataLike = TensorLike | Several;
 export type DataWithLabels = readonly [x: DataLike, y: DataLike] | readonly [x: DataLike, y: DataLike, sampleWeight: DataLike];
 
 export interface PredictOptions {
-  /** Rows computed at once. Default 32. */
+  /** Rows computed at once. Default 32. A dataset of batches keeps its own. */
   batchSize?: number;
   /** Ends the run early: it rejects with ERR_ABORTED. */
   signal?: AbortSignal;
@@ -39,7 +39,7 @@ export interface EvaluateOptions extends PredictOptions {
 export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   /**
    * Rows in a step. Default 32. `full`: gradient descent over the whole set: one update an epoch, by the exact mean
-   * gradient of all rows, added up in chunks.
+   * gradient of all rows, added up in chunks. A dataset of batches keeps its own.
    */
   batchSize?: number | 'full';
   /** The number after the last epoch's; passes over the data where `initialEpoch` is 0. Default 1. */
@@ -76,6 +76,8 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   onEpochEnd?: (epoch: number, logs: Logs) => void | Promise<void>;
 }
 
+export type TestOptions = Omit<EvaluateOptions, 'batchSize'>;
+
 const validationPair: Check<DataWithLabels | Dataset> = (value, name) => {
   if (value instanceof Dataset) return value;
   if (!Array.isArray(value) || value.length < 2 || value.length > 3) throw optionError(name, 'pair [x, y]', value);
@@ -95,7 +97,8 @@ const classWeightOption: Check<ReadonlyMap<number, number>> = (value, name) => {
   return new Map(
     Object.entries(value).map(([key, weight]) => {
       const at = Number(key);
-      if (!Number.isInteger(at) || at < 0) throw optionError(`${name} key`, 'class number', key);
+      if (String(at) !== key || !Number.isInteger(at) || at < 0 || at >= 2 ** 31)
+        throw optionError(`${name} key`, 'class number', key);
       if (typeof weight !== 'number' || !(weight >= 0 && weight < Infinity))
         throw optionError(`${name}[${key}]`, 'number >= 0', weight);
       return [at, weight];
@@ -107,6 +110,12 @@ const callbackList: Check<readonly Callback[]> = (value, name) => {
   if (!Array.isArray(value)) throw optionError(name, 'array of callbacks', value);
   value.forEach((c: unknown, i) => {
     if (typeof c !== 'object' || c === null) throw optionError(`${name}[${i}]`, 'callback', c);
+    const { batchInterval } = c as Callback;
+    if (batchInterval !== undefined) integer(1)(batchInterval, `${name}[${i}].batchInterval`);
+    for (const method of CALLBACK_METHODS) {
+      const member: unknown = (c as Callback)[method];
+      if (member !== undefined) func()(member, `${name}[${i}].${method}`);
+    }
   });
   return value as Callback[];
 };
@@ -122,7 +131,9 @@ export const weightingSchema = {
   classWeight: optional(classWeightOption, undefined),
 };
 
-const evaluateSchema = { ...predictSchema, sampleWeight: anyData } satisfies SchemaOf<EvaluateOptions>;
+const testSchema = { signal: predictSchema.signal, sampleWeight: anyData } satisfies SchemaOf<TestOptions>;
+
+const evaluateSchema = { ...predictSchema, ...testSchema } satisfies SchemaOf<EvaluateOptions>;
 
 const fitSchema = {
   ...evaluateSchema,
@@ -154,6 +165,27 @@ export function checkEvaluateOptions(options: unknown): Checked<typeof evaluateS
   return checkOptions('evaluate', options, evaluateSchema);
 }
 
+export function checkTestOptions(options: unknown): Checked<typeof testSchema> {
+  return checkOptions('testOnBatch', options, testSchema);
+}
+
 export function checkPredictOptions(options: unknown): Checked<typeof predictSchema> {
   return checkOptions('predict', options, predictSchema);
+}
+
+/** Labels and options as they follow data: those of a dataset are in it, so that options come next, or after undefined. */
+export function labelsAndOptions<O>(
+  where: string,
+  x: DataLike | Dataset,
+  [first, second]: readonly unknown[],
+): [y: DataLike | undefined, options: O | undefined] {
+  if (!(x instanceof Dataset)) return [first as DataLike, second as O];
+  if (second === undefined) return [undefined, first as O];
+  if (first !== undefined) throw optionError(`${where}.y`, 'undefined where x is a dataset', first);
+  return [undefined, second as O];
+}
+
+/** ERR_OPTION where weights are given beside a dataset: they are in its elements. */
+export function withoutWeights(where: string, sampleWeight: DataLike | undefined): void {
+  if (sampleWeight !== undefined) throw optionError(`${where}.sampleWeight`, 'undefined where x is a dataset', sampleWeight);
 }

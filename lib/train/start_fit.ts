@@ -13,7 +13,7 @@ import { samplesOf, splitSamples } from './inputs.js';
 import type { Model } from './model.js';
 import type { ModelCore } from './model_core.js';
 import { withSamples } from './resident.js';
-import { checkFitOptions, type DataLike, type FitOptions } from './run_options.js';
+import { checkFitOptions, withoutWeights, type DataLike, type FitOptions } from './run_options.js';
 import { sampleReader, shapeFrom } from './stream.js';
 
 /** Rows of the chunks in which `batchSize: 'full'` adds up its gradient. */
@@ -42,13 +42,13 @@ export async function startFit(
   const open = async (engine: Engine): Promise<History> => {
     const source = given
       ? residentSource(engine, core, given.samples, checked)
-      : streamedSource(engine, core, x as Dataset, y, checked);
+      : streamedSource(engine, core, x as Dataset, checked);
     const callbacks = [...checked.callbacks, ...(onEpochEnd ? [{ onEpochEnd }] : []), ...(listener ? [listener] : [])];
     return withValidation(engine, core, given?.validation, checked, (validate) =>
       fit(engine, { ...checked, model, source, validate, callbacks }),
     );
   };
-  if (!given) await shapeFrom(core, x as Dataset, sampleReader(core, {}), checked.signal);
+  if (!given) await shapeFrom(core, x as Dataset, sampleReader(core), checked.signal);
   return open(await core.engine());
 }
 
@@ -75,18 +75,12 @@ function residentSource(engine: Engine, core: ModelCore, samples: Samples, check
   });
 }
 
-function streamedSource(
-  engine: Engine,
-  core: ModelCore,
-  dataset: Dataset,
-  y: DataLike | undefined,
-  checked: Checked,
-): EpochSource {
-  const { batchSize, stepsPerEpoch, signal, validationSplit } = checked;
-  if (y !== undefined) throw optionError('fit.y', 'undefined where x is a dataset', y);
+function streamedSource(engine: Engine, core: ModelCore, dataset: Dataset, checked: Checked): EpochSource {
+  const { batchSize, stepsPerEpoch, signal, validationSplit, sampleWeight, classWeight } = checked;
+  withoutWeights('fit', sampleWeight);
   if (batchSize === 'full') throw optionError('fit.batchSize', 'number where x is a dataset', batchSize);
   if (validationSplit > 0) throw optionError('fit.validationSplit', '0 where x is a dataset', validationSplit);
-  const read = sampleReader(core, checked);
+  const read = sampleReader(core, classWeight);
   return new StreamedSource(engine, dataset, { batchSize, stepsPerEpoch, batchesPerUpdate: core.batchesPerUpdate, read, signal });
 }
 
@@ -101,7 +95,7 @@ function withValidation<T>(
   const { validationData, validationBatchSize, batchSize: size, signal } = checked;
   const batchSize = validationBatchSize ?? (size === 'full' ? CHUNK_ROWS : size);
   if (validationData instanceof Dataset) {
-    const read = sampleReader(core, {});
+    const read = sampleReader(core);
     return body(() => engine.inference.run(() => evaluateStream(engine, 'validation', validationData, read, batchSize, signal)));
   }
   const samples =

@@ -4,10 +4,12 @@
  */
 import type { Dataset } from '../data/dataset.js';
 import { rowsOf, type Samples } from '../data/samples.js';
+import { COLUMNS } from '../data/sources.js';
 import type { Structure } from '../data/structure.js';
 import { Tensor, type TensorData } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
 import { sameShape } from '../graph/shape.js';
+import { unknownName } from '../options.js';
 import { inputsOf, samplesOf, type Weighting } from './inputs.js';
 import type { ModelCore } from './model_core.js';
 import type { DataLike } from './run_options.js';
@@ -40,12 +42,12 @@ export function batched(dataset: Dataset, batchSize: number): Dataset {
 }
 
 /** Reads what a dataset yields for training or evaluation. */
-export function sampleReader(core: ModelCore, weighting: Weighting): (element: unknown) => Samples {
+export function sampleReader(core: ModelCore, classWeight?: Weighting['classWeight']): (element: unknown) => Samples {
   return (element) => {
     const { x, y, sampleWeight } = partsOf(element);
     if (y === undefined) throw optionError('dataset element', 'batch with x and y', element);
     core.prepareFor(x);
-    return samplesOf(core, x, y, { ...weighting, sampleWeight: sampleWeight ?? weighting.sampleWeight });
+    return samplesOf(core, x, y, { sampleWeight, classWeight });
   };
 }
 
@@ -73,11 +75,15 @@ export async function shapeFrom(
 function partsOf(element: unknown): { x: DataLike; y?: DataLike; sampleWeight?: DataLike } {
   if (element instanceof Tensor) return { x: element };
   if (Array.isArray(element)) {
+    if (element.length > 3) throw optionError('dataset element', '[x, y] or [x, y, sampleWeight]', element);
     const [x, y, sampleWeight] = element as DataLike[];
     return { x: x!, ...(y !== undefined && { y }), ...(sampleWeight !== undefined && { sampleWeight }) };
   }
   if (typeof element !== 'object' || element === null || !('x' in element)) {
     throw optionError('dataset element', 'batch { x, y } or [x, y]', element);
+  }
+  for (const [name, part] of Object.entries(element)) {
+    if (part !== undefined && !COLUMNS.includes(name)) throw unknownName('part', name, 'a dataset element', COLUMNS);
   }
   return element as { x: DataLike; y?: DataLike; sampleWeight?: DataLike };
 }

@@ -39,7 +39,7 @@ export async function firstRows(model: Model, { x, y }: Given<unknown>, rows: nu
   }
   const parts: Samples[] = [];
   let found = 0;
-  for await (const { samples } of chunksOf(batched(x, rows), sampleReader(coreOf(model), {}), { epoch: 0, signal: undefined })) {
+  for await (const { samples } of chunksOf(batched(x, rows), sampleReader(coreOf(model)), { epoch: 0, signal: undefined })) {
     parts.push(samples);
     found += rowsOf(samples);
     if (found >= rows) break;
@@ -67,7 +67,7 @@ export async function* endlessBatches(
   }
   for (let epoch = 0; ; epoch++) {
     let isEmpty = true;
-    for await (const chunk of chunksOf(batched(x, batchSize), sampleReader(coreOf(model), {}), { epoch, signal })) {
+    for await (const chunk of chunksOf(batched(x, batchSize), sampleReader(coreOf(model)), { epoch, signal })) {
       const rows = rowsOf(chunk.samples);
       for (let at = 0; at < rows; at += chunk.batchSize) {
         isEmpty = false;
