@@ -252,6 +252,12 @@ const CASES: Case[] = [
     ),
   },
   {
+    name: 'a number as labels',
+    code: 'ERR_SHAPE',
+    message: 'Expected y of shape [?] for head but received a number',
+    run: using_(classifier, (m) => m.fit(x, wrong(1))),
+  },
+  {
     name: 'a label too large, in fit',
     code: 'ERR_LABEL_RANGE',
     message: 'Expected labels from 0 to the number of classes - 1 but received 2 in row 2 of y',

@@ -68,6 +68,12 @@ describe('arrays with holes', () => {
         await model.fit([[1]], [[1]], { callbacks: new Array<gs.Callback>(1) });
       },
     ],
+    ['layers', 'layer for sequential.layers[0] but received undefined', () => gs.sequential(new Array<gs.Layer>(1))],
+    [
+      'columns of an input',
+      'name or number of a column for data.csv.columns.a[0] but received undefined',
+      () => gs.data.csv('none.csv', { columns: { a: new Array<string>(1) }, label: 'b' }),
+    ],
     ['values of gs.ops', 'value for ops.concat values[0] but received undefined', () => gs.ops.concat(new Array<gs.Value>(1))],
   ];
   for (const [where, message, run] of CASES) {
@@ -103,6 +109,21 @@ describe('options that are no plain object', () => {
     it(`such as ${name} are rejected`, () =>
       expectFailure(() => layers.dense(wrong(options)), 'ERR_OPTION', `${expected} but received ${received} of type object`));
   }
+
+  it('are rejected as weights of classes, and of outputs', async () => {
+    using model = dense();
+    model.compile(trained);
+    await expectFailure(
+      () => model.fit([[1]], [[1]], { classWeight: wrong(new Map([[0, 2]])) }),
+      'ERR_OPTION',
+      /^Expected an object from class numbers to weights without inherited properties for fit\.classWeight but received Map/,
+    );
+    await expectFailure(
+      () => model.compile({ ...trained, lossWeights: wrong(new Map([['dense', 2]])) }),
+      'ERR_OPTION',
+      /^Expected an object with outputs without inherited properties for compile\.lossWeights but received Map/,
+    );
+  });
 
   it('are taken where all that they hold is their own', () => {
     const own = [new Fields(), Object.assign(Object.create(null), { units: 3 }), runInNewContext('({ units: 3 })')];

@@ -102,6 +102,21 @@ function expectWeights(model: gs.Model, actual: readonly gs.Tensor[], expected: 
 }
 
 for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
+  describe('outputs of whole numbers', () => {
+    it('are predicted as floats', async () => {
+      const numbers = gs.input({ shape: [2, 2], dtype: 'int32' });
+      using model = gs.model({ inputs: numbers, outputs: gs.layers.reshape({ targetShape: [4] }).apply(numbers) });
+      const { data, shape } = await model.predict([
+        [
+          [1, -2],
+          [3, 4],
+        ],
+      ]);
+      expect(shape).to.deep.equal([1, 4]);
+      expect(data).to.deep.equal(Float32Array.of(1, -2, 3, 4));
+    });
+  });
+
   describe(`functional model: PyTorch's numbers on ${name}`, () => {
     it('outputs, losses and every gradient', async () => {
       using model = await start({}, device);

@@ -27,7 +27,7 @@ export interface CsvOptions {
 }
 
 const words: Check<readonly string[]> = (value, name) => {
-  if (!Array.isArray(value) || !value.every((word) => typeof word === 'string'))
+  if (!Array.isArray(value) || ![...(value as unknown[])].every((word) => typeof word === 'string'))
     throw optionError(name, 'array of strings', value);
   return [...(value as string[])];
 };
@@ -40,7 +40,7 @@ const column: Check<CsvColumn> = (value, name) => {
 
 const columnList: Check<readonly CsvColumn[]> = (value, name) => {
   if (!Array.isArray(value) || value.length === 0) throw optionError(name, 'array of names or numbers of columns', value);
-  return value.map((item, i) => column(item, `${name}[${i}]`));
+  return [...(value as unknown[])].map((item, i) => column(item, `${name}[${i}]`));
 };
 
 const inputs: Check<readonly CsvColumn[] | Readonly<Record<string, readonly CsvColumn[]>>> = (value, name) => {

@@ -79,6 +79,7 @@ export interface LabelSpec {
 /** Labels as rows that fit the loss; a last axis of size 1 may be left out or added. `layer` is the one they are compared with. */
 export function labelRows(data: TensorLike, { dtype, row }: LabelSpec, layer: string): Tensor {
   let given = asTensor(data);
+  if (given.shape.length === 0) throw shapeError('y', row ?? [], layer, 'a number');
   if (row && dtypeOf(data)) {
     const size = sizeOf(row);
     if (given.data.length % size !== 0)

@@ -15,6 +15,7 @@ import {
   number,
   oneOf,
   optional,
+  record,
   unknownName,
   type Check,
   type Checked,
@@ -139,6 +140,7 @@ function perOutput<T>(
     }
     return value.map((v, i) => read(v, `${where}[${i}]`));
   }
+  record('an object with outputs')(value, where);
   for (const key of Object.keys(value)) if (!names.includes(key)) throw unknownName('output', key, where, names);
   const given = (name: string): unknown => (Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined);
   return names.map((name) => read(given(name), `${where}.${name}`));

@@ -198,7 +198,11 @@ function describePrediction(graph: Graph, memory: ModelMemory, batch: BatchSpec)
   const { outputs } = flow;
   const slots = slotsOf(batch.purpose, memory.network.inputs.length, outputs.length);
   const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
-  outputs.forEach((yPred, i) => graph.inScope('data', () => scatter(yPred, slots.y[i]!, state, flag)));
+  outputs.forEach((yPred, i) => {
+    // What predict yields is float32, of whole numbers, too.
+    const floats = yPred.dtype === 'int32' ? elementwise('identity', yPred) : yPred;
+    graph.inScope('data', () => scatter(floats, slots.y[i]!, state, flag));
+  });
   carryOver(graph, report, flow);
   graph.inScope('step', () => advance(state, 1, batch.rows));
 }

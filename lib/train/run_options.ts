@@ -11,6 +11,7 @@ import {
   integer,
   number,
   optional,
+  record,
   type Check,
   type Checked,
   type SchemaOf,
@@ -93,9 +94,8 @@ const batchSizeOption: Check<number | 'full'> = (value, name) => {
 };
 
 const classWeightOption: Check<ReadonlyMap<number, number>> = (value, name) => {
-  if (typeof value !== 'object' || value === null) throw optionError(name, 'object from class numbers to weights', value);
   return new Map(
-    Object.entries(value).map(([key, weight]) => {
+    Object.entries(record('an object from class numbers to weights')(value, name)).map(([key, weight]) => {
       const at = Number(key);
       if (String(at) !== key || !Number.isInteger(at) || at < 0 || at >= 2 ** 31)
         throw optionError(`${name} key`, 'class number', key);

@@ -101,7 +101,7 @@ export function makeSequential(layers: readonly Layer[], device: string, name?: 
   if (!Array.isArray(layers) || layers.length === 0)
     throw optionError('sequential.layers', 'array of at least one layer', layers);
   const seen = new Set<Layer>();
-  layers.forEach((layer: unknown, i) => {
+  [...layers].forEach((layer: unknown, i) => {
     if (!(layer instanceof Layer)) throw optionError(`sequential.layers[${i}]`, 'layer', layer);
     if (seen.has(layer)) {
       throw new GradstepError('ERR_OPTION', `Expected a layer of its own for sequential.layers[${i}] but it occurs twice`);
