@@ -43,7 +43,7 @@ const BEYOND_IT = [
   '3 to 16 channels, 5×4, stride 2, uneven',
   '32 to 16 channels, uneven',
   '8 to 24 channels, uneven',
-  '10 to 32 channels, stride 2, dilation 3',
+  '18 to 32 channels, stride 2, dilation 3',
   'depthwise, 5×5, strided',
   'depthwise, dilated and strided',
   'depthwise, two channels from each, 1×9',

@@ -151,7 +151,8 @@ std::optional<PackedProduct> packed_dw(const Conv& conv, OperandKind kind) {
   const int64_t filters = conv.y[1], multiplied = (filters + kLanes - 1) / kLanes * kLanes;
   if (conv.groups > 1 || kind == OperandKind::kTiles || register_lanes() != kLanes / 2) return std::nullopt;
   const bool of_planes = !conv.deep() && conv.axis(conv.y, 0) > 1;
-  if (3 * multiplied > 4 * filters || (of_planes && filters < 2 * kLanes)) return std::nullopt;
+  const bool few = conv.x[1] < kLanes || filters < 2 * kLanes;
+  if (3 * multiplied > 4 * filters || (of_planes && few)) return std::nullopt;
   PackedProduct product{};
   product.m = conv.x[1];
   product.n = filters;

@@ -117,8 +117,8 @@ std::optional<SpacedPixels> spaced_pixels(const Conv& conv);
 Conv without_strides(const Conv& conv);
 
 // The kernel gradient [positions x channels, filters] as a product of windows and dy, where that is the faster way: on
-// AVX2 oneDNN takes 1.2 to 2.3 times as long, unless filters leave much of the vectors empty, or are too few to repay the
-// packing of windows in a plane. a, b and what becomes of the product are the caller's.
+// AVX2 oneDNN takes 1.2 to 2.3 times as long, unless filters leave much of the vectors empty, or they or channels are
+// too few to repay the packing of windows in a plane. a, b and what becomes of the product are the caller's.
 std::optional<PackedProduct> packed_dw(const Conv& conv, OperandKind kind);
 
 // The input gradient of a convolution that cpu/winograd.h takes is one too.
