@@ -117,7 +117,7 @@ std::optional<SpacedPixels> spaced_pixels(const Conv& conv);
 Conv without_strides(const Conv& conv);
 
 // The kernel gradient [positions x channels, filters] as a product of windows and dy, where that is the faster way: on
-// AVX2 oneDNN takes 1.2 to 2.3 times as long, unless filters leave much of the vectors empty, or they or channels are
+// AVX2 oneDNN takes 1 to 1.9 times as long, unless filters leave much of the vectors empty, or they or channels are
 // too few to repay the packing of windows in a plane. a, b and what becomes of the product are the caller's.
 std::optional<PackedProduct> packed_dw(const Conv& conv, OperandKind kind);
 
