@@ -56,11 +56,17 @@ export class GradstepError extends Error {
   }
 }
 
+/** Of nested arrays in messages: one that holds itself would have no end. */
+const DESCRIBED_DEPTHS = 6;
+
 /** A short rendering of any value for an error message: `-1`, `"adamm"`, `object`. */
-export function describeValue(value: unknown): string {
+export function describeValue(value: unknown, depths = DESCRIBED_DEPTHS): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (Array.isArray(value)) return `[${[...(value as unknown[])].map(describeValue).join(', ')}]`;
+  if (Array.isArray(value)) {
+    if (depths === 0) return '[…]';
+    return `[${[...(value as unknown[])].map((part) => describeValue(part, depths - 1)).join(', ')}]`;
+  }
   return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
 }
 

@@ -146,6 +146,15 @@ describe('arrays that change after they were given', () => {
   });
 });
 
+describe('arrays that hold themselves', () => {
+  it('are rejected as options, shown to some depth', async () => {
+    const endless: unknown[] = [];
+    endless.push(endless);
+    const message = /^Expected integer > 0 for layers\.dense\.units but received \[{6}\[…\]{7} of type array$/;
+    await expectFailure(() => layers.dense({ units: wrong(endless) }), 'ERR_OPTION', message);
+  });
+});
+
 describe('sizes beyond 32 bits', () => {
   const largest = 2 ** 31 - 1;
   const built = (layer: gs.Layer, shape: number[]) => () => gs.sequential([layer]).build(shape);

@@ -153,7 +153,7 @@ int64_t slices_of(const PackedProduct& p) { return (p.k + p.slice - 1) / p.slice
 bool packs(const PackedProduct& p) {
   if (register_lanes() != kVector || std::min({p.m, p.n, p.k}) < kLeast) return false;
   const auto aliases = [](int64_t row) { return row % kAliasing == 0; };
-  if (p.transpose_a) return p.m % 16 == 0 && (aliases(p.m) || aliases(p.n));
+  if (p.transpose_a) return p.m % kLanes == 0 && (aliases(p.m) || aliases(p.n));
   return aliases(p.n) && p.k >= kAliasing;
 }
 

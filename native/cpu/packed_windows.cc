@@ -99,6 +99,14 @@ GRADSTEP_INLINE void pack_channels(const Windows& w, float* to, const T* image, 
   }
 }
 
+// `count` of at most kMost channels.
+template <typename T, bool kRound, int kMost>
+GRADSTEP_INLINE void pack_up_to(const Windows& w, float* to, const T* image, int64_t tap, int64_t k, int64_t depth,
+                                int64_t count) {
+  if (count == kMost) return pack_channels<T, kRound, kMost>(w, to, image, tap, k, depth);
+  if constexpr (kMost > 1) pack_up_to<T, kRound, kMost - 1>(w, to, image, tap, k, depth, count);
+}
+
 template <typename T, bool kRound>
 GRADSTEP_VECTORISED void pack_columns(const Windows& w, float* to, const T* image, int64_t first, int64_t count,
                                       int64_t k, int64_t depth) {
@@ -107,27 +115,7 @@ GRADSTEP_VECTORISED void pack_columns(const Windows& w, float* to, const T* imag
     for (int64_t lane = 0; lane < lanes;) {
       const int64_t column = first + r + lane, tap = column / w.channels, channel = column % w.channels;
       const int64_t channels = std::min(w.channels - channel, lanes - lane);
-      const T* from = image + channel;
-      float* place = to + lane;
-      switch (channels) {
-        case 1:
-          pack_channels<T, kRound, 1>(w, place, from, tap, k, depth);
-          break;
-        case 2:
-          pack_channels<T, kRound, 2>(w, place, from, tap, k, depth);
-          break;
-        case 3:
-          pack_channels<T, kRound, 3>(w, place, from, tap, k, depth);
-          break;
-        case 4:
-          pack_channels<T, kRound, 4>(w, place, from, tap, k, depth);
-          break;
-        case 5:
-          pack_channels<T, kRound, 5>(w, place, from, tap, k, depth);
-          break;
-        default:
-          pack_channels<T, kRound, 6>(w, place, from, tap, k, depth);
-      }
+      pack_up_to<T, kRound, kTileRows>(w, to + lane, image + channel, tap, k, depth, channels);
       lane += channels;
     }
   }
