@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as gs from '../lib/index.js';
+import { coreOf } from '../lib/train/model_core.js';
 import { expectFailure, failure } from './helpers/failure.js';
 import { checkpointAt, train, type Setting } from './helpers/interrupted_training.js';
 
@@ -186,6 +187,22 @@ describe('resuming', function () {
     expect((await aborted).code).to.equal('ERR_ABORTED');
     await model.fit(x, y, { epochs: 400, batchSize: 6, resume: true });
     expect(await model.getWeights()).to.deep.equal(await straight.getWeights());
+  });
+
+  it('a file has the counters of its weights, though the next epoch begins while they are read', async () => {
+    using model = small();
+    await model.fit(x, y, { epochs: 3 });
+    const engine = await coreOf(model).engine();
+    const read = engine.session.read.bind(engine.session);
+    engine.session.read = async (range) => {
+      const bytes = await read(range);
+      engine.beginEpoch(0);
+      return bytes;
+    };
+    const { training } = await engine.snapshot();
+    expect(engine.epochs).to.equal(4);
+    expect(training!.epochs).to.equal(3);
+    expect(training).not.to.have.property('unfinished');
   });
 
   it('files that lie about an unfinished epoch are refused', async () => {
