@@ -109,6 +109,20 @@ describe('the training loop', () => {
     });
   }
 
+  it('tells of batches by steps of the epoch, however its data come in pieces and whoever else listens', async () => {
+    const many = gs.data.dataset(Array.from({ length: 150 }, (_, i) => ({ x: [i / 150, 1], y: i % 2 }))).batch(1); // pieces of 64
+    for (const stepsPerExecution of [40, 7]) {
+      using model = network();
+      const [all, some] = [batches(), batches(50)];
+      await model.fit(many, { epochs: 2, stepsPerExecution, callbacks: [all, some] });
+      const begun = Array.from({ length: Math.ceil(150 / stepsPerExecution) }, (_, i) => i * stepsPerExecution);
+      const ended = [...begun.slice(1).map((batch) => batch - 1), 149];
+      expect(all.begun).to.deep.equal([...begun, ...begun]);
+      expect(all.ended).to.deep.equal([...ended, ...ended]);
+      expect(some.ended).to.deep.equal([49, 99, 149, 49, 99, 149]);
+    }
+  });
+
   it('gives batches the running means of their epoch', async () => {
     // With a rate of nothing the losses of batches are (x·w + b − y)², averaged over the rows so far.
     using model = network({ optimizer: gs.optimizers.sgd({ learningRate: 0 }) });

@@ -5,6 +5,8 @@ import type { Logs, Progress } from './history.js';
 export class CallbackList {
   /** Those that hear of batches. */
   private readonly listeners: readonly Callback[];
+  /** Steps of all that were made when the `stepsPerExecution` under way began; undefined where none are. */
+  private begunAt: number | undefined;
 
   constructor(
     private readonly all: readonly Callback[],
@@ -14,10 +16,19 @@ export class CallbackList {
     this.listeners = all.filter((c) => c.onBatchBegin ?? c.onBatchEnd);
   }
 
-  /** Steps until a callback hears of one, after `step` steps in all; Infinity where none does. */
-  stepsTillHeard(step: number): number {
-    const each = this.listeners.map(({ batchInterval: n }) => (n === undefined ? this.stepsPerExecution : n - (step % n)));
+  /** Steps until a callback hears of one; Infinity where none does. */
+  stepsTillHeard(): number {
+    const { totalSteps } = this.context;
+    const each = this.listeners.map(({ batchInterval: n }) =>
+      n === undefined ? this.stepsPerExecution - this.made : n - (totalSteps % n),
+    );
     return Math.min(...each);
+  }
+
+  /** Steps made of the `stepsPerExecution` under way. */
+  private get made(): number {
+    const { totalSteps } = this.context;
+    return totalSteps - (this.begunAt ?? totalSteps);
   }
 
   async trainBegin(): Promise<void> {
@@ -29,13 +40,28 @@ export class CallbackList {
   }
 
   async batchBegin(batch: number): Promise<void> {
+    if (this.begunAt !== undefined) return;
+    this.begunAt = this.context.totalSteps;
     for (const c of this.listeners) if (c.batchInterval === undefined) await c.onBatchBegin?.(batch, this.context);
   }
 
   async batchEnd(batch: number, logs: Logs): Promise<void> {
     const { totalSteps } = this.context;
-    for (const c of this.listeners)
-      if (totalSteps % (c.batchInterval ?? 1) === 0) await c.onBatchEnd?.(batch, logs, this.context);
+    const isWhole = this.made === this.stepsPerExecution;
+    if (isWhole) this.begunAt = undefined;
+    for (const c of this.listeners) {
+      if (c.batchInterval === undefined ? isWhole : totalSteps % c.batchInterval === 0) {
+        await c.onBatchEnd?.(batch, logs, this.context);
+      }
+    }
+  }
+
+  /** The epoch has no more steps: those that were too few for `stepsPerExecution` have ended, too. */
+  async batchesEnd(batch: number, logs: Logs): Promise<void> {
+    const { made } = this;
+    this.begunAt = undefined;
+    if (made === 0) return;
+    for (const c of this.listeners) if (c.batchInterval === undefined) await c.onBatchEnd?.(batch, logs, this.context);
   }
 
   async progress(progress: Progress): Promise<void> {

@@ -172,6 +172,7 @@ class Training {
       logs = await this.piece(epoch, piece, logs);
       return !this.stopped;
     });
+    await this.callbacks.batchesEnd(engine.step - engine.epochStart - 1, logs);
     if (ended || (!this.isCut && engine.step - engine.epochStart === source.steps)) engine.endEpoch();
     return logs;
   }
@@ -196,7 +197,7 @@ class Training {
     await watch?.begin();
     while (left.length > 0 && !this.stopped) {
       const { now: free, diagnosed } = watch?.next(left) ?? { now: left, diagnosed: false };
-      const now = take(free, callbacks.stepsTillHeard(engine.step));
+      const now = take(free, callbacks.stepsTillHeard());
       if (!isUpdate(left[0])) await callbacks.batchBegin(engine.step - engine.epochStart);
       if (this.stopped) break;
       let ran = 0;

@@ -69,7 +69,7 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   classWeight?: Readonly<Record<number, number>>;
   /** Hear of training, and may steer it. */
   callbacks?: readonly Callback[];
-  /** Steps between two calls of onBatchBegin and onBatchEnd, where a callback has them. Default 1. */
+  /** Steps between two calls of onBatchBegin and onBatchEnd, where a callback has them; an epoch's last ones may be fewer. Default 1. */
   stepsPerExecution?: number;
   /** Hears about ten times a second how far training is; training goes on when its promise, if any, is settled. */
   onProgress?: (progress: Progress) => unknown;
