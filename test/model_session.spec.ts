@@ -153,6 +153,28 @@ describe('model', () => {
     await Promise.allSettled([first, other.dispose()]);
   });
 
+  it('rejects what waits for data that never comes once it is disposed', async () => {
+    const element = { x: new Float32Array(32), y: 0 };
+    async function* stuck(): AsyncGenerator<typeof element> {
+      yield element;
+      await new Promise(() => undefined);
+    }
+    for (const run of ['fit', 'evaluate', 'predict', 'validation'] as const) {
+      const model = network();
+      const waiting = gs.data.dataset(stuck).batch(1);
+      const running =
+        run === 'validation'
+          ? model.fit(x, y, { validationData: waiting })
+          : run === 'fit'
+            ? model.fit(waiting)
+            : model[run](waiting);
+      const failed = failure(running);
+      await sleep(20);
+      await model.dispose();
+      expect((await failed).code, run).to.equal('ERR_DISPOSED');
+    }
+  });
+
   it('rejects what runs and what comes later once it is disposed', async () => {
     const model = network();
     const training = model.fit(x, y, { epochs: 100_000 });

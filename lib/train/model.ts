@@ -201,8 +201,10 @@ export class Model extends Layer {
     if (x instanceof Dataset) {
       withoutWeights('evaluate', sampleWeight);
       const data = { dataset: x, read: sampleReader(core) };
-      await shapeFrom(core, x, data.read, signal);
-      return core.withEngine((engine) => evaluate(engine, data, batchSize, signal));
+      return core.whileUsable(signal, async (running) => {
+        await shapeFrom(core, x, data.read, running);
+        return core.withEngine((engine) => evaluate(engine, data, batchSize, running));
+      });
     }
     core.prepareFor(x);
     const samples = samplesOf(core, x, y!, { sampleWeight });
@@ -234,8 +236,10 @@ export class Model extends Layer {
     const { batchSize, signal } = checkPredictOptions(options);
     if (x instanceof Dataset) {
       const data = { dataset: x, read: inputReader(core) };
-      await shapeFrom(core, x, data.read, signal);
-      return core.withEngine((engine) => predict(engine, data, batchSize, signal));
+      return core.whileUsable(signal, async (running) => {
+        await shapeFrom(core, x, data.read, running);
+        return core.withEngine((engine) => predict(engine, data, batchSize, running));
+      });
     }
     core.prepareFor(x);
     const samples = { x: inputsOf(core, x), y: [], weights: [] };

@@ -135,6 +135,9 @@ export abstract class ModelCore {
     return { isTrained: this.isTrained, trainable: this.isTrainable() };
   }
 
+  /** What reads data, or runs: to be ended when the model is disposed of. */
+  private readonly running = new Set<AbortController>();
+
   private readonly isWanted = (): boolean => !this.disposed;
 
   checkUsable(): void {
@@ -155,6 +158,24 @@ export abstract class ModelCore {
       return await body();
     } finally {
       this.busy = false;
+    }
+  }
+
+  /** Calls `body` with a signal that is aborted with `signal`, and when the model is disposed of: then ERR_DISPOSED. */
+  async whileUsable<T>(signal: AbortSignal | undefined, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const run = new AbortController();
+    const abort = () => run.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort);
+    this.running.add(run);
+    try {
+      return await body(run.signal);
+    } catch (error) {
+      if (error instanceof GradstepError && error.code === 'ERR_ABORTED' && !signal?.aborted) this.checkUsable();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.running.delete(run);
     }
   }
 
@@ -283,6 +304,7 @@ export abstract class ModelCore {
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
+    for (const run of this.running) run.abort();
     const engines = [...this.previous, this.current];
     this.current = undefined;
     this.previous.length = 0;

@@ -39,17 +39,16 @@ export async function startFit(
     );
   }
   const given = x instanceof Dataset ? undefined : residentData(core, x, y, checked);
-  const open = async (engine: Engine): Promise<History> => {
-    const source = given
-      ? residentSource(engine, core, given.samples, checked)
-      : streamedSource(engine, core, x as Dataset, checked);
-    const callbacks = [...checked.callbacks, ...(onEpochEnd ? [{ onEpochEnd }] : []), ...(listener ? [listener] : [])];
-    return withValidation(engine, core, given?.validation, checked, (validate) =>
-      fit(engine, { ...checked, model, source, validate, callbacks }),
+  return core.whileUsable(checked.signal, async (signal) => {
+    const run = { ...checked, signal };
+    if (!given) await shapeFrom(core, x as Dataset, sampleReader(core), signal);
+    const engine = await core.engine();
+    const source = given ? residentSource(engine, core, given.samples, run) : streamedSource(engine, core, x as Dataset, run);
+    const callbacks = [...run.callbacks, ...(onEpochEnd ? [{ onEpochEnd }] : []), ...(listener ? [listener] : [])];
+    return withValidation(engine, core, given?.validation, run, (validate) =>
+      fit(engine, { ...run, model, source, validate, callbacks }),
     );
-  };
-  if (!given) await shapeFrom(core, x as Dataset, sampleReader(core), checked.signal);
-  return open(await core.engine());
+  });
 }
 
 function residentData(core: ModelCore, x: DataLike, y: DataLike | undefined, checked: Checked) {
