@@ -54,8 +54,8 @@ export interface NativeSession {
   load(program: Uint8Array): Promise<number>;
   unload(entry: number): Promise<void>;
   /**
-   * Runs an entry up to `steps` times: ends early when `budgetMs` (0: unbounded) has passed or `stop` was called after
-   * this call; then reads `report` of the persistent region.
+   * Runs an entry up to `steps` times: ends early when `budgetMs` (0: unbounded) has passed, when 10 ms of it have passed and
+   * other calls wait for the device, or when `stop` was called after this call; then reads `report` of the persistent region.
    */
   run(entry: number, steps: number, budgetMs: number, report: { offset: number; bytes: number }): Promise<NativeRunResult>;
   /** Runs stretches one after the other, given as pairs of entry and steps, as `run` does; the budget is for all of them. */

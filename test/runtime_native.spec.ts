@@ -375,6 +375,21 @@ describe('native session: running', () => {
     await session.dispose();
   });
 
+  for (const [device, make] of [
+    ['the CPU', cpuSession],
+    ['another device', () => fakeSession(0)],
+  ] as const) {
+    it(`gives way to what waits, long before the budget is spent: on ${device}`, async () => {
+      const session = make();
+      await session.reserve(64);
+      const entry = await session.load(EMPTY_PROGRAM);
+      const [run, memory] = await Promise.all([session.run(entry, 2 ** 50, 1e9, COUNTER), session.memory()]);
+      expect(run.steps).to.be.within(1, 2 ** 40);
+      expect(memory.persistent).to.be.at.least(64);
+      await session.dispose();
+    });
+  }
+
   it('does not block the event loop', async () => {
     const session = fakeSession(1);
     const entry = await session.load(EMPTY_PROGRAM);

@@ -139,7 +139,10 @@ export class Session {
     return this.call((n) => n.reserve(bytes));
   }
 
-  /** Runs stretches one after the other, for about 100 ms, then reads `report`; fewer steps than asked for is no error. */
+  /**
+   * Runs stretches one after the other, for about 100 ms, or 10 where other work waits for the device, then reads `report`;
+   * fewer steps than asked for is no error.
+   */
   run(stretches: readonly Stretch[], report: Range): Promise<NativeRunResult> {
     const [first] = stretches;
     if (stretches.length === 1) return this.call((n) => n.run(first!.entry, first!.steps, REPORT_MS, report));

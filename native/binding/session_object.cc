@@ -116,13 +116,18 @@ Span report_span(const Napi::Value& value) {
   return from;
 }
 
+RunControl control_of(const Session& session, const std::atomic<bool>& stop, double budget_seconds,
+                      Executor& executor) {
+  return {&stop, budget_seconds, [&] { return executor.run_ahead(&session); },
+          [&] { return executor.awaited(&session); }};
+}
+
 // Runs stretches, then reads the report.
 std::function<Reply(Session&, const std::atomic<bool>&)> run_work(std::vector<Stretch> series, double budget_seconds,
                                                                   const Span& report, Executor& executor) {
   return [=, &executor](Session& session, const std::atomic<bool>& stop) {
     session.check(report);
-    const auto ahead = [&] { return executor.run_ahead(&session); };
-    const RunResult result = session.run_series(series, budget_seconds, stop, ahead);
+    const RunResult result = session.run_series(series, control_of(session, stop, budget_seconds, executor));
     return reply_run(result, read_span(session, report), report.bytes);
   };
 }
@@ -299,7 +304,7 @@ Napi::Value SessionObject::profile(const Napi::CallbackInfo& info) {
     const int64_t steps = integer(info[1], "steps", 1);
     const double budget_seconds = number(info[2], "budgetMs", 0) / 1000;
     return [=](Session& session, const std::atomic<bool>& stop) {
-      return reply_floats(session.profile(entry, steps, budget_seconds, stop));
+      return reply_floats(session.profile(entry, steps, {&stop, budget_seconds}));
     };
   });
 }

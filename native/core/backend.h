@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -38,12 +39,28 @@ struct Span {
   uint64_t bytes;
 };
 
+// When a run ends before its last step, and what may be done within it.
 struct RunControl {
+  // Of a run that has a bound: how long it goes on, at least, though others wait for the device.
+  static constexpr double kTurnSeconds = 0.01;
+
   const std::atomic<bool>* stop;  // end after the current step when this is set
   double budget_seconds;          // end when this much time has passed; 0: no bound
   // Does one thing that may be done between steps, and says whether there was one. A run calls it as often as it can
   // without keeping the device waiting. May be empty.
   std::function<bool()> ahead = nullptr;
+  // Whether others wait for the device. May be empty.
+  std::function<bool()> awaited = nullptr;
+  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+
+  bool stopped() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); }
+  // Whether its time is over: asked after a step, so that every run does at least one.
+  bool spent() const {
+    if (budget_seconds <= 0) return false;
+    const double now = seconds();
+    return now >= budget_seconds || (now >= kTurnSeconds && awaited && awaited());
+  }
 };
 
 struct MemoryUse {

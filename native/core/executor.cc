@@ -61,6 +61,12 @@ bool Executor::run_ahead(const void* owner) {
   return true;
 }
 
+bool Executor::awaited(const void* owner) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::any_of(queue_.begin(), queue_.end(),
+                     [&](const auto& e) { return e->job.owner != owner || !e->job.ahead; });
+}
+
 void Executor::stop(const void* owner) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (running_ && running_->job.owner == owner) running_->stop = true;

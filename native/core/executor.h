@@ -35,6 +35,8 @@ class Executor {
   void submit_first(Job job);
   // For a job that is running, in between: does the owner's next job if that may go ahead; whether it did.
   bool run_ahead(const void* owner);
+  // For a job that is running: whether any is queued that does not go ahead of it.
+  bool awaited(const void* owner);
   // Tells the owner's jobs, running and queued, to end early.
   void stop(const void* owner);
   // Takes the owner's queued jobs out of the queue and calls their `dropped`.

@@ -10,7 +10,7 @@
 
 namespace gradstep {
 
-constexpr uint32_t kPluginAbi = 4;
+constexpr uint32_t kPluginAbi = 5;
 
 struct Plugin {
   uint32_t abi;

@@ -1,7 +1,6 @@
 #include "core/session.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -89,35 +88,27 @@ void Session::unload(int entry) {
   });
 }
 
-RunResult Session::run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop,
-                       const std::function<bool()>& ahead) {
-  return guarded(true, [&] {
-    Backend& device = backend_with(entry);
-    const auto start = std::chrono::steady_clock::now();
-    const int64_t done = stop ? 0 : device.run(entry, steps, {&stop, budget_seconds, ahead});
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    return RunResult{done, spent.count()};
-  });
+RunResult Session::run(int entry, int64_t steps, const RunControl& control) {
+  return run_series({{entry, steps}}, control);
 }
 
-RunResult Session::run_series(const std::vector<Stretch>& stretches, double budget_seconds,
-                              const std::atomic<bool>& stop, const std::function<bool()>& ahead) {
+RunResult Session::run_series(const std::vector<Stretch>& stretches, const RunControl& control) {
   RunResult all{0, 0};
   for (const Stretch& stretch : stretches) {
-    const double left = budget_seconds - all.seconds;
-    if (stop || (budget_seconds > 0 && left <= 0)) break;
-    const RunResult result = run(stretch.entry, stretch.steps, budget_seconds > 0 ? left : 0, stop, ahead);
-    all.steps += result.steps;
-    all.seconds += result.seconds;
-    if (result.steps < stretch.steps) break;
+    if (control.stopped() || (all.steps > 0 && control.spent())) break;
+    const int64_t done =
+        guarded(true, [&] { return backend_with(stretch.entry).run(stretch.entry, stretch.steps, control); });
+    all.steps += done;
+    if (done < stretch.steps) break;
   }
+  all.seconds = control.seconds();
   return all;
 }
 
-std::vector<double> Session::profile(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop) {
+std::vector<double> Session::profile(int entry, int64_t steps, const RunControl& control) {
   return guarded(true, [&] {
     Backend& device = backend_with(entry);
-    return stop ? std::vector<double>() : device.profile(entry, steps, {&stop, budget_seconds});
+    return control.stopped() ? std::vector<double>() : device.profile(entry, steps, control);
   });
 }
 

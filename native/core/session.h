@@ -2,7 +2,6 @@
 // before a call reaches it. All methods but the constructor belong to that thread.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
@@ -33,14 +32,11 @@ class Session {
   void reserve(uint64_t bytes);
   int load(const void* program, size_t bytes);
   void unload(int entry);
-  // `ahead`: see RunControl.
-  RunResult run(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop,
-                const std::function<bool()>& ahead = {});
-  // Runs one stretch after the other until the budget (0: none) is spent; at least one step.
-  RunResult run_series(const std::vector<Stretch>& stretches, double budget_seconds, const std::atomic<bool>& stop,
-                       const std::function<bool()>& ahead = {});
+  RunResult run(int entry, int64_t steps, const RunControl& control);
+  // Runs one stretch after the other until the time is over; at least one step.
+  RunResult run_series(const std::vector<Stretch>& stretches, const RunControl& control);
   // Runs an entry and reads the clock between the program's steps; see Backend::profile.
-  std::vector<double> profile(int entry, int64_t steps, double budget_seconds, const std::atomic<bool>& stop);
+  std::vector<double> profile(int entry, int64_t steps, const RunControl& control);
   void write(const Span& to, const void* data);
   // Throws unless the span lies inside its memory: asked before a buffer for it is made.
   void check(const Span& span);

@@ -156,16 +156,12 @@ class CpuBackend : public Backend {
   // Calls `once` up to `steps` times, and returns how many times it did.
   template <typename Once>
   static int64_t repeat(int64_t steps, const RunControl& control, const Once& once) {
-    const auto start = Clock::now();
     int64_t done = 0;
-    while (done < steps && !(control.stop && control.stop->load(std::memory_order_relaxed))) {
+    while (done < steps && !control.stopped()) {
       once();
       done++;
       while (control.ahead && control.ahead()) continue;
-      if (control.budget_seconds > 0) {
-        const std::chrono::duration<double> spent = Clock::now() - start;
-        if (spent.count() >= control.budget_seconds) break;
-      }
+      if (control.spent()) break;
     }
     return done;
   }

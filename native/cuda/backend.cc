@@ -12,10 +12,6 @@
 namespace gradstep::cuda {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 // Of events that have come.
 double seconds_between(cudaEvent_t from, cudaEvent_t to) {
   float milliseconds = 0;
@@ -326,18 +322,14 @@ void CudaBackend::await(cudaEvent_t event, const RunControl& control) {
 }
 
 // Launches batches of steps, of about two milliseconds each, and waits for the batch before the last one: the device
-// never idles, and a stop or the end of the budget is noticed soon.
+// never idles, and a stop or the end of its time is noticed soon.
 int64_t CudaBackend::run(int number, int64_t steps, const RunControl& control) {
   Entry& entry = entry_of(number);
   enter();
   if (!entry.graphs[0].one_step) build(entry);
   constexpr double kBatchSeconds = 0.002;
   constexpr int64_t kMaxBatch = 64;
-  const auto start = Clock::now();
-  const auto over = [&](int64_t launched) {
-    if (control.stop != nullptr && control.stop->load(std::memory_order_relaxed)) return true;
-    return launched > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds;
-  };
+  const auto over = [&](int64_t launched) { return control.stopped() || (launched > 0 && control.spent()); };
   GRADSTEP_CUDA(cudaEventRecord(run_begun_.get(), stream_.get()));
   struct Batch {
     Form form;
@@ -379,12 +371,10 @@ std::vector<double> CudaBackend::profile(int number, int64_t steps, const RunCon
   const OwnedEvent origin = make_event(cudaEventDefault);
   if (!entry.graphs[0].one_step) build(entry);
   const OwnedGraphExec graph = instantiate(capture(entry, Form::kInTurn, 1, clocks));
-  const auto start = Clock::now();
   std::vector<double> moments;
   GRADSTEP_CUDA(cudaEventRecord(origin.get(), stream_.get()));
   for (int64_t done = 0; done < steps; done++) {
-    if (control.stop != nullptr && control.stop->load(std::memory_order_relaxed)) break;
-    if (done > 0 && control.budget_seconds > 0 && seconds_since(start) >= control.budget_seconds) break;
+    if (control.stopped() || (done > 0 && control.spent())) break;
     GRADSTEP_CUDA(cudaGraphLaunch(graph.get(), stream_.get()));
     GRADSTEP_CUDA(cudaStreamSynchronize(stream_.get()));
     const double begin = seconds_between(origin.get(), clocks[0].get());

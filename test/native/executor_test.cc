@@ -89,6 +89,28 @@ TEST(executor_lets_jobs_go_ahead_within_a_running_one_of_their_owner) {
   EXPECT(!executor.run_ahead(&mine));
 }
 
+TEST(executor_tells_a_running_job_who_waits_for_it) {
+  Executor& executor = Executor::of("test:awaited");
+  const int mine = 0, other = 0;
+  const auto awaited_beside = [&](const int* owner, bool ahead) {
+    Gate gate;
+    std::promise<bool> awaited;
+    executor.submit(gate.job(nullptr));
+    gate.entered.get_future().wait();
+    executor.submit({&mine, [&](const std::atomic<bool>&) { awaited.set_value(executor.awaited(&mine)); }, nullptr});
+    if (owner) executor.submit({owner, [](const std::atomic<bool>&) {}, nullptr, ahead});
+    gate.opened.set_value();
+    const bool answer = awaited.get_future().get();
+    finish(executor);
+    return answer;
+  };
+  EXPECT(!awaited_beside(nullptr, false));
+  EXPECT(awaited_beside(&mine, false));
+  EXPECT(!awaited_beside(&mine, true));
+  EXPECT(awaited_beside(&other, false));
+  EXPECT(awaited_beside(&other, true));
+}
+
 TEST(executor_is_one_thread_a_device) {
   EXPECT_EQUAL(&Executor::of("test:a"), &Executor::of("test:a"));
   std::thread::id a1, a2, b;

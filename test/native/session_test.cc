@@ -31,9 +31,9 @@ Span slot(int number, uint64_t offset, uint64_t bytes) { return {Region::kNone, 
 void fails(const char* file, int line, FakeOptions options, const char* code, const char* first, const char* later) {
   Session session = make(options);
   const int entry = load(session);
-  expect_equal(session.run(entry, 1, 0, kGo).steps, 1, "steps", file, line);
-  expect_error([&] { session.run(entry, 2, 0, kGo); }, code, {first}, file, line);
-  expect_error([&] { session.run(entry, 1, 0, kGo); }, "ERR_DEVICE_FAILED", {"failed earlier", later}, file, line);
+  expect_equal(session.run(entry, 1, {&kGo, 0}).steps, 1, "steps", file, line);
+  expect_error([&] { session.run(entry, 2, {&kGo, 0}); }, code, {first}, file, line);
+  expect_error([&] { session.run(entry, 1, {&kGo, 0}); }, "ERR_DEVICE_FAILED", {"failed earlier", later}, file, line);
   expect_error([&] { session.memory(); }, "ERR_DEVICE_FAILED", {later}, file, line);
   expect_error([&] { session.reserve(8); }, "ERR_DEVICE_FAILED", {later}, file, line);
   session.close();
@@ -49,7 +49,7 @@ void fails(const char* file, int line, FakeOptions options, const char* code, co
 TEST(session_runs_what_it_loaded) {
   Session session = make();
   const int entry = load(session);
-  EXPECT_EQUAL(session.run(entry, 7, 0, kGo).steps, 7);
+  EXPECT_EQUAL(session.run(entry, 7, {&kGo, 0}).steps, 7);
   int64_t counted = 0;
   session.read(persistent(0, sizeof counted), &counted);
   EXPECT_EQUAL(counted, 7);
@@ -68,22 +68,22 @@ TEST(session_ends_a_run_at_its_budget) {
   FakeOptions options;
   options.step_ms = 5;
   Session session = make(options);
-  const RunResult result = session.run(load(session), 1000, 0.02, kGo);
+  const RunResult result = session.run(load(session), 1000, {&kGo, 0.02});
   EXPECT(result.steps >= 1 && result.steps <= 4);
   EXPECT(result.seconds >= 0.02);
 }
 
 TEST(session_does_not_begin_a_run_that_was_stopped) {
   Session session = make();
-  EXPECT_EQUAL(session.run(load(session), 7, 0, kStopped).steps, 0);
-  EXPECT(session.profile(load(session), 7, 0, kStopped).empty());
+  EXPECT_EQUAL(session.run(load(session), 7, {&kStopped, 0}).steps, 0);
+  EXPECT(session.profile(load(session), 7, {&kStopped, 0}).empty());
 }
 
 TEST(session_profiles_what_it_loaded) {
   Session session = make();
-  const std::vector<double> moments = session.profile(load(session), 2, 0, kGo);
+  const std::vector<double> moments = session.profile(load(session), 2, {&kGo, 0});
   EXPECT(moments == (std::vector<double>{0, 1, 1, 2}));
-  EXPECT_ERROR("ERR_OPTION", session.profile(77, 1, 0, kGo), "entry 77");
+  EXPECT_ERROR("ERR_OPTION", session.profile(77, 1, {&kGo, 0}), "entry 77");
 }
 
 TEST(session_fails_for_good_when_a_profiled_step_throws) {
@@ -91,17 +91,17 @@ TEST(session_fails_for_good_when_a_profiled_step_throws) {
   options.at_step_two = FakeOptions::kThrow;
   Session session = make(options);
   const int entry = load(session);
-  EXPECT_ERROR("ERR_DEVICE_FAILED", session.profile(entry, 2, 0, kGo), "the fake broke");
-  EXPECT_ERROR("ERR_DEVICE_FAILED", session.profile(entry, 1, 0, kGo), "failed earlier");
+  EXPECT_ERROR("ERR_DEVICE_FAILED", session.profile(entry, 2, {&kGo, 0}), "the fake broke");
+  EXPECT_ERROR("ERR_DEVICE_FAILED", session.profile(entry, 1, {&kGo, 0}), "failed earlier");
 }
 
 TEST(session_refuses_entries_it_does_not_have) {
   Session session = make();
-  EXPECT_ERROR("ERR_OPTION", session.run(3, 1, 0, kGo), "entry 3");
+  EXPECT_ERROR("ERR_OPTION", session.run(3, 1, {&kGo, 0}), "entry 3");
   EXPECT_ERROR("ERR_OPTION", session.unload(3), "entry 3");
   const int entry = load(session);
   session.unload(entry);
-  EXPECT_ERROR("ERR_OPTION", session.run(entry, 1, 0, kGo), "No program is loaded");
+  EXPECT_ERROR("ERR_OPTION", session.run(entry, 1, {&kGo, 0}), "No program is loaded");
   EXPECT_ERROR("ERR_OPTION", session.unload(entry), "No program is loaded");
 }
 
@@ -166,9 +166,23 @@ TEST(session_lets_a_run_do_what_may_go_ahead) {
     at.push_back(counted());
     return true;
   };
-  EXPECT_EQUAL(session.run_series({{entry, 2}, {entry, 2}}, 0, kGo, ahead).steps, 4);
+  EXPECT_EQUAL(session.run_series({{entry, 2}, {entry, 2}}, {&kGo, 0, ahead}).steps, 4);
   EXPECT(at == (std::vector<int64_t>{1, 1, 1}));
   EXPECT_EQUAL(counted(), 4);
+}
+
+TEST(session_ends_a_run_that_has_had_its_turn_when_others_wait) {
+  Session session = make();
+  const int entry = load(session);
+  const std::vector<Stretch> series = {{entry, 1}, {entry, 1}, {entry, 2}};
+  bool awaited = false;
+  const auto others = [&] { return awaited; };
+  const std::chrono::steady_clock::time_point long_ago{};
+  EXPECT_EQUAL(session.run_series(series, {&kGo, 1e12, {}, others, long_ago}).steps, 4);
+  awaited = true;
+  EXPECT_EQUAL(session.run_series(series, {&kGo, 1e12, {}, others, long_ago}).steps, 1);
+  EXPECT_EQUAL(session.run(entry, 7, {&kGo, 1e12, {}, others, long_ago}).steps, 1);
+  EXPECT_EQUAL(session.run(entry, 7, {&kGo, 0, {}, others, long_ago}).steps, 7);  // it has no bound
 }
 
 TEST(session_keeps_to_the_memory_there_is) {
@@ -216,6 +230,6 @@ TEST(session_is_of_no_use_after_close) {
   const int entry = load(session);
   session.close();
   session.close();
-  EXPECT_ERROR("ERR_DISPOSED", session.run(entry, 1, 0, kGo), "disposed");
+  EXPECT_ERROR("ERR_DISPOSED", session.run(entry, 1, {&kGo, 0}), "disposed");
   EXPECT_ERROR("ERR_DISPOSED", session.reserve(1), "disposed");
 }

@@ -148,6 +148,14 @@ void Life::count(int64_t times) {
   steps_ += times;
 }
 
+// A run that has had its turn ends after what it has begun when others wait for the device.
+void Life::give_way() {
+  const RunControl awaited{nullptr, 1e12, nullptr, [] { return true; }, {}};
+  EXPECT_EQUAL(backend_->run(counting_, 1000, awaited), 1);
+  EXPECT_EQUAL(backend_->profile(counting_, 1000, awaited).size(), 2u);
+  steps_ += 2;
+}
+
 void Life::run(int entry, int32_t rows, int64_t times) {
   EXPECT_EQUAL(backend_->run(entry, times, kUnbounded), times);
   steps_ += times;
@@ -184,6 +192,7 @@ std::vector<LifeStep> Life::steps() {
       {"run", true, small(3)},
       {"load a program of one kernel", false, [this] { counting_ = backend_->load(counting_program()); }},
       {"run graphs of several steps", true, [this] { count(20); }},
+      {"give way", true, [this] { give_way(); }},
       {"profile", true, [this] { profile(small_, kSmall, 2); }},
       {"read", false, [this] { expect_sums(); }},
       {"load a larger program", false, [this] { large_ = backend_->load(program_of(kLarge)); }},

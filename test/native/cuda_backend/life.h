@@ -32,6 +32,7 @@ class Life {
   void clear_spare();
   void replace_data();
   void count(int64_t times);
+  void give_way();
   void run(int entry, int32_t rows, int64_t times);
   void profile(int entry, int32_t rows, int64_t times);
   void expect_sums();
