@@ -23,10 +23,16 @@ int64_t bytes_of(Session& session) {
 
 napi_status undefined(napi_env env, napi_value* result) { return napi_get_undefined(env, result); }
 
-napi_status array_buffer(napi_env env, const std::shared_ptr<char[]>& data, size_t bytes, napi_value* result) {
+// By JavaScript's own constructor, which throws where there is no room: napi_create_arraybuffer ends the process.
+napi_status array_buffer(napi_env env, const void* data, size_t bytes, napi_value* result) {
+  napi_value global, constructor, length;
+  napi_status status = napi_get_global(env, &global);
+  if (status == napi_ok) status = napi_get_named_property(env, global, "ArrayBuffer", &constructor);
+  if (status == napi_ok) status = napi_create_double(env, static_cast<double>(bytes), &length);
+  if (status == napi_ok) status = napi_new_instance(env, constructor, 1, &length, result);
   void* to = nullptr;
-  const napi_status status = napi_create_arraybuffer(env, bytes, &to, result);
-  if (status == napi_ok && bytes > 0) std::memcpy(to, data.get(), bytes);
+  if (status == napi_ok) status = napi_get_arraybuffer_info(env, *result, &to, nullptr);
+  if (status == napi_ok && bytes > 0) std::memcpy(to, data, bytes);
   return status;
 }
 
@@ -53,7 +59,7 @@ Reply reply_run(const RunResult& result, const std::shared_ptr<char[]>& report, 
     napi_status status = napi_create_object(env, value);
     if (status == napi_ok) status = set_number(env, *value, "steps", static_cast<double>(result.steps));
     if (status == napi_ok) status = set_number(env, *value, "seconds", result.seconds);
-    if (status == napi_ok) status = array_buffer(env, report, bytes, &buffer);
+    if (status == napi_ok) status = array_buffer(env, report.get(), bytes, &buffer);
     if (status == napi_ok) status = napi_set_named_property(env, *value, "report", buffer);
     return status;
   };
@@ -99,10 +105,7 @@ Reply reply_choices(MeasuredChoices choices) {
 Reply reply_floats(std::vector<double> values) {
   return [values = std::move(values)](napi_env env, napi_value* result) {
     napi_value buffer;
-    void* to = nullptr;
-    const size_t bytes = values.size() * sizeof(double);
-    napi_status status = napi_create_arraybuffer(env, bytes, &to, &buffer);
-    if (status == napi_ok && bytes > 0) std::memcpy(to, values.data(), bytes);
+    napi_status status = array_buffer(env, values.data(), values.size() * sizeof(double), &buffer);
     if (status == napi_ok) status = napi_create_typedarray(env, napi_float64_array, values.size(), buffer, 0, result);
     return status;
   };
@@ -328,7 +331,7 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info) {
     from.bytes = static_cast<uint64_t>(integer(info[0].As<Napi::Object>().Get("bytes"), "from.bytes", 0));
     return [=](Session& session, const std::atomic<bool>&) -> Reply {
       const auto data = read_span(session, from);
-      return [=](napi_env env, napi_value* value) { return array_buffer(env, data, from.bytes, value); };
+      return [=](napi_env env, napi_value* value) { return array_buffer(env, data.get(), from.bytes, value); };
     };
   });
 }

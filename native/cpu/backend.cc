@@ -1,6 +1,6 @@
 // The CPU executor: one persistent block, one scratch block, one workspace, slots, and programs as lists of steps. When
-// a block grows, every program is prepared again on the new addresses (oneDNN caches what it compiled, so that is
-// quick).
+// a block moves, every program is prepared again before it runs (oneDNN caches what it compiled, so that is quick). So
+// what memory there was not enough for leaves nothing behind that holds an old address.
 #include <omp.h>
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <new>
 
 #include "core/cpu_device.h"
 #include "core/error.h"
@@ -71,26 +72,16 @@ class CpuBackend : public Backend {
     if (bytes <= persistent_.bytes()) return;
     Block grown(bytes);
     if (persistent_.bytes() > 0) std::memcpy(grown.data(), persistent_.data(), persistent_.bytes());
+    forget_addresses();
     persistent_ = std::move(grown);
-    prepare_all();
   }
 
   int load(Program program) override {
     reserve(program.persistent_bytes);
-    bool moved = false;
-    if (program.scratch_bytes > scratch_.bytes()) {
-      scratch_ = Block();  // its contents never outlive a step
-      scratch_ = Block(program.scratch_bytes);
-      moved = true;
-    }
     const int entry = next_entry_++;
     const auto at = entries_.emplace(entry, Entry{std::move(program), {}}).first;
     try {
-      if (moved) {
-        prepare_all();
-      } else {
-        prepare(at->second);
-      }
+      make_ready(at->second);
     } catch (...) {
       entries_.erase(entry);
       throw;
@@ -150,7 +141,8 @@ class CpuBackend : public Backend {
  private:
   struct Entry {
     Program program;
-    std::vector<Step> steps;
+    std::vector<Step> steps;  // on the addresses of now, where it is ready
+    bool is_ready = false;
   };
 
   // Calls `once` up to `steps` times, and returns how many times it did.
@@ -167,9 +159,10 @@ class CpuBackend : public Backend {
   }
 
   // The steps of an entry, ready to run on this thread.
-  const std::vector<Step>& enter(int entry) const {
+  const std::vector<Step>& enter(int entry) {
     const auto found = entries_.find(entry);
     if (found == entries_.end()) throw Error("ERR_PROGRAM", "No program is loaded as " + std::to_string(entry));
+    make_ready(found->second);
     enter();
     return found->second.steps;
   }
@@ -184,36 +177,49 @@ class CpuBackend : public Backend {
     omp_set_num_threads(threads_);
   }
 
-  void prepare(Entry& entry) {
+  void make_ready(Entry& entry) {
+    if (entry.is_ready) return;
     enter();
-    while (true) {
-      Prepare context(persistent_.data(), scratch_.data(), slots_, workspace_.data(), threads_, dnnl_);
-      std::vector<Step> steps;
-      steps.reserve(entry.program.steps.size());
-      for (const ProgramStep& step : entry.program.steps) {
-        try {
-          steps.push_back(prepare_step(context, step.op, step.args));
-        } catch (const Error& error) {
-          throw Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
-        }
+    try {
+      if (entry.program.scratch_bytes > scratch_.bytes()) replace(scratch_, entry.program.scratch_bytes);
+      size_t needed = prepare(entry);
+      while (needed > workspace_.bytes()) {
+        replace(workspace_, needed);
+        needed = prepare(entry);
       }
-      if (context.workspace_bytes() <= workspace_.bytes()) {
-        entry.steps = std::move(steps);
-        return;
-      }
-      // A larger workspace lies elsewhere: whoever holds the old address is prepared again.
-      steps.clear();
-      for (auto& [number, other] : entries_) other.steps.clear();
-      workspace_ = Block();
-      workspace_ = Block(context.workspace_bytes());
-      for (auto& [number, other] : entries_) {
-        if (&other != &entry) prepare(other);
-      }
+    } catch (const std::bad_alloc&) {
+      throw Error("ERR_OOM", "Out of memory: a program could not be prepared");
     }
+    entry.is_ready = true;
   }
 
-  void prepare_all() {
-    for (auto& [number, entry] : entries_) prepare(entry);
+  // Prepares the steps on the blocks of now; returns the bytes of workspace that they need.
+  size_t prepare(Entry& entry) {
+    Prepare context(persistent_.data(), scratch_.data(), slots_, workspace_.data(), threads_, dnnl_);
+    entry.steps.clear();
+    entry.steps.reserve(entry.program.steps.size());
+    for (const ProgramStep& step : entry.program.steps) {
+      try {
+        entry.steps.push_back(prepare_step(context, step.op, step.args));
+      } catch (const Error& error) {
+        throw Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
+      }
+    }
+    return context.workspace_bytes();
+  }
+
+  // Makes a block larger whose contents do not outlive a step. The old one goes first; both at once may be too much.
+  void replace(Block& block, size_t bytes) {
+    forget_addresses();
+    block = Block();
+    block = Block(bytes);
+  }
+
+  void forget_addresses() {
+    for (auto& [number, entry] : entries_) {
+      entry.steps.clear();
+      entry.is_ready = false;
+    }
   }
 
   char* address(const Span& span) {

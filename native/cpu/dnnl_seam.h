@@ -5,6 +5,7 @@
 
 #include <dnnl.hpp>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "core/error.h"
@@ -110,12 +111,13 @@ inline dnnl::reorder::primitive_desc reorder_desc(const Dnnl& d, const dnnl::mem
   return dnnl::reorder::primitive_desc(d.engine, from, d.engine, to, attr);
 }
 
-// oneDNN's refusals (a shape no implementation takes) as errors of ours.
+// oneDNN's refusals (a shape no implementation takes, no memory) as errors of ours.
 template <typename Make>
 auto make_primitive(const char* what, Make make) -> decltype(make()) {
   try {
     return make();
   } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
     throw Error("ERR_INTERNAL", std::string("oneDNN cannot prepare a ") + what + ": " + error.what());
   }
 }
