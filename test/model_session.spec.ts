@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as gs from '../lib/index.js';
+import { Session } from '../lib/runtime/session.js';
 import { failure } from './helpers/failure.js';
 
 const device = 'cpu';
@@ -91,6 +92,45 @@ describe('model', () => {
     expect(during).to.be.at.least(1);
     expect(await training).to.deep.equal(expected);
     expect(await model.getWeights()).to.deep.equal(await alone.getWeights());
+  });
+
+  it('answers calls of any size one after the other, in memory that earlier ones left', async () => {
+    using model = network();
+    const [bytes, few] = [gs.tensor(new Uint8Array(3 * 32).fill(1), [3, 32]), x.rows(0, 3)];
+    const whole = (await model.predict(x)).data;
+    const ofBytes = (await network().predict(gs.tensor(new Float32Array(3 * 32).fill(1), [3, 32]))).data;
+    const losses = [await network().evaluate(x, y), await network().evaluate(few, y.subarray(0, 3))];
+    for (const rows of [COUNT, 3, 1, 40, 3]) {
+      const { data } = await model.predict(x.rows(0, rows));
+      expect(data).to.have.length(4 * rows);
+      data.forEach((p, i) => expect(p).to.be.closeTo(whole[i]!, 1e-5));
+      expect((await model.predict(bytes)).data).to.deep.equal(ofBytes);
+      expect(await model.evaluate(few, y.subarray(0, 3))).to.deep.equal(losses[1]);
+      expect(await model.evaluate(x, y)).to.deep.equal(losses[0]);
+    }
+  });
+
+  it('predicts though its run was stopped with others', async () => {
+    using model = network();
+    const { run } = Session.prototype;
+    const [expected, before] = [await model.predict(x.rows(0, 2)), await model.predict(x.rows(2, 4))];
+    expect(before.data).not.to.deep.equal(expected.data);
+    let stopped = 0;
+    Session.prototype.run = function (stretches, report) {
+      const running = run.call(this, stretches, report);
+      if (stopped++ === 0) this.stop();
+      return running;
+    };
+    try {
+      for (let i = 0; i < 50; i++) {
+        stopped = 0;
+        await model.predict(x.rows(2, 4));
+        stopped = 0;
+        expect((await model.predict(x.rows(0, 2))).data).to.deep.equal(expected.data);
+      }
+    } finally {
+      Session.prototype.run = run;
+    }
   });
 
   it('refuses a second fit, compile and setWeights while it trains', async () => {

@@ -91,10 +91,10 @@ for (const device of ['cpu', 'cuda-emulated']) {
 }
 
 describe('while steps run on a chunk', () => {
-  const { run, writeSlot } = Session.prototype;
+  const { run, handOverSlot } = Session.prototype;
 
   afterEach(() => {
-    Object.assign(Session.prototype, { run, writeSlot });
+    Object.assign(Session.prototype, { run, handOverSlot });
   });
 
   /**
@@ -105,11 +105,14 @@ describe('while steps run on a chunk', () => {
     const seen = { copied: 0 };
     let ran = 0;
     let tell = (): void => undefined;
-    Session.prototype.writeSlot = async function (slot, tensor, name) {
-      await writeSlot.call(this, slot, tensor, name);
-      if (slot < spareOf(0) || name !== last) return;
-      seen.copied++;
-      tell();
+    Session.prototype.handOverSlot = async function (slot, tensor, name) {
+      const handed = await handOverSlot.call(this, slot, tensor, name);
+      await handed.copied;
+      if (slot >= spareOf(0) && name === last) {
+        seen.copied++;
+        tell();
+      }
+      return handed;
     };
     Session.prototype.run = async function (stretches, report) {
       const result = await run.call(this, stretches, report);

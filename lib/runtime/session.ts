@@ -51,6 +51,11 @@ export interface Stretch {
   readonly steps: number;
 }
 
+/** Data that the session has, and will copy before it does what it is asked for later. */
+export interface HandedOver {
+  readonly copied: Promise<unknown>;
+}
+
 export class Session {
   private readonly programs = new Map<string, CachedProgram>();
   private disposed = false;
@@ -186,34 +191,53 @@ export class Session {
     return this.call((n) => n.turnSlot(slot));
   }
 
-  /** Fills a slot; see writeSliced. */
-  writeSlot(slot: number, { data, shape }: Tensor, name: string): Promise<void> {
-    return this.writeSliced({ region: 'slot', slot }, 0, data, sizeOf(shape), name);
+  /** Fills a slot; see handOver. */
+  async writeSlot(slot: number, tensor: Tensor, name: string): Promise<void> {
+    const { copied } = await this.handOverSlot(slot, tensor, name);
+    await copied;
   }
 
-  /** Writes much data into the persistent region; see writeSliced. */
-  writeRange(offset: number, data: TensorData, name: string): Promise<void> {
-    return this.writeSliced({ region: 'persistent' }, offset, data, data.length, name);
+  /** Writes much data into the persistent region; see handOver. */
+  async writeRange(offset: number, data: TensorData, name: string): Promise<void> {
+    const { copied } = await this.handOverRange(offset, data, name);
+    await copied;
   }
 
-  /** Copies `length` elements in slices, the event loop in between; ERR_OPTION when the array's memory has been taken away. */
-  private async writeSliced(
+  handOverSlot(slot: number, { data, shape }: Tensor, name: string): Promise<HandedOver> {
+    return this.handOver({ region: 'slot', slot }, 0, data, sizeOf(shape), name);
+  }
+
+  handOverRange(offset: number, data: TensorData, name: string): Promise<HandedOver> {
+    return this.handOver({ region: 'persistent' }, offset, data, data.length, name);
+  }
+
+  /**
+   * Hands `length` elements over in slices, the event loop in between; few of them at once, before this returns. What the session
+   * is asked for later comes after the copy. ERR_OPTION when the array's memory has been taken away.
+   */
+  private async handOver(
     to: { region: 'persistent' | 'slot'; slot?: number },
     start: number,
     data: TensorData,
     length: number,
     name: string,
-  ): Promise<void> {
+  ): Promise<HandedOver> {
     const step = SLICE_BYTES / data.BYTES_PER_ELEMENT;
+    let copied: Promise<void> = Promise.resolve();
     for (let at = 0; at < length; at += step) {
+      if (at > 0) {
+        await copied;
+        await setImmediate();
+      }
       if (isDetached(data, length)) {
         throw new GradstepError('ERR_OPTION', `The memory of ${name} was transferred elsewhere while it was being copied`);
       }
       const offset = start + at * data.BYTES_PER_ELEMENT;
       const slice = data.subarray(at, Math.min(at + step, length));
-      await this.call((n) => n.write({ ...to, offset }, slice));
-      if (at + step < length) await setImmediate();
+      copied = this.call((n) => n.write({ ...to, offset }, slice));
+      copied.catch(() => undefined); // whoever awaits it hears of it
     }
+    return { copied };
   }
 
   /** Copies a slot's floats out. */

@@ -342,8 +342,12 @@ async function execute(prepared: Prepared, data: ReadonlyMap<string, Tensor>, st
   const { changed } = trace;
   const homes = changed.map((v) => v.home);
   const bytes = await whileChanging(homes, store, 'the function', async () => {
-    for (const [name, t] of data) await session.writeRange(layout.offsetOf(inputs.get(name)!), t.data, name);
-    await session.write(report.offset, new Uint32Array(4));
+    const copies: Promise<unknown>[] = [];
+    for (const [name, t] of data) {
+      copies.push((await session.handOverRange(layout.offsetOf(inputs.get(name)!), t.data, name)).copied);
+    }
+    const copied = Promise.all([...copies, session.write(report.offset, new Uint32Array(4))]);
+    copied.catch(() => undefined); // what keeps copies from being made keeps the run from it, too
     store.claim(changed);
     let done = 0;
     try {
@@ -353,7 +357,9 @@ async function execute(prepared: Prepared, data: ReadonlyMap<string, Tensor>, st
         const [code, index, value, step] = new Int32Array(result.report, 0, 4) as unknown as [number, number, number, number];
         // Every step of the call has the same rows.
         checkFlag({ code, index, value, step }, { what: 'gs.compile', firstStep: prepared.steps, batchSize: 0 });
-        if (done >= steps) return result.report;
+        if (done < steps) continue;
+        await copied;
+        return result.report;
       }
     } finally {
       prepared.steps += done;

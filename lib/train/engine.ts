@@ -15,6 +15,8 @@ import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
 import type { Network } from './network.js';
 import { buildProgram, programKey, type BatchSpec } from './programs.js';
 import type { Report, ReportBlock } from './report.js';
+import { SampleSlots } from './resident.js';
+import type { Purpose } from './slots.js';
 import { TrainingChoices } from './training_choices.js';
 import { homeOf, readHeld, whileChanging, type WeightHolder, type WeightHome } from './weight_home.js';
 
@@ -57,6 +59,7 @@ export class Engine implements WeightHolder {
   isRetiring = false;
   /** Held by whoever uses the report and the slots of inference. */
   readonly inference = new Lock();
+  private readonly slotsByPurpose = new Map<Purpose, SampleSlots>();
   private readonly homes: readonly WeightHome[];
   /** Version of each weight's numbers in this engine's memory. */
   private readonly seen: number[];
@@ -299,6 +302,13 @@ export class Engine implements WeightHolder {
     } finally {
       await this.session.dispose();
     }
+  }
+
+  /** The slots of a purpose: for whoever trains, or holds the lock of inference. */
+  slots(purpose: Purpose): SampleSlots {
+    let slots = this.slotsByPurpose.get(purpose);
+    if (!slots) this.slotsByPurpose.set(purpose, (slots = new SampleSlots(this.session, purpose)));
+    return slots;
   }
 
   /** Calls `body` with the entries of programs; they are prepared and stay so meanwhile. */

@@ -12,7 +12,7 @@ import { remaining, type Engine } from './engine.js';
 import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
 import { Feed } from './feed.js';
 import type { BatchSpec } from './programs.js';
-import { batchOf, rewind, samplesSlots, SampleSlots, withSamples } from './resident.js';
+import { batchOf, rewind, samplesSlots, type SampleSlots, withSamples } from './resident.js';
 import { batched, chunksOf } from './stream.js';
 
 /** A stretch with what its program does. */
@@ -151,14 +151,14 @@ export class StreamedSource implements EpochSource {
     const size = this.dataset.size;
     this.steps = options.stepsPerEpoch ?? (size === Infinity ? undefined : size);
     this.accumulates = options.batchesPerUpdate > 1;
-    this.slots = new SampleSlots(engine.session, 'train');
+    this.slots = engine.slots('train');
   }
 
   async whileOpen<T>(body: () => Promise<T>): Promise<T> {
     try {
       return await body();
     } finally {
-      await this.slots.release();
+      await this.slots.leave();
     }
   }
 

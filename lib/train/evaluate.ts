@@ -9,7 +9,7 @@ import { checkFlag } from './flags.js';
 import { logsOf, type Logs } from './history.js';
 import { trainingOf } from './programs.js';
 import type { Report } from './report.js';
-import { batchOf, rewind, SampleSlots, withSamples } from './resident.js';
+import { batchOf, rewind, withSamples } from './resident.js';
 import { batched, chunksOf } from './stream.js';
 
 type EvaluationPurpose = 'evaluate' | 'validation';
@@ -71,7 +71,7 @@ export async function evaluateStream(
 ): Promise<Logs> {
   const { memory, session, seed } = engine;
   const report = memory.inference;
-  const slots = new SampleSlots(session, purpose);
+  const slots = engine.slots(purpose);
   const feed = new Feed(chunksOf(batched(dataset, size), read, { signal }), slots);
   let values: Report['values'] | undefined;
   try {
@@ -83,7 +83,7 @@ export async function evaluateStream(
     }
   } finally {
     await feed.close();
-    await slots.release();
+    await slots.leave();
   }
   if (!values) throw new GradstepError('ERR_DATA', 'Expected at least one batch to evaluate but the dataset is empty');
   return logsOf(values, trainingOf(memory).options.totals);

@@ -4,10 +4,11 @@ import { rowsOf, type Samples } from '../data/samples.js';
 import { Tensor } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
+import type { HandedOver } from '../runtime/session.js';
 import type { Engine } from './engine.js';
 import { Feed } from './feed.js';
 import { checkFlag } from './flags.js';
-import { batchOf, rewind, SampleSlots } from './resident.js';
+import { batchOf, rewind, type SampleSlots } from './resident.js';
 import { slotsOf } from './slots.js';
 import { batched, chunksOf, concatenated } from './stream.js';
 
@@ -16,8 +17,8 @@ type Outputs = Tensor<Float32Array>[];
 interface Part {
   readonly samples: Samples;
   readonly batchSize: number;
-  /** Makes everything ready for the first step, but for the programs and room for the outputs. */
-  begin(): Promise<unknown>;
+  /** Asks for all that is to be done before the first step, but for the programs and room for the outputs. */
+  begin(): Promise<HandedOver>;
   /** Called when the first step is under way. */
   onStart?(): void;
 }
@@ -34,13 +35,21 @@ async function predictPart(
   const shapes = memory.network.outputs.map((output) => [rows, ...output]);
   const to = slotsOf('predict', samples.x.length, shapes.length).y;
   const batch = { kind: 'predict', purpose: 'predict', shuffled: false, ...batchOf(samples) } as const;
+  const read = () =>
+    Promise.all(shapes.map(async (shape, i) => new Tensor(await session.readSlot(to[i]!, sizeOf(shape)), shape)));
   return engine.withStretches(rows, Math.min(batchSize, rows), batch, async (stretches) => {
-    await Promise.all([...shapes.map((shape, i) => slots.allocate(to[i]!, { dtype: 'float32', shape })), begin()]);
+    await slots.allocate(shapes.map((shape, i) => [to[i]!, { dtype: 'float32', shape }] as const));
+    const { copied } = await begin();
     const context = { what: 'predict', firstStep: 0, batchSize, labelsPerRow: 1 };
-    const running = engine.run(stretches, memory.inference, signal, (now) => checkFlag(now.flag, context));
+    let runs = 0;
+    const running = engine.run(stretches, memory.inference, signal, (now) => {
+      runs++;
+      checkFlag(now.flag, context);
+    });
     onStart?.();
-    await running;
-    return Promise.all(shapes.map(async (shape, i) => new Tensor(await session.readSlot(to[i]!, sizeOf(shape)), shape)));
+    // One step is done when the session comes to what it is asked for next, unless others were stopped and it with them.
+    const [, , early] = await Promise.all([copied, running, rows <= batchSize ? read() : undefined]);
+    return runs === 1 && early ? early : read();
   });
 }
 
@@ -53,7 +62,10 @@ async function predictResident(
 ): Promise<Outputs> {
   const { memory, session, seed } = engine;
   const report = memory.inference;
-  const begin = () => Promise.all([slots.fill(samples), session.write(report.range.offset, report.fresh(0, seed))]);
+  const begin = async (): Promise<HandedOver> => {
+    const { copied } = await slots.fill(samples);
+    return { copied: Promise.all([copied, session.write(report.range.offset, report.fresh(0, seed))]) };
+  };
   return predictPart(engine, slots, { samples, batchSize, begin }, signal);
 }
 
@@ -72,7 +84,7 @@ async function predictStream(
   try {
     await session.write(report.range.offset, report.fresh(0, seed));
     for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
-      const part = { ...chunk, begin: () => rewind(engine, report), onStart: () => feed.prepare() };
+      const part = { ...chunk, begin: async () => ({ copied: rewind(engine, report) }), onStart: () => feed.prepare() };
       parts.push(await predictPart(engine, slots, part, signal));
     }
   } finally {
@@ -89,13 +101,13 @@ export function predict(
   signal: AbortSignal | undefined,
 ): Promise<Outputs> {
   const run = async (): Promise<Outputs> => {
-    const slots = new SampleSlots(engine.session, 'predict');
+    const slots = engine.slots('predict');
     try {
       return 'dataset' in data
         ? await predictStream(engine, slots, data.dataset, data.read, batchSize, signal)
         : await predictResident(engine, slots, data, batchSize, signal);
     } finally {
-      await slots.release();
+      await slots.leave();
     }
   };
   return engine.inference.run(() => engine.abortable(signal, run));

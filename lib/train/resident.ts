@@ -1,8 +1,9 @@
 /** Data in the device's memory: the slots of a purpose hold samples while something runs. */
 import type { Samples } from '../data/samples.js';
 import type { Tensor } from '../data/tensor.js';
-import { sameShape } from '../graph/shape.js';
-import { spareOf, type Session } from '../runtime/session.js';
+import { DTYPES } from '../graph/dtype.js';
+import { sameShape, sizeOf } from '../graph/shape.js';
+import { spareOf, type HandedOver, type Session } from '../runtime/session.js';
 import type { Engine } from './engine.js';
 import type { BatchSpec } from './programs.js';
 import type { ReportBlock } from './report.js';
@@ -27,10 +28,16 @@ interface Part {
   readonly name: string;
 }
 
-/** The slots of a purpose, filled with one set of samples after the other. */
+/** What a slot has room for. */
+type Room = Pick<Tensor, 'dtype' | 'shape'>;
+
+/** Room of so many bytes stays when nobody uses it, so that calls with few rows need not make it anew. */
+const KEPT_BYTES = 256 << 10;
+
+/** The slots of a purpose, filled with one set of samples after the other, by one user at a time. */
 export class SampleSlots {
   /** What slots and spares have room for. */
-  private readonly allocated = new Map<number, Pick<Tensor, 'dtype' | 'shape'>>();
+  private readonly allocated = new Map<number, Room>();
   /** Slots whose spares hold what comes next. */
   private staged: readonly number[] = [];
 
@@ -48,15 +55,16 @@ export class SampleSlots {
     ];
   }
 
-  /** Copies samples into the slots. */
-  fill(samples: Samples): Promise<void> {
+  /** Hands samples over to the slots: steps that are asked for next find them there. */
+  fill(samples: Samples): Promise<HandedOver> {
     return this.write(this.partsOf(samples));
   }
 
   /** Copies samples beside what the slots hold, which steps may be reading. */
   async stage(samples: Samples): Promise<void> {
     const parts = this.partsOf(samples);
-    await this.write(parts.map((part) => ({ ...part, slot: spareOf(part.slot) })));
+    const { copied } = await this.write(parts.map((part) => ({ ...part, slot: spareOf(part.slot) })));
+    await copied;
     this.staged = parts.map((part) => part.slot);
   }
 
@@ -73,43 +81,55 @@ export class SampleSlots {
     await Promise.all(staged.map((slot) => this.session.turnSlot(slot)));
   }
 
-  /** The session does what it is asked for in that order: copies need not wait to hear that there is room. */
-  private async write(parts: readonly Part[]): Promise<void> {
-    await Promise.all([...parts.map(({ slot, tensor }) => this.allocate(slot, tensor)), this.copy(parts)]);
+  private async write(parts: readonly Part[]): Promise<HandedOver> {
+    await this.allocate(parts.map(({ slot, tensor }) => [slot, tensor] as const));
+    const handed: HandedOver[] = [];
+    for (const { slot, tensor, name } of parts) handed.push(await this.session.handOverSlot(slot, tensor, name));
+    return { copied: Promise.all(handed.map(({ copied }) => copied)) };
   }
 
-  private async copy(parts: readonly Part[]): Promise<void> {
-    for (const { slot, tensor, name } of parts) await this.session.writeSlot(slot, tensor, name);
+  /** Makes room where there is too little; a slot may be longer than what it holds. */
+  async allocate(rooms: readonly (readonly [slot: number, Room])[]): Promise<void> {
+    const missing = rooms.filter(([slot, room]) => !fits(room, this.allocated.get(slot)));
+    if (missing.length > 0) await Promise.all(missing.map(([slot, room]) => this.make(slot, room)));
   }
 
-  /** Makes room; a slot may be longer than what it holds. */
-  async allocate(slot: number, { dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): Promise<void> {
-    const before = this.allocated.get(slot);
-    const fits = before && before.shape[0]! >= shape[0]! && sameShape(before.shape.slice(1), shape.slice(1));
-    if (fits && before.dtype === dtype) return;
-    this.allocated.set(slot, { dtype, shape });
-    await this.session.allocateSlot(slot, { dtype, shape });
+  private async make(slot: number, room: Room): Promise<void> {
+    this.allocated.set(slot, room);
+    try {
+      await this.session.allocateSlot(slot, room);
+    } catch (error) {
+      await this.release([slot]);
+      throw error;
+    }
   }
 
-  async release(): Promise<void> {
-    await Promise.allSettled([...this.allocated.keys()].map((slot) => this.session.releaseSlot(slot)));
-    this.allocated.clear();
+  /** Gives back what takes much memory. */
+  async leave(): Promise<void> {
+    this.staged = [];
+    const large = [...this.allocated].filter(([, { dtype, shape }]) => DTYPES[dtype].bytes * sizeOf(shape) > KEPT_BYTES);
+    if (large.length > 0) await this.release(large.map(([slot]) => slot));
+  }
+
+  private async release(slots: readonly number[]): Promise<void> {
+    for (const slot of slots) this.allocated.delete(slot);
+    await Promise.allSettled(slots.map((slot) => this.session.releaseSlot(slot)));
   }
 }
 
-/** Copies samples into the slots of a purpose while `body` runs. */
-export async function withSamples<T>(
-  { session }: Engine,
-  samples: Samples,
-  purpose: Purpose,
-  body: () => Promise<T>,
-): Promise<T> {
-  const slots = new SampleSlots(session, purpose);
+function fits({ dtype, shape }: Room, room: Room | undefined): boolean {
+  return room?.dtype === dtype && room.shape[0]! >= shape[0]! && sameShape(room.shape.slice(1), shape.slice(1));
+}
+
+/** Has samples in the slots of a purpose while `body` runs. */
+export async function withSamples<T>(engine: Engine, samples: Samples, purpose: Purpose, body: () => Promise<T>): Promise<T> {
+  const slots = engine.slots(purpose);
   try {
-    await slots.fill(samples);
-    return await body();
+    const { copied } = await slots.fill(samples);
+    const [result] = await Promise.all([body(), copied]);
+    return result;
   } finally {
-    await slots.release();
+    await slots.leave();
   }
 }
 

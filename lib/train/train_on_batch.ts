@@ -26,14 +26,15 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: DataLike, op
   engine.endEpoch();
   const train = () =>
     engine.withPrograms([batch], async ([entry]) => {
-      await session.write(report.range.offset, report.fresh(step, seed));
+      const begun = session.write(report.range.offset, report.fresh(step, seed));
       const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
       const context = { what: 'trainOnBatch', firstStep: step, batchSize: rows, labelsPerRow, memory };
-      await engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => {
+      const running = engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => {
         engine.step = now.step;
         checkFlag(now.flag, context);
         values = now.values;
       });
+      await Promise.all([begun, running]);
     });
   await engine.whileTraining('trainOnBatch', () => withSamples(engine, samples, 'train', train));
   return logsOf(values, compiled.totals);

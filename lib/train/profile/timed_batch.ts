@@ -53,7 +53,8 @@ export class TimedBatch {
     await session.writeRange(0, new Uint8Array(bytes), 'the model');
     const rows = rowsOf(samples);
     const order = Int32Array.from({ length: CHUNK * rows }, (_, i) => i % rows);
-    await new SampleSlots(session, kind).fill(samples);
+    const { copied } = await new SampleSlots(session, kind).fill(samples);
+    await copied;
     const { outputs } = memory.network;
     const { y, index } = slotsOf(kind, samples.x.length, kind === 'train' ? samples.y.length : outputs.length);
     const ordered = new Tensor(order, [order.length]);
