@@ -35,6 +35,20 @@ function headerOf(path: string): { tensors: string[]; training: SavedTraining; c
   return { tensors: Object.keys(tensors), training, cursor: report.length === 0 ? 0 : report.readInt32LE(4) };
 }
 
+/** Changes what a file says; its tensors stay. */
+function rewrite(path: string, change: (saved: { model: object; training: SavedTraining }) => void): void {
+  const file = readFileSync(path);
+  const end = 8 + Number(file.readBigUInt64LE(0));
+  const header = JSON.parse(file.subarray(8, end).toString('utf8')) as { __metadata__: { gradstep: string } };
+  const saved = JSON.parse(header.__metadata__.gradstep) as { model: object; training: SavedTraining };
+  change(saved);
+  header.__metadata__.gradstep = JSON.stringify(saved);
+  const json = Buffer.from(JSON.stringify(header));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(json.length));
+  writeFileSync(path, Buffer.concat([prefix, json, file.subarray(end)]));
+}
+
 /** Trains in a process that is killed when it has come to a step. */
 async function killed(setting: Setting): Promise<void> {
   const child = spawn(process.execPath, command(setting), { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -205,16 +219,80 @@ describe('resuming', function () {
     expect(training).not.to.have.property('unfinished');
   });
 
+  for (const [name, optimizer] of [
+    ['adam', gs.optimizers.adam({ learningRate: 0.05 })],
+    ['plain sgd', gs.optimizers.sgd({ learningRate: 0.05 })],
+  ] as const) {
+    for (const after of [true, false]) {
+      it(`though trainable became ${after} after compile, until the model is compiled again: ${name}`, async () => {
+        const inner = gs.sequential([gs.layers.dense({ units: 4, activation: 'tanh', name: 'a' })]);
+        const own = gs.layers.dense({ units: 4, name: 'b', trainable: !after });
+        inner.trainable = !after;
+        using model = gs.sequential([
+          gs.layers.dense({ units: 3, inputShape: [3] }),
+          inner,
+          own,
+          gs.layers.dense({ units: 1, name: 'end' }),
+        ]);
+        model.compile({ optimizer, loss: 'meanSquaredError', device: 'cpu', seed: 2, threads: 1 });
+        await model.fit(x, y, { batchSize: 6 });
+        inner.trainable = after;
+        own.trainable = after;
+        const path = join(folder, 'model.safetensors');
+        const checkpoint = gs.callbacks.modelCheckpoint({ path, saveFreq: 10 });
+        await model.fit(x, y, { epochs: 2, batchSize: 6, resume: true, callbacks: [checkpoint] });
+        using again = await gs.loadModel(path, { device: 'cpu' });
+        expect(again.getLayer('b').trainable).to.equal(after);
+        await again.fit(x, y, { epochs: 2, batchSize: 6, resume: true });
+        expect(await again.getWeights()).to.deep.equal(await model.getWeights());
+        again.compile({ optimizer, loss: 'meanSquaredError', device: 'cpu' });
+        const before = await again.getWeights();
+        await again.fit(x, y, { batchSize: 6 });
+        const changed = (await again.getWeights()).map((w, i) => w.data.some((v, k) => v !== before[i]!.data[k]));
+        expect(changed).to.deep.equal([true, true, after, after, after, after, true, true]);
+      });
+    }
+  }
+
+  it('with a model that is frozen as a whole', async () => {
+    using model = small();
+    model.trainable = false;
+    model.compile({ optimizer: 'adam', loss: 'meanSquaredError', device: 'cpu' });
+    await model.fit(x, y);
+    const path = join(folder, 'model.safetensors');
+    await model.save(path);
+    using again = await gs.loadModel(path, { device: 'cpu' });
+    expect(again.trainable).to.equal(false);
+    await again.fit(x, y, { epochs: 2, resume: true });
+    expect(await again.getWeights()).to.deep.equal(await model.getWeights());
+    expect(gs.modelFromJson(model.toJSON()).trainable).to.equal(false);
+  });
+
+  it('files that lie about what is trained are refused', async () => {
+    using model = small();
+    const path = join(folder, 'model.safetensors');
+    await model.save(path);
+    for (const [trained, message] of [
+      ['dense/kernel', /Expected array of names for training\.trained but received "dense\/kernel"/],
+      [['dense/kernel', 'x'], /Expected name of a weight that can be trained for training\.trained\[1\] but received "x"/],
+      [[['dense/kernel']], /for training\.trained\[0\] but/],
+    ] as const) {
+      rewrite(path, (saved) => Object.assign(saved.training, { trained }));
+      await expectFailure(() => gs.loadModel(path), 'ERR_FILE', message);
+    }
+    rewrite(path, (saved) => {
+      delete (saved.training as { trained?: unknown }).trained;
+      Object.assign(saved.model, { trainable: 'no' });
+    });
+    await expectFailure(() => gs.loadModel(path), 'ERR_FILE', /Expected boolean for model\.trainable but received "no"/);
+  });
+
   it('files that lie about an unfinished epoch are refused', async () => {
     using model = small();
     const path = join(folder, 'model.safetensors');
     const checkpoint = gs.callbacks.modelCheckpoint({ path, saveFreq: 3 });
     await model.fit(x, y, { batchSize: 6, stepsPerEpoch: 5, callbacks: [checkpoint] });
-    const file = readFileSync(path);
-    const length = Number(file.readBigUInt64LE(0));
-    const header = JSON.parse(file.subarray(8, 8 + length).toString('utf8')) as { __metadata__: { gradstep: string } };
-    const saved = JSON.parse(header.__metadata__.gradstep) as { training: SavedTraining };
-    const { training } = saved;
+    const { training } = headerOf(path);
     const unfinished = training.unfinished!;
     for (const [change, message] of [
       [
@@ -229,11 +307,7 @@ describe('resuming', function () {
       [{ epochs: 0 }, /for training\.epochs/],
       [{ step: 2, unfinished: { ...unfinished, epochStart: 0 } }, /the step in training\.unfinished\.report/],
     ] as const) {
-      header.__metadata__.gradstep = JSON.stringify({ ...saved, training: { ...training, ...change } });
-      const json = Buffer.from(JSON.stringify(header));
-      const prefix = Buffer.alloc(8);
-      prefix.writeBigUInt64LE(BigInt(json.length));
-      writeFileSync(path, Buffer.concat([prefix, json, file.subarray(8 + length)]));
+      rewrite(path, (saved) => (saved.training = { ...training, ...change }));
       await expectFailure(() => gs.loadModel(path), 'ERR_FILE', message);
     }
   });

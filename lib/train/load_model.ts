@@ -13,7 +13,7 @@ import { input, type InputOptions, type SymbolicTensor } from '../layers/symboli
 import { restoreLoss } from '../losses/registry.js';
 import { restoreMetric } from '../metrics/registry.js';
 import { restoreOptimizer } from '../optimizers/registry.js';
-import { checkOptions, integer, optional, shape as shapeOption, type SchemaOf } from '../options.js';
+import { boolean, checkOptions, integer, optional, shape as shapeOption, type SchemaOf } from '../options.js';
 import { carriedShapes, type Carried } from './carried.js';
 import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
 import type { TrainingState } from './engine.js';
@@ -70,6 +70,12 @@ function listAt(json: Json, key: string, where: string): readonly unknown[] {
 
 /** The model of a saved architecture. */
 function restoreArchitecture(json: Json, where: string, device: string, name?: string): Model {
+  const model = restoreLayers(json, where, device, name);
+  model.trainable = optional(boolean, true)(json.trainable, `${where}.trainable`);
+  return model;
+}
+
+function restoreLayers(json: Json, where: string, device: string, name: string | undefined): Model {
   if (json.className === 'Sequential') {
     const model = makeSequential(layersOf(json, where), device, name);
     model.build(shapeOption(json.inputShape, `${where}.inputShape`));
@@ -99,11 +105,9 @@ function restoreArchitecture(json: Json, where: string, device: string, name?: s
 /** Models inside models are layers of these classes. */
 for (const className of ['Sequential', 'Functional'] as const) {
   const read = (config: unknown): Model => {
-    const { name, trainable, ...json } = config as Json;
+    const { name, ...json } = config as Json;
     const checked = name === undefined ? undefined : layerName(name, 'name');
-    const model = restoreArchitecture({ ...json, className }, className, 'auto', checked);
-    if (trainable === false) model.trainable = false;
-    return model;
+    return restoreArchitecture({ ...json, className }, className, 'auto', checked);
   };
   registerLayerClass(className, read, 'form');
 }
@@ -163,6 +167,12 @@ function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: num
     ...state,
     unfinished: { epochStart: start, updatesBefore: before, report: new Uint8Array(Buffer.from(report, 'base64')) },
   };
+}
+
+/** Which weights are trained, where `trainable` has changed since the saved model was compiled. */
+function restoreTrained(json: Json, core: ModelCore): void {
+  const counters = objectAt(json, 'training', METADATA_KEY);
+  if (Object.hasOwn(counters, 'trained')) core.trainOnly(counters.trained);
 }
 
 /** The report of an epoch that goes on must be one of this model, and the counters must agree with one another. */
@@ -228,6 +238,7 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
     const options = restoreCompile(json, device);
     training = options && restoreTraining(json);
     if (options) model.compile(options);
+    if (training) restoreTrained(json, coreOf(model));
     if (training) checkUnfinished(training, coreOf(model));
   } catch (error) {
     throw new GradstepError('ERR_FILE', `${path} does not hold a model: ${(error as Error).message}`, { cause: error });

@@ -2,7 +2,7 @@
  * The state behind a model: its description, its compile options, and its engine while there is one. The engine is opened
  * by the first use after `compile`.
  */
-import { GradstepError } from '../errors.js';
+import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
 import { rateAt } from '../optimizers/optimizer.js';
 import { randomSeed } from '../random.js';
@@ -125,11 +125,33 @@ export abstract class ModelCore {
 
   /** What `trainable` says now is what counts until the model is compiled again. */
   protected rememberTrained(): void {
-    this.trainedThen = this.isBuilt ? new Set(this.network.weights.filter((w) => w.trained && this.isTrainable())) : undefined;
+    this.trainedThen = this.isBuilt ? new Set(this.network.weights.filter(this.isToBeTrained)) : undefined;
   }
 
+  /** Whether training changes a weight once the model is compiled. */
+  private readonly isToBeTrained = (weight: PlacedWeight): boolean => weight.trained && this.isTrainable();
+
   /** Whether training changes a weight: as it was said when the model was compiled. */
-  readonly isTrained = (weight: PlacedWeight): boolean => this.trainedThen?.has(weight) ?? (weight.trained && this.isTrainable());
+  readonly isTrained = (weight: PlacedWeight): boolean => this.trainedThen?.has(weight) ?? this.isToBeTrained(weight);
+
+  /** Names of the weights that training changes, where `trainable` says otherwise since the model was compiled. */
+  get trainedNames(): string[] | undefined {
+    const { weights } = this.network;
+    if (weights.every((w) => this.isTrained(w) === this.isToBeTrained(w))) return undefined;
+    return weights.filter(this.isTrained).map((w) => w.name);
+  }
+
+  /** Takes over what a file says of that; ERR_OPTION where it names a weight that cannot be trained. */
+  trainOnly(names: unknown): void {
+    const { weights } = this.network;
+    if (!Array.isArray(names)) throw optionError('training.trained', 'array of names', names);
+    const trained = names.map((name: unknown, i) => {
+      const found = weights.find((w) => w.name === name && w.trainable !== false);
+      if (!found) throw optionError(`training.trained[${i}]`, 'name of a weight that can be trained', name);
+      return found;
+    });
+    this.trainedThen = new Set(trained);
+  }
 
   get trainables(): Trainables {
     return { isTrained: this.isTrained, trainable: this.isTrainable() };

@@ -29,11 +29,12 @@ export const METADATA_KEY = 'gradstep';
 /** What the tensors that stateful layers carry over begin with. */
 export const CARRIED = 'carried';
 
-/** An architecture as plain JSON. */
+/** An architecture as plain JSON; `trainable` is there where it is false. */
 export type SavedArchitecture =
-  | { className: 'Sequential'; inputShape: readonly number[]; layers: SavedLayer[] }
+  | { className: 'Sequential'; trainable?: false; inputShape: readonly number[]; layers: SavedLayer[] }
   | {
       className: 'Functional';
+      trainable?: false;
       inputs: { name: string; shape: readonly number[]; dtype: string }[];
       layers: SavedLayer[];
       /** Which layer is called on what: results of earlier calls, or with −1 inputs. */
@@ -56,6 +57,8 @@ export interface SavedTraining {
   updates: number;
   epochs: number;
   learningRate: number;
+  /** Names of the weights that are trained, where the layers' `trainable` has changed since the model was compiled. */
+  trained?: string[];
   /** What was chosen by measuring (training_choices.ts). */
   choices?: NativeChoices;
   /** In the middle of an epoch: the step it began at, and the report in base64. */
@@ -101,19 +104,21 @@ function saveCompile({ optimizer, outputs, precision, deterministic, threads, on
 }
 
 /** The architecture of a model; ERR_OPTION when a layer holds a function of the user's own. */
-export function describeModel({ className, network }: ModelCore): SavedArchitecture {
+export function describeModel({ className, network, isTrainable }: ModelCore): SavedArchitecture {
   network.checkOwnParts();
+  const frozen = isTrainable() ? {} : ({ trainable: false } as const);
   const layers = network.layers.map(({ layer, name }) => saveLayer(layer, name));
-  if (className === 'Sequential') return { className, inputShape: network.inputs[0]!.shape, layers };
+  if (className === 'Sequential') return { className, ...frozen, inputShape: network.inputs[0]!.shape, layers };
   const inputs = network.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
-  return { className, inputs, layers, ...network.describe() };
+  return { className, ...frozen, inputs, layers, ...network.describe() };
 }
 
-function saveTraining({ slots: _, carried: __, unfinished, ...counters }: TrainingState, seed: number): SavedTraining {
+function saveTraining(state: TrainingState, seed: number, trained: string[] | undefined): SavedTraining {
+  const { slots: _, carried: __, unfinished, ...counters } = state;
   const rest = unfinished && {
     unfinished: { ...unfinished, report: Buffer.from(unfinished.report).toString('base64') },
   };
-  return { seed, ...counters, ...rest };
+  return { seed, ...counters, ...(trained && { trained }), ...rest };
 }
 
 export async function saveModel(core: ModelCore, path: string, options: SaveOptions | undefined): Promise<void> {
@@ -123,6 +128,7 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
   const { network } = core;
   const compile = includeOptimizer && core.isCompiled ? saveCompile(core.compiled) : undefined;
   const model = describeModel(core);
+  const trained = compile && core.trainedNames;
   const { weights, training } = await core.snapshot();
   const tensors = new Map<string, Tensor<Float32Array>>();
   network.weights.forEach(({ name, shape }, i) => tensors.set(name, new Tensor(weights[i]!, shape)));
@@ -144,7 +150,7 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
     format: FORMAT,
     version: VERSION,
     model,
-    ...(compile && { compile, training: saveTraining(training ?? fresh, core.seed) }),
+    ...(compile && { compile, training: saveTraining(training ?? fresh, core.seed, trained) }),
   };
   await writeSafetensors(path, { [METADATA_KEY]: JSON.stringify(saved) }, tensors);
 }
