@@ -254,6 +254,130 @@ describe('resuming', function () {
     }
   }
 
+  describe('with a loss and a metric of one’s own', () => {
+    const loss: gs.LossFunction = (t, p) => gs.ops.square(gs.ops.sub(t, p));
+    const metrics: gs.MetricFunction[] = [
+      function mine(t, p) {
+        return gs.ops.abs(gs.ops.sub(t, p));
+      },
+    ];
+    const adam = gs.optimizers.adam({ learningRate: 0.02 });
+    const own = { loss, metrics, optimizer: adam, device: 'cpu', threads: 1 } as const;
+    const fit = { epochs: 3, batchSize: 6 };
+
+    /** Lowers the rate once. */
+    const lowering: gs.Callback = {
+      onEpochBegin: (epoch, context) => (epoch === 0 ? context.setLearningRate(0.01) : undefined),
+    };
+
+    function named(epochPath: string): { model: gs.Sequential; checkpoint: gs.Callback } {
+      const model = small();
+      model.compile({ ...own, seed: 2 });
+      return { model, checkpoint: gs.callbacks.modelCheckpoint({ path: join(folder, epochPath), saveFreq: 10 }) };
+    }
+
+    it('goes on after compile to the bits of a run that never stopped, in the middle of an epoch', async () => {
+      const { model, checkpoint } = named('own.safetensors');
+      using straight = model;
+      const whole = await straight.fit(x, y, { ...fit, callbacks: [lowering, checkpoint] });
+      const path = join(folder, 'own.safetensors');
+      expect(headerOf(path).training).to.deep.include({ step: 20, epochs: 3, learningRate: 0.01 });
+      using again = await gs.loadModel(path, { device: 'cpu' });
+      // Neither predictions nor saving take anything away.
+      await again.predict(x);
+      await again.save(path);
+      using model2 = await gs.loadModel(path, { device: 'cpu' });
+      model2.compile(own);
+      const rest = await model2.fit(x, y, { ...fit, resume: true });
+      expect(rest.epoch).to.deep.equal([2]);
+      expect(rest.loss).to.deep.equal(whole.loss.slice(2));
+      expect(rest.mine).to.deep.equal(whole.mine!.slice(2));
+      expect(await model2.getWeights()).to.deep.equal(await straight.getWeights());
+    });
+
+    it('goes on with another learning rate where compile says another', async () => {
+      const { model, checkpoint } = named('own.safetensors');
+      using first = model;
+      await first.fit(x, y, { ...fit, callbacks: [lowering, checkpoint] });
+      using again = await gs.loadModel(join(folder, 'own.safetensors'), { device: 'cpu' });
+      again.compile({ ...own, optimizer: gs.optimizers.adam({ learningRate: 0.3 }) });
+      const rates: number[] = [];
+      const onEpochEnd = async (_epoch: number, _logs: gs.Logs, context: gs.TrainingContext): Promise<void> => {
+        rates.push(await context.readLearningRate());
+      };
+      const { epoch } = await again.fit(x, y, { ...fit, epochs: 4, resume: true, callbacks: [{ onEpochEnd }] });
+      expect(epoch).to.deep.equal([2, 3]);
+      expect(rates).to.deep.equal([0.3, 0.3]);
+    });
+
+    const says = (why: string) =>
+      `Expected false for fit.resume but received true: compile could not take up the state that was loaded, as ${why}`;
+    const refused: [string, (model: gs.Model) => void, string][] = [
+      [
+        'another optimizer',
+        (model) => model.compile({ ...own, optimizer: gs.optimizers.sgd({ momentum: 0.9 }) }),
+        'its optimizer keeps velocity and the saved one m, v',
+      ],
+      [
+        'an optimizer that keeps nothing, and then the right one',
+        (model) => {
+          model.compile({ ...own, optimizer: 'sgd' });
+          model.compile(own);
+        },
+        'its optimizer keeps nothing and the saved one m, v',
+      ],
+      [
+        'a moving average',
+        (model) => model.compile({ ...own, optimizer: gs.optimizers.adam({ useEma: true }) }),
+        'its optimizer keeps m, v, ema and the saved one m, v',
+      ],
+      [
+        'a layer frozen',
+        (model) => {
+          model.layers[0]!.trainable = false;
+          model.compile(own);
+        },
+        'other weights are trained',
+      ],
+      [
+        'other metrics in the middle of an epoch',
+        (model) => model.compile({ ...own, metrics: [] }),
+        'loss and metrics of the epoch that was not finished are other ones',
+      ],
+    ];
+    for (const [name, compile, why] of refused) {
+      it(`says so where compile cannot take the state up: ${name}`, async () => {
+        const { model, checkpoint } = named('own.safetensors');
+        using first = model;
+        await first.fit(x, y, { ...fit, callbacks: [checkpoint] });
+        using again = await gs.loadModel(join(folder, 'own.safetensors'), { device: 'cpu' });
+        compile(again);
+        await expectFailure(() => again.fit(x, y, { ...fit, resume: true }), 'ERR_OPTION', says(why));
+        // Training anew is what it says, and can be gone on with.
+        expect((await again.fit(x, y, { ...fit, epochs: 1 })).epoch).to.deep.equal([0]);
+        expect((await again.fit(x, y, { ...fit, resume: true })).epoch).to.deep.equal([1, 2]);
+      });
+    }
+
+    it('refuses files that lie about it', async () => {
+      const { model } = named('');
+      using first = model;
+      await first.fit(x, y, { ...fit, epochs: 1 });
+      const path = join(folder, 'own.safetensors');
+      for (const [kind, message] of [
+        [undefined, /Expected object for training\.kind but received undefined/],
+        [{ slots: 'm', learningRate: 1 }, /Expected array of names for training\.kind\.slots but received "m"/],
+        [{ slots: ['m', 'v'] }, /Expected number for training\.kind\.learningRate but received undefined/],
+        [{ slots: ['m'], learningRate: 1 }, /has a tensor that its architecture does not: "optimizer\/v\/dense\/kernel"/],
+        [{ slots: ['m', 'v', 'x'], learningRate: 1 }, /lacks the tensor optimizer\/x\/dense\/kernel/],
+      ] as const) {
+        await first.save(path);
+        rewrite(path, (saved) => Object.assign(saved.training, { kind }));
+        await expectFailure(() => gs.loadModel(path), 'ERR_FILE', message);
+      }
+    });
+  });
+
   it('with a model that is frozen as a whole', async () => {
     using model = small();
     model.trainable = false;

@@ -52,7 +52,7 @@ export async function exportProgram(model: Model, batch: InspectBatch, backend: 
   }
   if (memory.training) {
     const { learningRate, report } = memory.training;
-    writes.push([memory.layout.offsetOf(learningRate), bytesOf(new Float32Array([core.initialLearningRate]))]);
+    writes.push([memory.layout.offsetOf(learningRate), bytesOf(new Float32Array([core.stateKind!.learningRate]))]);
     writes.push([report.range.offset, report.fresh(0, core.seed)]);
   }
   const report = memory.training && batch.kind === 'train' ? memory.training.report.range : memory.inference.range;

@@ -18,13 +18,13 @@ import { carriedShapes, type Carried } from './carried.js';
 import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
 import type { TrainingState } from './engine.js';
 import { makeFunctional } from './functional.js';
-import { ModelMemory } from './memory.js';
 import type { Model } from './model.js';
 import { coreOf, type ModelCore } from './model_core.js';
 import { readHeader, readingFile, readTensor, type SafetensorsHeader } from './safetensors.js';
 import { CARRIED, FORMAT, METADATA_KEY } from './save_model.js';
 import { makeSequential } from './sequential.js';
 import { savedChoices } from './training_choices.js';
+import { keptNames, reportOf, type StateKind } from './waiting_state.js';
 
 export interface LoadOptions {
   /** Where the model runs. Default `auto`. */
@@ -175,18 +175,29 @@ function restoreTrained(json: Json, core: ModelCore): void {
   if (Object.hasOwn(counters, 'trained')) core.trainOnly(counters.trained);
 }
 
-/** The report of an epoch that goes on must be one of this model, and the counters must agree with one another. */
+/** What the state of training is of, where the file has no compile options; undefined where it has no such state either. */
+function restoreKind(json: Json): StateKind | undefined {
+  if (!Object.hasOwn(json, 'training')) return undefined;
+  const { slots, learningRate } = objectAt(objectAt(json, 'training', METADATA_KEY), 'kind', 'training');
+  if (!Array.isArray(slots) || !slots.every((s) => typeof s === 'string'))
+    throw optionError('training.kind.slots', 'array of names', slots);
+  if (typeof learningRate !== 'number') throw optionError('training.kind.learningRate', 'number', learningRate);
+  return { slots, learningRate };
+}
+
+/** The counters of an epoch that goes on must agree with one another, and its report, where it can be read yet, with them. */
 function checkUnfinished({ step, updates, epochs, unfinished }: ReturnType<typeof restoreTraining>, core: ModelCore): void {
   if (!unfinished) return;
   const { epochStart, updatesBefore, report } = unfinished;
-  const { training } = new ModelMemory(core.network, core.compiled, core.trainables);
-  const { bytes } = training!.report.range;
-  if (report.length !== bytes) throw optionError('training.unfinished.report', `${bytes} bytes in base64`, report.length);
   if (epochs === 0) throw optionError('training.epochs', 'integer > 0 in the middle of an epoch', epochs);
   if (epochStart > step) throw optionError('training.unfinished.epochStart', `integer from 0 to ${step}`, epochStart);
   if (updatesBefore > updates)
     throw optionError('training.unfinished.updatesBefore', `integer from 0 to ${updates}`, updatesBefore);
-  const found = training!.report.parse(new Uint8Array(report).buffer);
+  if (!core.isCompiled) return;
+  const block = reportOf(core.network, core.compiled, core.trainables);
+  const { bytes } = block.range;
+  if (report.length !== bytes) throw optionError('training.unfinished.report', `${bytes} bytes in base64`, report.length);
+  const found = block.parse(new Uint8Array(report).buffer);
   if (found.step !== step)
     throw optionError('the step in training.unfinished.report', `${step}, as in training.step,`, found.step);
 }
@@ -231,12 +242,14 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
   if (text === undefined)
     throw new GradstepError('ERR_FILE', `${path} was not saved by gradstep: its metadata has no key ${METADATA_KEY}`);
   let model: Model;
+  let kind: StateKind | undefined;
   let training: ReturnType<typeof restoreTraining> | undefined;
   try {
     const json = parseModel(text);
     model = restoreArchitecture(objectAt(json, 'model', METADATA_KEY), 'model', device);
     const options = restoreCompile(json, device);
-    training = options && restoreTraining(json);
+    kind = options ? undefined : restoreKind(json);
+    training = options || kind ? restoreTraining(json) : undefined;
     if (options) model.compile(options);
     if (training) restoreTrained(json, coreOf(model));
     if (training) checkUnfinished(training, coreOf(model));
@@ -245,7 +258,7 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
   }
   const core = coreOf(model);
   const { weights } = core.network;
-  const slots = training ? core.keptNames : [];
+  const slots = training ? keptNames((kind ?? core.stateKind!).slots, core.trained) : [];
   const carried = training ? carriedShapes(core.network) : new Map<string, Shape>();
   const known = new Set([
     ...weights.map((w) => w.name),
@@ -268,13 +281,14 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
   }
   const over = await readCarried(file, path, header, carried);
   const kept = { slots: state, ...(over && { carried: over }) };
-  core.restore({ weights: values, seed: training?.seed, training: training && { ...training, ...kept } });
+  core.restore({ weights: values, seed: training?.seed, training: training && { ...training, ...kept }, kind });
   return model;
 }
 
 /**
  * Loads a model that `save` wrote: same predictions bit for bit; where compile options were saved it is compiled, and
- * training goes on as if it had never stopped. Nothing in the file is trusted: ERR_FILE says what is wrong with it.
+ * training goes on as if it had never stopped. A model whose loss or metric was a function of the user's own must be compiled first: with
+ * the same options, it goes on so, too. Nothing in the file is trusted: ERR_FILE says what is wrong with it.
  */
 export async function loadModel(path: string, options?: LoadOptions): Promise<Model> {
   if (typeof path !== 'string' || path === '') throw optionError('loadModel.path', 'path of a file', path);

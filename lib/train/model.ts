@@ -139,7 +139,9 @@ export class Model extends Layer {
 
   /**
    * Says how to train: optimizer, loss, metrics, device. Compiling again keeps the weights and begins the optimizer
-   * anew. ERR_OPTION for options that are wrong or unknown; ERR_BUSY while `fit` runs. A device that is not there is
+   * anew. A model that was loaded without compile options, as its loss or a metric was a function of your own, takes the saved
+   * state of training up at its first `compile`, if the optimizer keeps the same (`adam` moments of the same weights); a learning
+   * rate that callbacks had set stays, unless the optimizer now begins with another than the saved one did. ERR_OPTION for options that are wrong or unknown; ERR_BUSY while `fit` runs. A device that is not there is
    * reported by the first call that needs it.
    */
   compile(options: CompileOptions): void {
@@ -296,7 +298,8 @@ export class Model extends Layer {
   /**
    * Writes architecture and weights, and by default compile options and the optimizer's state, to one safetensors file.
    * The file appears whole or not at all. ERR_FILE when it cannot be written; ERR_OPTION when a layer holds a function
-   * of your own. With a loss or metric of your own, compile options are left out: compile again after loading.
+   * of your own. Where the loss or a metric is one, compile options are left out: `compile` with the same ones after loading takes
+   * the state of training up.
    */
   async save(path: string, options?: SaveOptions): Promise<void> {
     await saveModel(coreOf(this), path, options);

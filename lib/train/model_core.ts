@@ -4,15 +4,15 @@
  */
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
-import { rateAt } from '../optimizers/optimizer.js';
 import { randomSeed } from '../random.js';
 import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine, type Snapshot, type TrainingState } from './engine.js';
 import { initialWeight } from './initial_weights.js';
-import { ACCUMULATED, type Trainables } from './memory.js';
+import type { Trainables } from './memory.js';
 import type { Network, PlacedWeight } from './network.js';
 import type { DataLike } from './run_options.js';
 import { VariableHandle } from './variable.js';
+import { differenceFrom, stateKind, takenUp, type StateKind, type WaitingState } from './waiting_state.js';
 import { homeOf } from './weight_home.js';
 
 /** What a saved model brings along. */
@@ -20,6 +20,8 @@ export interface Restored {
   readonly weights: readonly Float32Array[];
   readonly seed: number | undefined;
   readonly training: TrainingState | undefined;
+  /** Where there are no compile options: what the state of training is of. */
+  readonly kind?: StateKind | undefined;
 }
 
 export abstract class ModelCore {
@@ -27,6 +29,9 @@ export abstract class ModelCore {
   private seedNumber: number | undefined;
   /** State of earlier training, until an engine takes it. */
   private earlier: TrainingState | undefined;
+  /** State from a file without compile options, until `compile`; and why that could not take it up. */
+  private waiting: WaitingState | undefined;
+  private dropped: string | undefined;
   private current: Promise<Engine> | undefined;
   /** Engines of before the last `compile`, until their weights are taken over. */
   private readonly previous: Promise<Engine>[] = [];
@@ -77,19 +82,14 @@ export abstract class ModelCore {
     return this.options;
   }
 
-  /** The rate that training begins with. */
-  get initialLearningRate(): number {
-    return rateAt(this.compiled.optimizer.learningRate, 0);
+  /** What the state of training is of; undefined where there is none. */
+  get stateKind(): StateKind | undefined {
+    return this.options ? stateKind(this.options) : this.waiting?.kind;
   }
 
-  /** What training keeps for each weight, as `slot/weight` with its shape; `optional` where a file may lack it. */
-  get keptNames(): { name: string; shape: Shape; optional: boolean }[] {
-    const { optimizer } = this.compiled;
-    const trained = this.network.weights.filter(this.isTrained);
-    const slots = [...optimizer.slots, ...(optimizer.common.useEma ? ['ema'] : []), ACCUMULATED];
-    return slots.flatMap((slot) =>
-      trained.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape, optional: slot === ACCUMULATED })),
-    );
+  /** The weights that training changes. */
+  get trained(): readonly PlacedWeight[] {
+    return this.network.weights.filter(this.isTrained);
   }
 
   get isCompiled(): boolean {
@@ -112,15 +112,41 @@ export abstract class ModelCore {
     this.seedNumber = checked.seed ?? this.seedNumber;
     this.earlier = undefined;
     this.rememberTrained();
+    this.takeUp(checked);
     if (this.current) this.previous.push(this.current);
     this.current = undefined;
   }
 
+  /** Takes up the state that waits for `compile`, where it can. */
+  private takeUp(compiled: Compiled): void {
+    const { waiting } = this;
+    if (!waiting) return;
+    this.dropped = differenceFrom(waiting, this.network, compiled, this.trainables);
+    if (this.dropped === undefined) this.earlier = takenUp(waiting, compiled);
+    this.waiting = undefined;
+  }
+
+  /** Training begins, or goes on: ERR_OPTION where what it would go on from is gone. */
+  checkResume(resume: boolean): void {
+    if (!resume) this.dropped = undefined;
+    if (this.dropped === undefined) return;
+    throw new GradstepError(
+      'ERR_OPTION',
+      `Expected false for fit.resume but received true: compile could not take up the state that was loaded, as ${this.dropped}`,
+    );
+  }
+
   /** Takes over what a file held. */
-  restore({ weights, seed, training }: Restored): void {
+  restore({ weights, seed, training, kind }: Restored): void {
     this.seedNumber = seed ?? this.seedNumber;
     this.network.weights.forEach((w, i) => homeOf(w).set(Promise.resolve(weights[i]!)));
-    this.earlier = training;
+    if (!training || !kind) {
+      this.earlier = training;
+      return;
+    }
+    const { trained } = this;
+    this.trainedThen ??= new Set(trained);
+    this.waiting = { kind, trained, training };
   }
 
   /** What `trainable` says now is what counts until the model is compiled again. */
@@ -138,7 +164,7 @@ export abstract class ModelCore {
   get trainedNames(): string[] | undefined {
     const { weights } = this.network;
     if (weights.every((w) => this.isTrained(w) === this.isToBeTrained(w))) return undefined;
-    return weights.filter(this.isTrained).map((w) => w.name);
+    return this.trained.map((w) => w.name);
   }
 
   /** Takes over what a file says of that; ERR_OPTION where it names a weight that cannot be trained. */
@@ -296,11 +322,15 @@ export abstract class ModelCore {
   /** Weights and state of training, wherever they are. */
   async snapshot(): Promise<Snapshot> {
     this.checkUsable();
-    if (this.current) return (await this.engine()).snapshot();
+    const waiting = this.waiting?.training;
+    if (this.current) {
+      const { weights, training } = await (await this.engine()).snapshot();
+      return { weights, training: training ?? waiting };
+    }
     await this.retirePrevious();
     this.fillWeights();
     const weights = await Promise.all(this.network.weights.map((w) => homeOf(w).read(this.isWanted)));
-    return { weights: weights.map((w) => w.slice()), training: this.earlier };
+    return { weights: weights.map((w) => w.slice()), training: waiting ?? this.earlier };
   }
 
   /** Replaces the weights, in the network's order; undefined leaves one as it is. */
@@ -317,10 +347,8 @@ export abstract class ModelCore {
   async resetStates(): Promise<void> {
     this.checkUsable();
     if (this.current) await (await this.engine()).resetStates();
-    else if (this.earlier) {
-      const { carried: _, ...rest } = this.earlier;
-      this.earlier = rest;
-    }
+    else if (this.earlier) this.earlier = withoutCarried(this.earlier);
+    if (this.waiting) this.waiting = { ...this.waiting, training: withoutCarried(this.waiting.training) };
   }
 
   async dispose(): Promise<void> {
@@ -337,6 +365,10 @@ export abstract class ModelCore {
       await engine?.retire().catch(() => undefined);
     }
   }
+}
+
+function withoutCarried({ carried: _, ...rest }: TrainingState): TrainingState {
+  return rest;
 }
 
 const cores = new WeakMap<object, ModelCore>();

@@ -15,6 +15,7 @@ import type { TrainingState } from './engine.js';
 import type { ModelCore } from './model_core.js';
 import type { Reference } from './network.js';
 import { writeSafetensors } from './safetensors.js';
+import type { StateKind } from './waiting_state.js';
 
 export interface SaveOptions {
   /** Whether compile options and the state of the optimizer are saved, so that training can go on. Default true. */
@@ -59,6 +60,8 @@ export interface SavedTraining {
   learningRate: number;
   /** Names of the weights that are trained, where the layers' `trainable` has changed since the model was compiled. */
   trained?: string[];
+  /** Where there are no compile options: what the state of training is of. */
+  kind?: StateKind;
   /** What was chosen by measuring (training_choices.ts). */
   choices?: NativeChoices;
   /** In the middle of an epoch: the step it began at, and the report in base64. */
@@ -113,12 +116,11 @@ export function describeModel({ className, network, isTrainable }: ModelCore): S
   return { className, ...frozen, inputs, layers, ...network.describe() };
 }
 
-function saveTraining(state: TrainingState, seed: number, trained: string[] | undefined): SavedTraining {
-  const { slots: _, carried: __, unfinished, ...counters } = state;
+function saveTraining({ slots: _, carried: __, unfinished, ...counters }: TrainingState) {
   const rest = unfinished && {
     unfinished: { ...unfinished, report: Buffer.from(unfinished.report).toString('base64') },
   };
-  return { seed, ...counters, ...(trained && { trained }), ...rest };
+  return { ...counters, ...rest };
 }
 
 export async function saveModel(core: ModelCore, path: string, options: SaveOptions | undefined): Promise<void> {
@@ -126,31 +128,33 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
   if (typeof path !== 'string' || path === '') throw optionError('save.path', 'path of a file', path);
   const { includeOptimizer } = checkOptions('save', options, schema);
   const { network } = core;
-  const compile = includeOptimizer && core.isCompiled ? saveCompile(core.compiled) : undefined;
+  const kind = includeOptimizer ? core.stateKind : undefined;
+  const compile = kind && core.isCompiled ? saveCompile(core.compiled) : undefined;
   const model = describeModel(core);
-  const trained = compile && core.trainedNames;
+  const trained = kind && core.trainedNames;
   const { weights, training } = await core.snapshot();
   const tensors = new Map<string, Tensor<Float32Array>>();
   network.weights.forEach(({ name, shape }, i) => tensors.set(name, new Tensor(weights[i]!, shape)));
-  if (compile && training) {
+  if (kind && training) {
     for (const [name, values] of training.slots) {
       const weight = network.weights.find((w) => w.name === name.slice(name.indexOf('/') + 1))!;
       tensors.set(`optimizer/${name}`, new Tensor(values, weight.shape));
     }
     for (const [path, { shape, data }] of training.carried ?? []) tensors.set(`${CARRIED}/${path}`, new Tensor(data, shape));
   }
-  const fresh = {
-    step: 0,
-    updates: 0,
-    epochs: 0,
-    learningRate: core.isCompiled ? core.initialLearningRate : 0,
-    slots: new Map(),
-  };
   const saved: SavedModel = {
     format: FORMAT,
     version: VERSION,
     model,
-    ...(compile && { compile, training: saveTraining(training ?? fresh, core.seed, trained) }),
+    ...(compile && { compile }),
+    ...(kind && {
+      training: {
+        seed: core.seed,
+        ...saveTraining(training ?? { step: 0, updates: 0, epochs: 0, learningRate: kind.learningRate, slots: new Map() }),
+        ...(trained && { trained }),
+        ...(!compile && { kind }),
+      },
+    }),
   };
   await writeSafetensors(path, { [METADATA_KEY]: JSON.stringify(saved) }, tensors);
 }

@@ -38,6 +38,7 @@ export async function startFit(
       `Expected fit.epochs to be larger than initialEpoch ${initialEpoch} but received ${epochs}`,
     );
   }
+  core.checkResume(checked.resume);
   const given = x instanceof Dataset ? undefined : residentData(core, x, y, checked);
   return core.whileUsable(checked.signal, async (signal) => {
     const run = { ...checked, signal };
