@@ -168,6 +168,30 @@ describe('resuming', function () {
     });
   }
 
+  it('with a moving average of the weights, after a callback stopped it in the midst of an epoch', async () => {
+    const optimizer = gs.optimizers.sgd({ learningRate: 0.05, useEma: true, emaMomentum: 0.5 });
+    const averaging = (): gs.Sequential => {
+      const model = small();
+      model.compile({ optimizer, loss: 'meanSquaredError', device: 'cpu', seed: 2, threads: 1 });
+      return model;
+    };
+    using straight = averaging();
+    await straight.fit(x, y, { epochs: 2, batchSize: 6 });
+    using model = averaging();
+    let stopped: readonly gs.Tensor[] = [];
+    const stop: gs.Callback = {
+      async onBatchEnd(_batch, _logs, context) {
+        if (context.totalSteps !== 4) return;
+        stopped = await model.getWeights();
+        context.stop();
+      },
+    };
+    await model.fit(x, y, { epochs: 2, batchSize: 6, callbacks: [stop] });
+    expect(await model.getWeights()).to.deep.equal(stopped);
+    await model.fit(x, y, { epochs: 2, batchSize: 6, resume: true });
+    expect(await model.getWeights()).to.deep.equal(await straight.getWeights());
+  });
+
   it('an update begins with no gradients that earlier training left', async () => {
     for (const leave of [
       (model: gs.Model) => model.fit(x, y, { batchSize: 6 }),

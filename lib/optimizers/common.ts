@@ -26,8 +26,8 @@ export interface CommonOptions {
   /** All gradients are scaled down together to this norm where theirs is larger; number > 0. Default none. */
   globalClipNorm?: number;
   /**
-   * Whether a moving average of the parameters is kept, from their first values on; they become it at the end of `fit`.
-   * Default false.
+   * Whether a moving average of the parameters is kept, from their first values on; they become it at the end of `fit`,
+   * unless that was stopped within an epoch, which may go on. Default false.
    */
   useEma?: boolean;
   /** Part of that average that stays at each update, number in [0, 1]. Default 0.99. */

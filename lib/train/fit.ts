@@ -113,7 +113,8 @@ class Training {
     try {
       await callbacks.trainBegin();
       const logs = await this.epochs();
-      await engine.adoptAverage();
+      // An epoch that was not finished may go on, from the weights as they are.
+      if (!engine.unfinished) await engine.adoptAverage();
       await callbacks.trainEnd(logs);
       return Object.fromEntries(this.history) as History;
     } catch (error) {

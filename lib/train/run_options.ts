@@ -50,8 +50,9 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   /**
    * Goes on where training stopped, in the middle of an epoch if it stopped there: with the same data and options as
    * before, the result has the same bits as if it had not stopped. `epochs` then counts from the model's first. A dataset that
-   * shuffles needs a seed of its own for that; what callbacks remember (patience, the best so far) begins anew. A model that was never trained begins with its first epoch; ERR_OPTION where `compile`
-   * could not take up the state that was loaded. Default false.
+   * shuffles needs a seed of its own for that; what callbacks remember (patience, the best so far) begins anew, and a run that ended
+   * with an epoch has left the weights at their average where there is one (`useEma`). A model that was never trained begins with
+   * its first epoch; ERR_OPTION where `compile` could not take up the state that was loaded. Default false.
    */
   resume?: boolean;
   /** Rows and labels, or a dataset, to evaluate after each epoch. */
