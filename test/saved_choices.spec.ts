@@ -193,6 +193,36 @@ describe('saved choices', () => {
     });
   });
 
+  it('are handed on though another batch size is trained with in between', async () => {
+    const whole = await withGpus(backward, async () => {
+      using model = network();
+      for (const batchSize of [8, 10, 8]) await model.fit(x, y, { ...run, batchSize });
+      return await model.getWeights();
+    });
+    await trainAndSave();
+    const before = savedIn(path).training.choices!;
+    await withGpus(backward, async () => {
+      process.env.GRADSTEP_CACHE = join(folder, 'second');
+      using model = await gs.loadModel(path, { device: 'cuda:0' });
+      await model.fit(x, y, { ...run, batchSize: 10 });
+      await model.save(path);
+    });
+    const { device, taken } = savedIn(path).training.choices!;
+    expect(device).to.equal(before.device);
+    const whats = taken.map(([what]) => what);
+    expect(whats).to.deep.equal([...new Set(whats)].sort());
+    expect(taken).to.deep.include.members([...before.taken]);
+    expect(whats).to.include('product 10 7 9 1');
+    await withGpus(forward, async () => {
+      process.env.GRADSTEP_CACHE = join(folder, 'third');
+      using model = await gs.loadModel(path, { device: 'cuda:0' });
+      await model.fit(x, y, run);
+      expect(await model.getWeights()).to.deep.equal(whole);
+    });
+    expect(told).to.deep.equal([]);
+    expect(existsSync(join(folder, 'third', 'cuda_algorithms.txt'))).to.equal(false);
+  });
+
   it('are those that a profile of the model runs with', async () => {
     await trainAndSave();
     await withGpus(forward, async () => {

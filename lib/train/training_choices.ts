@@ -92,10 +92,17 @@ export class TrainingChoices {
     return `its algorithms were chosen by measuring, and another one is used for ${subjectOf(first[0])}${rest}`;
   }
 
-  /** What a checkpoint is to have: until something was trained here, what was there before. */
+  /**
+   * What a checkpoint is to have: until something was trained here, what was there before; then what is used here, and of what was
+   * there before, on this device, what nothing has asked for yet.
+   */
   async current(): Promise<NativeChoices | undefined> {
-    if (!this.hasPrograms) return this.earlier;
-    const now = await this.session.choices();
-    return now.taken.length > 0 ? now : undefined;
+    const { earlier } = this;
+    if (!this.hasPrograms) return earlier;
+    const { device, taken } = await this.session.choices();
+    const subjects = new Set(taken.map(([what]) => subjectOf(what)));
+    const unused = device === earlier?.device ? earlier.taken.filter(([what]) => !subjects.has(subjectOf(what))) : [];
+    const all = [...taken, ...unused].slice(0, MOST).sort(([a], [b]) => (a < b ? -1 : 1));
+    return all.length > 0 ? { device, taken: all } : undefined;
   }
 }
