@@ -279,6 +279,19 @@ describe('stateful layers', () => {
     }
   });
 
+  it('a checkpoint made after resetStates lets the next batch have any number of rows', async () => {
+    using model = await fixtureModel(device, { seed: 3 });
+    const [x, y] = [floats(fixture.x), floats(fixture.y)];
+    await model.fit(x, y, { batchSize: 3, shuffle: false });
+    await model.resetStates();
+    const path = temporary();
+    await model.save(path);
+    using again = await gs.loadModel(path, { device });
+    const { loss } = await model.fit(x, y, { batchSize: 6, shuffle: false });
+    expect((await again.fit(x, y, { batchSize: 6, shuffle: false })).loss).to.deep.equal(loss);
+    expect(await statesOf(again)).to.deep.equal(await statesOf(model));
+  });
+
   it('resetStates between epochs, as a callback does it, begins every epoch with zeros', async () => {
     const options = { optimizer: gs.optimizers.sgd({ learningRate: 0 }) };
     using model = await fixtureModel(device, options);

@@ -140,7 +140,11 @@ export async function saveModel(core: ModelCore, path: string, options: SaveOpti
       const weight = network.weights.find((w) => w.name === name.slice(name.indexOf('/') + 1))!;
       tensors.set(`optimizer/${name}`, new Tensor(values, weight.shape));
     }
-    for (const [path, { shape, data }] of training.carried ?? []) tensors.set(`${CARRIED}/${path}`, new Tensor(data, shape));
+    // Zeros are what training begins with, and with any number of rows, as after resetStates.
+    const carried = [...(training.carried ?? [])];
+    if (carried.some(([, { data }]) => data.some((v) => v !== 0))) {
+      for (const [name, { shape, data }] of carried) tensors.set(`${CARRIED}/${name}`, new Tensor(data, shape));
+    }
   }
   const saved: SavedModel = {
     format: FORMAT,
