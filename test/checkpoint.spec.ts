@@ -1,6 +1,6 @@
 /** Saving and loading: the same bits afterwards, files that others can read, and files that lie. */
 import { expect } from 'chai';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gs from '../lib/index.js';
@@ -196,6 +196,44 @@ describe('checkpoints', () => {
     const failed = await failure(model.save(folder));
     expect(failed.code).to.equal('ERR_FILE');
     expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it('may have the longest name there is', async () => {
+    using model = network();
+    const name = `${'n'.repeat(255 - '.safetensors'.length)}.safetensors`;
+    await model.save(join(folder, name));
+    expect(readdirSync(folder)).to.deep.equal([name]);
+    await (await gs.loadModel(join(folder, name))).dispose();
+    await gs.data.writeNpy(join(folder, 'n'.repeat(255)), x);
+    const error = await failure(model.save(join(folder, 'n'.repeat(256))));
+    expect(error.code).to.equal('ERR_FILE');
+    expect(error.message).to.match(/cannot be written: ENAMETOOLONG/);
+  });
+
+  it('are written to where a symbolic link leads', async () => {
+    using model = network();
+    mkdirSync(join(folder, 'runs', 'first'), { recursive: true });
+    symlinkSync(join('runs', 'first'), join(folder, 'run'));
+    // To a file by way of another link, and to one that is not there yet, from a folder that is a link itself.
+    writeFileSync(join(folder, 'runs', 'there'), '');
+    symlinkSync(join('..', 'there'), join(folder, 'run', 'inner'));
+    symlinkSync(join('run', 'inner'), path);
+    symlinkSync(join('..', 'not-yet'), join(folder, 'run', 'new'));
+    for (const [link, target] of [
+      [path, join('runs', 'there')],
+      [join(folder, 'run', 'new'), join('runs', 'not-yet')],
+    ] as const) {
+      await model.save(link);
+      expect(lstatSync(link).isSymbolicLink()).to.equal(true);
+      using again = await gs.loadModel(join(folder, target), { device });
+      expect(await again.getWeights()).to.deep.equal(await model.getWeights());
+    }
+    expect(readdirSync(folder).sort()).to.deep.equal(['model.safetensors', 'run', 'runs']);
+    expect(readdirSync(join(folder, 'runs')).sort()).to.deep.equal(['first', 'not-yet', 'there']);
+    symlinkSync('round', join(folder, 'round'));
+    const error = await failure(model.save(join(folder, 'round')));
+    expect(error.code).to.equal('ERR_FILE');
+    expect(error.message).to.match(/round cannot be written: ELOOP/);
   });
 
   describe('that lie', () => {

@@ -1,11 +1,9 @@
 /**
  * Bytes of files for the readers: read in order, unpacked where they are gzip, and never more memory asked for than the file
- * can fill. Files are written under another name in the same folder and renamed when they are whole.
+ * can fill.
  */
-import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { createGunzip } from 'node:zlib';
@@ -177,25 +175,5 @@ async function readingChunks<T>(
     return await body(reader);
   } finally {
     await unpacked.return();
-  }
-}
-
-/** Writes a whole file, or leaves what was there. */
-export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      for await (const chunk of chunks) {
-        for (let at = 0; at < chunk.length; at += CHUNK) await file.writeFile(chunk.subarray(at, at + CHUNK));
-      }
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined);
-    throw fileError(path, `cannot be written: ${(error as Error).message}`, error);
   }
 }

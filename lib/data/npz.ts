@@ -4,10 +4,11 @@ import { crc32 } from 'node:zlib';
 import type { Entry, ZipFile } from 'yauzl';
 import { GradstepError, optionError } from '../errors.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
-import { ByteReader, fileError, MOST_INFLATED, pathOf, writeWhole, type FileSource } from './bytes.js';
+import { ByteReader, fileError, MOST_INFLATED, pathOf, type FileSource } from './bytes.js';
 import { npyChunks, readNpy, tensorOption } from './npy.js';
 import { isRecord } from './structure.js';
 import type { Tensor } from './tensor.js';
+import { writeWhole } from './whole_file.js';
 
 export interface WriteNpzOptions {
   /** Whether the arrays are deflated. Default false. */

@@ -3,17 +3,17 @@
  * dtype, shape and place, then the tensors' bytes, row-major. Reading trusts nothing: every claim of the header is
  * checked against the file before anything is allocated for it.
  */
-import { randomBytes } from 'node:crypto';
-import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, type FileHandle } from 'node:fs/promises';
+import { fileError } from '../data/bytes.js';
 import { Tensor } from '../data/tensor.js';
+import { writeWhole } from '../data/whole_file.js';
 import { GradstepError } from '../errors.js';
 import { sizeOf, type Shape } from '../graph/shape.js';
 
 /** Largest header that is read: what the format's own library accepts. */
 const MAX_HEADER = 100_000_000;
 
-/** Bytes read or written at once. */
+/** Bytes read at once. */
 const CHUNK = 4 << 20;
 
 /** A tensor's place in a file. */
@@ -27,10 +27,6 @@ export interface Entry {
 export interface SafetensorsHeader {
   readonly metadata: ReadonlyMap<string, string>;
   readonly tensors: ReadonlyMap<string, Entry>;
-}
-
-function fileError(path: string, what: string, cause?: unknown): GradstepError {
-  return new GradstepError('ERR_FILE', `${path} ${what}`, { cause });
 }
 
 /** Opens a file for reading and runs `body`; failures of the file system become ERR_FILE. */
@@ -138,36 +134,14 @@ export async function readTensor(file: FileHandle, path: string, { shape, begin,
   return new Tensor(data, shape);
 }
 
-/** Writes a whole file: under another name in the same folder, flushed to the disk, then renamed over `path`. */
+/** Writes a file, whole or not at all. */
 export async function writeSafetensors(
   path: string,
   metadata: Readonly<Record<string, string>>,
   tensors: ReadonlyMap<string, Tensor<Float32Array>>,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(headerBytes(metadata, tensors));
-      for (const { data } of tensors.values()) {
-        const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-        for (let at = 0; at < bytes.length; at += CHUNK) await file.writeFile(bytes.subarray(at, at + CHUNK));
-      }
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-    const folder = await open(dirname(path), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined);
-    throw fileError(path, `cannot be written: ${(error as Error).message}`, error);
-  }
+  const parts = [...tensors.values()].map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  await writeWhole(path, [headerBytes(metadata, tensors), ...parts]);
 }
 
 /** Length and JSON, padded with spaces so that the tensors begin at a multiple of 8. */
