@@ -1,6 +1,6 @@
 /** Callbacks that write: checkpoints, CSV files, progress bars, event files; options and paths that are wrong. */
 import { expect } from 'chai';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -59,6 +59,21 @@ describe('callbacks that write', () => {
       expect(checkpoint.files).to.deep.equal(['03', '04'].map((n) => join(folder, `m-${n}.safetensors`)));
       using last = await gs.loadModel(checkpoint.files[1]!, { device: 'cpu' });
       expect(await last.getWeights()).to.deep.equal(await model.getWeights());
+    });
+
+    it('says which file it cannot delete', async () => {
+      using model = network();
+      const path = join(folder, 'm-1');
+      const blocking: gs.Callback = {
+        onEpochBegin(epoch) {
+          if (epoch !== 1) return;
+          rmSync(path);
+          mkdirSync(path);
+        },
+      };
+      const checkpoint = callbacks.modelCheckpoint({ path: join(folder, 'm-{epoch}'), keepLast: 1 });
+      const fit = () => model.fit(x, y, { ...run, epochs: 3, callbacks: [blocking, checkpoint] });
+      await expectFailure(fit, 'ERR_FILE', /m-1 cannot be deleted: .*is a directory/);
     });
 
     it('saves the best only, by what it watches', async () => {

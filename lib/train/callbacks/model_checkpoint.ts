@@ -1,5 +1,6 @@
 /** modelCheckpoint: saves the model after epochs, or after so many steps, and keeps all files, the last, or the best. */
 import { rm } from 'node:fs/promises';
+import { fileError } from '../../data/bytes.js';
 import { GradstepError } from '../../errors.js';
 import { boolean, checkOptions, integer, number, optional, type Check, type Checked, type SchemaOf } from '../../options.js';
 import type { Callback, TrainingContext } from '../callback.js';
@@ -54,7 +55,7 @@ const schema = {
 
 /**
  * Saves the model with `model.save`: each file appears whole or not at all. After `gs.loadModel`, `fit` with `resume: true` goes
- * on where the file was written, in the middle of an epoch if it was there. ERR_FILE where a file cannot be written.
+ * on where the file was written, in the middle of an epoch if it was there. ERR_FILE where a file cannot be written, or with keepLast deleted.
  */
 export function modelCheckpoint(options: ModelCheckpointOptions): ModelCheckpoint {
   return new Checkpoints(checkOptions(WHERE, options, schema));
@@ -116,6 +117,14 @@ class Checkpoints implements ModelCheckpoint {
     const before = this.written.indexOf(path);
     if (before >= 0) this.written.splice(before, 1);
     this.written.push(path);
-    for (const old of this.written.splice(0, this.written.length - keepLast)) await rm(old, { force: true });
+    for (const old of this.written.splice(0, this.written.length - keepLast)) await remove(old);
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw fileError(path, `cannot be deleted: ${(error as Error).message}`, error);
   }
 }
