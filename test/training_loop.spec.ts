@@ -74,6 +74,23 @@ describe('the training loop', () => {
     expect(heard).to.deep.equal(expected.flatMap((what) => [`a ${what}`, '.', `b ${what}`, '.']));
   });
 
+  // Keras 3.15.1: `validation_freq` with `initial_epoch`, the epochs whose logs have val_loss.
+  for (const { initialEpoch, validationFreq, expected } of [
+    { initialEpoch: 3, validationFreq: 2, expected: [3, 5] },
+    { initialEpoch: 0, validationFreq: 3, expected: [2, 5] },
+  ]) {
+    it(`validates after each ${validationFreq} epochs from the model's first on, begun at ${initialEpoch}`, async () => {
+      using model = network();
+      const validated: number[] = [];
+      const hear: gs.Callback = {
+        onEpochEnd: (epoch, logs) => ('val_loss' in logs ? void validated.push(epoch) : undefined),
+      };
+      const options = { ...run, initialEpoch, epochs: 7, validationData: [x, y], validationFreq, callbacks: [hear] } as const;
+      await model.fit(x, y, options);
+      expect(validated).to.deep.equal(expected);
+    });
+  }
+
   for (const { name, options, compile = {}, interval, begun, ended } of [
     { name: 'each', options: {}, begun: [0, 1, 2, 3, 4, 5, 6], ended: [0, 1, 2, 3, 4, 5, 6] },
     { name: 'each third, and the last', options: { stepsPerExecution: 3 }, begun: [0, 3, 6], ended: [2, 5, 6] },

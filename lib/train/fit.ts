@@ -133,7 +133,7 @@ class Training {
       await callbacks.epochBegin(epoch);
       if (this.stopped) break;
       logs = await this.epoch(epoch);
-      const isDue = (epoch + 1 - given.initialEpoch) % given.validationFreq === 0;
+      const isDue = (epoch + 1) % given.validationFreq === 0;
       if (given.validate && isDue && !engine.unfinished) {
         for (const [name, value] of Object.entries(await given.validate())) logs[`val_${name}`] = value;
       }

@@ -61,7 +61,7 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   validationSplit?: number;
   /** Rows of validation computed at once. Default: `batchSize`. */
   validationBatchSize?: number;
-  /** Epochs between two validations. Default 1. */
+  /** Epochs between two validations, counted from epoch 0 wherever training begins: with 2, after epochs 1, 3, … Default 1. */
   validationFreq?: number;
   /** Steps in an epoch; default: as many as the rows need. */
   stepsPerEpoch?: number;
