@@ -26,6 +26,17 @@ const logSumExp = (z: readonly number[]): number => Math.log(z.reduce((s, v) => 
 
 for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
   describe(`gs.computeLoss on ${name}`, () => {
+    it('gives a loss of one’s own labels [rows] against outputs [rows, 1] as [rows, 1]', async () => {
+      const [x, y] = [drawn(5, 1), drawn(5)];
+      const own = (yTrue: gs.Value, yPred: gs.Value): gs.Value => ops.square(ops.sub(yTrue, yPred));
+      using step = gs.compile((at) => ({ loss: computeLoss(own, at.y, at.x) }), {
+        inputs: { x: { shape: [5, 1] }, y: { shape: [5] } },
+        device,
+      });
+      const { loss } = await step({ x, y });
+      expectClose(loss.data, [average([...x.data].map((v, i) => (y.data[i]! - v) ** 2))]);
+    });
+
     it('compares as formulas do: mean, sum and sample by sample', async () => {
       const [x, y] = [drawn(5, 3), drawn(5, 3)];
       const classes = Int32Array.of(2, 0, 1, 1, 2);

@@ -209,6 +209,41 @@ describe('a loss of one’s own', () => {
     }
   });
 
+  it('gets labels with the last axis of size 1 that the output has, and a metric beside it, too', async () => {
+    const square: gs.LossFunction = (t, p) => gs.ops.square(gs.ops.sub(t, p));
+    const bias: gs.MetricFunction = function bias(t, p) {
+      return gs.ops.sub(p, t);
+    };
+    const squares = mean(errors.map((e) => e * e));
+    const x = gs.tensor(X, [6, 1]);
+    for (const y of [Float32Array.from(Y), gs.tensor(Y, [6]), gs.tensor(Y, [6, 1]), Y]) {
+      using model = await line(square);
+      model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.1 }), loss: square, metrics: [bias], device });
+      const logs = await model.evaluate(x, y);
+      expect(logs.loss).to.be.closeTo(squares, TINY);
+      expect(logs.bias).to.be.closeTo(mean(errors), TINY);
+      const [kernel] = await computeGradients(model, x, y);
+      expect(kernel!.data[0]).to.be.closeTo(mean(errors.map((e, i) => 2 * e * X[i]!)), TINY);
+    }
+    const sequences = LOGITS.map((row) => row.map((v) => [v]));
+    const expected = mean(LOGITS.flatMap((row, r) => row.map((v, c) => (v - MIXED[r]![c]!) ** 2)));
+    expect((await compare(square, sequences, MIXED, 'linear', [])).loss).to.be.closeTo(expected, TINY);
+    expect((await compare(square, LOGITS, gs.tensor(MIXED.flat(), [3, 3, 1]), 'linear', [])).loss).to.be.closeTo(expected, TINY);
+  });
+
+  it('gets class numbers of several outputs as they are', async () => {
+    const shapes: string[] = [];
+    const picked: gs.LossFunction = (t, p) => {
+      shapes.push(`${t.shape.join()} ${p.shape.join()}`);
+      return gs.ops.mul(gs.ops.mean(p, { axis: -1 }), t);
+    };
+    const expected = mean(LOGITS.map((row, r) => mean(row) * CLASSES[r]!));
+    for (const labels of [CLASSES, Float32Array.from(CLASSES)]) {
+      expect((await compare(picked, LOGITS, labels, 'linear', [])).loss).to.be.closeTo(expected, TINY);
+    }
+    expect([...new Set(shapes)]).to.deep.equal(['2 2,3', '1 1,3']);
+  });
+
   const identities: [string, (x: gs.Value) => gs.Value, (x: number) => number, (x: number) => number][] = [
     ['exp', gs.ops.exp, Math.exp, Math.exp],
     ['sigmoid', gs.ops.sigmoid, sigmoid, (v) => sigmoid(v) * (1 - sigmoid(v))],

@@ -71,26 +71,29 @@ export function inputRows(data: TensorLike, row: Shape, layer: string, dtype: 'f
 
 /** What a loss asks of labels. */
 export interface LabelSpec {
-  readonly dtype: 'int32' | 'float32';
-  /** Shape of one sample's labels; undefined where any will do. */
-  readonly row: Shape | undefined;
+  readonly labels: 'int32' | 'float32';
+  /** Shape of one sample's labels for an output's shape and the one they are given in. */
+  labelShape(output: Shape, given: Shape): Shape;
 }
 
-/** Labels as rows that fit the loss; a last axis of size 1 may be left out or added. `layer` is the one they are compared with. */
-export function labelRows(data: TensorLike, { dtype, row }: LabelSpec, layer: string): Tensor {
+/**
+ * Labels as rows that fit the loss; a last axis of size 1 may be left out or added.
+ * @param output shape of one sample of what they are compared with, which `layer` yields
+ */
+export function labelRows(data: TensorLike, loss: LabelSpec, output: Shape, layer: string): Tensor {
   let given = asTensor(data);
-  if (given.shape.length === 0) throw shapeError('y', row ?? [], layer, 'a number');
-  if (row && dtypeOf(data)) {
+  const row = loss.labelShape(output, given.shape.slice(1));
+  if (given.shape.length === 0) throw shapeError('y', row, layer, 'a number');
+  if (dtypeOf(data)) {
     const size = sizeOf(row);
     if (given.data.length % size !== 0)
       throw shapeError('y', row, layer, `${given.data.length} elements, which is not a multiple of ${size}`);
     given = new Tensor(given.data, [given.data.length / size, ...row]);
   }
   const squeezed = (shape: Shape) => (shape.at(-1) === 1 ? shape.slice(0, -1) : shape);
-  if (row && !sameShape(squeezed(given.shape.slice(1)), squeezed(row)))
-    throw shapeError('y', row, layer, formatShape(given.shape));
-  const shaped = new Tensor(given.data, row ? [given.shape[0]!, ...row] : given.shape);
-  return dtype === 'int32' ? integers(shaped, 'y', 'labels') : shaped;
+  if (!sameShape(squeezed(given.shape.slice(1)), squeezed(row))) throw shapeError('y', row, layer, formatShape(given.shape));
+  const shaped = new Tensor(given.data, [given.shape[0]!, ...row]);
+  return loss.labels === 'int32' ? integers(shaped, 'y', 'labels') : shaped;
 }
 
 /** Checks that there are as many rows of everything. */

@@ -9,7 +9,11 @@ import { mean } from '../ops/reduce_sum.js';
 import { reshape } from '../ops/reshape.js';
 import { broadcastTo } from '../ops/map.js';
 
-/** A loss of the user's own, over `gs.ops`: yTrue and yPred are [rows, …]; the result is [rows, …] or a scalar, and is averaged. */
+/**
+ * A loss of the user's own, over `gs.ops`: yTrue and yPred are [rows, …]; the result is [rows, …] or a scalar, and is averaged.
+ * yTrue has the shape of the labels; where one of the two has a last axis of size 1 more than the other, yTrue takes yPred's axes:
+ * labels [rows] against outputs [rows, 1] arrive as [rows, 1], class numbers [rows] against [rows, classes] as [rows].
+ */
 export type LossFunction = (yTrue: Value, yPred: Value) => Value;
 
 /** The step's small tensors, which kernels that check labels need. */
@@ -25,8 +29,8 @@ export interface Loss {
   readonly config: Readonly<Record<string, unknown>>;
   /** What labels are: class numbers or numbers. */
   readonly labels: 'int32' | 'float32';
-  /** Shape of one sample's labels for a model's output shape; undefined where any will do. */
-  labelShape(output: Shape): Shape | undefined;
+  /** Shape of one sample's labels for a model's output shape; a loss that takes any labels follows the shape they are given in. */
+  labelShape(output: Shape, given: Shape): Shape;
   /** Loss of each position (a sample, or a time step or pixel of it): the output's shape without its last axis, [rows, …]. */
   perPosition(yTrue: Value, yPred: Value, context: LossContext): Value;
 }
@@ -63,13 +67,20 @@ export function comparison(name: string, config: Loss['config'], compute: LossFu
   };
 }
 
+/** Labels' shape with the last axis of size 1 that the output's has and it lacks, or without the one that it has beyond it. */
+function toSameRank(given: Shape, output: Shape): Shape {
+  if (given.length + 1 === output.length && output.at(-1) === 1) return [...given, 1];
+  return given.length === output.length + 1 && given.at(-1) === 1 ? given.slice(0, -1) : given;
+}
+
 /** Wraps a user's own function. */
 export function ownLoss(compute: LossFunction): Loss {
   return {
     name: undefined,
     config: {},
     labels: 'float32',
-    labelShape: () => undefined,
+    // As Keras: a comparison of [rows] with [rows, 1] would broadcast to [rows, rows].
+    labelShape: (output, given) => toSameRank(given, output),
     perPosition(yTrue, yPred) {
       const rows = yPred.shape[0]!;
       const loss = compute(yTrue, yPred);

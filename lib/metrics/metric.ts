@@ -5,7 +5,10 @@
 import type { Value } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 
-/** A metric of the user's own, over `gs.ops`; its key in the history is the function's name. The result is averaged. */
+/**
+ * A metric of the user's own, over `gs.ops`; its key in the history is the function's name. yTrue has the shape that the loss
+ * asks for, of a loss of one's own the one that it gets. The result is averaged.
+ */
 export type MetricFunction = (yTrue: Value, yPred: Value) => Value;
 
 /** What a metric yields: a number, a number for each threshold or class, or a matrix as its rows. */

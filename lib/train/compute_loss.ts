@@ -24,7 +24,7 @@ const withoutOne = (shape: Shape): Shape => (shape.at(-1) === 1 ? shape.slice(0,
  * positions. Without a mask: positions that a layer masks count like all others.
  * @param loss its name, a loss of `gs.losses` or a function
  * @param yTrue [rows, …]: numbers of yPred's shape; class numbers [rows, …] without its last axis, of an int32 input, for
- *   `sparseCategoricalCrossentropy`. One outside the classes is ERR_LABEL_RANGE when the step runs.
+ *   `sparseCategoricalCrossentropy`; of any shape for a function, which gets them as `LossFunction` says. One outside the classes is ERR_LABEL_RANGE when the step runs.
  * @param yPred [rows, …, outputs]. Where it is a model's softmax or sigmoid, cross-entropies are computed from the numbers before it.
  * @returns a number [], or [rows] with `reduction: 'none'`. ERR_SHAPE, ERR_DTYPE where labels do not fit.
  */
@@ -56,14 +56,13 @@ function labelsFor(loss: Loss, yTrue: unknown, yPred: Value): Value {
     const advice = "give the input of class numbers dtype: 'int32'";
     throw new GradstepError('ERR_DTYPE', `Expected int32 labels for ${loss.name} but received ${yTrue.dtype}: ${advice}`);
   }
-  const wanted = loss.labelShape(yPred.shape.slice(1));
-  const [rows] = yPred.shape;
-  const fits = wanted === undefined || sameShape(withoutOne(yTrue.shape.slice(1)), withoutOne(wanted));
-  if (yTrue.shape[0] !== rows || !fits) {
-    const expected = wanted ? formatShape([rows!, ...wanted]) : `[${rows}, …]`;
-    const given = formatShape(yTrue.shape);
-    throw new GradstepError('ERR_SHAPE', `Expected yTrue of shape ${expected} for gs.computeLoss but received ${given}`);
+  const given = yTrue.shape.slice(1);
+  const wanted = loss.labelShape(yPred.shape.slice(1), given);
+  const rows = yPred.shape[0]!;
+  if (yTrue.shape[0] !== rows || !sameShape(withoutOne(given), withoutOne(wanted))) {
+    const shapes = `${formatShape([rows, ...wanted])} for gs.computeLoss but received ${formatShape(yTrue.shape)}`;
+    throw new GradstepError('ERR_SHAPE', `Expected yTrue of shape ${shapes}`);
   }
-  const shaped = wanted ? reshape(yTrue, [rows!, ...wanted]) : yTrue;
+  const shaped = reshape(yTrue, [rows, ...wanted]);
   return loss.labels === shaped.dtype ? shaped : elementwise('identity', shaped);
 }

@@ -39,7 +39,7 @@ export function samplesOf(core: ModelCore, x: DataLike, y: DataLike, { sampleWei
   const givenLabels = separate(y, names, 'y');
   const labels = compared.map(({ name, loss }, i) => {
     const output = network.outputs[outputs.findIndex((o) => o.name === name)]!;
-    return labelRows(givenLabels[i]!, { dtype: loss!.labels, row: loss!.labelShape(output) }, name);
+    return labelRows(givenLabels[i]!, loss!, output, name);
   });
   const rows = inputs[0]!.shape[0]!;
   const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight');

@@ -19,7 +19,7 @@ export function programOf(model: Model, batch: InspectBatch, backend: 'cpu' | 'c
   const memory = new ModelMemory(network, options, core.trainables);
   const labels = (options?.compared ?? []).map(({ name, loss }) => {
     const output = network.outputs[network.outputNames.indexOf(name)]!;
-    return { dtype: loss!.labels, row: loss!.labelShape(output) ?? output, weights: undefined };
+    return { dtype: loss!.labels, row: loss!.labelShape(output, output), weights: undefined };
   });
   const y = batch.kind === 'predict' ? [] : labels;
   const x = network.inputs.map((i) => i.dtype);
