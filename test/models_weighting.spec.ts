@@ -111,6 +111,10 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
         });
         expect(history.loss[0]).to.be.closeTo(expected, 1e-5);
         expect(history.val_loss![0]).to.be.closeTo(plain, 1e-5);
+        const split = await model.fit(data, given, { classWeight: { 0: 2, 2: 0.25 }, validationSplit: 0.5 });
+        expect(split.val_loss![0]).to.be.closeTo((losses[2]! + losses[3]!) / 2, 1e-5);
+        const counted = await model.fit(data, given, { sampleWeight: [1, 1, 3, 0.5], validationSplit: 0.5 });
+        expect(counted.val_loss![0]).to.be.closeTo((3 * losses[2]! + 0.5 * losses[3]!) / 2, 1e-5);
         const { loss: weighted } = await model.evaluate(data, given, { sampleWeight: classes.map((c) => weights[c]!) });
         expect(weighted).to.be.closeTo(expected, 1e-5);
       }

@@ -44,12 +44,16 @@ export function samplesOf(core: ModelCore, x: DataLike, y: DataLike, { sampleWei
   const rows = inputs[0]!.shape[0]!;
   const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight');
   const weights = labels.map((l, i): Tensor | undefined => given && weightRows(given[i]!, l.shape.slice(1), rows));
-  if (classWeight) {
-    if (compared.length > 1) throw new GradstepError('ERR_OPTION', 'Expected one output where classWeight is given');
-    if (given) throw new GradstepError('ERR_OPTION', 'Expected sampleWeight or classWeight but received both');
-    weights[0] = classWeightRows(labels[0]!, classWeight);
-  }
-  return pairSamples(inputs, labels, weights);
+  return withClassWeight(pairSamples(inputs, labels, weights), classWeight);
+}
+
+/** Samples weighted after their classes, where weights of classes are given. */
+export function withClassWeight(samples: Samples, classWeight: Weighting['classWeight']): Samples {
+  if (!classWeight) return samples;
+  const { y, weights } = samples;
+  if (y.length > 1) throw new GradstepError('ERR_OPTION', 'Expected one output where classWeight is given');
+  if (weights[0]) throw new GradstepError('ERR_OPTION', 'Expected sampleWeight or classWeight but received both');
+  return { ...samples, weights: [classWeightRows(y[0]!, classWeight)] };
 }
 
 /** The last part of the rows for validation, as Keras splits them. */

@@ -67,7 +67,7 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   stepsPerEpoch?: number;
   /** Whether each epoch visits the rows in another order. Stateful layers need false: their rows go on from batch to batch. Default true. */
   shuffle?: boolean;
-  /** What the loss of each class's samples is multiplied by; classes that are not named count 1. One output only. */
+  /** What the loss of each class's samples is multiplied by in training; classes that are not named count 1. One output only. */
   classWeight?: Readonly<Record<number, number>>;
   /** Hear of training, and may steer it. */
   callbacks?: readonly Callback[];

@@ -9,7 +9,7 @@ import { ResidentSource, StreamedSource, type EpochSource } from './epoch_source
 import { evaluateResident, evaluateStream } from './evaluate.js';
 import { fit } from './fit.js';
 import type { History, Logs } from './history.js';
-import { samplesOf, splitSamples } from './inputs.js';
+import { samplesOf, splitSamples, withClassWeight } from './inputs.js';
 import type { Model } from './model.js';
 import type { ModelCore } from './model_core.js';
 import { withSamples } from './resident.js';
@@ -55,11 +55,11 @@ export async function startFit(
 function residentData(core: ModelCore, x: DataLike, y: DataLike | undefined, checked: Checked) {
   if (y === undefined) throw optionError('fit.y', 'labels', y);
   core.prepareFor(x);
-  const all = samplesOf(core, x, y, checked);
-  const { validationData, validationSplit } = checked;
-  if (validationData || validationSplit === 0) return { samples: all, validation: undefined };
-  const [samples, validation] = splitSamples(all, validationSplit);
-  return { samples, validation };
+  const { sampleWeight, classWeight, validationData, validationSplit } = checked;
+  const all = samplesOf(core, x, y, { sampleWeight });
+  const isSplit = !validationData && validationSplit > 0;
+  const [samples, validation] = isSplit ? splitSamples(all, validationSplit) : [all, undefined];
+  return { samples: withClassWeight(samples, classWeight), validation };
 }
 
 function residentSource(engine: Engine, core: ModelCore, samples: Samples, checked: Checked): EpochSource {
