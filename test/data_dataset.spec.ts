@@ -331,6 +331,8 @@ describe('data.dataset: stages', () => {
     expect(file.take(2).size).to.equal(2);
     expect(file.repeat(4).size).to.equal(12);
     expect(file.repeat().size).to.equal(Infinity);
+    expect(counted(3).repeat().size).to.equal(Infinity);
+    expect(counted(3).repeat(2).size).to.equal(undefined);
     expect(file.repeat().take(5).size).to.equal(5);
     expect(file.concatenate(file).size).to.equal(6);
     expect(zip([file, rows]).size).to.equal(3);

@@ -79,6 +79,42 @@ describe('training from datasets', () => {
       (m) => m.fit(streamed().take(16).repeat().batch(8), { epochs: 3, stepsPerEpoch: 2 }),
     ));
 
+  it('validationSteps and steps take so many batches of datasets, and of arrays', async () => {
+    const order = { epochs: 3, batchSize: 8, shuffle: false, validationSteps: 2 } as const;
+    const endless = streamed().take(16).repeat().batch(8);
+    await compare(
+      (m) => m.fit(x, y, { ...order, validationData: [x, y] }),
+      (m) => m.fit(streamed().batch(8), { epochs: 3, validationData: endless, validationSteps: 2 }),
+    );
+    using model = network();
+    const first = await model.evaluate(x.rows(0, 16), y.rows(0, 16), { batchSize: 8 });
+    expect(await model.evaluate(endless, { steps: 2 })).to.deep.equal(first);
+    expect(await model.evaluate(streamed(), { batchSize: 8, steps: 2 })).to.deep.equal(first);
+    expect(await model.evaluate(x, y, { batchSize: 8, steps: 2 })).to.deep.equal(first);
+    expect(await model.evaluate(x, y, { steps: 100 })).to.deep.equal(await model.evaluate(x, y));
+    const { data } = await model.predict(x.rows(0, 16), { batchSize: 8 });
+    expect((await model.predict(endless, { steps: 2 })).data).to.deep.equal(data);
+    expect((await model.predict(x, { batchSize: 8, steps: 2 })).data).to.deep.equal(data);
+  });
+
+  it('refuses a dataset that never ends where nothing says how many batches to take', async () => {
+    using model = network();
+    const endless = streamed().take(16).repeat();
+    const given = 'Expected integer > 0 where a dataset never ends for';
+    for (const batches of [endless, endless.batch(8)]) {
+      const fit = (options: gs.FitOptions) => () => model.fit(batches, options);
+      await expectFailure(fit({}), 'ERR_OPTION', `${given} fit.stepsPerEpoch but received undefined`);
+      await expectFailure(
+        fit({ stepsPerEpoch: 1, validationData: batches }),
+        'ERR_OPTION',
+        `${given} fit.validationSteps but received undefined`,
+      );
+      await expectFailure(() => model.evaluate(batches), 'ERR_OPTION', `${given} evaluate.steps but received undefined`);
+      await expectFailure(() => model.predict(batches), 'ERR_OPTION', `${given} predict.steps but received undefined`);
+    }
+    await expectFailure(() => model.evaluate(endless, { steps: 0 }), 'ERR_OPTION', /evaluate\.steps/);
+  });
+
   it('evaluates and predicts what arrays give', async () => {
     using model = network();
     expect(await model.evaluate(streamed().batch(8))).to.deep.equal(await model.evaluate(x, y, { batchSize: 8 }));

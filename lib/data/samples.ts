@@ -22,6 +22,12 @@ export function sliceSamples({ x, y, weights }: Samples, begin: number, end: num
   return { x: x.map(slice), y: y.map(slice), weights: weights.map((w) => w && slice(w)) };
 }
 
+/** The rows of the first `batches` batches; all of them where that is undefined. */
+export function rowsOfBatches(samples: Samples, batches: number | undefined, batchSize: number): Samples {
+  const rows = rowsOf(samples);
+  return batches === undefined ? samples : sliceSamples(samples, 0, Math.min(rows, batches * batchSize));
+}
+
 /** Data for several inputs or outputs: in their order, or by their names. */
 export type Several = readonly TensorLike[] | Readonly<Record<string, TensorLike>>;
 

@@ -173,7 +173,8 @@ export function skipStage(source: Stage, count: number): Stage {
 
 /** Passes one after the other, each with a key of its own; ends with a pass that has no element. */
 export function repeatStage(source: Stage, count: number): Stage {
-  const { size } = source;
+  // Passes without end are one, whatever each has; where none has an element that is an error of its own.
+  const size = source.size ?? (count === Infinity ? Infinity : undefined);
   return {
     size: size === 0 || count === 0 ? 0 : size === undefined ? undefined : size * count,
     batched: source.batched,

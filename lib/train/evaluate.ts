@@ -10,7 +10,7 @@ import { logsOf, type Logs } from './history.js';
 import { trainingOf } from './programs.js';
 import type { Report } from './report.js';
 import { batchOf, rewind, withSamples } from './resident.js';
-import { batched, chunksOf } from './stream.js';
+import { chunksOf } from './stream.js';
 
 type EvaluationPurpose = 'evaluate' | 'validation';
 
@@ -60,19 +60,18 @@ export async function evaluateResident(
   return logsOf(values, trainingOf(memory).options.totals);
 }
 
-/** Evaluates one pass of a dataset. Call it while holding the engine's inference lock. */
+/** Evaluates one pass of a dataset of batches. Call it while holding the engine's inference lock. */
 export async function evaluateStream(
   engine: Engine,
   purpose: EvaluationPurpose,
-  dataset: Dataset,
+  batches: Dataset,
   read: (element: unknown) => Samples,
-  size: number,
   signal: AbortSignal | undefined,
 ): Promise<Logs> {
   const { memory, session, seed } = engine;
   const report = memory.inference;
   const slots = engine.slots(purpose);
-  const feed = new Feed(chunksOf(batched(dataset, size), read, { signal }), slots);
+  const feed = new Feed(chunksOf(batches, read, { signal }), slots);
   let values: Report['values'] | undefined;
   try {
     await session.write(report.range.offset, report.fresh(0, seed));
@@ -91,13 +90,13 @@ export async function evaluateStream(
 
 export function evaluate(
   engine: Engine,
-  data: Samples | { readonly dataset: Dataset; readonly read: (element: unknown) => Samples },
+  data: Samples | { readonly batches: Dataset; readonly read: (element: unknown) => Samples },
   batchSize: number,
   signal: AbortSignal | undefined,
 ): Promise<Logs> {
   const run = () =>
-    'dataset' in data
-      ? evaluateStream(engine, 'evaluate', data.dataset, data.read, batchSize, signal)
+    'batches' in data
+      ? evaluateStream(engine, 'evaluate', data.batches, data.read, signal)
       : withSamples(engine, data, 'evaluate', () => evaluateResident(engine, 'evaluate', data, batchSize, signal));
   return engine.inference.run(() => engine.abortable(signal, run));
 }

@@ -1,5 +1,6 @@
 /** Models and everything one does with them: the public face of lib/train. */
 import { Dataset } from '../data/dataset.js';
+import { rowsOfBatches } from '../data/samples.js';
 import type { Tensor, TensorLike } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import { Value } from '../graph/graph.js';
@@ -31,7 +32,7 @@ import {
 } from './run_options.js';
 import { describeModel, saveModel, type SavedArchitecture, type SaveOptions } from './save_model.js';
 import { startFit } from './start_fit.js';
-import { inputReader, sampleReader, shapeFrom } from './stream.js';
+import { firstBatches, inputReader, sampleReader, shapeFrom } from './stream.js';
 import { summarize } from './summary.js';
 import { epochReports, type EpochReport } from './train.js';
 import { trainOnBatch, type BatchOptions } from './train_on_batch.js';
@@ -199,17 +200,17 @@ export class Model extends Layer {
     const core = coreOf(this);
     core.checkUsable();
     const [y, options] = labelsAndOptions('evaluate', x, rest);
-    const { batchSize, signal, sampleWeight } = checkEvaluateOptions(options);
+    const { batchSize, steps, signal, sampleWeight } = checkEvaluateOptions(options);
     if (x instanceof Dataset) {
       withoutWeights('evaluate', sampleWeight);
-      const data = { dataset: x, read: sampleReader(core) };
+      const data = { batches: firstBatches(x, batchSize, steps, 'evaluate.steps'), read: sampleReader(core) };
       return core.whileUsable(signal, async (running) => {
         await shapeFrom(core, x, data.read, running);
         return core.withEngine((engine) => evaluate(engine, data, batchSize, running));
       });
     }
     core.prepareFor(x);
-    const samples = samplesOf(core, x, y!, { sampleWeight });
+    const samples = rowsOfBatches(samplesOf(core, x, y!, { sampleWeight }), steps, batchSize);
     return core.withEngine((engine) => evaluate(engine, samples, batchSize, signal));
   }
 
@@ -235,16 +236,16 @@ export class Model extends Layer {
   async predictAll(x: DataLike | Dataset, options?: PredictOptions): Promise<Tensor<Float32Array>[]> {
     const core = coreOf(this);
     core.checkUsable();
-    const { batchSize, signal } = checkPredictOptions(options);
+    const { batchSize, steps, signal } = checkPredictOptions(options);
     if (x instanceof Dataset) {
-      const data = { dataset: x, read: inputReader(core) };
+      const data = { batches: firstBatches(x, batchSize, steps, 'predict.steps'), read: inputReader(core) };
       return core.whileUsable(signal, async (running) => {
         await shapeFrom(core, x, data.read, running);
         return core.withEngine((engine) => predict(engine, data, batchSize, running));
       });
     }
     core.prepareFor(x);
-    const samples = { x: inputsOf(core, x), y: [], weights: [] };
+    const samples = rowsOfBatches({ x: inputsOf(core, x), y: [], weights: [] }, steps, batchSize);
     return core.withEngine((engine) => predict(engine, samples, batchSize, signal));
   }
 

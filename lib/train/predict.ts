@@ -10,7 +10,7 @@ import { Feed } from './feed.js';
 import { checkFlag } from './flags.js';
 import { batchOf, rewind, type SampleSlots } from './resident.js';
 import { slotsOf } from './slots.js';
-import { batched, chunksOf, concatenated } from './stream.js';
+import { chunksOf, concatenated } from './stream.js';
 
 type Outputs = Tensor<Float32Array>[];
 
@@ -72,14 +72,13 @@ async function predictResident(
 async function predictStream(
   engine: Engine,
   slots: SampleSlots,
-  dataset: Dataset,
+  batches: Dataset,
   read: (element: unknown) => Samples,
-  size: number,
   signal: AbortSignal | undefined,
 ): Promise<Outputs> {
   const { memory, session, seed } = engine;
   const report = memory.inference;
-  const feed = new Feed(chunksOf(batched(dataset, size), read, { signal }), slots);
+  const feed = new Feed(chunksOf(batches, read, { signal }), slots);
   const parts: Outputs[] = [];
   try {
     await session.write(report.range.offset, report.fresh(0, seed));
@@ -96,15 +95,15 @@ async function predictStream(
 
 export function predict(
   engine: Engine,
-  data: Samples | { readonly dataset: Dataset; readonly read: (element: unknown) => Samples },
+  data: Samples | { readonly batches: Dataset; readonly read: (element: unknown) => Samples },
   batchSize: number,
   signal: AbortSignal | undefined,
 ): Promise<Outputs> {
   const run = async (): Promise<Outputs> => {
     const slots = engine.slots('predict');
     try {
-      return 'dataset' in data
-        ? await predictStream(engine, slots, data.dataset, data.read, batchSize, signal)
+      return 'batches' in data
+        ? await predictStream(engine, slots, data.batches, data.read, signal)
         : await predictResident(engine, slots, data, batchSize, signal);
     } finally {
       await slots.leave();

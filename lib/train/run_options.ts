@@ -28,6 +28,8 @@ export type DataWithLabels = readonly [x: DataLike, y: DataLike] | readonly [x: 
 export interface PredictOptions {
   /** Rows computed at once. Default 32. A dataset of batches keeps its own. */
   batchSize?: number;
+  /** Batches to take at most, integer > 0; a dataset that never ends needs it. Default: all. */
+  steps?: number;
   /** Ends the run early: it rejects with ERR_ABORTED. */
   signal?: AbortSignal;
 }
@@ -37,7 +39,7 @@ export interface EvaluateOptions extends PredictOptions {
   sampleWeight?: DataLike;
 }
 
-export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
+export interface FitOptions extends Omit<EvaluateOptions, 'batchSize' | 'steps'> {
   /**
    * Rows in a step. Default 32. `full`: gradient descent over the whole set: one update an epoch, by the exact mean
    * gradient of all rows, added up in chunks. A dataset of batches keeps its own.
@@ -61,9 +63,11 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   validationSplit?: number;
   /** Rows of validation computed at once. Default: `batchSize`. */
   validationBatchSize?: number;
+  /** Batches of validation to take at most, integer > 0; a dataset that never ends needs it. Default: all. */
+  validationSteps?: number;
   /** Epochs between two validations, counted from epoch 0 wherever training begins: with 2, after epochs 1, 3, … Default 1. */
   validationFreq?: number;
-  /** Steps in an epoch; default: as many as the rows need. */
+  /** Steps in an epoch; a dataset that never ends needs it. Default: as many as the rows need. */
   stepsPerEpoch?: number;
   /** Whether each epoch visits the rows in another order. Stateful layers need false: their rows go on from batch to batch. Default true. */
   shuffle?: boolean;
@@ -79,7 +83,7 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize'> {
   onEpochEnd?: (epoch: number, logs: Logs) => void | Promise<void>;
 }
 
-export type TestOptions = Omit<EvaluateOptions, 'batchSize'>;
+export type TestOptions = Omit<EvaluateOptions, 'batchSize' | 'steps'>;
 
 const validationPair: Check<DataWithLabels | Dataset> = (value, name) => {
   if (value instanceof Dataset) return value;
@@ -124,6 +128,7 @@ const callbackList: Check<readonly Callback[]> = (value, name) => {
 
 const predictSchema = {
   batchSize: optional(integer(1), 32),
+  steps: optional(integer(1), undefined),
   signal: optional(abortSignal, undefined),
 } satisfies SchemaOf<PredictOptions>;
 
@@ -138,7 +143,7 @@ const testSchema = { signal: predictSchema.signal, sampleWeight: anyData } satis
 const evaluateSchema = { ...predictSchema, ...testSchema } satisfies SchemaOf<EvaluateOptions>;
 
 const fitSchema = {
-  ...evaluateSchema,
+  signal: predictSchema.signal,
   batchSize: optional(batchSizeOption, 32),
   epochs: optional(integer(1), 1),
   initialEpoch: optional(integer(0), 0),
@@ -149,6 +154,7 @@ const fitSchema = {
     0,
   ),
   validationBatchSize: optional(integer(1), undefined),
+  validationSteps: optional(integer(1), undefined),
   validationFreq: optional(integer(1), 1),
   stepsPerEpoch: optional(integer(1), undefined),
   shuffle: optional(boolean, true),

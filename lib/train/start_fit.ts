@@ -1,6 +1,6 @@
 /** From the arguments of `fit` to a run of it: checks, data, validation. */
 import { Dataset } from '../data/dataset.js';
-import { rowsOf, type Samples } from '../data/samples.js';
+import { rowsOfBatches, rowsOf, type Samples } from '../data/samples.js';
 import { GradstepError, optionError } from '../errors.js';
 import type { Callback } from './callback.js';
 import { checkWholeBatches } from './carried.js';
@@ -14,7 +14,7 @@ import type { Model } from './model.js';
 import type { ModelCore } from './model_core.js';
 import { withSamples } from './resident.js';
 import { checkFitOptions, withoutWeights, type DataLike, type FitOptions } from './run_options.js';
-import { sampleReader, shapeFrom } from './stream.js';
+import { checkEnds, firstBatches, sampleReader, shapeFrom } from './stream.js';
 
 /** Rows of the chunks in which `batchSize: 'full'` adds up its gradient. */
 const CHUNK_ROWS = 256;
@@ -78,6 +78,7 @@ function residentSource(engine: Engine, core: ModelCore, samples: Samples, check
 function streamedSource(engine: Engine, core: ModelCore, dataset: Dataset, checked: Checked): EpochSource {
   const { batchSize, stepsPerEpoch, signal, validationSplit, sampleWeight, classWeight } = checked;
   withoutWeights('fit', sampleWeight);
+  checkEnds(dataset, stepsPerEpoch, 'fit.stepsPerEpoch');
   if (batchSize === 'full') throw optionError('fit.batchSize', 'number where x is a dataset', batchSize);
   if (validationSplit > 0) throw optionError('fit.validationSplit', '0 where x is a dataset', validationSplit);
   const read = sampleReader(core, classWeight);
@@ -92,15 +93,17 @@ function withValidation<T>(
   checked: Checked,
   body: (validate: (() => Promise<Logs>) | undefined) => Promise<T>,
 ): Promise<T> {
-  const { validationData, validationBatchSize, batchSize: size, signal } = checked;
+  const { validationData, validationBatchSize, validationSteps, batchSize: size, signal } = checked;
   const batchSize = validationBatchSize ?? (size === 'full' ? CHUNK_ROWS : size);
   if (validationData instanceof Dataset) {
     const read = sampleReader(core);
-    return body(() => engine.inference.run(() => evaluateStream(engine, 'validation', validationData, read, batchSize, signal)));
+    const batches = firstBatches(validationData, batchSize, validationSteps, 'fit.validationSteps');
+    return body(() => engine.inference.run(() => evaluateStream(engine, 'validation', batches, read, signal)));
   }
-  const samples =
+  const all =
     split ?? (validationData && samplesOf(core, validationData[0], validationData[1], { sampleWeight: validationData[2] }));
-  if (!samples) return body(undefined);
+  if (!all) return body(undefined);
+  const samples = rowsOfBatches(all, validationSteps, batchSize);
   checkWholeBatches(core.network, rowsOf(samples), batchSize);
   return withSamples(engine, samples, 'validation', () =>
     body(() => engine.inference.run(() => evaluateResident(engine, 'validation', samples, batchSize, signal))),

@@ -41,6 +41,20 @@ export function batched(dataset: Dataset, batchSize: number): Dataset {
   return dataset.batched ? dataset : dataset.batch(batchSize);
 }
 
+/** ERR_OPTION where a dataset never ends and `option`, the batches to take, is not given. */
+export function checkEnds(dataset: Dataset, steps: number | undefined, option: string): void {
+  if (steps === undefined && dataset.size === Infinity) {
+    throw optionError(option, 'integer > 0 where a dataset never ends', steps);
+  }
+}
+
+/** Batches of a dataset, the first `steps` or all of them. */
+export function firstBatches(dataset: Dataset, batchSize: number, steps: number | undefined, option: string): Dataset {
+  checkEnds(dataset, steps, option);
+  const batches = batched(dataset, batchSize);
+  return steps === undefined ? batches : batches.take(steps);
+}
+
 /** Reads what a dataset yields for training or evaluation. */
 export function sampleReader(core: ModelCore, classWeight?: Weighting['classWeight']): (element: unknown) => Samples {
   return (element) => {
