@@ -297,6 +297,33 @@ describe('functional model', () => {
     expect(model.weights.map((w) => w.name).slice(0, 2)).to.deep.equal(['shared/kernel', 'shared/bias']);
   });
 
+  it('takes labels for outputs without a loss, and none', async () => {
+    const input = gs.input({ shape: [4] });
+    const [p, q, r] = ['p', 'q', 'r'].map((name) => gs.layers.dense({ units: 1, name }).apply(input));
+    const rows = gs.tensor(x[0]!);
+    const [a, b] = [Float32Array.from(x[0]!, (_, i) => i), gs.tensor(x[0]!.map((_, i) => [-i]))];
+    const c = gs.tensor(x[0]!.map((_, i) => [i % 3]));
+    using one = gs.model({ inputs: input, outputs: [p!, q!] });
+    one.compile({ optimizer: 'sgd', loss: ['meanSquaredError', null], device: 'cpu', seed: 1 });
+    const { loss } = await one.evaluate(rows, a);
+    const forms = [[a], [a, b], [a, null], [a, undefined], [[...a], null], { p: a }, { p: a, q: b }, { p: a, q: null }];
+    for (const y of forms) expect((await one.evaluate(rows, y)).loss, JSON.stringify(y)).to.equal(loss);
+    using two = gs.model({ inputs: input, outputs: [p!, q!, r!] });
+    two.compile({ optimizer: 'sgd', loss: { p: 'meanSquaredError', r: 'meanSquaredError' }, device: 'cpu', seed: 1 });
+    const { loss: both } = await two.evaluate(rows, [a, c]);
+    for (const y of [[a, b, c], [a, null, c], { r: c, p: a, q: b }]) expect((await two.evaluate(rows, y)).loss).to.equal(both);
+    const weighted = await two.evaluate(rows, [a, b, c], { sampleWeight: [a, null, a] });
+    expect(weighted).to.deep.equal(await two.evaluate(rows, [a, c], { sampleWeight: [a, a] }));
+    await expectFailure(
+      () => two.evaluate(rows, [a]),
+      'ERR_OPTION',
+      'Expected array of 2 or 3 tensors, or object with p, r for y but received [Float32Array] of type array',
+    );
+    await expectFailure(() => two.evaluate(rows, [a, b, null]), 'ERR_OPTION', 'Expected tensor for y[2] but received null');
+    await expectFailure(() => one.evaluate(rows, { q: b }), 'ERR_OPTION', 'Expected tensor for y.p but received undefined');
+    await expectFailure(() => one.evaluate(rows, { p: a, s: b }), 'ERR_OPTION', /Unknown entry "s" for y/);
+  });
+
   it('says what is wrong with what it is given', async () => {
     using model = await start({}, 'cpu');
     const [a, b] = [gs.input({ shape: [2], name: 'a' }), gs.input({ shape: [3] })];

@@ -28,26 +28,47 @@ export function rowsOfBatches(samples: Samples, batches: number | undefined, bat
   return batches === undefined ? samples : sliceSamples(samples, 0, Math.min(rows, batches * batchSize));
 }
 
-/** Data for several inputs or outputs: in their order, or by their names. */
-export type Several = readonly TensorLike[] | Readonly<Record<string, TensorLike>>;
+/** Data for one of several inputs or outputs; nothing where an output has no loss. */
+type Part = TensorLike | null | undefined;
 
-/** One thing for each of `names`: the thing itself where there is one name, otherwise an array or an object of them. */
-export function separate(given: TensorLike | Several, names: readonly string[], what: string): TensorLike[] {
+/** Data for several inputs or outputs: in their order, or by their names. Outputs without a loss may have any, and none. */
+export type Several = readonly Part[] | Readonly<Record<string, Part>>;
+
+/**
+ * One thing for each of `names`: the thing itself where there is one name, an array or an object of them.
+ * @param all names that may be given beside them; what is given for the others is passed over
+ */
+export function separate(
+  given: TensorLike | Several,
+  names: readonly string[],
+  what: string,
+  all: readonly string[] = names,
+): TensorLike[] {
   const isObject = typeof given === 'object' && given !== null && !(given instanceof Tensor) && !ArrayBuffer.isView(given);
   if (isObject && !Array.isArray(given)) {
-    const record = given as Readonly<Record<string, TensorLike>>;
-    for (const key of Object.keys(record)) if (!names.includes(key)) throw unknownName('entry', key, what, names);
-    return names.map((name) => {
-      const part = Object.hasOwn(record, name) ? record[name] : undefined;
-      if (part === undefined) throw optionError(`${what}.${name}`, 'tensor', undefined);
-      return part;
-    });
+    const record = given as Readonly<Record<string, Part>>;
+    for (const key of Object.keys(record)) if (!all.includes(key)) throw unknownName('entry', key, what, all);
+    return names.map((name) => present(Object.hasOwn(record, name) ? record[name] : undefined, `${what}.${name}`));
   }
-  if (names.length === 1) return [given as TensorLike];
-  if (!Array.isArray(given) || given.length !== names.length) {
-    throw optionError(what, `array of ${names.length} tensors, or object with ${names.join(', ')}`, given);
-  }
-  return given as TensorLike[];
+  if (names.length === 1 && !isList(given, all)) return [given as TensorLike];
+  if (Array.isArray(given) && given.length === all.length)
+    return names.map((name) => present(given[all.indexOf(name)] as Part, `${what}[${all.indexOf(name)}]`));
+  if (Array.isArray(given) && given.length === names.length)
+    return given.map((part, i) => present(part as Part, `${what}[${i}]`));
+  const lengths = all.length === names.length ? names.length : `${names.length} or ${all.length}`;
+  throw optionError(what, `array of ${lengths} tensors, or object with ${names.join(', ')}`, given);
+}
+
+/** Whether an array is one of tensors, not of the numbers of one: nested arrays may be either, and are taken for numbers. */
+function isList(given: unknown, all: readonly string[]): boolean {
+  const isPart = (e: unknown) =>
+    e instanceof Tensor || ArrayBuffer.isView(e) || (all.length > 1 && (e === null || e === undefined));
+  return Array.isArray(given) && given.some(isPart);
+}
+
+function present(part: Part, name: string): TensorLike {
+  if (part === undefined || part === null) throw optionError(name, 'tensor', part);
+  return part;
 }
 
 /** Any accepted data as a tensor; typed arrays are one row of numbers until a shape is known. */

@@ -36,13 +36,14 @@ export function samplesOf(core: ModelCore, x: DataLike, y: DataLike, { sampleWei
   const inputs = inputsOf(core, x);
   const { compared, outputs } = compiled;
   const names = compared.map((o) => o.name);
-  const givenLabels = separate(y, names, 'y');
+  const all = outputs.map((o) => o.name);
+  const givenLabels = separate(y, names, 'y', all);
   const labels = compared.map(({ name, loss }, i) => {
-    const output = network.outputs[outputs.findIndex((o) => o.name === name)]!;
+    const output = network.outputs[all.indexOf(name)]!;
     return labelRows(givenLabels[i]!, loss!, output, name);
   });
   const rows = inputs[0]!.shape[0]!;
-  const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight');
+  const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight', all);
   const weights = labels.map((l, i): Tensor | undefined => given && weightRows(given[i]!, l.shape.slice(1), rows));
   return withClassWeight(pairSamples(inputs, labels, weights), classWeight);
 }
