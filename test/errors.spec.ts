@@ -115,7 +115,7 @@ const CASES: Case[] = [
   {
     name: 'y of another shape',
     code: 'ERR_SHAPE',
-    message: 'Expected y of shape [?] for head but received [4, 2]',
+    message: 'Expected y of shape [?] for head but received [4, 2]: one-hot rows are what categoricalCrossentropy takes',
     run: using_(classifier, (m) =>
       m.fit(x, [
         [0, 1],
@@ -123,6 +123,46 @@ const CASES: Case[] = [
         [0, 1],
         [0, 1],
       ]),
+    ),
+  },
+  {
+    name: 'one-hot rows as a typed array for class numbers',
+    code: 'ERR_SHAPE',
+    message:
+      'Expected y of shape [?] for head but received 8 elements for 4 rows: one-hot rows are what categoricalCrossentropy takes',
+    run: using_(classifier, (m) => m.fit(x, new Float32Array(8))),
+  },
+  {
+    name: 'class numbers for one-hot rows',
+    code: 'ERR_SHAPE',
+    message: 'Expected y of shape [?, 2] for head but received [4]: class numbers are what sparseCategoricalCrossentropy takes',
+    run: using_(classifier, (m) => {
+      m.compile({ optimizer: 'sgd', loss: 'categoricalCrossentropy', device });
+      return m.fit(x, y);
+    }),
+  },
+  {
+    name: 'class numbers as a typed array for one-hot rows',
+    code: 'ERR_SHAPE',
+    message:
+      'Expected y of shape [?, 2] for head but received 4 elements for 4 rows: class numbers are what sparseCategoricalCrossentropy takes',
+    run: using_(classifier, (m) => {
+      m.compile({ optimizer: 'sgd', loss: 'categoricalCrossentropy', device });
+      return m.fit(x, Int32Array.from(y));
+    }),
+  },
+  {
+    name: 'a dataset of batches that are put into batches',
+    code: 'ERR_SHAPE',
+    message:
+      'Expected x of shape [?, 3] for dense but received [2, 4, 3]: where elements of a dataset are batches already, .unbatch() makes them rows',
+    run: using_(classifier, (m) =>
+      m.fit(
+        gs.data.dataset(function* () {
+          yield { x: gs.tensor(x), y: gs.tensor(y) };
+          yield { x: gs.tensor(x), y: gs.tensor(y) };
+        }),
+      ),
     ),
   },
   {

@@ -92,12 +92,17 @@ export function inputRows(data: TensorLike, row: Shape, layer: string, dtype: 'f
     }
     return new Tensor(given.data, [given.data.length / size, ...row]);
   }
-  if (!given.shape[0] || !sameShape(given.shape.slice(1), row)) throw shapeError('x', row, layer, formatShape(given.shape));
+  if (!given.shape[0] || !sameShape(given.shape.slice(1), row)) {
+    const isTwiceBatched = given.shape.length === row.length + 2 && sameShape(given.shape.slice(2), row);
+    const advice = isTwiceBatched ? ': where elements of a dataset are batches already, .unbatch() makes them rows' : '';
+    throw shapeError('x', row, layer, formatShape(given.shape) + advice);
+  }
   return given;
 }
 
 /** What a loss asks of labels. */
 export interface LabelSpec {
+  readonly name: string | undefined;
   readonly labels: 'int32' | 'float32';
   /** Shape of one sample's labels for an output's shape and the one they are given in. */
   labelShape(output: Shape, given: Shape): Shape;
@@ -105,22 +110,37 @@ export interface LabelSpec {
 
 /**
  * Labels as rows that fit the loss; a last axis of size 1 may be left out or added.
+ * @param rows how many there should be
  * @param output shape of one sample of what they are compared with, which `layer` yields
  */
-export function labelRows(data: TensorLike, loss: LabelSpec, output: Shape, layer: string): Tensor {
+export function labelRows(data: TensorLike, rows: number, loss: LabelSpec, output: Shape, layer: string): Tensor {
   let given = asTensor(data);
   const row = loss.labelShape(output, given.shape.slice(1));
   if (given.shape.length === 0) throw shapeError('y', row, layer, 'a number');
   if (dtypeOf(data)) {
     const size = sizeOf(row);
-    if (given.data.length % size !== 0)
-      throw shapeError('y', row, layer, `${given.data.length} elements, which is not a multiple of ${size}`);
-    given = new Tensor(given.data, [given.data.length / size, ...row]);
+    const { length } = given.data;
+    const advice = length === rows * size ? '' : otherKind(loss, output, length / rows);
+    if (advice) throw shapeError('y', row, layer, `${length} elements for ${rows} rows${advice}`);
+    if (length % size !== 0) throw shapeError('y', row, layer, `${length} elements, which is not a multiple of ${size}`);
+    given = new Tensor(given.data, [length / size, ...row]);
   }
   const squeezed = (shape: Shape) => (shape.at(-1) === 1 ? shape.slice(0, -1) : shape);
-  if (!sameShape(squeezed(given.shape.slice(1)), squeezed(row))) throw shapeError('y', row, layer, formatShape(given.shape));
+  if (!sameShape(squeezed(given.shape.slice(1)), squeezed(row))) {
+    const advice = otherKind(loss, output, sizeOf(given.shape.slice(1)));
+    throw shapeError('y', row, layer, formatShape(given.shape) + advice);
+  }
   const shaped = new Tensor(given.data, [given.shape[0]!, ...row]);
   return loss.labels === 'int32' ? integers(shaped, 'y', 'labels') : shaped;
+}
+
+/** What takes labels of `size` numbers a sample, where those are the other kind that classes have: numbers, or one-hot rows. */
+function otherKind({ name, labels }: LabelSpec, output: Shape, size: number): string {
+  const classes = output.at(-1)!;
+  if (classes === 1) return '';
+  if (labels === 'int32') return size === sizeOf(output) ? ': one-hot rows are what categoricalCrossentropy takes' : '';
+  const isNumbers = name?.startsWith('categorical') && size * classes === sizeOf(output);
+  return isNumbers ? ': class numbers are what sparseCategoricalCrossentropy takes' : '';
 }
 
 /** Checks that there are as many rows of everything. */

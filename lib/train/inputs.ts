@@ -34,15 +34,15 @@ export interface Weighting {
 export function samplesOf(core: ModelCore, x: DataLike, y: DataLike, { sampleWeight, classWeight }: Weighting = {}): Samples {
   const { network, compiled } = core;
   const inputs = inputsOf(core, x);
+  const rows = inputs[0]!.shape[0]!;
   const { compared, outputs } = compiled;
   const names = compared.map((o) => o.name);
   const all = outputs.map((o) => o.name);
   const givenLabels = separate(y, names, 'y', all);
   const labels = compared.map(({ name, loss }, i) => {
     const output = network.outputs[all.indexOf(name)]!;
-    return labelRows(givenLabels[i]!, loss!, output, name);
+    return labelRows(givenLabels[i]!, rows, loss!, output, name);
   });
-  const rows = inputs[0]!.shape[0]!;
   const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight', all);
   const weights = labels.map((l, i): Tensor | undefined => given && weightRows(given[i]!, l.shape.slice(1), rows));
   return withClassWeight(pairSamples(inputs, labels, weights), classWeight);
