@@ -152,6 +152,30 @@ const CASES: Case[] = [
     }),
   },
   {
+    name: 'a batch of 2^31 numbers on the way',
+    code: 'ERR_SHAPE',
+    message: 'Expected fewer than 2^31 elements for matmul in wide but received [131072, 16384]: give a smaller batch',
+    run: using_(
+      () => {
+        const wide = layers.dense({ units: 16384, inputShape: [1], name: 'wide' });
+        const model = gs.sequential([wide, layers.dense({ units: 1 })]);
+        model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device });
+        return model;
+      },
+      (m) => m.predictOnBatch(gs.tensor(new Float32Array(131072), [131072, 1])),
+    ),
+  },
+  {
+    name: 'a value of 2^31 numbers in a function',
+    code: 'ERR_SHAPE',
+    message: /^Expected fewer than 2\^31 elements for map in .* but received \[50000, 50000\]: give a smaller batch$/,
+    run: () =>
+      gs.compile(({ a }) => ({ r: gs.ops.sum(gs.ops.mul(a, gs.ops.reshape(a, [1, 50000]))) }), {
+        inputs: { a: { shape: [50000, 1] } },
+        device,
+      })({ a: new Float32Array(50000) }),
+  },
+  {
     name: 'a dataset of batches that are put into batches',
     code: 'ERR_SHAPE',
     message:

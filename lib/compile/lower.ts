@@ -11,6 +11,7 @@ import { map, REGISTER } from '../ops/map.js';
 import type { Precision } from '../ops/precision.js';
 import { planArena } from './arena.js';
 import { checkOperands } from './check_operands.js';
+import { checkSizes } from './check_sizes.js';
 import { fuse } from './fuse.js';
 import { narrow } from './narrow.js';
 import { bytesOf, type Buffer, type Instruction, type Operand, type Program } from './program.js';
@@ -104,6 +105,7 @@ export function lower(graph: Graph, options: LowerOptions): Program {
   const narrowed = options.precision === 'bfloat16' ? narrow(fused) : fused;
   const stored = options.precision === 'bfloat16' && options.backend === 'cuda' ? roundWeights(narrowed) : narrowed;
   checkOperands(stored);
+  checkSizes(stored);
   const scratchBytes = planArena(stored, options.backend, options.guardBytes ?? 0);
   return { name: options.name, instructions: stored, persistentBytes: options.persistentBytes(), scratchBytes };
 }
