@@ -54,6 +54,21 @@ describe('losses', () => {
     expect(loss).to.be.closeTo(mean(LOGITS.flatMap((row, r) => row.map((v, c) => (v - MIXED[r]![c]!) ** 2))), TINY);
   });
 
+  it('Keras’s short names mean the same losses', async () => {
+    const names = {
+      mse: 'meanSquaredError',
+      mae: 'meanAbsoluteError',
+      mape: 'meanAbsolutePercentageError',
+      msle: 'meanSquaredLogarithmicError',
+      bce: 'binaryCrossentropy',
+      kld: 'kullbackLeiblerDivergence',
+    } as const;
+    for (const [short, long] of Object.entries(names)) {
+      const { loss } = await compare(long, LOGITS, MIXED, 'sigmoid', []);
+      expect(await compare(short as gs.LossName, LOGITS, MIXED, 'sigmoid', []), short).to.deep.equal({ loss });
+    }
+  });
+
   it('sparseCategoricalCrossentropy from a softmax, from logits, from probabilities', async () => {
     const expected = crossEntropy(LOGITS.map(softmax), ONE_HOT);
     const fromLogits = gs.losses.sparseCategoricalCrossentropy({ fromLogits: true });

@@ -42,7 +42,19 @@ const LOSSES = {
   cosineSimilarity,
 } as const;
 
-export type LossName = keyof typeof LOSSES;
+/** Keras's short names. A loss is saved under its long one. */
+const ALIASES = {
+  mse: meanSquaredError,
+  mae: meanAbsoluteError,
+  mape: meanAbsolutePercentageError,
+  msle: meanSquaredLogarithmicError,
+  bce: binaryCrossentropy,
+  kld: kullbackLeiblerDivergence,
+} as const;
+
+const KNOWN = { ...LOSSES, ...ALIASES };
+
+export type LossName = keyof typeof KNOWN;
 
 /** Reads a loss given by name, made by a factory, or written as a function. */
 export const lossOption: Check<Loss> = (value, name) => {
@@ -55,6 +67,6 @@ export const lossOption: Check<Loss> = (value, name) => {
 
 /** The loss of a saved form. */
 export function restoreLoss(saved: { name: string; config: unknown }, where: string): Loss {
-  if (!Object.hasOwn(LOSSES, saved.name)) throw unknownName('loss', saved.name, where, Object.keys(LOSSES));
-  return LOSSES[saved.name as LossName](saved.config as never);
+  if (!Object.hasOwn(KNOWN, saved.name)) throw unknownName('loss', saved.name, where, Object.keys(KNOWN));
+  return KNOWN[saved.name as LossName](saved.config as never);
 }
