@@ -137,7 +137,7 @@ describe('gs.computeLoss', () => {
   });
 
   const refused: [string, (at: Record<string, gs.Value>) => gs.Value, gs.ErrorCode, RegExp][] = [
-    ['an unknown name', (at) => computeLoss('mse' as never, at.y!, at.p!), 'ERR_OPTION', /loss/],
+    ['an unknown name', (at) => computeLoss('rmse' as never, at.y!, at.p!), 'ERR_OPTION', /loss/],
     [
       'class numbers as floats',
       (at) => computeLoss('sparseCategoricalCrossentropy', at.y!, at.p!),
