@@ -18,6 +18,7 @@ import { mean as meanOf, sum as sumOf } from './reduce_sum.js';
 import { reshape as reshapeTo } from './reshape.js';
 import type { ScalarName } from './scalar_table.js';
 import { softmax as softmaxOf } from './softmax.js';
+import { stopGradient as stopped } from './stop_gradient.js';
 
 export type { Value } from '../graph/graph.js';
 export { concat, cumsum, expandDims, oneHot, pad, slice, split, squeeze, stack, transpose } from './movement.js';
@@ -311,4 +312,9 @@ export function logSoftmax(x: Value): Value {
 /** Position of the largest element along the last axis (int32), the first of equals; no gradient. */
 export function argmax(x: Value): Value {
   return argmaxOf(floats('ops.argmax x', x));
+}
+
+/** x as a constant: no gradient goes back through it, first or second. Straight-through: `add(x, stopGradient(sub(rounded, x)))`. */
+export function stopGradient(x: Value): Value {
+  return stopped(value('ops.stopGradient x', x));
 }
