@@ -259,6 +259,15 @@ describe('a loss of one’s own', () => {
     expect([...new Set(shapes)]).to.deep.equal(['2 2,3', '1 1,3']);
   });
 
+  it('of class numbers: they are floats there, and oneHot takes them', async () => {
+    const loss: gs.LossFunction = (yTrue, yPred) => {
+      const wanted = gs.ops.oneHot(gs.ops.reshape(yTrue, [-1]), 3);
+      return gs.ops.neg(gs.ops.sum(gs.ops.mul(wanted, gs.ops.logSoftmax(yPred)), { axis: -1 }));
+    };
+    const expected = mean(LOGITS.map((row, r) => -Math.log(softmax(row)[CLASSES[r]!]!)));
+    expect((await compare(loss, LOGITS, Int32Array.from(CLASSES), 'linear', [])).loss).to.be.closeTo(expected, TINY);
+  });
+
   const identities: [string, (x: gs.Value) => gs.Value, (x: number) => number, (x: number) => number][] = [
     ['exp', gs.ops.exp, Math.exp, Math.exp],
     ['sigmoid', gs.ops.sigmoid, sigmoid, (v) => sigmoid(v) * (1 - sigmoid(v))],

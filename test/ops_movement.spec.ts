@@ -57,6 +57,7 @@ describe('data movement in gs.ops', () => {
     expect(ops.squeeze(input([1, 3, 1])).shape).to.deep.equal([3]);
     expect(ops.squeeze(input([1, 3, 1]), -1).shape).to.deep.equal([1, 3]);
     expect(ops.oneHot(input([2, 3], 'int32'), 5).shape).to.deep.equal([2, 3, 5]);
+    expect(ops.oneHot(input([2, 3]), 5).shape).to.deep.equal([2, 3, 5]);
     expect(ops.max(x, { axis: [0, -1] }).shape).to.deep.equal([3]);
     expect(ops.min(x, { axis: 1, keepDims: true }).shape).to.deep.equal([2, 1, 4]);
     expect(ops.cumsum(x, -1, { exclusive: true, reverse: true }).shape).to.deep.equal([2, 3, 4]);
@@ -109,7 +110,6 @@ describe('data movement in gs.ops', () => {
     expectError(() => ops.expandDims(x, 5), 'ERR_OPTION', 'Expected integer from -4 to 3 for ops.expandDims axis');
     expectError(() => ops.squeeze(x, 1), 'ERR_SHAPE', 'Only axes of size 1 can be squeezed, not [1] of [2, 3, 4]');
     expectError(() => ops.squeeze(input([]), 0), 'ERR_OPTION', 'Expected no axis, the value is a scalar, for ops.squeeze axes');
-    expectError(() => ops.oneHot(x, 3), 'ERR_DTYPE', 'Expected int32 numbers for ops.oneHot but received float32');
     expectError(() => ops.oneHot(input([2], 'int32'), 0), 'ERR_OPTION', 'Expected integer > 0 for ops.oneHot depth');
     expectError(() => ops.cumsum(x, 3), 'ERR_OPTION', 'Expected integer from -3 to 2 for ops.cumsum axis');
     expectError(() => ops.cumsum(x, 0, { reverse: bad('yes') }), 'ERR_OPTION', 'Expected boolean for ops.cumsum.reverse');
@@ -210,6 +210,12 @@ const cases: OpCase[] = [
         ),
       };
     },
+  },
+  {
+    name: 'oneHot of floats, some of them no class',
+    inputs: { x: { shape: [5, 7] } },
+    build: ({ x }) => ({ y: ops.oneHot(ops.mul(ops.floor(ops.mul(x!, 8)), 0.5), 3) }),
+    reference: ({ x }) => ({ y: x!.flatMap((v) => [0, 1, 2].map((k) => (Math.floor(8 * v) / 2 === k ? 1 : 0))) }),
   },
   {
     name: 'matmul with transposes',

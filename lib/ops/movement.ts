@@ -10,7 +10,7 @@ import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { axisOf, floats, integers, list, value } from './arguments.js';
 import { concat as concatOf } from './concat.js';
 import { cumulativeSum } from './cumulative_sum.js';
-import { oneHot as oneHotOf } from './one_hot.js';
+import { oneHot as oneHotOf, oneHotOfFloats } from './one_hot.js';
 import { pad as padOf, slice as sliceOf, sliceAxis } from './pad.js';
 import { reshape } from './reshape.js';
 import { transpose as transposeOf } from './transpose.js';
@@ -123,14 +123,15 @@ export function squeeze(x: Value, axes?: number | readonly number[]): Value {
   return reshape(x, kept);
 }
 
-/** Numbers from 0 to depth − 1 (int32 [...]) → [..., depth], 1 at the number's place. Other numbers give a row of zeros. */
+/**
+ * Numbers from 0 to depth − 1 [...] → [..., depth], 1 at the number's place; no gradient. They may be float32, as labels in losses of
+ * one's own are. Other numbers give a row of zeros.
+ */
 export function oneHot(x: Value, depth: number): Value {
   const numbers = value('ops.oneHot x', x);
-  if (numbers.dtype !== 'int32')
-    throw new GradstepError('ERR_DTYPE', `Expected int32 numbers for ops.oneHot but received ${x.dtype}`);
   if (typeof depth !== 'number' || !Number.isInteger(depth) || depth < 1)
     throw optionError('ops.oneHot depth', 'integer > 0', depth);
-  return oneHotOf(numbers, depth);
+  return numbers.dtype === 'int32' ? oneHotOf(numbers, depth) : oneHotOfFloats(numbers, depth);
 }
 
 /** Options of running sums. */

@@ -5,6 +5,8 @@
  */
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
+import { cumulativeSum } from './cumulative_sum.js';
+import { constant, elementwise } from './map.js';
 import { reshape } from './reshape.js';
 
 export const oneHotOp = defineOp({
@@ -40,4 +42,10 @@ export function classCounts(x: Value, classes: number, mode: 'count' | 'any', ch
 /** Numbers [...] → [..., classes], 1 at the number's place. */
 export function oneHot(x: Value, classes: number, check?: NumberCheck): Value {
   return classCounts(reshape(x, [...x.shape, 1]), classes, 'count', check);
+}
+
+/** The same of floats, which labels of losses are: each is compared with every class. */
+export function oneHotOfFloats(x: Value, classes: number): Value {
+  const numbers = cumulativeSum(constant(x.graph, 1, [classes]), 0, true, false);
+  return elementwise('equal', reshape(x, [...x.shape, 1]), numbers);
 }
