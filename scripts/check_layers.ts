@@ -18,7 +18,7 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   options: ['errors'],
   random: ['errors'],
   graph: ['errors'],
-  ops: ['errors', 'options', 'graph'],
+  ops: ['errors', 'options', 'random', 'graph'],
   activations: OPS,
   initializers: OPS,
   regularizers: OPS,

@@ -53,11 +53,23 @@ export class Node {
 export class Graph {
   readonly nodes: Node[] = [];
   private readonly variables = new Map<Variable, Value>();
+  private readonly draws = new Map<string, number>();
   private nextId = 0;
   private scopes: string[] = [];
 
+  /** @param counters those of the step (int32 [4]), which random numbers are keyed by; undefined where it is no step. */
+  constructor(readonly counters?: Variable) {}
+
   get scope(): string {
     return this.scopes.join('/');
+  }
+
+  /** A path of its own for each draw of random numbers: the scope, and how many came before there. */
+  nextDraw(): string {
+    const { scope } = this;
+    const nth = this.draws.get(scope) ?? 0;
+    this.draws.set(scope, nth + 1);
+    return `${scope}/draw/${nth}`;
   }
 
   /** Runs `body` with `name` appended to the scope of the nodes it makes. */

@@ -21,6 +21,7 @@ import { softmax as softmaxOf } from './softmax.js';
 import { stopGradient as stopped } from './stop_gradient.js';
 
 export type { Value } from '../graph/graph.js';
+export { randomNormal, randomUniform, type RandomNormalOptions, type RandomUniformOptions } from './draws.js';
 export { concat, cumsum, expandDims, oneHot, pad, slice, split, squeeze, stack, transpose } from './movement.js';
 
 /** A value or a number. */

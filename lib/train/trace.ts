@@ -17,7 +17,7 @@ export interface PendingUpdate {
  * order in which a function reads and changes does not matter.
  */
 export class Trace {
-  readonly graph = new Graph();
+  readonly graph: Graph;
   readonly used = new Set<VariableHandle>();
   readonly assigned = new Map<VariableHandle, Value>();
   readonly averages: { readonly variable: VariableHandle; readonly value: Value; readonly momentum: number }[] = [];
@@ -30,7 +30,9 @@ export class Trace {
     private readonly counters: { readonly state: Variable; readonly flag: Variable },
     /** What first weights of models follow from that have no seed of their own; undefined where none was asked for. */
     readonly seed?: number,
-  ) {}
+  ) {
+    this.graph = new Graph(counters.state);
+  }
 
   /** The step's counters, which random ops are keyed by. */
   get state(): Value {
