@@ -283,9 +283,9 @@ describe('functional model', () => {
       'hidden',
       'around',
       'Add',
-      'left',
       'Add',
       'Concatenate',
+      'left',
       'right',
     ]);
     expect(model.getLayer('hidden').options.units).to.equal(5);

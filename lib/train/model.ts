@@ -67,7 +67,7 @@ export class Model extends Layer {
     core.isTrainable = () => this.trainable;
   }
 
-  /** The layers, each once; in a sequential model in their order, otherwise each after those it needs. */
+  /** The layers, each once; in a sequential model in their order, otherwise in Keras's: those furthest from the outputs first. */
   get layers(): readonly Layer[] {
     return coreOf(this).network.layers.map((l) => l.layer);
   }

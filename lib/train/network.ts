@@ -8,6 +8,7 @@ import { formatShape, sameShape, type Shape } from '../graph/shape.js';
 import type { CallContext, Layer, WeightSpec } from '../layers/layer.js';
 import type { LayerCall, SymbolicTensor } from '../layers/symbolic.js';
 import { streamOf } from '../random.js';
+import { callsTo } from './calls.js';
 
 /** A layer in its place. */
 export interface PlacedLayer {
@@ -108,29 +109,6 @@ export function atLayer<T>(name: string, body: () => T): T {
   }
 }
 
-/** The calls that lead to the outputs, each after the calls it needs; ERR_OPTION when they need other inputs than those given. */
-function callsTo(outputs: readonly SymbolicTensor[], inputs: readonly SymbolicTensor[]): LayerCall[] {
-  const calls = new Set<LayerCall>();
-  const stack = [...outputs].reverse().map((tensor) => ({ tensor, ready: false }));
-  while (stack.length > 0) {
-    const { tensor, ready } = stack.pop()!;
-    const { source } = tensor;
-    if (inputs.includes(tensor)) continue;
-    if (!('call' in source)) {
-      const name = source.name === undefined ? 'an input' : `the input "${source.name}"`;
-      throw new GradstepError('ERR_OPTION', `The outputs depend on ${name} that is not among the model's inputs`);
-    }
-    if (calls.has(source.call)) continue;
-    if (ready) {
-      calls.add(source.call);
-    } else {
-      stack.push({ tensor, ready: true });
-      for (const input of [...source.call.inputs].reverse()) stack.push({ tensor: input, ready: false });
-    }
-  }
-  return [...calls];
-}
-
 export class Network {
   readonly layers: readonly PlacedLayer[];
   readonly inputs: readonly NetworkInput[];
@@ -146,8 +124,8 @@ export class Network {
     private readonly symbolicOutputs: readonly SymbolicTensor[],
     order?: readonly Layer[],
   ) {
-    const calls = callsTo(symbolicOutputs, symbolicInputs);
-    const layers = order ?? [...new Set(calls.map((c) => c.layer))];
+    const { calls, layers: found } = callsTo(symbolicOutputs, symbolicInputs);
+    const layers = order ?? found;
     const names = nameLayers(layers);
     const placed = new Map<Layer, PlacedLayer>();
     const counts = new Map<Layer, number>();
