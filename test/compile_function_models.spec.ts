@@ -43,6 +43,50 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       const [found, wanted] = [await model.getWeights(), await reference.getWeights()];
       wanted.forEach((w, i) => expectClose(found[i]!.data, [...w.data]));
     });
+
+    it('has the penalties of a model’s trained weights: by the formula, and a step of fit', async () => {
+      const build = (frozen = false) =>
+        gs.sequential([
+          gs.layers.dense({ units: 2, inputShape: [2], kernelRegularizer: gs.regularizers.l1l2({ l1: 0.1, l2: 0.3 }) }),
+          gs.sequential([gs.layers.dense({ units: 1, kernelRegularizer: 'l2', biasRegularizer: 'l1', trainable: !frozen })]),
+        ]);
+      const weights = [
+        [
+          [0.5, -1],
+          [2, 0.25],
+        ],
+        [0.5, -0.5],
+        [[-1.5], [0.75]],
+        [-2],
+      ];
+      const [x, y] = [[[1, -2]], [[3]]];
+      using reference = build();
+      reference.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.5 }), loss: 'meanSquaredError', device });
+      using model = build();
+      using frozen = build(true);
+      using none = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
+      for (const m of [reference, model, frozen]) await m.setWeights(weights);
+      const rule = gs.optimizers.sgd({ learningRate: 0.5 });
+      const { trainableVariables } = model;
+      using step = gs.compile(
+        (data) => {
+          const penalty = model.regularizationLoss();
+          const loss = ops.add(gs.computeLoss('meanSquaredError', data.y, model.call(data.x)), penalty);
+          gs.applyGradients(rule, gs.grad(loss, trainableVariables), trainableVariables);
+          return { loss, penalty, part: frozen.regularizationLoss(), none: none.regularizationLoss() };
+        },
+        { inputs: { x: { shape: [1, 2] }, y: { shape: [1, 1] } }, device },
+      );
+      const found = await step({ x, y });
+      const first = 0.1 * (0.5 + 1 + 2 + 0.25) + 0.3 * (0.25 + 1 + 4 + 0.0625);
+      expectClose(found.penalty.data, [first + 0.01 * (2.25 + 0.5625) + 0.01 * 2]);
+      expectClose(found.part.data, [first]);
+      expect(found.none.shape).to.deep.equal([]);
+      expect(found.none.data[0]).to.equal(0);
+      expectClose(found.loss.data, [(await reference.fit(x, y)).loss![0]!]);
+      const [mine, wanted] = [await model.getWeights(), await reference.getWeights()];
+      wanted.forEach((w, i) => expectClose(mine[i]!.data, [...w.data]));
+    });
   });
 }
 

@@ -15,6 +15,7 @@ import { inputsOf, samplesOf } from './inputs.js';
 import { loadWeights, type LoadWeightsOptions, type LoadedWeights } from './load_weights.js';
 import { coreOf, setCore, type ModelCore } from './model_core.js';
 import { partsOf } from './nested.js';
+import { regularizationLoss } from './penalty.js';
 import { predict } from './predict.js';
 import { profile, type ProfileOptions } from './profile/profile.js';
 import type { Profile } from './profile/report.js';
@@ -93,11 +94,7 @@ export class Model extends Layer {
 
   /** The weights that training changes, for `gs.grad` and `gs.applyGradients` in functions of your own. */
   get trainableVariables(): readonly VariableHandle[] {
-    return this.trainable
-      ? coreOf(this)
-          .variables.filter((v) => v.weight.trained)
-          .map((v) => v.handle)
-      : [];
+    return coreOf(this).trainableVariables.map((v) => v.handle);
   }
 
   /**
@@ -110,6 +107,14 @@ export class Model extends Layer {
     const { training } = checkOptions('call', options, { training: optional(boolean, true) } satisfies SchemaOf<CallOptions>);
     const outputs = callModel(coreOf(this), x instanceof Value ? [x] : x, training, this.trainable);
     return x instanceof Value && outputs.length === 1 ? outputs[0]! : outputs;
+  }
+
+  /**
+   * What the regularizers of weights that are trained add to a loss, a number [], 0 where there are none; inside a function that
+   * `gs.compile` describes. `fit` adds it by itself.
+   */
+  regularizationLoss(): Value {
+    return regularizationLoss(coreOf(this));
   }
 
   /** The layer of that name; ERR_OPTION when there is none. */

@@ -319,6 +319,11 @@ export abstract class ModelCore {
     return this.handles.list;
   }
 
+  /** Those that training changes, as the layers say at the moment. */
+  get trainableVariables(): ModelCore['variables'] {
+    return this.isTrainable() ? this.variables.filter((v) => v.weight.trained) : [];
+  }
+
   /** Weights and state of training, wherever they are. */
   async snapshot(): Promise<Snapshot> {
     this.checkUsable();

@@ -18,6 +18,7 @@ import { describeCounts } from './diagnostics/locate.js';
 import { Probe } from './diagnostics/probe.js';
 import type { ModelMemory, TrainingMemory } from './memory.js';
 import type { Flow } from './network.js';
+import { penaltyOf } from './penalty.js';
 import type { ReportBlock } from './report.js';
 import { slotsOf, type Purpose } from './slots.js';
 import { carryOver, clearGradients, updateAverages, updateParameters, watchedFault } from './update.js';
@@ -123,12 +124,9 @@ function comparedOf(graph: Graph, memory: ModelMemory, batch: BatchSpec, report:
   });
 }
 
-/** What the regularizers of the weights that are trained add to the loss, []; undefined when there are none. */
-function penaltyOf(graph: Graph, memory: ModelMemory): Value | undefined {
-  const penalties = memory.trained.flatMap((w) =>
-    w.regularizer ? [graph.inScope(w.name, () => w.regularizer!.penalty(graph.read(memory.variableOf(w))))] : [],
-  );
-  return penalties.length === 0 ? undefined : penalties.reduce((a, b) => elementwise('add', a, b));
+/** What the regularizers of the weights that are trained add to the loss. */
+function trainedPenalty(graph: Graph, memory: ModelMemory): Value | undefined {
+  return penaltyOf(graph, memory.trained, (weight) => graph.read(memory.variableOf(weight)));
 }
 
 function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
@@ -137,7 +135,7 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   const probe = batch.watch === 'diagnose' ? new Probe(graph, memory) : undefined;
   const flow = forward(graph, memory, batch, report, true);
   probe?.activations(flow.outputs);
-  const penalty = penaltyOf(graph, memory);
+  const penalty = trainedPenalty(graph, memory);
   const perSample = compare(options, report, comparedOf(graph, memory, batch, report, flow), penalty);
   const objective = graph.inScope('loss', () => {
     const loss = mean(perSample);
@@ -188,7 +186,7 @@ function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec)
   const report = memory.inference;
   const flow = forward(graph, memory, batch, report, false);
   const parts = comparedOf(graph, memory, batch, report, flow);
-  compare(trainingOf(memory).options, report, parts, penaltyOf(graph, memory));
+  compare(trainingOf(memory).options, report, parts, trainedPenalty(graph, memory));
   carryOver(graph, report, flow);
   graph.inScope('step', () => advance(graph.read(report.state), 1, batch.rows));
 }
