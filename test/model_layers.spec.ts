@@ -200,7 +200,32 @@ describe('layers', () => {
       'dense_2 (Dense)                        [?, 10]                  210',
       '───────────────────────────────────────────────────────────────────',
       'Parameters: 21,934',
+      'Trainable parameters: 21,934',
+      'Non-trainable parameters: 0',
     ]);
+  });
+
+  it('say which of them are frozen, and how many parameters are trained', () => {
+    const { dense, batchNormalization, reLU } = gs.layers;
+    const shared = dense({ units: 4, name: 'shared' });
+    const inner = gs.sequential([shared]);
+    const x = gs.input({ shape: [4] });
+    const normed = batchNormalization().apply(inner.apply(shared.apply(x)));
+    const model = gs.model({ inputs: x, outputs: dense({ units: 1, trainable: false }).apply(reLU().apply(normed)) });
+    const summary = (): string[] => {
+      const lines: string[] = [];
+      model.summary({ printFn: (line) => lines.push(line.trimEnd()) });
+      return [...lines.filter((l) => l.includes('frozen')).map((l) => l.split('   ')[0]!), ...lines.slice(-3)];
+    };
+    // 20 of the shared layer once, 16 of the normalisation, half of them statistics, and 5.
+    expect(summary()).to.deep.equal([
+      'dense (Dense, frozen)',
+      'Parameters: 41',
+      'Trainable parameters: 28',
+      'Non-trainable parameters: 13',
+    ]);
+    model.trainable = false;
+    expect(summary().slice(-2)).to.deep.equal(['Trainable parameters: 0', 'Non-trainable parameters: 41']);
   });
 });
 

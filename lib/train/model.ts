@@ -131,11 +131,11 @@ export class Model extends Layer {
     return found.layer;
   }
 
-  /** Prints a table of the layers, their output shapes and parameters. */
+  /** Prints a table of the layers, their output shapes and parameters, which layers are frozen, and how many parameters are trained. */
   summary(options?: SummaryOptions): void {
     const print = (line: string): void => void process.stdout.write(`${line}\n`);
     const { printFn } = checkOptions('summary', options, { printFn: optional(func<(line: string) => void>(), print) });
-    for (const line of summarize(coreOf(this).network).split('\n')) printFn(line);
+    for (const line of summarize(coreOf(this).network, this.trainable).split('\n')) printFn(line);
   }
 
   /** The architecture as plain JSON, without weights: `gs.modelFromJson` takes it back. */
