@@ -200,6 +200,43 @@ describe('models in gs.compile', () => {
     expect(other[2]).to.deep.equal(a[2]);
   });
 
+  it('lets an average of a network follow its statistics, too', async () => {
+    const build = () =>
+      gs.sequential([gs.layers.batchNormalization({ momentum: 0.5, inputShape: [1] }), gs.layers.dense({ units: 1 })]);
+    using online = build();
+    using target = build();
+    target.trainable = false;
+    const statistics = online.nonTrainableVariables;
+    expect(statistics.map((v) => v.name)).to.deep.equal([
+      'batch_normalization/moving_mean',
+      'batch_normalization/moving_variance',
+    ]);
+    expect(target.trainableVariables).to.deep.equal([]);
+    const names = (list: readonly gs.VariableHandle[]) => list.map((v) => v.name);
+    expect(names(target.nonTrainableVariables)).to.deep.equal(target.weights.map((w) => w.name));
+    expect(names([...online.trainableVariables, ...statistics]).sort()).to.deep.equal(names(target.nonTrainableVariables).sort());
+    const of = new Map([...online.trainableVariables, ...statistics].map((v) => [v.name, v]));
+    using follow = gs.compile(
+      ({ x }) => {
+        for (const v of target.nonTrainableVariables) {
+          v.assign(ops.add(ops.mul(v.read(), 0.75), ops.mul(of.get(v.name)!.read(), 0.25)));
+        }
+        return online.call(x);
+      },
+      { inputs: { x: { shape: [2, 1] } }, device },
+    );
+    await online.setWeights([[2], [1], [0], [1], [[3]], [0.5]]);
+    await target.setWeights([[1], [0], [8], [5], [[1]], [0]]);
+    await follow({ x: [[1], [3]] });
+    // As the step began: mean 0 and variance 1, which it moves to 0.5 · (0, 1) + 0.5 · (2, 1).
+    expect((await target.getWeights()).map((w) => w.data[0])).to.deep.equal([1.25, 0.25, 6, 4, 1.5, 0.125]);
+    expect((await online.getWeights()).slice(2, 4).map((w) => w.data[0])).to.deep.equal([1, 1]);
+    await follow({ x: [[1], [3]] });
+    expect((await target.getWeights())[2]!.data[0]).to.equal(0.75 * 6 + 0.25);
+    statistics[0]!.set([7]);
+    expect((await online.getWeights())[2]!.data[0]).to.equal(7);
+  });
+
   it('moves statistics of layers while training only', async () => {
     using model = gs.sequential([gs.layers.batchNormalization({ momentum: 0.5, inputShape: [1] })]);
     const inputs = { x: { shape: [2, 1] } } as const;

@@ -97,6 +97,14 @@ export class Model extends Layer {
     return coreOf(this).trainableVariables.map((v) => v.handle);
   }
 
+  /** The other weights, such as moving statistics and those of frozen layers: functions of your own may read and assign them. */
+  get nonTrainableVariables(): readonly VariableHandle[] {
+    const trained = new Set(this.trainableVariables);
+    return coreOf(this)
+      .variables.map((v) => v.handle)
+      .filter((handle) => !trained.has(handle));
+  }
+
   /**
    * The model's output for a value, inside a function that `gs.compile` describes: `training` says whether dropout drops
    * and batch statistics are used (default true). With several inputs or outputs: arrays, in their order.
