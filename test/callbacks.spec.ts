@@ -283,6 +283,40 @@ describe('callbacks that steer', () => {
     });
   });
 
+  it('a model has its learning rate read and set, between steps of one’s own and while fit runs', async () => {
+    using model = network();
+    await model.setWeights([[[0], [0]], [0]]);
+    const bias = async (): Promise<number> => (await model.getWeights())[1]!.data[0]!;
+    expect(await model.readLearningRate()).to.equal(0.1);
+    // w ← w − rate · 2 (w − 1) on inputs of 0.
+    await model.trainOnBatch([[0, 0]], [1]);
+    expect(await bias()).to.be.closeTo(0.2, 1e-6);
+    await model.setLearningRate(0.25);
+    await model.trainOnBatch([[0, 0]], [1]);
+    expect(await bias()).to.be.closeTo(0.6, 1e-6);
+    const rates: number[] = [];
+    const halve: gs.Callback = {
+      onEpochEnd: async () => {
+        await model.setLearningRate((await model.readLearningRate()) / 2);
+        rates.push(await model.readLearningRate());
+      },
+    };
+    await model.fit(x, y, { ...run, epochs: 2, callbacks: [halve] });
+    expect(rates).to.deep.equal([0.125, 0.0625]);
+    expect(await model.readLearningRate()).to.equal(0.0625);
+    await expectFailure(() => model.setLearningRate(-1), 'ERR_OPTION', /^Expected number >= 0 for learningRate but received -1/);
+    model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.5 }), loss: 'meanSquaredError', device: 'cpu' });
+    expect(await model.readLearningRate()).to.equal(0.5);
+    const learningRate = gs.schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 1, decayRate: 0.5 });
+    model.compile({ optimizer: gs.optimizers.sgd({ learningRate }), loss: 'meanSquaredError', device: 'cpu' });
+    await model.trainOnBatch([[0, 0]], [1]);
+    expect(await model.readLearningRate()).to.be.closeTo(0.05, 1e-12);
+    await expectFailure(() => model.setLearningRate(1), 'ERR_OPTION', /cannot be set .* schedule \(exponentialDecay\)/);
+    using bare = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
+    await expectFailure(() => bare.readLearningRate(), 'ERR_NOT_COMPILED', /has not been compiled/);
+    await expectFailure(() => bare.setLearningRate(1), 'ERR_NOT_COMPILED', /has not been compiled/);
+  });
+
   it('terminateOnNaN has no options', () =>
     expectFailure(
       () => callbacks.terminateOnNaN(wrong({ patience: 1 })),

@@ -47,6 +47,8 @@ describe('optimizers', () => {
       expect(optimizer.name).to.equal(name);
       expect(optimizer.config).to.deep.equal(defaults);
       expect(optimizer.learningRate).to.equal(defaults.learningRate);
+      // A change would go unheard in functions and models that were made with it.
+      expect(() => Object.assign(optimizer, { learningRate: 0.5 })).to.throw(TypeError, /learningRate/);
     });
   }
 

@@ -8,7 +8,7 @@ import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate } from './checks.js';
 import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
-import type { Optimizer } from './optimizer.js';
+import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface AdadeltaOptions extends CommonOptions {
   /** Step length: number >= 0, or a schedule. Default 0.001; the paper has 1. */
@@ -29,7 +29,7 @@ const schema = {
 export function adadelta(options?: AdadeltaOptions): Optimizer {
   const { config, common } = checkOptimizer('adadelta', options, schema);
   const { rho, epsilon } = config;
-  return {
+  return makeOptimizer({
     name: 'adadelta',
     config,
     common,
@@ -39,5 +39,5 @@ export function adadelta(options?: AdadeltaOptions): Optimizer {
       const slots = { meanSquare: context.slot('meanSquare'), meanSquareMove: context.slot('meanSquareMove') };
       update(adadeltaOp, context, slots, { rho, epsilon });
     },
-  };
+  });
 }

@@ -8,7 +8,7 @@ import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { epsilon, learningRate, rate } from './checks.js';
 import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
-import type { Optimizer } from './optimizer.js';
+import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface AdagradOptions extends CommonOptions {
   /** Step length: number >= 0, or a schedule. Default 0.001. */
@@ -29,7 +29,7 @@ const schema = {
 export function adagrad(options?: AdagradOptions): Optimizer {
   const { config, common } = checkOptimizer('adagrad', options, schema);
   const { initialAccumulatorValue: initial, epsilon } = config;
-  return {
+  return makeOptimizer({
     name: 'adagrad',
     config,
     common,
@@ -38,5 +38,5 @@ export function adagrad(options?: AdagradOptions): Optimizer {
     apply(context) {
       update(adagradOp, context, { sum: context.slot('sum') }, { initial, epsilon });
     },
-  };
+  });
 }

@@ -8,7 +8,7 @@ import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate } from './checks.js';
 import { checkOptimizer, type Common, type CommonOptions, type OwnOptions } from './common.js';
-import type { Optimizer } from './optimizer.js';
+import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface AdamOptions extends CommonOptions {
   /** Step length: number >= 0, or a schedule. Default 0.001. */
@@ -38,7 +38,7 @@ export function adamOptimizer(
 ): Optimizer {
   const { learningRate, beta1, beta2, epsilon, amsgrad } = config;
   const { weightDecay } = common;
-  return {
+  return makeOptimizer({
     name,
     config: { ...config },
     common: { ...common, weightDecay: 0 },
@@ -49,7 +49,7 @@ export function adamOptimizer(
       const slots = { m: context.slot('m'), v: context.slot('v'), vMax };
       update(adamOp, context, slots, { beta1, beta2, epsilon, weightDecay });
     },
-  };
+  });
 }
 
 /** m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², W ← W − lr·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε); with `amsgrad` the largest v so far. */

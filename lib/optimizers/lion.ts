@@ -7,7 +7,7 @@ import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, learningRate } from './checks.js';
 import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
-import type { Optimizer } from './optimizer.js';
+import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface LionOptions extends CommonOptions {
   /** Step length: number >= 0, or a schedule. Default 0.001; a third to a tenth of what adam takes is usual. */
@@ -28,7 +28,7 @@ const schema = {
 export function lion(options?: LionOptions): Optimizer {
   const { config, common } = checkOptimizer('lion', options, schema);
   const { beta1, beta2 } = config;
-  return {
+  return makeOptimizer({
     name: 'lion',
     config,
     common,
@@ -37,5 +37,5 @@ export function lion(options?: LionOptions): Optimizer {
     apply(context) {
       update(lionOp, context, { m: context.slot('m') }, { beta1, beta2 });
     },
-  };
+  });
 }

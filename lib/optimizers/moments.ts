@@ -5,7 +5,7 @@ import type { SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate } from './checks.js';
 import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
-import type { Optimizer } from './optimizer.js';
+import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface MomentOptions extends CommonOptions {
   /** Step length: number >= 0, or a schedule. Default 0.001. */
@@ -29,7 +29,7 @@ const schema = {
 export function momentOptimizer(name: string, op: OpDef, second: string, options: MomentOptions | undefined): Optimizer {
   const { config, common } = checkOptimizer(name, options, schema);
   const { beta1, beta2, epsilon } = config;
-  return {
+  return makeOptimizer({
     name,
     config,
     common,
@@ -38,5 +38,5 @@ export function momentOptimizer(name: string, op: OpDef, second: string, options
     apply(context) {
       update(op, context, { m: context.slot('m'), [second]: context.slot(second) }, { beta1, beta2, epsilon });
     },
-  };
+  });
 }

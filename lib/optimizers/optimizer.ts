@@ -26,6 +26,11 @@ export interface Optimizer {
   apply(context: OptimizerContext): void;
 }
 
+/** An optimizer, whose options stay as they are: what is assigned to one later would go unheard. */
+export function makeOptimizer(optimizer: Optimizer): Optimizer {
+  return Object.freeze(optimizer);
+}
+
 /** The learning rate after so many updates, as a number. */
 export function rateAt(learningRate: number | Schedule, step: number): number {
   return typeof learningRate === 'number' ? learningRate : learningRate.at(step);

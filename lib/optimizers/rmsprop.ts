@@ -7,7 +7,7 @@ import { boolean, optional, type SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate, momentum } from './checks.js';
 import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
-import type { Optimizer } from './optimizer.js';
+import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface RmspropOptions extends CommonOptions {
   /** Step length: number >= 0, or a schedule. Default 0.001. */
@@ -37,7 +37,7 @@ const schema = {
 export function rmsprop(options?: RmspropOptions): Optimizer {
   const { config, common } = checkOptimizer('rmsprop', options, schema);
   const { rho, momentum, epsilon, centered } = config;
-  return {
+  return makeOptimizer({
     name: 'rmsprop',
     config,
     common,
@@ -51,5 +51,5 @@ export function rmsprop(options?: RmspropOptions): Optimizer {
       };
       update(rmspropOp, context, slots, { rho, momentum, epsilon });
     },
-  };
+  });
 }

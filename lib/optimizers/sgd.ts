@@ -5,7 +5,7 @@ import { boolean, optional, type SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { learningRate, momentum } from './checks.js';
 import { checkOptimizer, type CommonOptions, type OwnOptions } from './common.js';
-import type { Optimizer } from './optimizer.js';
+import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface SgdOptions extends CommonOptions {
   /** Step length: number >= 0, or a schedule. Default 0.01. */
@@ -26,7 +26,7 @@ const schema = {
 export function sgd(options?: SgdOptions): Optimizer {
   const { config, common } = checkOptimizer('sgd', options, schema);
   const { learningRate, momentum, nesterov } = config;
-  return {
+  return makeOptimizer({
     name: 'sgd',
     config,
     common,
@@ -36,5 +36,5 @@ export function sgd(options?: SgdOptions): Optimizer {
       const velocity = momentum > 0 ? context.slot('velocity') : undefined;
       update(sgdOp, context, { velocity }, { momentum, nesterov: nesterov ? 'yes' : 'no' });
     },
-  };
+  });
 }

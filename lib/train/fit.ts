@@ -1,10 +1,7 @@
 /**
  * The training loop: epochs of steps that run in native code, which comes back about ten times a second to report.
  */
-import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
-import { number } from '../options.js';
-import { rateAt } from '../optimizers/optimizer.js';
 import type { Callback, TrainingContext } from './callback.js';
 import { CallbackList } from './callback_list.js';
 import { Clock } from './clock.js';
@@ -13,14 +10,13 @@ import { remaining, type Engine } from './engine.js';
 import type { Done, EpochSource, Piece, PlacedStretch } from './epoch_source.js';
 import { checkFlag } from './flags.js';
 import { logsOf, type History, type Logs, type Progress } from './history.js';
+import { readLearningRate, settableRate } from './learning_rate.js';
 import type { Model } from './model.js';
 import type { Report } from './report.js';
 import { weightValues } from './weights.js';
 
 /** Least milliseconds between two calls of the option onProgress. */
 const PROGRESS_MS = 100;
-
-const rate = number('number >= 0', (v) => v >= 0);
 
 export interface FitRun {
   readonly model: Model;
@@ -76,14 +72,14 @@ class Training {
 
   private context(): TrainingContext {
     const { engine, given } = this;
-    const { learningRate } = engine.memory.training!.options.optimizer;
+    const compiled = engine.memory.training!.options;
     const isResumed = () => this.isResumed;
     return {
       model: given.model,
       epochs: given.epochs,
       steps: given.source.steps,
       validates: given.validate !== undefined,
-      hasSchedule: typeof learningRate !== 'number',
+      hasSchedule: typeof compiled.optimizer.learningRate !== 'number',
       get totalSteps() {
         return engine.step;
       },
@@ -94,15 +90,8 @@ class Training {
         this.stopped = true;
         engine.session.stop();
       },
-      readLearningRate: async () =>
-        typeof learningRate === 'number' ? engine.learningRate : rateAt(learningRate, await engine.readUpdates()),
-      setLearningRate: async (value) => {
-        if (typeof learningRate === 'number') return engine.setLearningRate(rate(value, 'learningRate'));
-        throw new GradstepError(
-          'ERR_OPTION',
-          `The learning rate cannot be set while the optimizer's is a schedule (${learningRate.name}): compile with a number`,
-        );
-      },
+      readLearningRate: () => readLearningRate(engine),
+      setLearningRate: async (value) => engine.setLearningRate(settableRate(compiled, value)),
       snapshot: () => engine.snapshot(),
       restoreWeights: async (weights) => engine.writeWeights(weightValues(engine.memory.network.weights, weights)),
     };

@@ -12,6 +12,7 @@ import type { CompileOptions } from './compile_options.js';
 import { evaluate } from './evaluate.js';
 import type { History, Logs } from './history.js';
 import { inputsOf, samplesOf } from './inputs.js';
+import { readLearningRate, settableRate } from './learning_rate.js';
 import { loadWeights, type LoadWeightsOptions, type LoadedWeights } from './load_weights.js';
 import { coreOf, setCore, type ModelCore } from './model_core.js';
 import { partsOf } from './nested.js';
@@ -203,6 +204,21 @@ export class Model extends Layer {
   async trainOnBatch(x: DataLike, y: DataLike, options?: BatchOptions): Promise<Logs> {
     const core = coreOf(this);
     return core.whileBusy('trainOnBatch', () => trainOnBatch(core, x, y, options));
+  }
+
+  /** The learning rate of the next update. ERR_NOT_COMPILED before `compile`. */
+  readLearningRate(): Promise<number> {
+    return coreOf(this).withEngine(readLearningRate);
+  }
+
+  /**
+   * Sets the learning rate, a number >= 0, from the next update on, also between calls of `trainOnBatch` and while `fit` runs; compiling
+   * begins with the optimizer's again. ERR_OPTION where the optimizer has a schedule; ERR_NOT_COMPILED before `compile`.
+   */
+  async setLearningRate(rate: number): Promise<void> {
+    const core = coreOf(this);
+    const checked = settableRate(core.compiled, rate);
+    await core.withEngine((engine) => engine.setLearningRate(checked));
   }
 
   /** Loss and metrics over rows of data, without training. Arguments and errors as for `fit`. */
