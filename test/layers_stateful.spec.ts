@@ -203,6 +203,25 @@ describe('stateful layers', () => {
     expectClose('h', floats(carried['simple_rnn/h']!), { shape: [1, 2], data: states[0]! });
   });
 
+  it('that are applied twice carry a state for each application', async () => {
+    const [a, b] = [gs.input({ shape: [2, 1] }), gs.input({ shape: [2, 1] })];
+    const rnn = L.simpleRNN({ units: 1, stateful: true, activation: 'linear', useBias: false, name: 'rnn' });
+    using model = gs.model({ inputs: [a, b], outputs: [rnn.apply(a), rnn.apply(b)] });
+    await model.setWeights([[[1]], [[0.5]]]);
+    // h ← x + h / 2
+    const steps = (h: number, xs: readonly number[]) => xs.reduce((state, x) => x + state / 2, h);
+    let [first, second] = [0, 0];
+    const batches = [
+      { xs: [1, -2], ys: [4, 3] },
+      { xs: [0.5, 1], ys: [-1, 2] },
+    ];
+    for (const { xs, ys } of batches) {
+      [first, second] = [steps(first, xs), steps(second, ys)];
+      const outputs = await model.predictAll([[xs.map((x) => [x])], [ys.map((y) => [y])]]);
+      expect(outputs.map((t) => t.data[0])).to.deep.equal([first, second]);
+    }
+  });
+
   it('validation begins with zeros each time, and leaves training and inference alone', async () => {
     using model = await fixtureModel(device);
     const [x, y] = [floats(fixture.x), floats(fixture.y)];
