@@ -7,6 +7,7 @@
 import { writeFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { Command, Option } from 'commander';
+import { benchCalls, printCalls } from './calls.js';
 import { compare } from './compare.js';
 import { benchGrowth, printGrowth } from './growth.js';
 import { benchLengths, printLengths } from './lengths.js';
@@ -21,6 +22,7 @@ import { WORKLOADS, type Workload } from './workloads.js';
 interface BenchOptions {
   ops?: true | string[];
   lengths?: true;
+  calls?: true;
   growth?: true;
   profile?: true;
   only?: string[];
@@ -45,6 +47,7 @@ const program = new Command('npm run bench --')
   .option('--ops [names...]', 'time every op against its roofline instead, or the cases whose names contain these')
   .option('--profile', 'time every instruction of a training step of each workload instead')
   .option('--lengths', 'time and weigh an LSTM over sequences of 64 to 4,096 steps instead')
+  .option('--calls', 'time single calls of a small network instead: a prediction, a step of training')
   .option('--growth', 'show how time, memory and compiling grow with batch, width and depth instead')
   .option('--seconds <seconds>', 'time spent on each measurement', Number, 2)
   .option(
@@ -98,6 +101,10 @@ try {
   } else if (options.lengths) {
     const found = await benchLengths(device);
     process.stdout.write(printLengths(found));
+    await writeJson(found);
+  } else if (options.calls) {
+    const found = await benchCalls(device, options.seconds);
+    process.stdout.write(printCalls(found));
     await writeJson(found);
   } else if (options.growth) {
     for (const p of precisions) {
