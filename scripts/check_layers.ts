@@ -10,11 +10,12 @@ import ts from 'typescript';
 
 const OPS = ['errors', 'options', 'random', 'graph', 'ops'];
 const PARTS = [...OPS, 'activations', 'initializers', 'regularizers', 'constraints'];
-const MODEL = [...PARTS, 'layers', 'losses', 'metrics', 'schedules', 'optimizers', 'data', 'compile', 'runtime'];
+const MODEL = [...PARTS, 'abort', 'layers', 'losses', 'metrics', 'schedules', 'optimizers', 'data', 'compile', 'runtime'];
 
 /** Folders of lib/ (or single files, without their ending), each with the ones it may import besides itself. */
 const TYPESCRIPT: Record<string, readonly string[]> = {
   errors: [],
+  abort: ['errors'],
   options: ['errors'],
   random: ['errors'],
   graph: ['errors'],
@@ -28,7 +29,7 @@ const TYPESCRIPT: Record<string, readonly string[]> = {
   metrics: [...OPS, 'losses'],
   schedules: OPS,
   optimizers: [...OPS, 'schedules'],
-  data: ['errors', 'options', 'random', 'graph'],
+  data: ['errors', 'abort', 'options', 'random', 'graph'],
   compile: OPS,
   runtime: ['errors', 'options', 'graph', 'data', 'compile'],
   train: MODEL,

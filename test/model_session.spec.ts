@@ -215,6 +215,37 @@ describe('model', () => {
     }
   });
 
+  it('many calls wait on one signal without a warning, and end with it before it is their turn', async () => {
+    using model = network();
+    async function* stuck(): AsyncGenerator<{ x: Float32Array; y: number }> {
+      yield { x: new Float32Array(32), y: 0 };
+      await new Promise(() => undefined);
+    }
+    const warnings: string[] = [];
+    const hear = ({ name }: Error): void => void warnings.push(name);
+    process.on('warning', hear);
+    const first = new AbortController();
+    const rest = new AbortController();
+    const hanging = failure(model.evaluate(gs.data.dataset(stuck).batch(1), { signal: first.signal }));
+    await sleep(20); // it has its turn
+    const waiting = Array.from({ length: 12 }, () => [
+      failure(model.evaluate(gs.data.dataset({ x, y }), { signal: rest.signal })),
+      failure(model.predict(x, { signal: rest.signal })),
+    ]).flat();
+    await sleep(20);
+    rest.abort(new Error('enough'));
+    for (const error of await Promise.all(waiting)) {
+      expect(error.code).to.equal('ERR_ABORTED');
+      expect((error.cause as Error).message).to.equal('enough');
+    }
+    first.abort();
+    expect((await hanging).code).to.equal('ERR_ABORTED');
+    expect((await model.predict(x.rows(0, 2))).shape).to.deep.equal([2, 4]);
+    await sleep(0);
+    process.off('warning', hear);
+    expect(warnings).to.deep.equal([]);
+  });
+
   it('rejects what runs and what comes later once it is disposed', async () => {
     const model = network();
     const training = model.fit(x, y, { epochs: 100_000 });

@@ -3,6 +3,7 @@
  * a stage that waits for something slow then stops waiting. Long stretches without waiting give way to the event loop.
  */
 import { setImmediate } from 'node:timers/promises';
+import { onAbort } from '../abort.js';
 import { GradstepError } from '../errors.js';
 
 /** Milliseconds of work between two looks at the event loop. */
@@ -10,19 +11,22 @@ const TURN_MS = 8;
 
 export class Pass {
   private readonly waiting = new Set<(reason: unknown) => void>();
-  private readonly onAbort = () => this.stop(this.signal!.reason);
+  private readonly endWait: () => void;
   private reason: GradstepError | undefined;
   private lastTurn = performance.now();
   private onStop: (() => void) | undefined;
 
-  constructor(private readonly signal?: AbortSignal) {
-    if (signal?.aborted) this.onAbort();
-    else signal?.addEventListener('abort', this.onAbort, { once: true });
+  constructor(signal?: AbortSignal) {
+    this.endWait = onAbort(signal, () => this.end(signal!.reason));
   }
 
   /** Ends the pass: whoever waits in it gets ERR_ABORTED. */
   stop(cause?: unknown): void {
-    this.signal?.removeEventListener('abort', this.onAbort);
+    this.endWait();
+    this.end(cause);
+  }
+
+  private end(cause: unknown): void {
     this.reason ??= new GradstepError('ERR_ABORTED', 'The pass over the dataset was aborted', { cause });
     for (const reject of this.waiting) reject(this.reason);
     this.waiting.clear();

@@ -3,7 +3,7 @@
  * It lives from the first use of a model (or from `compile`) until the model is compiled again or disposed.
  */
 import type { NativeChoices } from '../../binding.js';
-import { GradstepError } from '../errors.js';
+import { onAbort, throwIfAborted } from '../abort.js';
 import type { Variable } from '../graph/graph.js';
 import { blockBegins } from '../ops/clip_by_norm.js';
 import { rateAt } from '../optimizers/optimizer.js';
@@ -103,6 +103,7 @@ export class Engine implements WeightHolder {
         engine.epochStart = earlier?.unfinished?.epochStart ?? engine.step;
         engine.updatesBefore = earlier?.unfinished?.updatesBefore ?? 0;
         engine.unfinished = earlier?.unfinished !== undefined;
+        engine.accumulates = [...(earlier?.slots.keys() ?? [])].some((name) => name.startsWith(`${ACCUMULATED}/`));
         await engine.restoreKept(earlier);
         await engine.restoreCarried(earlier);
         const { begins, grads } = training;
@@ -374,12 +375,11 @@ export class Engine implements WeightHolder {
   /** Ends runs early when the signal aborts, while `body` runs. */
   async abortable<T>(signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
     throwIfAborted(signal);
-    const stop = () => this.session.stop();
-    signal?.addEventListener('abort', stop);
+    const endWait = onAbort(signal, () => this.session.stop());
     try {
       return await body();
     } finally {
-      signal?.removeEventListener('abort', stop);
+      endWait();
     }
   }
 }
@@ -392,8 +392,4 @@ export function remaining<S extends Stretch>(stretches: readonly S[], steps: num
     skip = Math.max(0, skip - stretch.steps);
     return left > 0 ? [{ ...stretch, steps: left }] : [];
   });
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new GradstepError('ERR_ABORTED', 'The run was aborted by its signal', { cause: signal.reason });
 }

@@ -98,5 +98,5 @@ export function evaluate(
     'batches' in data
       ? evaluateStream(engine, 'evaluate', data.batches, data.read, signal)
       : withSamples(engine, data, 'evaluate', () => evaluateResident(engine, 'evaluate', data, batchSize, signal));
-  return engine.inference.run(() => engine.abortable(signal, run));
+  return engine.inference.run(() => engine.abortable(signal, run), signal);
 }

@@ -2,6 +2,7 @@
  * The state behind a model: its description, its compile options, and its engine while there is one. The engine is opened
  * by the first use after `compile`.
  */
+import { onAbort } from '../abort.js';
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
 import { randomSeed } from '../random.js';
@@ -212,9 +213,7 @@ export abstract class ModelCore {
   /** Calls `body` with a signal that is aborted with `signal`, and when the model is disposed of: then ERR_DISPOSED. */
   async whileUsable<T>(signal: AbortSignal | undefined, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const run = new AbortController();
-    const abort = () => run.abort(signal?.reason);
-    if (signal?.aborted) abort();
-    signal?.addEventListener('abort', abort);
+    const endWait = onAbort(signal, () => run.abort(signal!.reason));
     this.running.add(run);
     try {
       return await body(run.signal);
@@ -222,7 +221,7 @@ export abstract class ModelCore {
       if (error instanceof GradstepError && error.code === 'ERR_ABORTED' && !signal?.aborted) this.checkUsable();
       throw error;
     } finally {
-      signal?.removeEventListener('abort', abort);
+      endWait();
       this.running.delete(run);
     }
   }

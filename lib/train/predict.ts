@@ -109,5 +109,5 @@ export function predict(
       await slots.leave();
     }
   };
-  return engine.inference.run(() => engine.abortable(signal, run));
+  return engine.inference.run(() => engine.abortable(signal, run), signal);
 }

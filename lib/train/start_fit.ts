@@ -98,7 +98,7 @@ function withValidation<T>(
   if (validationData instanceof Dataset) {
     const read = sampleReader(core);
     const batches = firstBatches(validationData, batchSize, validationSteps, 'fit.validationSteps');
-    return body(() => engine.inference.run(() => evaluateStream(engine, 'validation', batches, read, signal)));
+    return body(() => engine.inference.run(() => evaluateStream(engine, 'validation', batches, read, signal), signal));
   }
   const all =
     split ?? (validationData && samplesOf(core, validationData[0], validationData[1], { sampleWeight: validationData[2] }));
@@ -106,6 +106,6 @@ function withValidation<T>(
   const samples = rowsOfBatches(all, validationSteps, batchSize);
   checkWholeBatches(core.network, rowsOf(samples), batchSize);
   return withSamples(engine, samples, 'validation', () =>
-    body(() => engine.inference.run(() => evaluateResident(engine, 'validation', samples, batchSize, signal))),
+    body(() => engine.inference.run(() => evaluateResident(engine, 'validation', samples, batchSize, signal), signal)),
   );
 }

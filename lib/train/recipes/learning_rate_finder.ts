@@ -1,10 +1,10 @@
 /** learningRateFinder: the range test of Smith (2017): the rate grows from step to step, and the loss shows where it learns. */
+import { throwIfAborted } from '../../abort.js';
 import type { Dataset } from '../../data/dataset.js';
 import { GradstepError } from '../../errors.js';
 import { abortSignal, checkOptions, integer, number, optional, type SchemaOf } from '../../options.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import { exponentialDecay } from '../../schedules/exponential_decay.js';
-import { throwIfAborted } from '../engine.js';
 import type { Model } from '../model.js';
 import type { DataLike } from '../run_options.js';
 import { argumentsOf, endlessBatches, givenOf, type Given } from './rows.js';
