@@ -192,6 +192,34 @@ describe('resuming', function () {
     expect(await model.getWeights()).to.deep.equal(await straight.getWeights());
   });
 
+  it('between the batches of an update, from a file of a model that came from a file and predicted', async () => {
+    const accumulating = (): gs.Sequential => {
+      const model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [3] })]);
+      const optimizer = gs.optimizers.sgd({ learningRate: 0.1, gradientAccumulationSteps: 3 });
+      model.compile({ optimizer, loss: 'meanSquaredError', device: 'cpu', seed: 4, threads: 1 });
+      return model;
+    };
+    using straight = accumulating();
+    await straight.fit(x, y, { batchSize: 6 });
+    using model = accumulating();
+    await model.fit(x, y, {
+      batchSize: 6,
+      callbacks: [{ onBatchEnd: (batch, _l, context) => void (batch === 1 && context.stop()) }],
+    });
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-'));
+    const file = join(folder, 'model.safetensors');
+    await model.save(file);
+    for (let i = 0; i < 2; i++) {
+      using loaded = await gs.loadModel(file, { device: 'cpu' });
+      await loaded.predict(x);
+      await loaded.save(file);
+    }
+    using again = await gs.loadModel(file, { device: 'cpu' });
+    await again.fit(x, y, { batchSize: 6, resume: true });
+    expect(await again.getWeights()).to.deep.equal(await straight.getWeights());
+    rmSync(folder, { recursive: true });
+  });
+
   it('an update begins with no gradients that earlier training left', async () => {
     for (const leave of [
       (model: gs.Model) => model.fit(x, y, { batchSize: 6 }),

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as gs from '../lib/index.js';
+import { Session } from '../lib/runtime/session.js';
 import { CALLBACK_METHODS } from '../lib/train/callback.js';
 import { expectFailure, failure, wrong } from './helpers/failure.js';
 
@@ -137,6 +138,25 @@ describe('the training loop', () => {
       expect(all.begun).to.deep.equal([...begun, ...begun]);
       expect(all.ended).to.deep.equal([...ended, ...ended]);
       expect(some.ended).to.deep.equal([49, 99, 149, 49, 99, 149]);
+    }
+  });
+
+  it('tells of each batch after an update that the run before did not come to', async () => {
+    const { run: whole } = Session.prototype;
+    Session.prototype.run = function (stretches, report) {
+      return whole.call(this, [{ ...stretches[0]!, steps: 1 }], report);
+    };
+    try {
+      using model = network(accumulating(2));
+      const stop: gs.Callback = { ...batches(), onProgress: ({ step }, context) => void (step === 4 && context.stop()) };
+      await model.fit(x, y, { ...run, stepsPerExecution: 7, callbacks: [stop] });
+      const [all, some] = [batches(), batches(4)];
+      await model.fit(x, y, { ...run, resume: true, callbacks: [all, some] });
+      expect(all.begun).to.deep.equal([4, 5, 6]);
+      expect(all.ended).to.deep.equal([4, 5, 6]);
+      expect(some.ended).to.deep.equal([3]);
+    } finally {
+      Session.prototype.run = whole;
     }
   });
 

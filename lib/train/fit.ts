@@ -187,7 +187,8 @@ class Training {
     await watch?.begin();
     while (left.length > 0 && !this.stopped) {
       const { now: free, diagnosed } = watch?.next(left) ?? { now: left, diagnosed: false };
-      const now = take(free, callbacks.stepsTillHeard());
+      // An update that an earlier run did not come to belongs to a batch that was heard of then.
+      const now = isUpdate(left[0]) ? free.slice(0, 1) : take(free, callbacks.stepsTillHeard());
       if (!isUpdate(left[0])) await callbacks.batchBegin(engine.step - engine.epochStart);
       if (this.stopped) break;
       let ran = 0;
