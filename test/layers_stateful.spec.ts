@@ -282,6 +282,20 @@ describe('stateful layers', () => {
     expect(await statesOf(fourth)).to.deep.equal({});
   });
 
+  it('a checkpoint is loaded where layers of one’s own draw numbers', async () => {
+    const noisy = L.defineLayer({ className: 'TestStatefulNoise', call: (_, x) => gs.ops.add(x, gs.ops.randomNormal(x)) });
+    using model = gs.sequential([noisy({ inputShape: [3, 2] }), L.lstm({ units: 2, stateful: true })]);
+    model.compile({ optimizer: 'adam', loss: 'meanSquaredError', device, seed: 3 });
+    const [x, y] = [wave([6, 3, 2]), wave([6, 2], 0.4)];
+    await model.fit(x, y, { batchSize: 2, shuffle: false });
+    const path = temporary();
+    await model.save(path);
+    using again = await gs.loadModel(path, { device });
+    const { loss } = await model.fit(x, y, { batchSize: 2, shuffle: false });
+    expect((await again.fit(x, y, { batchSize: 2, shuffle: false })).loss).to.deep.equal(loss);
+    expect(await statesOf(again)).to.deep.equal(await statesOf(model));
+  });
+
   it('a checkpoint in the middle of an epoch holds them too', async () => {
     using model = await fixtureModel(device, { seed: 3 });
     const options = { epochs: 2, batchSize: fixture.rows, shuffle: false };

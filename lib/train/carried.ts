@@ -93,11 +93,12 @@ export function checkWholeBatches(network: Network, rows: number, batchSize: num
 export function carriedShapes(network: Network): Map<string, Shape> {
   const found = new Map<string, Shape>();
   if (!network.isStateful) return found;
-  const graph = new Graph();
+  const state: Variable = { name: 'state', dtype: 'int32', shape: [4] };
+  const graph = new Graph(state);
   const read = (name: string, dtype: DType, shape: Shape) => graph.read({ name, dtype, shape });
   const xs = network.inputs.map(({ name, dtype, shape }) => read(name, dtype, [1, ...shape]));
   network.forward(graph, xs, {
-    state: read('state', 'int32', [4]),
+    state: graph.read(state),
     flag: read('flag', 'int32', [4]),
     training: false,
     variableOf: ({ name, shape }) => ({ name, dtype: 'float32', shape }),
