@@ -48,7 +48,10 @@ describe('optimizers', () => {
       expect(optimizer.config).to.deep.equal(defaults);
       expect(optimizer.learningRate).to.equal(defaults.learningRate);
       // A change would go unheard in functions and models that were made with it.
-      expect(() => Object.assign(optimizer, { learningRate: 0.5 })).to.throw(TypeError, /learningRate/);
+      for (const part of [optimizer, optimizer.config]) {
+        expect(() => Object.assign(part, { learningRate: 0.5 })).to.throw(TypeError, /learningRate/);
+      }
+      expect(() => Object.assign(optimizer.common, { weightDecay: 0.5 })).to.throw(TypeError, /weightDecay/);
     });
   }
 

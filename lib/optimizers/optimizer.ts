@@ -28,6 +28,8 @@ export interface Optimizer {
 
 /** An optimizer, whose options stay as they are: what is assigned to one later would go unheard. */
 export function makeOptimizer(optimizer: Optimizer): Optimizer {
+  Object.freeze(optimizer.config);
+  Object.freeze(optimizer.common);
   return Object.freeze(optimizer);
 }
 
