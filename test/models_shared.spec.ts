@@ -347,6 +347,39 @@ describe('models in models', () => {
     }
   });
 
+  it('use a layer both themselves and in a model inside, wherever they stand', async () => {
+    const build = (): { mid: gs.Model; outer: gs.Model } => {
+      const [both, norm] = [dense({ units: 3, name: 'both' }), gs.layers.batchNormalization({ momentum: 0.5, name: 'norm' })];
+      const [a, b, c] = [gs.input({ shape: [3] }), gs.input({ shape: [3] }), gs.input({ shape: [3] })];
+      const inner = gs.model({ inputs: a, outputs: norm.apply(both.apply(a)), name: 'inner' });
+      const mid = gs.model({ inputs: b, outputs: inner.apply(norm.apply(both.apply(b))), name: 'mid' });
+      return { mid, outer: gs.model({ inputs: c, outputs: mid.apply(c) }) };
+    };
+    const { mid } = build();
+    const { outer } = build();
+    expect(outer.weights.map((w) => w.name)).to.deep.equal(mid.weights.map((w) => `mid/${w.name}`));
+    const start = [[[1, 0, 0.5], [0, 2, 0], [-1, 0, 3]], [0, 0, 1], [1, 1, 2], [0, 1, 0], [0, 0, 0], [1, 1, 1]]; // prettier-ignore
+    const called = async (model: gs.Model) => {
+      using f = gs.compile(({ at }) => model.call(at, { training: false }), { inputs: { at: { shape: [2, 3] } }, device });
+      return [...(await f({ at: x })).data];
+    };
+    for (const model of [mid, outer]) {
+      model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.25 }), loss: 'meanSquaredError', device });
+      await model.setWeights(start);
+    }
+    for (let n = 0; n < 2; n++) {
+      const expected = [...(await mid.predict(x)).data];
+      expect([...(await outer.predict(x)).data]).to.deep.equal(expected);
+      expectClose(await called(mid), expected);
+      expectClose(await called(outer), expected);
+      await mid.trainOnBatch(x, x);
+      await outer.trainOnBatch(x, x);
+      expect(await outer.getWeights()).to.deep.equal(await mid.getWeights());
+    }
+    await expectFailure(() => outer.toJSON(), 'ERR_OPTION', /inner\/both\/kernel is the same weight as both\/kernel/);
+    await Promise.all([mid.dispose(), outer.dispose()]);
+  });
+
   it('cannot be saved where two parts of them share a layer', async () => {
     const layer = dense({ units: 3, name: 'both' });
     const [a, b] = [gs.input({ shape: [3] }), gs.input({ shape: [3] })];

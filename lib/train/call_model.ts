@@ -4,6 +4,7 @@ import { Value } from '../graph/graph.js';
 import { streamOf } from '../random.js';
 import type { ModelCore } from './model_core.js';
 import { currentTrace } from './trace.js';
+import { homeOf } from './weight_home.js';
 
 /** The model's outputs for values [rows, ...shape]. */
 export function callModel(core: ModelCore, xs: readonly Value[], training: boolean, trainable: boolean): readonly Value[] {
@@ -19,7 +20,6 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
   const { variables } = core;
   // Weights that are trained lie together, so that one kernel can move all of them.
   memory.placeTogether(variables.filter((v) => v.weight.trained).map((v) => v.handle));
-  const handleOf = (name: string) => variables.find((v) => v.weight.name === name)!.handle;
   const flow = network.forward(graph, xs, {
     state: trace.state,
     flag: trace.flag,
@@ -27,7 +27,7 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
     trainable,
     stream: (path) => streamOf(nth === 0 ? path : `${nth}/${path}`),
     variableOf(weight) {
-      const handle = handleOf(weight.name);
+      const { handle } = variables.find((v) => v.handle.home === homeOf(weight))!;
       const value = trace.read(handle);
       if (!value.variable) throw new GradstepError('ERR_OPTION', `${weight.name} was assigned before the model was called`);
       return value.variable;

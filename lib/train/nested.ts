@@ -4,6 +4,7 @@ import type { LayerParts, WeightSpec } from '../layers/layer.js';
 import type { ModelCore } from './model_core.js';
 import type { PlacedWeight } from './network.js';
 import { describeModel } from './save_model.js';
+import { homeOf } from './weight_home.js';
 
 /** What makes a model a layer. */
 export function partsOf(core: ModelCore): LayerParts {
@@ -19,7 +20,9 @@ export function partsOf(core: ModelCore): LayerParts {
     outputShapes: (inputs) => core.networkFor(inputs).outputs,
     call(xs, context) {
       const { network } = core;
-      const variableOf = (weight: Pick<PlacedWeight, 'name'>) => context.weight(weight.name).variable!;
+      // A layer that stands here and in a model inside has one role, that of its first place.
+      const roles = new Map(network.weights.map((w) => [homeOf(w), w.name]));
+      const variableOf = (weight: PlacedWeight) => context.weight(roles.get(homeOf(weight))!).variable!;
       const carriers = new Map<Variable, string>();
       const flow = network.forward(
         xs[0]!.graph,
