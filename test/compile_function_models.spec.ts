@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import * as gs from '../lib/index.js';
 import { backends } from './helpers/backends.js';
 import { expectClose } from './helpers/close.js';
+import { expectFailure } from './helpers/failure.js';
 import { random } from './helpers/op_run.js';
 
 const { ops } = gs;
@@ -246,5 +247,27 @@ describe('models in gs.compile', () => {
     expect((await model.getWeights())[2]!.data[0]).to.equal(0);
     await training({ x: [[1], [3]] });
     expect((await model.getWeights())[2]!.data[0]).to.equal(1);
+  });
+
+  it('assigns a statistic or trains its layer in a step, not both', async () => {
+    const layer = gs.layers.batchNormalization({ momentum: 0.5, inputShape: [1], name: 'norm' });
+    using model = gs.sequential([layer]);
+    using other = gs.sequential([layer]);
+    const [mean] = model.nonTrainableVariables;
+    const inputs = { x: { shape: [2, 1] } } as const;
+    const x = [[1], [3]];
+    const assign = () => mean!.assign(ops.add(mean!.read(), 5));
+    const both =
+      /^Expected norm\/moving_mean to be assigned or averaged by its layer in a step, not both: call .* training: false/;
+    using after = gs.compile((at) => (model.call(at.x), assign()), { inputs, device });
+    await expectFailure(() => after({ x }), 'ERR_OPTION', both);
+    using before = gs.compile((at) => (assign(), model.call(at.x)), { inputs, device });
+    await expectFailure(() => before({ x }), 'ERR_OPTION', /norm\/moving_mean was assigned before the model was called/);
+    // The same weight, by the handle of another model.
+    using elsewhere = gs.compile((at) => (assign(), other.call(at.x)), { inputs, device });
+    await expectFailure(() => elsewhere({ x }), 'ERR_OPTION', both);
+    using still = gs.compile((at) => (model.call(at.x, { training: false }), assign()), { inputs, device });
+    await still({ x });
+    expect((await mean!.value()).data[0]).to.equal(5);
   });
 });

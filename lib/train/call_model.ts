@@ -35,7 +35,7 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
   });
   for (const { variable, value, momentum } of flow.updates) {
     const { handle } = variables.find((v) => memory.placeOf(v.handle) === variable)!;
-    trace.averages.push({ variable: handle, value, momentum });
+    trace.average({ variable: handle, value, momentum });
   }
   return flow.outputs;
 }

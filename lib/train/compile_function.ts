@@ -151,8 +151,7 @@ export function applyGradients(optimizer: Optimizer, grads: readonly Value[], va
       );
     }
   });
-  trace.changes(variables, trace.assigned.keys());
-  trace.updates.push({ optimizer, variables, gradients: grads });
+  trace.move({ optimizer, variables, gradients: grads });
 }
 
 const inputSpecs: Check<Readonly<Record<string, InputSpec>>> = (value, name) => {

@@ -12,6 +12,13 @@ export interface PendingUpdate {
   readonly gradients: readonly Value[];
 }
 
+/** What a layer keeps an average in, while it trains: it becomes momentum · itself + (1 − momentum) · value. */
+export interface PendingAverage {
+  readonly variable: VariableHandle;
+  readonly value: Value;
+  readonly momentum: number;
+}
+
 /**
  * Within a step every variable keeps the value it began with, or was assigned: changes happen together at its end, so the
  * order in which a function reads and changes does not matter.
@@ -20,7 +27,7 @@ export class Trace {
   readonly graph: Graph;
   readonly used = new Set<VariableHandle>();
   readonly assigned = new Map<VariableHandle, Value>();
-  readonly averages: { readonly variable: VariableHandle; readonly value: Value; readonly momentum: number }[] = [];
+  readonly averages: PendingAverage[] = [];
   readonly updates: PendingUpdate[] = [];
   /** Calls of models so far: each has random numbers of its own. */
   calls = 0;
@@ -49,19 +56,28 @@ export class Trace {
     return this.assigned.get(variable) ?? this.graph.read(this.memory.placeOf(variable));
   }
 
-  /** These variables change; ERR_OPTION where one of them does so in another way, too: one change would undo the other. */
-  changes(variables: readonly VariableHandle[], others: Iterable<VariableHandle>): void {
-    const known = new Set(others);
-    const twice = variables.find((v) => known.has(v));
-    if (twice) {
-      const advice = 'what follows an update is for a constraint (layers have them) or a function of its own';
-      throw new GradstepError(
-        'ERR_OPTION',
-        `Expected ${twice.name} to be assigned or moved by gs.applyGradients in a step, not both: ${advice}`,
-        { layer: twice.name },
-      );
-    }
-    for (const v of variables) this.used.add(v);
+  /** At the end of the step the variable holds the value. ERR_OPTION where it changes in another way, too. */
+  assign(variable: VariableHandle, value: Value): void {
+    const moved = this.updates.flatMap((u) => u.variables);
+    const averaged = this.averages.map((a) => a.variable);
+    checkOneWay([variable], moved, MOVED);
+    checkOneWay([variable], averaged, AVERAGED);
+    this.used.add(variable);
+    this.assigned.set(variable, value);
+  }
+
+  /** At the end of the step the optimizer moves variables. ERR_OPTION where the step assigns one of them. */
+  move(update: PendingUpdate): void {
+    checkOneWay(this.assigned.keys(), update.variables, MOVED);
+    for (const v of update.variables) this.used.add(v);
+    this.updates.push(update);
+  }
+
+  /** At the end of the step the average has a part of the value. ERR_OPTION where the step assigns it. */
+  average(average: PendingAverage): void {
+    checkOneWay(this.assigned.keys(), [average.variable], AVERAGED);
+    this.used.add(average.variable);
+    this.averages.push(average);
   }
 
   /** The value, if the function that is being described made it of floats; ERR_OPTION or ERR_DTYPE otherwise. */
@@ -78,6 +94,30 @@ export class Trace {
   get changed(): VariableHandle[] {
     return [...this.assigned.keys(), ...this.averages.map((a) => a.variable), ...this.updates.flatMap((u) => u.variables)];
   }
+}
+
+const MOVED = {
+  how: 'moved by gs.applyGradients',
+  advice: 'what follows an update is for a constraint (layers have them) or a function of its own',
+};
+const AVERAGED = {
+  how: 'averaged by its layer',
+  advice: 'call the model with training: false, or assign in a function of its own',
+};
+
+/** ERR_OPTION where a variable that is assigned changes in another way, too: one change would undo the other. */
+function checkOneWay(
+  assigned: Iterable<VariableHandle>,
+  others: readonly VariableHandle[],
+  { how, advice }: { how: string; advice: string },
+): void {
+  // A weight in two models has two handles.
+  const homes = new Set(others.map((v) => v.home));
+  const twice = [...assigned].find((v) => homes.has(v.home));
+  if (!twice) return;
+  throw new GradstepError('ERR_OPTION', `Expected ${twice.name} to be assigned or ${how} in a step, not both: ${advice}`, {
+    layer: twice.name,
+  });
 }
 
 let current: Trace | undefined;

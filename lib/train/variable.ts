@@ -53,7 +53,7 @@ export class VariableHandle {
 
   /**
    * At the end of the step it holds `value`, of the same shape; inside a function that `gs.compile` describes. ERR_OPTION where
-   * `gs.applyGradients` moves it in the same step.
+   * `gs.applyGradients` moves it in the same step, or a layer keeps an average in it, as batchNormalization does while training.
    */
   assign(value: Value): void {
     const trace = currentTrace('variable.assign');
@@ -64,11 +64,7 @@ export class VariableHandle {
         `Cannot assign ${formatShape(value.shape)} to ${this.name} ${formatShape(this.shape)}`,
       );
     }
-    trace.changes(
-      [this],
-      trace.updates.flatMap((u) => u.variables),
-    );
-    trace.assigned.set(this, value);
+    trace.assign(this, value);
   }
 
   /** Its numbers at this moment. */
