@@ -109,6 +109,16 @@ export function number(expected = 'finite number', accepts: (value: number) => b
   };
 }
 
+/** A number as `number` checks it that devices compute with: float32 holds it, too, up to about 3.4e38. */
+export function float32(expected?: string, accepts?: (value: number) => boolean): Check<number> {
+  const check = number(expected, accepts);
+  return (value, name) => {
+    const checked = check(value, name);
+    if (!Number.isFinite(Math.fround(checked))) throw optionError(name, 'number that float32 holds', value);
+    return checked;
+  };
+}
+
 export const boolean: Check<boolean> = (value, name) => {
   if (typeof value !== 'boolean') throw optionError(name, 'boolean', value);
   return value;

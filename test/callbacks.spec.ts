@@ -305,6 +305,9 @@ describe('callbacks that steer', () => {
     expect(rates).to.deep.equal([0.125, 0.0625]);
     expect(await model.readLearningRate()).to.equal(0.0625);
     await expectFailure(() => model.setLearningRate(-1), 'ERR_OPTION', /^Expected number >= 0 for learningRate but received -1/);
+    const tooLarge = /^Expected number that float32 holds for learningRate but received (number )?1e\+39/;
+    await expectFailure(() => model.setLearningRate(1e39), 'ERR_OPTION', tooLarge);
+    expect(await model.readLearningRate()).to.equal(0.0625);
     model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.5 }), loss: 'meanSquaredError', device: 'cpu' });
     expect(await model.readLearningRate()).to.equal(0.5);
     const learningRate = gs.schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 1, decayRate: 0.5 });

@@ -137,6 +137,18 @@ describe('draws', () => {
       'ERR_OPTION',
       'Expected ops.randomUniform.minval to be at most maxval but received 2 and 1',
     );
+    const tooLarge = (name: string) => new RegExp(`^Expected number that float32 holds for ops\\.${name} but received .*1e\\+39`);
+    for (const given of [{ mean: -1e39 }, { stddev: 1e39 }]) {
+      const name = `randomNormal.${Object.keys(given)[0]}`;
+      await expectFailure(() => ops.randomNormal(nowhere, given), 'ERR_OPTION', tooLarge(name));
+    }
+    await expectFailure(() => ops.randomUniform(nowhere, { minval: -1e39 }), 'ERR_OPTION', tooLarge('randomUniform.minval'));
+    await expectFailure(() => ops.randomUniform(nowhere, { maxval: 1e39 }), 'ERR_OPTION', tooLarge('randomUniform.maxval'));
+    await expectFailure(
+      () => ops.randomUniform(nowhere, { minval: -3e38, maxval: 3e38 }),
+      'ERR_OPTION',
+      'Expected ops.randomUniform.minval and maxval to differ by a number that float32 holds but received -3e+38 and 3e+38',
+    );
     await expectFailure(() => ops.randomUniform(nowhere, { shape: [0] }), 'ERR_OPTION', /ops\.randomUniform\.shape/);
   });
 });

@@ -88,6 +88,11 @@ describe('optimizers', () => {
     });
   }
 
+  it('have a learning rate that float32 holds', async () => {
+    const tooLarge = /^Expected number that float32 holds for optimizers\.sgd\.learningRate but received .*1e\+39/;
+    await expectFailure(() => gs.optimizers.sgd({ learningRate: 1e39 }), 'ERR_OPTION', tooLarge);
+  });
+
   it('the lists above are of all of them', () => {
     expect(Object.keys(gs.optimizers).sort()).to.deep.equal(Object.keys(DEFAULTS).sort());
   });

@@ -2,7 +2,7 @@
 import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
-import { checkOptions, number, optional, shape, type SchemaOf } from '../options.js';
+import { checkOptions, float32, optional, shape, type SchemaOf } from '../options.js';
 import { streamOf } from '../random.js';
 import { value } from './arguments.js';
 import { randomNormal as normal, randomUniform as uniform } from './random.js';
@@ -29,17 +29,17 @@ export interface RandomUniformOptions {
 
 const normalOptions = {
   shape: optional(shape, undefined),
-  mean: optional(number(), 0),
+  mean: optional(float32(), 0),
   stddev: optional(
-    number('finite number >= 0', (v) => v >= 0),
+    float32('finite number >= 0', (v) => v >= 0),
     1,
   ),
 } satisfies SchemaOf<RandomNormalOptions>;
 
 const uniformOptions = {
   shape: optional(shape, undefined),
-  minval: optional(number(), 0),
-  maxval: optional(number(), 1),
+  minval: optional(float32(), 0),
+  maxval: optional(float32(), 1),
 } satisfies SchemaOf<RandomUniformOptions>;
 
 /** What numbers are drawn by. */
@@ -66,6 +66,10 @@ export function randomUniform(like: Value, options?: RandomUniformOptions): Valu
   const { shape: wanted, minval, maxval } = checkOptions('ops.randomUniform', options, uniformOptions);
   if (minval > maxval) {
     const message = `Expected ops.randomUniform.minval to be at most maxval but received ${minval} and ${maxval}`;
+    throw new GradstepError('ERR_OPTION', message);
+  }
+  if (!Number.isFinite(Math.fround(maxval - minval))) {
+    const message = `Expected ops.randomUniform.minval and maxval to differ by a number that float32 holds but received ${minval} and ${maxval}`;
     throw new GradstepError('ERR_OPTION', message);
   }
   const [state, stream] = source('ops.randomUniform', given);

@@ -1,7 +1,8 @@
 /** Checks of options that several optimizers have. */
-import { optionError } from '../errors.js';
-import { number, optional, type Check } from '../options.js';
+import { float32, number, optional, type Check } from '../options.js';
 import { isSchedule, type Schedule } from '../schedules/schedule.js';
+
+const fixedRate = float32('number >= 0 or a schedule', (v) => v >= 0);
 
 /** A learning rate: a number >= 0, or a schedule. */
 export const learningRate =
@@ -9,9 +10,7 @@ export const learningRate =
   (value, name) => {
     if (value === undefined) return fallback;
     if (isSchedule(value)) return value;
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
-      throw optionError(name, 'number >= 0 or a schedule', value);
-    return value;
+    return fixedRate(value, name);
   };
 
 /** A rate of weight decay, >= 0. */

@@ -1,12 +1,12 @@
 /** The learning rate between steps: what callbacks and the model itself read and set. */
 import { GradstepError } from '../errors.js';
 import { rateAt } from '../optimizers/optimizer.js';
-import { number } from '../options.js';
+import { float32 } from '../options.js';
 import type { Compiled } from './compile_options.js';
 import type { Engine } from './engine.js';
 import { trainingOf } from './programs.js';
 
-const rate = number('number >= 0', (v) => v >= 0);
+const rate = float32('number >= 0', (v) => v >= 0);
 
 /** The rate of the next update; ERR_NOT_COMPILED where there is none. */
 export async function readLearningRate(engine: Engine): Promise<number> {
