@@ -39,7 +39,7 @@ function trainingCase({ make, x, text }: RandomModel): OpCase {
     build({ data, state, flag, ...weights }, variables) {
       const { graph } = data!;
       const flow = network.forward(graph, [data!], {
-        ...{ state: state!, flag: flag!, training: true, trainable: true, stream: streamOf },
+        ...{ state: state!, flag: flag!, training: true, isFrozen: () => false, stream: streamOf },
         variableOf: ({ name }) => variables[name]!,
       });
       const [y] = flow.outputs;

@@ -107,9 +107,9 @@ const make = defineGeneralLayer({
     return directions(o).flatMap(({ layer, prefix }) =>
       innerWeights(layer, prefix, [x!]).map((weight) => ({
         ...weight,
-        get trainable() {
+        get frozen() {
           // A copy goes with the layer it is a copy of.
-          return weight.trainable && (o.backwardLayer !== undefined || o.layer.trainable);
+          return weight.frozen === true || (o.backwardLayer === undefined && !o.layer.trainable);
         },
       })),
     );
@@ -128,9 +128,9 @@ const make = defineGeneralLayer({
   },
   call(o, [x, ...states], context) {
     const half = states.length / 2;
-    const [forward, backward] = directions(o).map(({ layer, recurrence, prefix }, i) => {
+    const [forward, backward] = directions(o).map(({ recurrence, prefix }, i) => {
       const given = i === 0 ? states.slice(0, half) : states.slice(half);
-      const inner = innerContext(context, layer, prefix);
+      const inner = innerContext(context, prefix);
       return runRecurrence(recurrence, x!, given, inner, i === 0 ? 'forward' : 'backward');
     }) as [ReturnType<typeof runRecurrence>, ReturnType<typeof runRecurrence>];
     const [[first, ...firstStates], [second, ...secondStates]] = [forward.results, backward.results];

@@ -7,7 +7,7 @@ import type { CallContext, WeightSpec } from './layer.js';
 
 export interface CustomContext {
   readonly training: boolean;
-  /** Whether training changes the layer's weights: false where it is frozen. */
+  /** Whether training changes the layer's weights: false where it is frozen, true where it has none. */
   readonly trainable: boolean;
   /** Which steps count: 1 or 0, float32 [rows, time]; undefined where all do. */
   readonly mask: Value | undefined;

@@ -12,19 +12,19 @@ export function innerWeights(layer: Layer, prefix: string, inputs: readonly Shap
       role: `${prefix}/${weight.role}`,
       owner,
       learningRateMultiplier: layer.learningRateMultiplier * multiplier,
-      get trainable() {
-        return (weight.trainable ?? true) && layer.trainable;
+      get frozen() {
+        return weight.frozen === true || !layer.trainable;
       },
     };
   });
 }
 
 /** What a layer inside sees. */
-export function innerContext(context: CallContext, layer: Layer, prefix: string): CallContext {
+export function innerContext(context: CallContext, prefix: string): CallContext {
   const at = (role: string): string => `${prefix}/${role}`;
   return {
     ...context,
-    trainable: context.trainable && layer.trainable,
+    isFrozen: (role) => context.isFrozen(at(role)),
     weight: (role) => context.weight(at(role)),
     update: (role, value, momentum) => context.update(at(role), value, momentum),
     stream: (role) => context.stream(at(role)),

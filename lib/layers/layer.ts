@@ -20,6 +20,8 @@ export interface WeightSpec {
   readonly initializer: Initializer;
   /** False for what the layer itself keeps up to date, such as moving statistics. Default true. */
   readonly trainable?: boolean;
+  /** Whether layers around its owner, inside a wrapper or a nested model, are frozen at the moment. Default false. */
+  readonly frozen?: boolean;
   readonly regularizer?: Regularizer | undefined;
   readonly constraint?: Constraint | undefined;
   /** What the layers inside a wrapper or a nested model multiply its learning rate by. Default: its owner's factor. */
@@ -31,8 +33,10 @@ export interface WeightSpec {
 /** What a layer sees while it describes its computation. */
 export interface CallContext {
   readonly training: boolean;
-  /** Whether training changes the layer's weights. */
+  /** Whether the layer is not frozen, as was said when the model was compiled; true where it has no weights. */
   readonly trainable: boolean;
+  /** Whether the layers that a weight belongs to are frozen, as was said then. */
+  isFrozen(role: string): boolean;
   /** The step's counters (int32 [4]), which random ops are keyed by. */
   readonly state: Value;
   /** The error flag (int32 [4]) that kernels set when data is wrong. */

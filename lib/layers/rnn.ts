@@ -86,7 +86,7 @@ function stackOf(layers: readonly Layer[]): Cell {
         const cell = cellOf(layer);
         const needed = cell.states(made.y.shape.slice(2)).length;
         const run: CellRun = {
-          context: innerContext(context, layer, names[i]!),
+          context: innerContext(context, names[i]!),
           states: states.slice(used, (used += needed)),
           mask,
           // What is handed on stays at its step; only the last results are in the order in which they were made.

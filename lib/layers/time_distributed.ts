@@ -43,8 +43,8 @@ const make = defineGeneralLayer({
     layer.parts.weights([stepShape(inputs)]).map((weight) => ({
       ...weight,
       owner: weight.owner ?? { layer, role: weight.role },
-      get trainable() {
-        return (weight.trainable ?? true) && layer.trainable;
+      get frozen() {
+        return weight.frozen === true || !layer.trainable;
       },
     })),
   outputShapes({ layer }, inputs) {
@@ -60,7 +60,6 @@ const make = defineGeneralLayer({
     }
     const outputs = layer.parts.call([reshape(x!, [rows * steps, ...step])], {
       ...context,
-      trainable: context.trainable && layer.trainable,
       // A mask says which steps count; inside a step everything does.
       mask: undefined,
       masks: [undefined],

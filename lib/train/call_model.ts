@@ -24,7 +24,7 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
     state: trace.state,
     flag: trace.flag,
     training,
-    trainable,
+    isFrozen: (weight) => !trainable || weight.frozen,
     stream: (path) => streamOf(nth === 0 ? path : `${nth}/${path}`),
     variableOf(weight) {
       const { handle } = variables.find((v) => v.handle.home === homeOf(weight))!;

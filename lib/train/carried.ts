@@ -101,6 +101,7 @@ export function carriedShapes(network: Network): Map<string, Shape> {
     state: graph.read(state),
     flag: read('flag', 'int32', [4]),
     training: false,
+    isFrozen: () => false,
     variableOf: ({ name, shape }) => ({ name, dtype: 'float32', shape }),
     carried(path, shape) {
       found.set(path, shape.slice(1));

@@ -169,7 +169,7 @@ function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: num
   };
 }
 
-/** Which weights are trained, where `trainable` has changed since the saved model was compiled. */
+/** Which weights are not frozen, where `trainable` has changed since the saved model was compiled. */
 function restoreTrained(json: Json, core: ModelCore): void {
   const counters = objectAt(json, 'training', METADATA_KEY);
   if (Object.hasOwn(counters, 'trained')) core.trainOnly(counters.trained);

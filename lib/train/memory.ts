@@ -19,8 +19,8 @@ export const ACCUMULATED = 'accumulated';
 /** What may be trained. */
 export interface Trainables {
   readonly isTrained: (weight: PlacedWeight) => boolean;
-  /** Whether the model as a whole is: layers that keep statistics leave them as they are otherwise. */
-  readonly trainable: boolean;
+  /** Whether layers that a weight belongs to, or the model as a whole, are frozen: they leave their statistics as they are. */
+  readonly isFrozen: (weight: PlacedWeight) => boolean;
 }
 
 /** Parameters that lie side by side and learn at the same rate. */

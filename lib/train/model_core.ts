@@ -38,7 +38,8 @@ export abstract class ModelCore {
   private readonly previous: Promise<Engine>[] = [];
   private busy = false;
   private disposed = false;
-  private trainedThen: ReadonlySet<PlacedWeight> | undefined;
+  /** Weights that were frozen when the model was compiled. */
+  private frozenThen: ReadonlySet<PlacedWeight> | undefined;
   /** Whether the model as a whole may be trained. */
   isTrainable: () => boolean = () => true;
   private handles: { network: Network; list: { weight: PlacedWeight; handle: VariableHandle }[] } | undefined;
@@ -112,7 +113,7 @@ export abstract class ModelCore {
     this.options = checked;
     this.seedNumber = checked.seed ?? this.seedNumber;
     this.earlier = undefined;
-    this.rememberTrained();
+    this.rememberFrozen();
     this.takeUp(checked);
     if (this.current) this.previous.push(this.current);
     this.current = undefined;
@@ -145,43 +146,47 @@ export abstract class ModelCore {
       this.earlier = training;
       return;
     }
-    const { trained } = this;
-    this.trainedThen ??= new Set(trained);
-    this.waiting = { kind, trained, training };
+    if (!this.frozenThen) this.rememberFrozen();
+    this.waiting = { kind, trained: this.trained, training };
   }
 
   /** What `trainable` says now is what counts until the model is compiled again. */
-  protected rememberTrained(): void {
-    this.trainedThen = this.isBuilt ? new Set(this.network.weights.filter(this.isToBeTrained)) : undefined;
+  protected rememberFrozen(): void {
+    this.frozenThen = this.isBuilt ? new Set(this.placedWeights.filter(this.isFrozenNow)) : undefined;
   }
 
-  /** Whether training changes a weight once the model is compiled. */
-  private readonly isToBeTrained = (weight: PlacedWeight): boolean => weight.trained && this.isTrainable();
+  /** Weights wherever they are placed: one that stands in several parts is there once for each. */
+  private get placedWeights(): readonly PlacedWeight[] {
+    return this.network.layers.flatMap((l) => l.weights);
+  }
 
-  /** Whether training changes a weight: as it was said when the model was compiled. */
-  readonly isTrained = (weight: PlacedWeight): boolean => this.trainedThen?.has(weight) ?? this.isToBeTrained(weight);
+  private readonly isFrozenNow = (weight: PlacedWeight): boolean => weight.frozen || !this.isTrainable();
 
-  /** Names of the weights that training changes, where `trainable` says otherwise since the model was compiled. */
+  /** Whether a weight's layers or the model are frozen: as it was said when the model was compiled. */
+  private readonly isFrozen = (weight: PlacedWeight): boolean => this.frozenThen?.has(weight) ?? this.isFrozenNow(weight);
+
+  /** Whether training changes a weight by its gradient. */
+  readonly isTrained = (weight: PlacedWeight): boolean => weight.trainable !== false && !this.isFrozen(weight);
+
+  /** Names of the weights that are not frozen, where `trainable` says otherwise since the model was compiled. */
   get trainedNames(): string[] | undefined {
     const { weights } = this.network;
-    if (weights.every((w) => this.isTrained(w) === this.isToBeTrained(w))) return undefined;
-    return this.trained.map((w) => w.name);
+    if (weights.every((w) => this.isFrozen(w) === this.isFrozenNow(w))) return undefined;
+    return weights.filter((w) => !this.isFrozen(w)).map((w) => w.name);
   }
 
-  /** Takes over what a file says of that; ERR_OPTION where it names a weight that cannot be trained. */
+  /** Takes over what a file says of that; ERR_OPTION where it names a weight that there is not. */
   trainOnly(names: unknown): void {
-    const { weights } = this.network;
+    const { placedWeights } = this;
     if (!Array.isArray(names)) throw optionError('training.trained', 'array of names', names);
-    const trained = names.map((name: unknown, i) => {
-      const found = weights.find((w) => w.name === name && w.trainable !== false);
-      if (!found) throw optionError(`training.trained[${i}]`, 'name of a weight that can be trained', name);
-      return found;
+    names.forEach((name: unknown, i) => {
+      if (!placedWeights.some((w) => w.name === name)) throw optionError(`training.trained[${i}]`, 'name of a weight', name);
     });
-    this.trainedThen = new Set(trained);
+    this.frozenThen = new Set(placedWeights.filter((w) => !names.includes(w.name)));
   }
 
   get trainables(): Trainables {
-    return { isTrained: this.isTrained, trainable: this.isTrainable() };
+    return { isTrained: this.isTrained, isFrozen: this.isFrozen };
   }
 
   /** What reads data, or runs: to be ended when the model is disposed of. */

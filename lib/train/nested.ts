@@ -31,7 +31,7 @@ export function partsOf(core: ModelCore): LayerParts {
           state: context.state,
           flag: context.flag,
           training: context.training,
-          trainable: context.trainable,
+          isFrozen: (weight) => context.isFrozen(weight.name),
           variableOf,
           stream: (path) => context.stream(path),
           carried(path, shape) {
@@ -54,17 +54,18 @@ export function partsOf(core: ModelCore): LayerParts {
 }
 
 function weightOf(weight: PlacedWeight): WeightSpec {
-  const { name, shape, initializer, regularizer, constraint, owner, learningRateMultiplier } = weight;
+  const { name, shape, initializer, trainable, regularizer, constraint, owner, learningRateMultiplier } = weight;
   return {
     role: name,
     shape,
     initializer,
+    trainable: trainable !== false,
     regularizer,
     constraint,
     owner,
     learningRateMultiplier,
-    get trainable() {
-      return weight.trained;
+    get frozen() {
+      return weight.frozen;
     },
   };
 }

@@ -25,6 +25,8 @@ export interface PlacedWeight extends WeightSpec {
   readonly name: string;
   /** Whose it is, and its role there: models in which the same layer stands share the weight. */
   readonly owner: { readonly layer: Layer; readonly role: string };
+  /** Whether a layer that it belongs to is frozen at the moment. */
+  readonly frozen: boolean;
   /** Whether training changes it, as its layers say at the moment. */
   readonly trained: boolean;
   readonly learningRateMultiplier: number;
@@ -64,8 +66,8 @@ export interface FlowContext {
   readonly state: Value;
   readonly flag: Value;
   readonly training: boolean;
-  /** False inside a model that is frozen as a whole. Default true. */
-  readonly trainable?: boolean;
+  /** Whether the layers that a weight belongs to are frozen: they leave their statistics as they are. */
+  isFrozen(weight: PlacedWeight): boolean;
   /** Where each weight lies. */
   variableOf(weight: PlacedWeight): Variable;
   /** The random stream of a path; inside a nested model it begins with the model's name. */
@@ -254,8 +256,11 @@ function place(layer: Layer, name: string, inputs: readonly Shape[]): PlacedLaye
       name: `${name}/${w.role}`,
       owner,
       learningRateMultiplier: layer.learningRateMultiplier * inner,
+      get frozen() {
+        return w.frozen === true || !layer.trainable || !owner.layer.trainable;
+      },
       get trained() {
-        return (w.trainable ?? true) && layer.trainable && owner.layer.trainable;
+        return w.trainable !== false && !this.frozen;
       },
     };
   });
@@ -293,11 +298,12 @@ function callLayer(
     const hint = inputDtype === 'int32' ? ': give the model an input of dtype "int32"' : '';
     throw new GradstepError('ERR_DTYPE', `Expected ${inputDtype} inputs but received ${value.dtype}${hint}`);
   }
-  const variable = (role: string): Variable => {
+  const weightOf = (role: string): PlacedWeight => {
     const weight = weights.find((w) => w.role === role);
     if (!weight) throw new GradstepError('ERR_OPTION', `${name} has no weight "${role}"`);
-    return flow.variableOf(weight);
+    return weight;
   };
+  const variable = (role: string): Variable => flow.variableOf(weightOf(role));
   const stream = flow.stream ?? streamOf;
   const pathOf = (role: string): string => (nth === 0 ? `${name}/${role}` : `${name}/${nth}/${role}`);
   const placeOf = (role: string, shape: Shape): Variable => {
@@ -310,7 +316,8 @@ function callLayer(
   const resultMasks = [passesMask ? mask : undefined];
   const context: CallContext = {
     training: flow.training,
-    trainable: layer.trainable && (flow.trainable ?? true),
+    trainable: weights.length === 0 || weights.some((w) => !flow.isFrozen(w)),
+    isFrozen: (role) => flow.isFrozen(weightOf(role)),
     state: flow.state,
     flag: flow.flag,
     mask,

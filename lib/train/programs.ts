@@ -96,13 +96,14 @@ function reader(graph: Graph, { shuffled, rows }: BatchSpec, indexSlot: number, 
 }
 
 function forward(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: ReportBlock, training: boolean): Flow {
-  const { network, variableOf, trainables } = memory;
+  const { network, variableOf } = memory;
+  const { isFrozen } = memory.trainables;
   const slots = slotsOf(batch.purpose, network.inputs.length, batch.y.length);
   const read = reader(graph, batch, slots.index, report);
   const xs = network.inputs.map(({ dtype, shape }, i) => read(slots.x[i]!, batch.x[i]!, dtype, shape));
   const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
   const carried = (path: string, shape: Shape): Variable => memory.carried.variableOf(courseOf(batch.purpose), path, shape);
-  return network.forward(graph, xs, { state, flag, training, trainable: trainables.trainable, variableOf, carried });
+  return network.forward(graph, xs, { state, flag, training, isFrozen, variableOf, carried });
 }
 
 /** The outputs that have a loss, with their labels, weights and masks. */

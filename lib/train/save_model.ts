@@ -58,7 +58,10 @@ export interface SavedTraining {
   updates: number;
   epochs: number;
   learningRate: number;
-  /** Names of the weights that are trained, where the layers' `trainable` has changed since the model was compiled. */
+  /**
+   * Names of the weights that are not frozen, statistics among them, where `trainable` has changed since the model was
+   * compiled.
+   */
   trained?: string[];
   /** Where there are no compile options: what the state of training is of. */
   kind?: StateKind;

@@ -69,7 +69,7 @@ class SequentialCore extends ModelCore {
       end = atLayer(this.names[i]!, () => layer.apply(end));
     });
     this.built = new Network([input], [end], this.layers);
-    if (this.isCompiled) this.rememberTrained();
+    if (this.isCompiled) this.rememberFrozen();
   }
 }
 

@@ -52,6 +52,7 @@ export function layerCase({ name, layer, inputs, masks = {}, training = false, r
         {
           training,
           trainable: true,
+          isFrozen: () => false,
           state: values.state!,
           flag: values.flag!,
           mask: given,

@@ -16,6 +16,7 @@ export function callLayer(layer: Layer, x: Value, state: Value, training: boolea
   const context: CallContext = {
     training,
     trainable: true,
+    isFrozen: () => false,
     state,
     flag: state,
     mask: undefined,
