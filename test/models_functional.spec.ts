@@ -324,6 +324,44 @@ describe('functional model', () => {
     await expectFailure(() => one.evaluate(rows, { p: a, s: b }), 'ERR_OPTION', /Unknown entry "s" for y/);
   });
 
+  it('takes null in elements and columns of datasets for labels of outputs without a loss', async () => {
+    const input = gs.input({ shape: [4] });
+    const [p, q, r] = ['p', 'q', 'r'].map((name) => gs.layers.dense({ units: 1, name }).apply(input));
+    using model = gs.model({ inputs: input, outputs: [p!, q!, r!] });
+    model.compile({ optimizer: 'sgd', loss: ['meanSquaredError', null, 'meanSquaredError'], device: 'cpu', seed: 1 });
+    const rows = gs.tensor(x[0]!);
+    const [a, c] = [gs.tensor(x[0]!.map((_, i) => [i])), gs.tensor(x[0]!.map((_, i) => [i % 3]))];
+    const { loss } = await model.evaluate(rows, [a, c], { batchSize: 3 });
+    const { dataset } = gs.data;
+    const elements = <Y>(label: (i: number) => Y) => x[0]!.map((row, i) => ({ x: gs.tensor(row), y: label(i) }));
+    const [t, u] = [(i: number) => gs.tensor([i]), (i: number) => gs.tensor([i % 3])];
+    const forms = [
+      dataset(elements((i) => [t(i), null, u(i)])),
+      dataset(elements((i) => ({ p: t(i), q: null, r: u(i) }))),
+      dataset(x[0]!.map((row, i) => ({ x: row, y: [[i], null, [i % 3]] }))),
+      dataset(elements((i) => [t(i), null, u(i)])).batch(3),
+      dataset({ x: rows, y: [a, null, c] }),
+      dataset([rows, [a, null, c]]),
+      dataset({ x: rows, y: { p: a, q: null, r: c } }),
+      dataset([{ x: rows, y: [a, null, c] }]).unbatch(),
+    ];
+    for (const [i, form] of forms.entries())
+      expect((await model.evaluate(form, { batchSize: 3 })).loss, `form ${i}`).to.equal(loss);
+    const differ = (label: (i: number) => (gs.Tensor | null)[]) => model.evaluate(dataset(elements(label)), { batchSize: 3 });
+    await expectFailure(
+      () => differ((i) => [t(i), i === 2 ? t(i) : null, u(i)]),
+      'ERR_SHAPE',
+      /Expected null, as in element 0, for y\[1\] of element 2 but received Tensor/,
+    );
+    await expectFailure(
+      () => differ((i) => [t(i), i === 2 ? null : t(i), u(i)]),
+      'ERR_SHAPE',
+      /Expected a tensor, as in element 0, for y\[1\] of element 2 but received null/,
+    );
+    await expectFailure(() => differ(() => [null, null, null]), 'ERR_DTYPE', /for y but received .*array/);
+    await expectFailure(() => differ((i) => [t(i), t(i), null]), 'ERR_OPTION', /Expected tensor for y\[2\] but received null/);
+  });
+
   it('says what is wrong with what it is given', async () => {
     using model = await start({}, 'cpu');
     const [a, b] = [gs.input({ shape: [2], name: 'a' }), gs.input({ shape: [3] })];

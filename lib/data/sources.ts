@@ -5,7 +5,7 @@ import { GradstepError, optionError, describeValue } from '../errors.js';
 import { unknownName } from '../options.js';
 import { RowsStage } from './rows_stage.js';
 import { isPromise, placed, type Stage } from './stage.js';
-import { isRecord, isTensorLike, toStructure } from './structure.js';
+import { isPresent, isRecord, isTensorLike, toStructure } from './structure.js';
 import { dtypeOf, Tensor } from './tensor.js';
 
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
@@ -100,14 +100,15 @@ function functionStage(make: () => unknown): Stage {
 /** Whether something can be a column of data: tensors, or arrays and records of them. */
 function isColumn(value: unknown): boolean {
   if (isTensorLike(value)) return true;
-  const parts = Array.isArray(value) ? value : isRecord(value) ? Object.values(value) : [];
+  const all: unknown[] = Array.isArray(value) ? value : isRecord(value) ? Object.values(value) : [];
+  const parts = all.filter(isPresent);
   return parts.length > 0 && parts.every(isColumn);
 }
 
 /** Tensors of rows as a stage; each may be a structure of its own. */
 function columnsStage(columns: Readonly<Record<string, unknown>>, where: string): Stage {
   for (const name of Object.keys(columns)) if (!COLUMNS.includes(name)) throw unknownName('part', name, where, COLUMNS);
-  if (columns['x'] === undefined) throw optionError(`${where}.x`, 'tensors or arrays of numbers', undefined);
+  if (!isPresent(columns['x'])) throw optionError(`${where}.x`, 'tensors or arrays of numbers', columns['x']);
   return RowsStage.of(toStructure(columns));
 }
 

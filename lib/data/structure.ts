@@ -6,12 +6,15 @@ import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.js';
 import { allocate, checkAttached, dtypeOf, firstArrays, Tensor, tensor, type NestedNumbers, type TensorLike } from './tensor.js';
 
-/** Tensors, alone or in arrays and records. Undefined parts of a record are left out. */
-export type Structure = Tensor | readonly Structure[] | { readonly [name: string]: Structure | undefined };
+/**
+ * Tensors, alone or in arrays and records. null stands where there is no tensor, such as labels of an output without a loss:
+ * in an array it keeps the place; such parts of a record, and undefined ones, are left out.
+ */
+export type Structure = Tensor | readonly (Structure | null)[] | { readonly [name: string]: Structure | null | undefined };
 
 /** What becomes a structure: numbers, typed arrays and nested arrays stand for tensors. */
 export type StructureLike =
-  TensorLike | number | readonly StructureLike[] | { readonly [name: string]: StructureLike | undefined };
+  TensorLike | number | readonly (StructureLike | null)[] | { readonly [name: string]: StructureLike | null | undefined };
 
 /** The structure that something becomes: a tensor in each place of a number, typed array or nested array. */
 export type TensorsOf<T> = T extends Tensor
@@ -24,9 +27,20 @@ export type TensorsOf<T> = T extends Tensor
         ? { [K in keyof T]: TensorsOf<T[K]> }
         : T;
 
+export function isPresent(part: unknown): boolean {
+  return part !== undefined && part !== null;
+}
+
+/** Whether an array has null between parts that are no numbers: then it is one of parts, though they be nested arrays. */
+function hasGaps(value: unknown): boolean {
+  if (!Array.isArray(value) || typeof value.find(isPresent) === 'number') return false;
+  return value.includes(null) || value.includes(undefined);
+}
+
 /** Whether something is a tensor, a typed array or numbers in arrays in arrays. */
 export function isTensorLike(value: unknown): value is TensorLike {
   if (value instanceof Tensor || dtypeOf(value)) return true;
+  if (hasGaps(value)) return false;
   return typeof firstArrays(value).at(-1)?.[0] === 'number';
 }
 
@@ -53,9 +67,10 @@ export function mapStructure(value: unknown, path: string, each: (leaf: Tensor, 
     return each(value, path);
   }
   if (typeof value === 'number' || isTensorLike(value)) return each(tensor(value as NestedNumbers), path);
-  if (Array.isArray(value) && value.length > 0) return value.map((part, i) => mapStructure(part, join(path, i), each));
+  if (Array.isArray(value) && value.some(isPresent))
+    return [...value].map((part, i) => (isPresent(part) ? mapStructure(part, join(path, i), each) : null));
   if (!isRecord(value)) throw elementError(value, path);
-  const entries = Object.entries(value).filter(([, part]) => part !== undefined);
+  const entries = Object.entries(value).filter(([, part]) => isPresent(part));
   if (entries.length === 0) throw elementError(value, path);
   return Object.fromEntries(entries.map(([key, part]) => [key, mapStructure(part, join(path, key), each)]));
 }
@@ -123,6 +138,18 @@ export function gatherRows(batch: Structure, rows: Int32Array): Structure {
   });
 }
 
+/** Of a part whose form is not the first's. */
+function formError(
+  expected: string,
+  path: string,
+  index: number,
+  part: unknown,
+  nameOf: (index: number) => string,
+): GradstepError {
+  const { message } = optionError(placeIn(path, nameOf(index)), `${expected}, as in ${nameOf(0)},`, part);
+  return new GradstepError('ERR_SHAPE', message);
+}
+
 /** The parts at the same place in several structures of one form; ERR_SHAPE where a form differs from the first. */
 function zipStructures(
   parts: readonly unknown[],
@@ -134,8 +161,7 @@ function zipStructures(
   const check = (fits: (part: unknown) => boolean, expected: string) => {
     const odd = parts.findIndex((part) => !fits(part));
     if (odd < 0) return;
-    const { message } = optionError(placeIn(path, nameOf(odd)), `${expected}, as in ${nameOf(0)},`, parts[odd]);
-    throw new GradstepError('ERR_SHAPE', message);
+    throw formError(expected, path, odd, parts[odd], nameOf);
   };
   if (typeof first === 'number' || isTensorLike(first)) {
     check((part) => typeof part === 'number' || isTensorLike(part), 'a tensor');
@@ -143,17 +169,22 @@ function zipStructures(
     tensors.forEach((t, i) => checkAttached(t, placeIn(path, nameOf(i))));
     return each(tensors, path);
   }
-  if (Array.isArray(first) && first.length > 0) {
+  if (Array.isArray(first) && first.some(isPresent)) {
     check((part) => Array.isArray(part) && part.length === first.length, `an array of ${first.length}`);
     const at = (i: number) => parts.map((part) => (part as unknown[])[i]);
-    return first.map((_, i) => zipStructures(at(i), join(path, i), each, nameOf));
+    return [...first].map((part, i) => {
+      if (isPresent(part)) return zipStructures(at(i), join(path, i), each, nameOf);
+      const odd = at(i).findIndex(isPresent);
+      if (odd >= 0) throw formError('null', join(path, i), odd, at(i)[odd], nameOf);
+      return null;
+    });
   }
   if (!isRecord(first)) throw elementError(first, path);
-  const keysOf = (part: object) => Object.keys(part).filter((key) => (part as Record<string, unknown>)[key] !== undefined);
+  const keysOf = (part: object) => Object.keys(part).filter((key) => isPresent((part as Record<string, unknown>)[key]));
   const keys = keysOf(first);
   if (keys.length === 0) throw elementError(first, path);
   const same = (part: unknown) =>
-    isRecord(part) && keysOf(part).length === keys.length && keys.every((key) => part[key] !== undefined);
+    isRecord(part) && keysOf(part).length === keys.length && keys.every((key) => isPresent(part[key]));
   check(same, `a record of ${keys.join(', ')}`);
   const at = (key: string) => parts.map((part) => (part as Record<string, unknown>)[key]);
   return Object.fromEntries(keys.map((key) => [key, zipStructures(at(key), join(path, key), each, nameOf)]));
