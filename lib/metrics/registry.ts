@@ -46,7 +46,7 @@ const METRICS = {
   categoricalHinge: all.categoricalHinge,
 } as const;
 
-/** Keras's short names; each is the key in histories as well. */
+/** Keras's short names, of metrics and of the losses that they are; each is the key in histories as well. */
 const ALIASES = {
   acc: all.accuracy,
   mse: all.meanSquaredError,
@@ -54,6 +54,7 @@ const ALIASES = {
   mape: all.meanAbsolutePercentageError,
   msle: all.meanSquaredLogarithmicError,
   bce: all.binaryCrossentropy,
+  kld: all.kullbackLeiblerDivergence,
 } as const;
 
 export type MetricName = keyof typeof METRICS | keyof typeof ALIASES;
