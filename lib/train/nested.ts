@@ -22,7 +22,8 @@ export function partsOf(core: ModelCore): LayerParts {
       const { network } = core;
       // A layer that stands here and in a model inside has one role, that of its first place.
       const roles = new Map(network.weights.map((w) => [homeOf(w), w.name]));
-      const variableOf = (weight: PlacedWeight) => context.weight(roles.get(homeOf(weight))!).variable!;
+      const roleOf = (weight: PlacedWeight) => roles.get(homeOf(weight))!;
+      const variableOf = (weight: PlacedWeight) => context.weight(roleOf(weight)).variable!;
       const carriers = new Map<Variable, string>();
       const flow = network.forward(
         xs[0]!.graph,
@@ -31,7 +32,7 @@ export function partsOf(core: ModelCore): LayerParts {
           state: context.state,
           flag: context.flag,
           training: context.training,
-          isFrozen: (weight) => context.isFrozen(weight.name),
+          isFrozen: (weight) => context.isFrozen(roleOf(weight)),
           variableOf,
           stream: (path) => context.stream(path),
           carried(path, shape) {
