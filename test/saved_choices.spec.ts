@@ -4,13 +4,14 @@
  * (test/native/cuda_emulation/machine.h). What a session makes of choices: test/native/cuda_backend.
  */
 import { expect } from 'chai';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NativeChoices } from '../binding.js';
 import * as gs from '../lib/index.js';
 import { withGpus } from './helpers/emulated_gpus.js';
 import { failure } from './helpers/failure.js';
+import { rewrite, savedIn } from './helpers/saved_file.js';
 
 const ROWS = 40;
 const x = gs.tensor(
@@ -38,26 +39,6 @@ function network(options: Partial<gs.CompileOptions> = {}): gs.Sequential {
 interface Saved {
   compile: { deterministic: boolean };
   training: { choices?: NativeChoices };
-}
-
-function savedIn(path: string): Saved {
-  const file = readFileSync(path);
-  const header = file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString('utf8');
-  return JSON.parse((JSON.parse(header) as { __metadata__: { gradstep: string } }).__metadata__.gradstep) as Saved;
-}
-
-/** Changes what a file says; its tensors stay. */
-function rewrite(path: string, change: (saved: Saved) => void): void {
-  const file = readFileSync(path);
-  const end = 8 + Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.subarray(8, end).toString('utf8')) as { __metadata__: { gradstep: string } };
-  const saved = JSON.parse(header.__metadata__.gradstep) as Saved;
-  change(saved);
-  header.__metadata__.gradstep = JSON.stringify(saved);
-  const json = Buffer.from(JSON.stringify(header));
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(json.length));
-  writeFileSync(path, Buffer.concat([prefix, json, file.subarray(end)]));
 }
 
 describe('saved choices', () => {
@@ -100,7 +81,7 @@ describe('saved choices', () => {
 
   it('are in a checkpoint: what each is for, in order', async () => {
     await trainAndSave();
-    const { choices } = savedIn(path).training;
+    const { choices } = savedIn<Saved>(path).saved.training;
     expect(choices!.device).to.match(
       /^emulated CUDA device, 9\.0, 4 multiprocessors, driver \d+, runtime \d+, emulated products$/,
     );
@@ -115,10 +96,10 @@ describe('saved choices', () => {
       using model = network();
       await model.fit(x, y, run);
       await model.save(path);
-      const before = savedIn(path).training.choices!.taken;
+      const before = savedIn<Saved>(path).saved.training.choices!.taken;
       await model.predict(x, { batchSize: 40 });
       await model.save(path);
-      const { taken } = savedIn(path).training.choices!;
+      const { taken } = savedIn<Saved>(path).saved.training.choices!;
       expect(taken.length).to.be.greaterThan(before.length);
       expect(taken.map(([what]) => what)).to.include('product 40 7 9 1');
     });
@@ -135,7 +116,7 @@ describe('saved choices', () => {
     expect(told).to.deep.equal([]);
     expect(existsSync(join(folder, 'second', 'cuda_algorithms.txt'))).to.equal(false);
     // Without them the bits are others, and nobody knows.
-    rewrite(path, ({ training }) => delete training.choices);
+    rewrite<Saved>(path, ({ training }) => delete training.choices);
     expect(await goOn(forward)).to.not.deep.equal(whole);
     expect(told).to.deep.equal([]);
   });
@@ -156,7 +137,7 @@ describe('saved choices', () => {
         using first = recurrent();
         await first.fit(sequences, y, run);
         await first.save(path);
-        const { taken } = savedIn(path).training.choices!;
+        const { taken } = savedIn<Saved>(path).saved.training.choices!;
         const ways = taken.filter(([, choice]) => choice === Buffer.from('persistent').toString('hex'));
         expect(ways).to.have.length(2);
         // Nobody asks for a way now, and nothing has to be measured.
@@ -165,7 +146,7 @@ describe('saved choices', () => {
         await second.fit(sequences, y, run);
         expect(await second.getWeights()).to.deep.equal(await straight.getWeights());
         await second.save(path);
-        expect(savedIn(path).training.choices!.taken).to.deep.equal(taken);
+        expect(savedIn<Saved>(path).saved.training.choices!.taken).to.deep.equal(taken);
       } finally {
         process.env.GRADSTEP_CUDA_WAYS = waysBefore;
       }
@@ -176,20 +157,20 @@ describe('saved choices', () => {
 
   it('are handed on by whoever goes on, and by whoever only predicts', async () => {
     await trainAndSave();
-    const { choices } = savedIn(path).training;
+    const { choices } = savedIn<Saved>(path).saved.training;
     await withGpus(forward, async () => {
       process.env.GRADSTEP_CACHE = join(folder, 'second');
       using unused = await gs.loadModel(path, { device: 'cuda:0' });
       await unused.save(path);
-      expect(savedIn(path).training.choices).to.deep.equal(choices);
+      expect(savedIn<Saved>(path).saved.training.choices).to.deep.equal(choices);
       using predicting = await gs.loadModel(path, { device: 'cuda:0' });
       await predicting.predict(x);
       await predicting.save(path);
-      expect(savedIn(path).training.choices).to.deep.equal(choices);
+      expect(savedIn<Saved>(path).saved.training.choices).to.deep.equal(choices);
       using training = await gs.loadModel(path, { device: 'cuda:0' });
       await training.fit(x, y, run);
       await training.save(path);
-      expect(savedIn(path).training.choices).to.deep.equal(choices);
+      expect(savedIn<Saved>(path).saved.training.choices).to.deep.equal(choices);
     });
   });
 
@@ -200,14 +181,14 @@ describe('saved choices', () => {
       return await model.getWeights();
     });
     await trainAndSave();
-    const before = savedIn(path).training.choices!;
+    const before = savedIn<Saved>(path).saved.training.choices!;
     await withGpus(backward, async () => {
       process.env.GRADSTEP_CACHE = join(folder, 'second');
       using model = await gs.loadModel(path, { device: 'cuda:0' });
       await model.fit(x, y, { ...run, batchSize: 10 });
       await model.save(path);
     });
-    const { device, taken } = savedIn(path).training.choices!;
+    const { device, taken } = savedIn<Saved>(path).saved.training.choices!;
     expect(device).to.equal(before.device);
     const whats = taken.map(([what]) => what);
     expect(whats).to.deep.equal([...new Set(whats)].sort());
@@ -278,7 +259,9 @@ describe('saved choices', () => {
         expect(told[0]![1]).to.deep.equal(options);
         // What is saved now is what was used now.
         await model.save(path);
-        const products = (savedIn(path).training.choices?.taken ?? []).filter(([what]) => what.startsWith('product'));
+        const products = (savedIn<Saved>(path).saved.training.choices?.taken ?? []).filter(([what]) =>
+          what.startsWith('product'),
+        );
         const names = products.map(([, choice]) => Buffer.from(choice, 'hex').toString());
         expect([...new Set(names)]).to.deep.equal(device === 'cpu' ? [] : ['forward']);
       });
@@ -288,7 +271,7 @@ describe('saved choices', () => {
   // On the emulated machine no way is a library's, so the file says it of a product.
   it('are others where a library has changed that some of the ways are of', async () => {
     await trainAndSave();
-    rewrite(path, ({ training }) => {
+    rewrite<Saved>(path, ({ training }) => {
       const { device: there, taken } = training.choices!;
       training.choices = { device: there, taken: taken.map(([what, choice]) => [`${what}, cuDNN 92801`, choice] as const) };
     });
@@ -301,11 +284,11 @@ describe('saved choices', () => {
 
   it('are none of a deterministic model, which says so where it goes on from measured ones', async () => {
     await trainAndSave({ deterministic: true });
-    expect(savedIn(path).training).to.not.have.property('choices');
+    expect(savedIn<Saved>(path).saved.training).to.not.have.property('choices');
     await goOn(forward);
     expect(told).to.deep.equal([]);
     await trainAndSave();
-    rewrite(path, ({ compile }) => (compile.deterministic = true));
+    rewrite<Saved>(path, ({ compile }) => (compile.deterministic = true));
     await goOn(forward);
     expect(told).to.have.length(1);
     expect(told[0]![0]).to.match(sentence('its algorithms were chosen by measuring on .*, and this one measures nothing'));
@@ -315,7 +298,7 @@ describe('saved choices', () => {
     using model = network({ device: 'cpu' });
     await model.fit(x, y, run);
     await model.save(path);
-    expect(savedIn(path).training).to.not.have.property('choices');
+    expect(savedIn<Saved>(path).saved.training).to.not.have.property('choices');
   });
 
   const device = 'a GPU';
@@ -341,7 +324,7 @@ describe('saved choices', () => {
       using model = network({ device: 'cpu' });
       await model.fit(x, y, { epochs: 1 });
       await model.save(path);
-      rewrite(path, ({ training }) => (training.choices = choices as unknown as NativeChoices));
+      rewrite<Saved>(path, ({ training }) => (training.choices = choices as unknown as NativeChoices));
       const error = await failure(() => gs.loadModel(path, { device: 'cpu' }));
       expect(error.code).to.equal('ERR_FILE');
       expect(error.message).to.match(message);
@@ -351,7 +334,7 @@ describe('saved choices', () => {
   // What passes the checks and is nonsense all the same: no algorithm of that name, no such product.
   it('that mean nothing are as good as none, which is told', async () => {
     await trainAndSave();
-    rewrite(path, ({ training }) => {
+    rewrite<Saved>(path, ({ training }) => {
       const { device: there, taken } = training.choices!;
       training.choices = { device: there, taken: [...taken.map(([what]) => [what, '00'] as const), ['nothing', 'ff']] };
     });
