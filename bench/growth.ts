@@ -79,7 +79,9 @@ async function measure(setting: Setting, device: string, precision: 'float32' | 
   model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', device, precision, seed: 1 });
   const engine = await coreOf(model).engine();
   const labels = { dtype: 'int32', row: [], weights: undefined } as const;
-  const spec = { kind: 'train', purpose: 'train', rows: batch, x: ['float32'], y: [labels], shuffled: true } as const;
+  const row = isMlp ? [width] : [SIDE, SIDE, width];
+  const inputs = [{ dtype: 'float32', row }] as const;
+  const spec = { kind: 'train', purpose: 'train', rows: batch, x: inputs, y: [labels], shuffled: true } as const;
   await engine.withPrograms([spec], async () => undefined);
   const compileMs = performance.now() - begin;
   const { instructions } = buildProgram(engine.memory, spec, engine.session.backend);
@@ -88,7 +90,7 @@ async function measure(setting: Setting, device: string, precision: 'float32' | 
   const assumed = (6 * weights * batch) / ASSUMED_RATE + instructions.length * ASSUMED_CALL;
   const steps = clamp(EPOCH_SECONDS / assumed, 3, 500);
   const epochs = WARM_UP_EPOCHS + clamp(SECONDS / (steps * assumed), 3, 9);
-  const shape = [steps * batch, ...(isMlp ? [width] : [SIDE, SIDE, width])];
+  const shape = [steps * batch, ...row];
   const x = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * 0.7));
   const y = Int32Array.from({ length: steps * batch }, (_, i) => i % CLASSES);
   const times: number[] = [];

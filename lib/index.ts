@@ -13,7 +13,7 @@ export * as optimizers from './optimizers/index.js';
 export * as regularizers from './regularizers/index.js';
 export * as recipes from './train/recipes/index.js';
 export * as schedules from './schedules/index.js';
-export * as utils from './data/to_categorical.js';
+export * as utils from './data/keras_utils.js';
 
 export { Tensor, tensor, type DataType, type NestedNumbers, type TensorData, type TensorLike } from './data/tensor.js';
 export { GradstepError, type ErrorCode } from './errors.js';

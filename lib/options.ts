@@ -177,6 +177,14 @@ export const shape: Check<readonly number[]> = (value, name) => {
   return sizes as number[];
 };
 
+/** A shape in which null stands for sizes that data tell. */
+export const partialShape: Check<readonly (number | null)[]> = (value, name) => {
+  const sizes: unknown[] = Array.isArray(value) ? [...(value as unknown[])] : [];
+  const valid = Array.isArray(value) && sizes.every((v) => v === null || isSize(v, 1));
+  if (!valid) throw optionError(name, `array of integers ${sizeRange(1, sizes)} or null`, value);
+  return sizes as (number | null)[];
+};
+
 /** A function, called with whatever its place says. */
 export function func<F>(): Check<F> {
   return (value, name) => {

@@ -355,7 +355,7 @@ describe('checkpoints', () => {
       ['a layer without options', /object for model.layers\[6\].config but received null/, [...layer, 'config'], null],
       ['an option out of range', /Expected integer > 0 for layers.dense.units/, [...layer, 'config', 'units'], -5],
       ['an unknown option', /Unknown option "evil" for layers.dense/, [...layer, 'config', 'evil'], 1],
-      ['a bad input shape', /Expected array of integers > 0 for model.inputShape/, ['model', 'inputShape'], [6, 'x', 1]],
+      ['a bad input shape', /Expected array of integers > 0 or null for model.inputShape/, ['model', 'inputShape'], [6, 'x', 1]],
       ['an unknown optimizer', /Unknown optimizer "constructor"/, ['compile', 'optimizer', 'name'], 'constructor'],
       ['a bad optimizer option', /for optimizers.adam.beta1 but/, ['compile', 'optimizer', 'config', 'beta1'], 2],
       ['an optimizer without a name', /Expected string for compile.optimizer.name/, ['compile', 'optimizer', 'name'], 1],

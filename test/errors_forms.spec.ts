@@ -16,7 +16,7 @@ const dense = (): gs.Sequential => gs.sequential([layers.dense({ units: 1, input
 const trained = { optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' } as const;
 
 describe('arrays with holes', () => {
-  const shape = 'array of integers > 0';
+  const shape = 'array of integers > 0 or null';
   const CASES: [where: string, message: string, run: () => unknown][] = [
     ['input.shape', `${shape} for input.shape but received [undefined, 1] of type array`, () => gs.input({ shape: holed })],
     [
@@ -176,7 +176,7 @@ describe('sizes beyond 32 bits', () => {
       await expectFailure(
         () => gs.input({ shape: [size] }),
         'ERR_OPTION',
-        `Expected array of integers from 1 to ${largest} for input.shape but received [${size}] of type array`,
+        `Expected array of integers from 1 to ${largest} or null for input.shape but received [${size}] of type array`,
       );
     }
   });

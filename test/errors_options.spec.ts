@@ -90,7 +90,7 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
   ],
   [
     'a bad input shape',
-    'Expected array of integers > 0 for layers.dense.inputShape but received [3, 0] of type array',
+    'Expected array of integers > 0 or null for layers.dense.inputShape but received [3, 0] of type array',
     () => layers.dense({ units: 1, inputShape: [3, 0] }),
   ],
   [

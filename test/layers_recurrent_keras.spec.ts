@@ -52,7 +52,7 @@ function modelOf({ layer, inputs, mask }: Fixture): gs.Model {
 function maskSteps(x: gs.SymbolicTensor): gs.SymbolicTensor {
   if (x.shape.length === 2) return gs.layers.masking().apply(x);
   const flat = gs.layers.reshape({ targetShape: [x.shape[0]!, -1] }).apply(x);
-  return unflatten({ shape: x.shape }).apply(gs.layers.masking().apply(flat));
+  return unflatten({ shape: x.shape.map((d) => d!) }).apply(gs.layers.masking().apply(flat));
 }
 
 /** A reshape of steps, which keeps their mask. */

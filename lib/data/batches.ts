@@ -27,35 +27,48 @@ async function* rebatched(
   if (held > 0) yield concatenateBatches(pieces);
 }
 
-/** Batches of single elements, which must be alike. */
+/** Makes a batch of elements; `first` is the number of the first of them. */
+type Stack = (elements: readonly unknown[], first: number) => Structure;
+
+/** Batches of single elements. */
 async function* stacked(
   source: AsyncGenerator<unknown, void, undefined>,
   rows: number,
+  stack: Stack,
 ): AsyncGenerator<Structure, void, undefined> {
   let elements: unknown[] = [];
   let first = 0;
   for await (const element of source) {
     elements.push(element);
     if (elements.length < rows) continue;
-    yield stackElements(elements, first);
+    yield stack(elements, first);
     first += elements.length;
     elements = [];
   }
-  if (elements.length > 0) yield stackElements(elements, first);
+  if (elements.length > 0) yield stack(elements, first);
 }
 
-/** The elements of a stage in batches of `rows`. */
-function batchesOf(source: Stage, pass: Pass, key: string, rows: number): AsyncGenerator<Structure, void, undefined> {
-  return source.openBatches ? rebatched(source.openBatches(pass, key, rows), rows) : stacked(source.open(pass, key), rows);
+/** The elements of a stage in batches of `rows`: alike, unless `stack` says otherwise. */
+function batchesOf(
+  source: Stage,
+  pass: Pass,
+  key: string,
+  rows: number,
+  stack?: Stack,
+): AsyncGenerator<Structure, void, undefined> {
+  const hasBatches = source.openBatches && !stack;
+  return hasBatches
+    ? rebatched(source.openBatches!(pass, key, rows), rows)
+    : stacked(source.open(pass, key), rows, stack ?? stackElements);
 }
 
-export function batchStage(source: Stage, rows: number, dropRemainder: boolean): Stage {
+export function batchStage(source: Stage, rows: number, dropRemainder: boolean, stack?: Stack): Stage {
   const { size } = source;
   return {
     size: size === undefined ? undefined : dropRemainder ? Math.floor(size / rows) : Math.ceil(size / rows),
     batched: true,
     async *open(pass, key) {
-      for await (const batch of batchesOf(source, pass, key, rows)) {
+      for await (const batch of batchesOf(source, pass, key, rows, stack)) {
         if (!dropRemainder || rowCount(batch) === rows) yield batch;
       }
     },

@@ -4,9 +4,11 @@
  * pass's number only.
  */
 import { optionError } from '../errors.js';
+import type { PartialShape } from '../graph/shape.js';
 import { abortSignal, boolean, checkOptions, func, integer, optional, type SchemaOf } from '../options.js';
 import { randomSeed } from '../random.js';
 import { batchStage, collected, unbatchStage } from './batches.js';
+import { paddingSchema, stackPadded } from './padded.js';
 import { Pass } from './pass.js';
 import { RowsStage, shuffleStage } from './rows_stage.js';
 import { stageOf } from './sources.js';
@@ -49,6 +51,16 @@ export interface BatchOptions {
   dropRemainder?: boolean;
 }
 
+export interface PaddedBatchOptions extends BatchOptions {
+  /**
+   * Shapes that elements are filled up to, for all tensors or by their paths (`{ x: [null, 3], 'x.tokens': [100] }`); null: as long as the
+   * longest of the batch. Default: null everywhere. ERR_SHAPE where an element is longer.
+   */
+  paddedShapes?: PartialShape | Readonly<Record<string, PartialShape>>;
+  /** What fills, for all tensors or by their paths. Default 0. */
+  paddingValues?: number | Readonly<Record<string, number>>;
+}
+
 export interface ElementsOptions {
   /** Ends the pass: it rejects with ERR_ABORTED. */
   signal?: AbortSignal;
@@ -62,6 +74,7 @@ const shuffleSchema = {
   reshuffleEachEpoch: optional(boolean, true),
 } satisfies SchemaOf<ShuffleOptions>;
 const batchSchema = { dropRemainder: optional(boolean, false) } satisfies SchemaOf<BatchOptions>;
+const paddedBatchSchema = { ...batchSchema, ...paddingSchema } satisfies SchemaOf<PaddedBatchOptions>;
 const elementsSchema = {
   signal: optional(abortSignal, undefined),
   epoch: optional(integer(0), undefined),
@@ -85,7 +98,7 @@ export class Dataset<T = unknown> implements AsyncIterable<T> {
     return this.stage.size;
   }
 
-  /** Whether the elements are batches made by `batch`. */
+  /** Whether the elements are batches. */
   get batched(): boolean {
     return this.stage.batched;
   }
@@ -124,6 +137,22 @@ export class Dataset<T = unknown> implements AsyncIterable<T> {
   batch(size: number, options?: BatchOptions): Dataset<TensorsOf<T>> {
     const { dropRemainder } = checkOptions('dataset.batch', options, batchSchema);
     return new Dataset(batchStage(this.stage, positive(size, 'batch.size'), dropRemainder));
+  }
+
+  /**
+   * Batches of `size` elements of several sizes: each tensor is filled up, behind what it holds, to the longest of its batch, or to a size
+   * that is asked for. Where models take axes of any size (`inputShape: [null, 16]`), each batch is as long as it must be.
+   */
+  paddedBatch(size: number, options?: PaddedBatchOptions): Dataset<TensorsOf<T>> {
+    const { dropRemainder, ...padding } = checkOptions('dataset.paddedBatch', options, paddedBatchSchema);
+    const stack = (elements: readonly unknown[], first: number) => stackPadded(elements, padding, first);
+    return new Dataset(batchStage(this.stage, positive(size, 'paddedBatch.size'), dropRemainder, stack));
+  }
+
+  /** The same elements, which are batches already: the first axis of each tensor is that of rows. */
+  asBatches(): Dataset<T> {
+    const { stage } = this;
+    return new Dataset({ size: stage.size, batched: true, open: (pass, key) => stage.open(pass, key) });
   }
 
   /** The rows of batches as elements: views of them. */

@@ -10,7 +10,15 @@ export { npz, writeNpz } from './npz.js';
 export { split } from './split.js';
 export { statistics } from './statistics.js';
 
-export type { BatchOptions, Columns, ElementsOptions, MapOptions, Sample, ShuffleOptions } from './dataset.js';
+export type {
+  BatchOptions,
+  Columns,
+  ElementsOptions,
+  MapOptions,
+  PaddedBatchOptions,
+  Sample,
+  ShuffleOptions,
+} from './dataset.js';
 export type { FileSource } from './bytes.js';
 export type { CsvSource } from './csv.js';
 export type { CsvColumn, CsvOptions, CsvType } from './csv_options.js';

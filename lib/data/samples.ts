@@ -1,6 +1,6 @@
 /** Inputs and labels as `fit`, `evaluate` and `predict` take them, turned into tensors of rows that fit a model. */
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, sameShape, sizeOf, type Shape } from '../graph/shape.js';
+import { fitsShape, formatShape, isKnown, sameShape, sizeOf, type PartialShape, type Shape } from '../graph/shape.js';
 import { unknownName } from '../options.js';
 import { dtypeOf, Tensor, tensor, type TensorLike } from './tensor.js';
 
@@ -14,6 +14,11 @@ export interface Samples {
 
 export function rowsOf({ x }: Pick<Samples, 'x'>): number {
   return x[0]!.shape[0]!;
+}
+
+/** Shape of one row of each input. */
+export function inputShapes({ x }: Pick<Samples, 'x'>): Shape[] {
+  return x.map((t) => t.shape.slice(1));
 }
 
 /** Rows `begin` to `end` (exclusive) of everything, over the same memory. */
@@ -82,18 +87,19 @@ export function rowShapeOf(data: TensorLike): Shape | undefined {
 }
 
 /** Data as rows of the given shape; `layer` is who wants it. */
-export function inputRows(data: TensorLike, row: Shape, layer: string, dtype: 'float32' | 'int32' = 'float32'): Tensor {
+export function inputRows(data: TensorLike, row: PartialShape, layer: string, dtype: 'float32' | 'int32' = 'float32'): Tensor {
   const asGiven = asTensor(data);
   const given = dtype === 'int32' ? integers(asGiven, 'x', 'inputs') : asGiven;
-  const size = sizeOf(row);
   if (dtypeOf(data)) {
+    if (!isKnown(row)) throw shapeError('x', row, layer, 'a typed array without a shape: gs.tensor(data, shape) gives it one');
+    const size = sizeOf(row);
     if (given.data.length === 0 || given.data.length % size !== 0) {
       throw shapeError('x', row, layer, `${given.data.length} elements, which is not a multiple of ${size}`);
     }
     return new Tensor(given.data, [given.data.length / size, ...row]);
   }
-  if (!given.shape[0] || !sameShape(given.shape.slice(1), row)) {
-    const isTwiceBatched = given.shape.length === row.length + 2 && sameShape(given.shape.slice(2), row);
+  if (!given.shape[0] || !fitsShape(given.shape.slice(1), row)) {
+    const isTwiceBatched = given.shape.length === row.length + 2 && fitsShape(given.shape.slice(2), row);
     const advice = isTwiceBatched ? ': where elements of a dataset are batches already, .unbatch() makes them rows' : '';
     throw shapeError('x', row, layer, formatShape(given.shape) + advice);
   }
@@ -204,7 +210,7 @@ export function integers(labels: Tensor, what: string, kind: string): Tensor {
   return new Tensor(converted, labels.shape);
 }
 
-function shapeError(what: string, row: Shape, layer: string, received: string): GradstepError {
+function shapeError(what: string, row: PartialShape, layer: string, received: string): GradstepError {
   return new GradstepError(
     'ERR_SHAPE',
     `Expected ${what} of shape ${formatShape([null, ...row])} for ${layer} but received ${received}`,

@@ -151,7 +151,7 @@ function formError(
 }
 
 /** The parts at the same place in several structures of one form; ERR_SHAPE where a form differs from the first. */
-function zipStructures(
+export function zipStructures(
   parts: readonly unknown[],
   path: string,
   each: (leaves: readonly Tensor[], path: string) => Structure,

@@ -1,4 +1,4 @@
-/** `gs.utils`: labels in another form, as Keras's `keras.utils` has it. */
+/** `gs.utils.toCategorical`: labels in another form. */
 import { integer } from '../options.js';
 import { classNumbers } from './class_numbers.js';
 import { Tensor, type TensorLike } from './tensor.js';

@@ -3,6 +3,9 @@ import { GradstepError } from '../errors.js';
 
 export type Shape = readonly number[];
 
+/** A shape whose axes may be of a size that is not known: null. */
+export type PartialShape = readonly (number | null)[];
+
 /** The largest rank a value may have; the native tensor record has room for this many dimensions. */
 export const MAX_RANK = 6;
 
@@ -18,8 +21,18 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((d, i) => d === b[i]);
 }
 
+/** Whether every size is known. */
+export function isKnown(shape: PartialShape): shape is Shape {
+  return !shape.includes(null);
+}
+
+/** Whether a shape is the wanted one in all that is known of it. */
+export function fitsShape(shape: Shape, wanted: PartialShape): boolean {
+  return shape.length === wanted.length && wanted.every((d, i) => d === null || d === shape[i]);
+}
+
 /** `[32, 784]`; an unknown dimension (null) prints as `?`. */
-export function formatShape(shape: readonly (number | null)[]): string {
+export function formatShape(shape: PartialShape): string {
   return `[${shape.map((d) => d ?? '?').join(', ')}]`;
 }
 

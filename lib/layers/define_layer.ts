@@ -5,8 +5,8 @@
  */
 import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
-import { formatShape, MAX_SIZE, sizeOf, type Shape } from '../graph/shape.js';
-import { boolean, checkOptions, number, optional, shape, type Checked, type Schema } from '../options.js';
+import { formatShape, MAX_SIZE, sizeOf, type PartialShape, type Shape } from '../graph/shape.js';
+import { boolean, checkOptions, number, optional, partialShape, type Checked, type Schema } from '../options.js';
 import type { Cell } from './cell.js';
 import { Layer, type CallContext, type LayerParts, type WeightSpec } from './layer.js';
 import { layerName } from './layer_name.js';
@@ -19,8 +19,8 @@ export { Layer, type CallContext, type WeightSpec } from './layer.js';
 export interface LayerOptions {
   /** Name in summaries, errors and saved files: letters, digits, `_`, `-`, `.`; unique in its model. Default: the kind, numbered. */
   name?: string;
-  /** Shape of one sample, without the batch; for the first layer of a model. */
-  inputShape?: readonly number[];
+  /** Shape of one sample, without the batch, for the first layer of a model; null for an axis whose size only data tell. */
+  inputShape?: readonly (number | null)[];
   /** Whether training changes the layer's weights; their gradients are not even computed otherwise. Default true. */
   trainable?: boolean;
   /** What the learning rate is multiplied by for the layer's weights, >= 0. Default 1. */
@@ -73,7 +73,7 @@ export interface GeneralLayerSpec<S extends Schema> extends Definition<S> {
 
 const common = {
   name: optional(layerName, undefined),
-  inputShape: optional(shape, undefined),
+  inputShape: optional(partialShape, undefined),
   trainable: optional(boolean, true),
   learningRateMultiplier: optional(
     number('number >= 0', (v) => v >= 0 && v < Infinity),
@@ -83,7 +83,7 @@ const common = {
 
 interface CommonChecked {
   name: string | undefined;
-  inputShape: Shape | undefined;
+  inputShape: PartialShape | undefined;
   trainable: boolean;
   learningRateMultiplier: number;
 }

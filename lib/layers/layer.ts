@@ -4,13 +4,14 @@
  */
 import { GradstepError, optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
-import type { Shape } from '../graph/shape.js';
+import type { PartialShape, Shape } from '../graph/shape.js';
 import type { Constraint } from '../constraints/constraint.js';
 import type { Initializer } from '../initializers/initializer.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import type { Cell } from './cell.js';
 import type { Recurrence } from './recurrent.js';
 import { SymbolicTensor } from './symbolic.js';
+import { shapesFrom } from './unknown_sizes.js';
 
 /** One weight of a layer. */
 export interface WeightSpec {
@@ -86,7 +87,7 @@ export interface LayerParts {
 export class Layer {
   /** The name given in the options; where there is none, models name the layer after its kind. */
   readonly name: string | undefined;
-  readonly inputShape: Shape | undefined;
+  readonly inputShape: PartialShape | undefined;
   /** What the learning rate is multiplied by for the layer's weights. */
   readonly learningRateMultiplier: number;
   #trainable: boolean;
@@ -97,7 +98,7 @@ export class Layer {
     readonly parts: LayerParts,
     common: {
       readonly name: string | undefined;
-      readonly inputShape: Shape | undefined;
+      readonly inputShape: PartialShape | undefined;
       readonly trainable: boolean;
       readonly learningRateMultiplier: number;
     },
@@ -150,7 +151,10 @@ export class Layer {
     }
     const symbolic = inputs as readonly SymbolicTensor[];
     try {
-      const shapes = this.parts.outputShapes(symbolic.map((t) => t.shape));
+      const shapes = shapesFrom(
+        symbolic.map((t) => t.shape),
+        (inputs) => this.parts.outputShapes(inputs),
+      );
       const call = { layer: this, inputs: symbolic };
       return shapes.map((shape, index) => new SymbolicTensor(shape, { call, index }));
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Symbolic tensors: what layers are applied to when a model is described as a graph of layers. They hold no numbers. */
-import type { Shape } from '../graph/shape.js';
-import { checkOptions, oneOf, optional, shape as shapeOption, type SchemaOf } from '../options.js';
+import type { PartialShape } from '../graph/shape.js';
+import { checkOptions, oneOf, optional, partialShape, type SchemaOf } from '../options.js';
 import { layerName } from './layer_name.js';
 import type { Layer } from './layer.js';
 
@@ -19,16 +19,16 @@ export interface InputSource {
 export class SymbolicTensor {
   /** @internal */
   constructor(
-    /** Shape of one sample, without the batch. */
-    readonly shape: Shape,
+    /** Shape of one sample, without the batch; null where only data tell the size. */
+    readonly shape: PartialShape,
     /** @internal The call that yields it (and which of its results it is), or the input it is. */
     readonly source: { readonly call: LayerCall; readonly index: number } | InputSource,
   ) {}
 }
 
 export interface InputOptions {
-  /** Shape of one sample, without the batch. */
-  shape: readonly number[];
+  /** Shape of one sample, without the batch; null for an axis that has another size from batch to batch: `[null, 16]`. */
+  shape: readonly (number | null)[];
   /** `int32` for class numbers, such as what `embedding` takes. Default `float32`. */
   dtype?: 'float32' | 'int32';
   /** Its name where a model has several inputs. */
@@ -38,7 +38,7 @@ export interface InputOptions {
 /** An input of a model: `const x = gs.input({ shape: [28, 28, 1] })`, then `layer.apply(x)` and `gs.model({ inputs: x, outputs })`. */
 export function input(options: InputOptions): SymbolicTensor {
   const schema = {
-    shape: shapeOption,
+    shape: partialShape,
     dtype: optional(oneOf(['float32', 'int32']), 'float32' as const),
     name: optional(layerName, undefined),
   } satisfies SchemaOf<InputOptions>;

@@ -89,6 +89,22 @@ export function checkWholeBatches(network: Network, rows: number, batchSize: num
   if (network.isStateful && rows > batchSize && rows % batchSize !== 0) throw rowsError(batchSize, rows % batchSize);
 }
 
+/** Shapes of one sample that all layers can take, the smallest of powers of two where they are not known. */
+function smallestInputs(network: Network): readonly Shape[] {
+  const inputs = network.inputs.map((i) => i.shape);
+  for (let size = 1; ; size *= 2) {
+    const shapes = inputs.map((shape) => shape.map((d) => d ?? size));
+    try {
+      network.outputsFor(shapes);
+      return shapes;
+    } catch (error) {
+      if (size > LARGEST_TRIED) throw error;
+    }
+  }
+}
+
+const LARGEST_TRIED = 1 << 16;
+
 /** What a network carries over, by path, with the shape for one sample. */
 export function carriedShapes(network: Network): Map<string, Shape> {
   const found = new Map<string, Shape>();
@@ -96,7 +112,8 @@ export function carriedShapes(network: Network): Map<string, Shape> {
   const state: Variable = { name: 'state', dtype: 'int32', shape: [4] };
   const graph = new Graph(state);
   const read = (name: string, dtype: DType, shape: Shape) => graph.read({ name, dtype, shape });
-  const xs = network.inputs.map(({ name, dtype, shape }) => read(name, dtype, [1, ...shape]));
+  const shapes = smallestInputs(network);
+  const xs = network.inputs.map(({ name, dtype }, i) => read(name, dtype, [1, ...shapes[i]!]));
   network.forward(graph, xs, {
     state: graph.read(state),
     flag: read('flag', 'int32', [4]),

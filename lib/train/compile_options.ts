@@ -1,6 +1,7 @@
 /** What `compile` takes, checked. */
 import { GradstepError, optionError } from '../errors.js';
-import type { Shape } from '../graph/shape.js';
+import type { PartialShape } from '../graph/shape.js';
+import { anyOf, numberFrom } from '../layers/unknown_sizes.js';
 import type { Loss, LossFunction } from '../losses/loss.js';
 import { lossOption, type LossName } from '../losses/registry.js';
 import type { Metric, MetricFunction } from '../metrics/metric.js';
@@ -187,10 +188,14 @@ export function checkCompileOptions(options: unknown, names: readonly string[]):
 }
 
 /** The totals of a pass, for outputs of the given shapes. ERR_OPTION where a metric does not fit its output. */
-export function totalsOf({ totals, outputs }: Compiled, shapes: readonly Shape[]): Total[] {
+export function totalsOf({ totals, outputs }: Compiled, shapes: readonly PartialShape[]): Total[] {
   const metrics = outputs.flatMap((o, i) => {
-    const setting = { output: shapes[i]!, labels: o.loss?.labels ?? 'float32' };
-    return [...o.metrics, ...o.weightedMetrics].map((metric) => ({ metric, setting }));
+    const shape = shapes[i]!;
+    const labels = o.loss?.labels ?? 'float32';
+    return [...o.metrics, ...o.weightedMetrics].map((metric) => {
+      numberFrom(shape, metric.name, (output) => metric.size({ output, labels }));
+      return { metric, setting: { output: anyOf(shape), labels } };
+    });
   });
   const means = totals.length - metrics.length;
   return totals.map((name, i) => {

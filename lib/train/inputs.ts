@@ -2,6 +2,7 @@
 import {
   classWeightRows,
   inputRows,
+  inputShapes,
   labelRows,
   pairSamples,
   rowsOf,
@@ -36,12 +37,12 @@ export function samplesOf(core: ModelCore, x: DataLike, y: DataLike, { sampleWei
   const inputs = inputsOf(core, x);
   const rows = inputs[0]!.shape[0]!;
   const { compared, outputs } = compiled;
+  const shapes = network.outputsFor(inputShapes({ x: inputs }));
   const names = compared.map((o) => o.name);
   const all = outputs.map((o) => o.name);
   const givenLabels = separate(y, names, 'y', all);
   const labels = compared.map(({ name, loss }, i) => {
-    const output = network.outputs[all.indexOf(name)]!;
-    return labelRows(givenLabels[i]!, rows, loss!, output, name);
+    return labelRows(givenLabels[i]!, rows, loss!, shapes[all.indexOf(name)]!, name);
   });
   const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight', all);
   const weights = labels.map((l, i): Tensor | undefined => given && weightRows(given[i]!, l.shape.slice(1), rows));

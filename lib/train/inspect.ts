@@ -1,6 +1,7 @@
 /** A model's programs as text and as bytes, without running them: for snapshots and for tests of the native core. */
 import { encodeProgram } from '../compile/encode.js';
 import { printProgram, type Program } from '../compile/program.js';
+import { anyOf } from '../layers/unknown_sizes.js';
 import { initialWeight } from './initial_weights.js';
 import { ModelMemory } from './memory.js';
 import type { Model } from './model.js';
@@ -8,7 +9,7 @@ import { coreOf } from './model_core.js';
 import { buildProgram, type BatchSpec } from './programs.js';
 import { slotsOf } from './slots.js';
 
-/** The batch of a program: by default float32 data and labels of the loss's own type. */
+/** The batch of a program: by default data of the inputs' own types and labels of the loss's; `x` where shapes are not known. */
 export type InspectBatch = Pick<BatchSpec, 'kind' | 'rows'> & Partial<BatchSpec>;
 
 /** A program of a model, and where it keeps what. */
@@ -17,19 +18,20 @@ export function programOf(model: Model, batch: InspectBatch, backend: 'cpu' | 'c
   const { network } = core;
   const options = core.isCompiled ? core.compiled : undefined;
   const memory = new ModelMemory(network, options, core.trainables);
+  const x = batch.x ?? network.inputs.map(({ dtype, shape }) => ({ dtype, row: anyOf(shape) }));
+  const outputs = network.outputsFor(x.map((d) => d.row));
   const labels = (options?.compared ?? []).map(({ name, loss }) => {
-    const output = network.outputs[network.outputNames.indexOf(name)]!;
+    const output = outputs[network.outputNames.indexOf(name)]!;
     return { dtype: loss!.labels, row: loss!.labelShape(output, output), weights: undefined };
   });
   const y = batch.kind === 'predict' ? [] : labels;
-  const x = network.inputs.map((i) => i.dtype);
   const purpose = batch.kind === 'predict' || batch.kind === 'evaluate' ? batch.kind : 'train';
   const spec: BatchSpec = { purpose, x, y, shuffled: batch.kind === 'train', ...batch };
   const program: Program = buildProgram(memory, spec, backend);
   return {
     memory,
     program,
-    slots: slotsOf(spec.purpose, x.length, batch.kind === 'predict' ? network.outputs.length : y.length),
+    slots: slotsOf(spec.purpose, x.length, batch.kind === 'predict' ? outputs.length : y.length),
   };
 }
 

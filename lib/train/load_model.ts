@@ -13,7 +13,7 @@ import { input, type InputOptions, type SymbolicTensor } from '../layers/symboli
 import { restoreLoss } from '../losses/registry.js';
 import { restoreMetric } from '../metrics/registry.js';
 import { restoreOptimizer } from '../optimizers/registry.js';
-import { boolean, checkOptions, integer, optional, shape as shapeOption, type SchemaOf } from '../options.js';
+import { boolean, checkOptions, integer, optional, partialShape, type SchemaOf } from '../options.js';
 import { carriedShapes, type Carried } from './carried.js';
 import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
 import type { TrainingState } from './engine.js';
@@ -78,7 +78,7 @@ function restoreArchitecture(json: Json, where: string, device: string, name?: s
 function restoreLayers(json: Json, where: string, device: string, name: string | undefined): Model {
   if (json.className === 'Sequential') {
     const model = makeSequential(layersOf(json, where), device, name);
-    model.build(shapeOption(json.inputShape, `${where}.inputShape`));
+    model.build(partialShape(json.inputShape, `${where}.inputShape`));
     return model;
   }
   if (json.className !== 'Functional') throw optionError(`${where}.className`, '"Sequential" or "Functional"', json.className);

@@ -4,7 +4,7 @@ import { rowsOfBatches } from '../data/samples.js';
 import type { Tensor, TensorLike } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import { Value } from '../graph/graph.js';
-import type { Shape } from '../graph/shape.js';
+import type { PartialShape, Shape } from '../graph/shape.js';
 import { Layer } from '../layers/layer.js';
 import { boolean, checkOptions, func, optional, unknownName, type SchemaOf } from '../options.js';
 import { callModel } from './call_model.js';
@@ -63,7 +63,7 @@ export interface WeightInfo {
 /** A model: layers that lead from inputs to outputs. It is a layer itself, so it can stand in other models. */
 export class Model extends Layer {
   /** @internal */
-  constructor(core: ModelCore, common: { readonly name: string | undefined; readonly inputShape: Shape | undefined }) {
+  constructor(core: ModelCore, common: { readonly name: string | undefined; readonly inputShape: PartialShape | undefined }) {
     super(partsOf(core), { ...common, trainable: true, learningRateMultiplier: 1 });
     setCore(this, core);
     core.isTrainable = () => this.trainable;

@@ -4,7 +4,7 @@
  */
 import { onAbort } from '../abort.js';
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { fitsShape, formatShape, type PartialShape, type Shape } from '../graph/shape.js';
 import { randomSeed } from '../random.js';
 import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine, type Snapshot, type TrainingState } from './engine.js';
@@ -67,8 +67,8 @@ export abstract class ModelCore {
   networkFor(inputs: readonly Shape[]): Network {
     const { network } = this;
     const wanted = network.inputs.map((i) => i.shape);
-    if (wanted.length !== inputs.length || !wanted.every((w, i) => sameShape(w, inputs[i]!))) {
-      const list = (shapes: readonly Shape[]) => shapes.map((s) => formatShape(s)).join(', ');
+    if (wanted.length !== inputs.length || !wanted.every((w, i) => fitsShape(inputs[i]!, w))) {
+      const list = (shapes: readonly PartialShape[]) => shapes.map((s) => formatShape(s)).join(', ');
       throw new GradstepError('ERR_SHAPE', `The model takes inputs of shape ${list(wanted)} but received ${list(inputs)}`);
     }
     return network;

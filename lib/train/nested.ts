@@ -17,7 +17,7 @@ export function partsOf(core: ModelCore): LayerParts {
     save: () => describeModel(core),
     isStateful: () => core.network.isStateful,
     weights: (inputs) => core.networkFor(inputs).weights.map(weightOf),
-    outputShapes: (inputs) => core.networkFor(inputs).outputs,
+    outputShapes: (inputs) => core.networkFor(inputs).outputsFor(inputs),
     call(xs, context) {
       const { network } = core;
       // A layer that stands here and in a model inside has one role, that of its first place.

@@ -4,9 +4,10 @@
  */
 import { GradstepError } from '../errors.js';
 import type { Graph, Value, Variable } from '../graph/graph.js';
-import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { formatShape, isKnown, sameShape, type PartialShape, type Shape } from '../graph/shape.js';
 import type { CallContext, Layer, WeightSpec } from '../layers/layer.js';
 import type { LayerCall, SymbolicTensor } from '../layers/symbolic.js';
+import { knownFrom, shapesFrom } from '../layers/unknown_sizes.js';
 import { streamOf } from '../random.js';
 import { callsTo } from './calls.js';
 
@@ -15,8 +16,8 @@ export interface PlacedLayer {
   readonly name: string;
   readonly layer: Layer;
   /** Shapes of one sample, at its first call. */
-  readonly inputs: readonly Shape[];
-  readonly outputs: readonly Shape[];
+  readonly inputs: readonly PartialShape[];
+  readonly outputs: readonly PartialShape[];
   readonly weights: readonly PlacedWeight[];
 }
 
@@ -35,7 +36,7 @@ export interface PlacedWeight extends WeightSpec {
 export interface NetworkInput {
   readonly name: string;
   /** Shape of one sample. */
-  readonly shape: Shape;
+  readonly shape: PartialShape;
   readonly dtype: 'float32' | 'int32';
 }
 
@@ -162,8 +163,28 @@ export class Network {
   }
 
   /** Shape of one sample of each result. */
-  get outputs(): readonly Shape[] {
+  get outputs(): readonly PartialShape[] {
     return this.symbolicOutputs.map((t) => t.shape);
+  }
+
+  /** The same where samples have these shapes; ERR_SHAPE where a layer cannot take them. */
+  outputsFor(inputs: readonly Shape[]): readonly Shape[] {
+    const { outputs } = this;
+    if (outputs.every(isKnown) && this.inputs.every((i) => isKnown(i.shape))) return outputs;
+    const shapes = new Map<SymbolicTensor, Shape>(this.symbolicInputs.map((tensor, i) => [tensor, inputs[i]!]));
+    const results = new Map<LayerCall, readonly Shape[]>();
+    const at = (tensor: SymbolicTensor): Shape => {
+      const { call, index } = tensor.source as { call: LayerCall; index: number };
+      return shapes.get(tensor) ?? results.get(call)![index]!;
+    };
+    for (const { placed, call } of this.steps) {
+      const taken = call.inputs.map(at);
+      results.set(
+        call,
+        atLayer(placed.name, () => call.layer.parts.outputShapes(taken)),
+      );
+    }
+    return this.symbolicOutputs.map(at);
   }
 
   /** Whether layers carry something from batch to batch. */
@@ -247,8 +268,9 @@ function isNew(known: Set<string>, { layer, role }: PlacedWeight['owner']): bool
 const ids = new WeakMap<Layer, number>();
 let nextId = 0;
 
-function place(layer: Layer, name: string, inputs: readonly Shape[]): PlacedLayer {
-  const weights = layer.parts.weights(inputs).map((w): PlacedWeight => {
+function place(layer: Layer, name: string, inputs: readonly PartialShape[]): PlacedLayer {
+  const specs = knownFrom(inputs, (known) => layer.parts.weights(known));
+  const weights = specs.map((w): PlacedWeight => {
     const owner = w.owner ?? { layer, role: w.role };
     const inner = w.learningRateMultiplier ?? (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier);
     return {
@@ -264,7 +286,8 @@ function place(layer: Layer, name: string, inputs: readonly Shape[]): PlacedLaye
       },
     };
   });
-  return { name, layer, inputs, outputs: layer.parts.outputShapes(inputs), weights };
+  const outputs = shapesFrom(inputs, (known) => layer.parts.outputShapes(known));
+  return { name, layer, inputs, outputs, weights };
 }
 
 /** A layer that is called again must need the same weights. */

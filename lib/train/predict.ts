@@ -1,9 +1,9 @@
 /** Prediction: the model's outputs for each row, of arrays or of one pass of a dataset. */
 import type { Dataset } from '../data/dataset.js';
-import { rowsOf, type Samples } from '../data/samples.js';
+import { inputShapes, rowsOf, type Samples } from '../data/samples.js';
 import { Tensor } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
-import { sizeOf } from '../graph/shape.js';
+import { formatShape, sameShape, sizeOf } from '../graph/shape.js';
 import type { HandedOver } from '../runtime/session.js';
 import type { Engine } from './engine.js';
 import { Feed } from './feed.js';
@@ -32,7 +32,7 @@ async function predictPart(
 ): Promise<Outputs> {
   const { memory, session } = engine;
   const rows = rowsOf(samples);
-  const shapes = memory.network.outputs.map((output) => [rows, ...output]);
+  const shapes = memory.network.outputsFor(inputShapes(samples)).map((output) => [rows, ...output]);
   const to = slotsOf('predict', samples.x.length, shapes.length).y;
   const batch = { kind: 'predict', purpose: 'predict', shuffled: false, ...batchOf(samples) } as const;
   const read = () =>
@@ -69,6 +69,19 @@ async function predictResident(
   return predictPart(engine, slots, { samples, batchSize, begin }, signal);
 }
 
+/** ERR_SHAPE where batches differ in more than their rows: they have no common shape. */
+function checkSameRows(outputs: readonly Tensor[], name: string): void {
+  const [first, ...others] = outputs.map((t) => t.shape.slice(1));
+  const other = others.find((row) => !sameShape(row, first!));
+  if (!other) return;
+  const [one, two] = [first!, other].map((row) => formatShape([null, ...row]));
+  throw new GradstepError(
+    'ERR_SHAPE',
+    `Expected outputs of one shape but ${name} yields ${one} and ${two}: predict batches of one size at a time`,
+    { layer: name },
+  );
+}
+
 async function predictStream(
   engine: Engine,
   slots: SampleSlots,
@@ -90,7 +103,11 @@ async function predictStream(
     await feed.close();
   }
   if (parts.length === 0) throw new GradstepError('ERR_DATA', 'Expected at least one batch to predict but the dataset is empty');
-  return memory.network.outputs.map((_, i) => concatenated(parts.map((p) => p[i]!)) as Tensor<Float32Array>);
+  return memory.network.outputNames.map((name, i) => {
+    const outputs = parts.map((p) => p[i]!);
+    checkSameRows(outputs, name);
+    return concatenated(outputs) as Tensor<Float32Array>;
+  });
 }
 
 export function predict(

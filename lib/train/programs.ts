@@ -29,11 +29,15 @@ import { carryOver, clearGradients, updateAverages, updateParameters, watchedFau
  */
 export type ProgramKind = 'train' | 'accumulate' | 'update' | 'gradients' | 'evaluate' | 'predict';
 
-/** Labels of one output as they lie in their slot. */
-export interface LabelSlot {
+/** Data as they lie in their slot. */
+export interface DataSlot {
   readonly dtype: DType;
   /** Shape of one row. */
   readonly row: Shape;
+}
+
+/** Labels of one output. */
+export interface LabelSlot extends DataSlot {
   /** Shape of one row of sample weights; undefined where there are none. */
   readonly weights: Shape | undefined;
 }
@@ -43,8 +47,8 @@ export interface BatchSpec {
   readonly kind: ProgramKind;
   readonly purpose: Purpose;
   readonly rows: number;
-  /** Element type of each input's data in its slot. */
-  readonly x: readonly DType[];
+  /** Data of each input. */
+  readonly x: readonly DataSlot[];
   /** Labels of each output that has a loss; none for prediction. */
   readonly y: readonly LabelSlot[];
   /** Whether rows are visited in the order of the index slot. */
@@ -60,8 +64,9 @@ export interface BatchSpec {
 
 /** The key under which a program is kept. */
 export function programKey({ kind, purpose, rows, x, y, shuffled, share, watch }: BatchSpec): string {
+  const inputs = x.map((d) => [d.dtype, formatShape(d.row)].join(':'));
   const labels = y.map((l) => [l.dtype, formatShape(l.row), l.weights && formatShape(l.weights)].join(':'));
-  return [kind, purpose, rows, x.join(), labels.join(';'), shuffled, share, watch].join(' ');
+  return [kind, purpose, rows, inputs.join(';'), labels.join(';'), shuffled, share, watch].join(' ');
 }
 
 /** Describes and lowers a program. */
@@ -89,7 +94,7 @@ export function trainingOf(memory: ModelMemory): TrainingMemory {
 
 /** Reads the next rows of slots. */
 function reader(graph: Graph, { shuffled, rows }: BatchSpec, indexSlot: number, report: ReportBlock) {
-  return (slot: number, source: DType, dtype: 'float32' | 'int32', row: Shape): Value => {
+  return (slot: number, { dtype: source, row }: DataSlot, dtype: 'float32' | 'int32'): Value => {
     const from = { slot, indexSlot: shuffled ? indexSlot : -1, source, dtype, shape: [rows, ...row] };
     return graph.inScope('data', () => gather(graph, from, graph.read(report.state), graph.read(report.flag)));
   };
@@ -100,7 +105,7 @@ function forward(graph: Graph, memory: ModelMemory, batch: BatchSpec, report: Re
   const { isFrozen } = memory.trainables;
   const slots = slotsOf(batch.purpose, network.inputs.length, batch.y.length);
   const read = reader(graph, batch, slots.index, report);
-  const xs = network.inputs.map(({ dtype, shape }, i) => read(slots.x[i]!, batch.x[i]!, dtype, shape));
+  const xs = network.inputs.map(({ dtype }, i) => read(slots.x[i]!, batch.x[i]!, dtype));
   const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
   const carried = (path: string, shape: Shape): Variable => memory.carried.variableOf(courseOf(batch.purpose), path, shape);
   return network.forward(graph, xs, { state, flag, training, isFrozen, variableOf, carried });
@@ -119,8 +124,8 @@ function comparedOf(graph: Graph, memory: ModelMemory, batch: BatchSpec, report:
       output,
       yPred: flow.outputs[at]!,
       mask: flow.masks[at],
-      yTrue: read(slots.y[i]!, labels.dtype, output.loss!.labels, labels.row),
-      weights: labels.weights && read(slots.weights[i]!, 'float32', 'float32', labels.weights),
+      yTrue: read(slots.y[i]!, labels, output.loss!.labels),
+      weights: labels.weights && read(slots.weights[i]!, { dtype: 'float32', row: labels.weights }, 'float32'),
     };
   });
 }

@@ -12,7 +12,7 @@ import { slotsOf, type Purpose, type Slots } from './slots.js';
 /** What a program must know of samples. */
 export function batchOf({ x, y, weights }: Samples): Pick<BatchSpec, 'x' | 'y'> {
   return {
-    x: x.map((t) => t.dtype),
+    x: x.map((t) => ({ dtype: t.dtype, row: t.shape.slice(1) })),
     y: y.map((t, i) => ({ dtype: t.dtype, row: t.shape.slice(1), weights: weights[i]?.shape.slice(1) })),
   };
 }

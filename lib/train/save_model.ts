@@ -5,6 +5,7 @@
 import type { NativeChoices } from '../../binding.js';
 import { Tensor } from '../data/tensor.js';
 import { optionError } from '../errors.js';
+import type { PartialShape } from '../graph/shape.js';
 import { saveLayer, type SavedLayer } from '../layers/registry.js';
 import type { Metric } from '../metrics/metric.js';
 import { saveOptimizer, type SavedOptimizer } from '../optimizers/registry.js';
@@ -32,11 +33,11 @@ export const CARRIED = 'carried';
 
 /** An architecture as plain JSON; `trainable` is there where it is false. */
 export type SavedArchitecture =
-  | { className: 'Sequential'; trainable?: false; inputShape: readonly number[]; layers: SavedLayer[] }
+  | { className: 'Sequential'; trainable?: false; inputShape: PartialShape; layers: SavedLayer[] }
   | {
       className: 'Functional';
       trainable?: false;
-      inputs: { name: string; shape: readonly number[]; dtype: string }[];
+      inputs: { name: string; shape: PartialShape; dtype: string }[];
       layers: SavedLayer[];
       /** Which layer is called on what: results of earlier calls, or with −1 inputs. */
       calls: { layer: number; inputs: Reference[] }[];

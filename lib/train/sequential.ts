@@ -2,10 +2,10 @@
 import { rowShapeOf } from '../data/samples.js';
 import type { TensorLike } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { formatShape, type PartialShape, type Shape } from '../graph/shape.js';
 import { Layer } from '../layers/layer.js';
 import { SymbolicTensor } from '../layers/symbolic.js';
-import { shape as shapeOption } from '../options.js';
+import { partialShape } from '../options.js';
 import { Model } from './model.js';
 import { coreOf, ModelCore } from './model_core.js';
 import { atLayer, nameLayers, Network } from './network.js';
@@ -55,10 +55,10 @@ class SequentialCore extends ModelCore {
     return super.networkFor(inputs);
   }
 
-  build(shape: Shape): void {
+  build(shape: PartialShape): void {
     if (this.built) {
       const [input] = this.built.inputs;
-      if (sameShape(input!.shape, shape)) return;
+      if (input!.shape.length === shape.length && shape.every((d, i) => d === input!.shape[i])) return;
       const shapes = `${formatShape(input!.shape)} and cannot be built for ${formatShape(shape)}`;
       throw new GradstepError('ERR_SHAPE', `The model takes inputs of shape ${shapes}`);
     }
@@ -85,10 +85,10 @@ export class Sequential extends Model {
    * Fixes the shape of one sample, without the batch, where the first layer has no `inputShape`; `fit` and `predict`
    * otherwise do it from their data. ERR_SHAPE when a layer cannot take what it would get.
    */
-  build(inputShape: readonly number[]): void {
+  build(inputShape: readonly (number | null)[]): void {
     const core = coreOf(this) as SequentialCore;
     core.checkUsable();
-    core.build(shapeOption(inputShape, 'build.inputShape'));
+    core.build(partialShape(inputShape, 'build.inputShape'));
   }
 
   override get layers(): readonly Layer[] {

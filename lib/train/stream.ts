@@ -134,7 +134,9 @@ export async function* chunksOf(
       if (!batch) break;
       checkAlike(first, batch);
       const rows = rowsOf(batch);
-      if (rows > batchSize) {
+      const isLike = haveSameRows(first, batch);
+      if (!isLike && parts.length % group !== 0) throw mixedUpdate(group);
+      if (!isLike || rows > batchSize) {
         pending = batch;
         break;
       }
@@ -156,18 +158,34 @@ export async function* chunksOf(
   }
 }
 
+/** Of batches that share an update. */
+function mixedUpdate(group: number): GradstepError {
+  const [expected, why] = ['batches of one shape', 'gradientAccumulationSteps'];
+  return new GradstepError(
+    'ERR_SHAPE',
+    `Expected ${expected} for each update of ${group} (${why}) but their samples have several`,
+  );
+}
+
 function bytesOf({ x, y, weights }: Samples): number {
   return [...x, ...y, ...weights].reduce((n, t) => n + (t?.data.byteLength ?? 0), 0);
 }
 
-/** Batches of one pass have the same types and shapes. */
+function tensorsOf({ x, y, weights }: Samples): (Tensor | undefined)[] {
+  return [...x, ...y, ...weights];
+}
+
+/** Batches of one pass have the same parts, of the same types. */
 function checkAlike(first: Samples, batch: Samples): void {
-  const list = ({ x, y, weights }: Samples) => [...x, ...y, ...weights];
-  const same = list(first).every((a, i) => {
-    const b = list(batch)[i];
-    return a === undefined || b === undefined ? a === b : a.dtype === b.dtype && sameShape(a.shape.slice(1), b.shape.slice(1));
-  });
-  if (!same) throw new GradstepError('ERR_SHAPE', 'Expected batches of the same shapes and types throughout the dataset');
+  const others = tensorsOf(batch);
+  if (tensorsOf(first).every((part, i) => part?.dtype === others[i]?.dtype)) return;
+  throw new GradstepError('ERR_DTYPE', 'Expected batches of the same parts and types throughout the dataset');
+}
+
+/** Whether batches may differ in how many rows they have, but not in what a row is. */
+function haveSameRows(first: Samples, batch: Samples): boolean {
+  const others = tensorsOf(batch);
+  return tensorsOf(first).every((part, i) => part === undefined || sameShape(part.shape.slice(1), others[i]!.shape.slice(1)));
 }
 
 /** Batches as one. */

@@ -202,7 +202,7 @@ function normalises(text: string): boolean {
   return /Normalization/.test(text);
 }
 
-const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+const sizeOf = (shape: readonly (number | null)[]): number => shape.reduce<number>((n, d) => n * d!, 1);
 
 /** Model and data of a number. */
 export function randomModel(seed: number): RandomModel {

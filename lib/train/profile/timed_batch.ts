@@ -4,7 +4,7 @@
  */
 import type { NativeChoices } from '../../../binding.js';
 import type { Program } from '../../compile/program.js';
-import { rowsOf, type Samples } from '../../data/samples.js';
+import { inputShapes, rowsOf, type Samples } from '../../data/samples.js';
 import { Tensor } from '../../data/tensor.js';
 import type { Session } from '../../runtime/session.js';
 import type { Engine } from '../engine.js';
@@ -55,7 +55,7 @@ export class TimedBatch {
     const order = Int32Array.from({ length: CHUNK * rows }, (_, i) => i % rows);
     const { copied } = await new SampleSlots(session, kind).fill(samples);
     await copied;
-    const { outputs } = memory.network;
+    const outputs = memory.network.outputsFor(inputShapes(samples));
     const { y, index } = slotsOf(kind, samples.x.length, kind === 'train' ? samples.y.length : outputs.length);
     const ordered = new Tensor(order, [order.length]);
     await session.allocateSlot(index, ordered);
