@@ -51,9 +51,12 @@ describe('memory that the system refuses on the CPU', () => {
     ],
     [
       'the workspace',
-      `const x = gs.tensor(new Float32Array(8192 * 2048).fill(0.01), [8192, 2048]), y = gs.tensor(new Float32Array(8192).fill(1), [8192, 1]);
-      const [few, left] = [1, 140e6];
-      const network = () => [[gs.layers.dense({ units: 64, inputShape: [2048] }), gs.layers.dense({ units: 1 })], { precision: 'bfloat16' }];`,
+      // 17 MB of bytes, 134 MB of values of a step, and beside them 134 MB: each channel of x twice.
+      `const x = gs.tensor(new Uint8Array(8192 * 2048).fill(1), [8192, 8, 16, 16]), y = gs.tensor(new Float32Array(8192).fill(1), [8192, 1]);
+      const [few, left] = [1, 220e6];
+      const { dense, depthwiseConv2d, globalAveragePooling2d } = gs.layers;
+      const wide = () => depthwiseConv2d({ kernelSize: 2, strides: 2, depthMultiplier: 2, inputShape: [8, 16, 16] });
+      const network = () => [[wide(), globalAveragePooling2d(), dense({ units: 1 })]];`,
     ],
   ]) {
     it(`for ${what} is ERR_OOM, and smaller batches train as before`, () => {

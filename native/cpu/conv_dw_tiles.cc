@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cpu/parallel.h"
-#include "cpu/tile_unit.h"
+#include "cpu/tile_vectors.h"
 #include "cpu/vector.h"
 
 namespace gradstep::cpu {
@@ -67,6 +67,11 @@ bool ConvDwTiles::fits() const {
   const int64_t tiles = static_cast<int64_t>(grid_.taps.size()) * in_blocks_ * out_blocks_;
   return std::max(in_, out_) <= kMostChannels &&
          tiles * kSumElements * static_cast<int64_t>(sizeof(float)) <= kMostSums;
+}
+
+double ConvDwTiles::padding() const {
+  const int64_t made = in_blocks_ * out_blocks_ * kBlock * kBlock * steps_ * kStep;
+  return static_cast<double>(made) / static_cast<double>(in_ * out_ * together_ * grid_.y_pixels);
 }
 
 ConvDwTiles::Part ConvDwTiles::part_at(void* workspace, int part) const {
@@ -206,6 +211,16 @@ GRADSTEP_TILES void multiply(const uint16_t* const* x, int64_t x_bytes, const ui
                              int64_t steps, float* sums, int64_t row) {
   static_assert(kA * kB <= 4 && kB <= 2, "tiles");
   constexpr int64_t kTileBytes = 64;
+  if (!has_tile_units()) {
+    for (int a = 0; a < kA; a++) {
+      for (int b = 0; b < kB; b++) {
+        const auto channels = [&](int64_t step) { return x[a] + step * kStep; };
+        multiply_in_vectors<true, kBlock, 1>(channels, x_bytes / 2, {dy + b * dy_block, dy_block, kTileElements}, steps,
+                                             {sums + a * row + b * kSumElements, kBlock, kSumElements});
+      }
+    }
+    return;
+  }
   _tile_loadd(0, sums, kTileBytes);
   if constexpr (kB > 1) _tile_loadd(1, sums + kSumElements, kTileBytes);
   if constexpr (kA > 1) _tile_loadd(2, sums + row, kTileBytes);

@@ -1,4 +1,4 @@
-// A convolution's kernel gradient in bfloat16 on the tile units: for each position of the kernel dw [in, out] is the
+// A convolution's kernel gradient in bfloat16 by tiles: for each position of the kernel dw [in, out] is the
 // product of x, transposed, and dy, summed over the grid (conv_grid.h). Both are rounded, where they are not
 // stored so, and rearranged a few images at a time, so that they are read once and what is made of them stays in a
 // core's cache; the same pass sums dy for the bias. Threads split the images, their parts are added in order.
@@ -18,6 +18,8 @@ class ConvDwTiles {
 
   // Whether dw is small enough to be held once a thread.
   bool fits() const;
+  // How often the products that are asked for are made: of places without a pixel and of channels up to 16, too.
+  double padding() const;
   size_t bytes() const;  // of workspace
   // dw [taps, in, out] is overwritten or added to, db [out] overwritten; db may be null.
   void run(Stored x, Stored dy, float* dw, float* db, bool accumulate, void* workspace) const;

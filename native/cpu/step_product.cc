@@ -130,6 +130,9 @@ StepProduct::StepProduct(Form form, int64_t units, int all, int first, int gates
       vectors_(form == kGates && gates > 1 ? gates : 4) {
   const int64_t depth = form == kGates ? padded(units) : gates * padded(units);
   depth_ = kind == OperandKind::kTiles ? (depth + kTileDepth - 1) / kTileDepth * kTileDepth : depth;
+  // Vectors read a line of each of sixteen rows sixteen times: rows of whole pages share a set of the first-level
+  // cache.
+  if (kind == OperandKind::kTiles && !has_tile_units() && depth_ % 2048 == 0) depth_ += kTileDepth;
   const int64_t blocks = padded(units) / kLanes;
   panels_ = form == kGates && gates > 1 ? blocks : (blocks + vectors_ - 1) / vectors_;
 }
@@ -222,7 +225,7 @@ void StepProduct::multiply(const void* packed, const void* operand, int64_t rows
                            int64_t z_vector) const {
   const char* place = static_cast<const char*>(packed) + panel * panel_bytes();
   if (kind_ == OperandKind::kTiles) {
-    multiply_tiles(place, operand, padded_rows(rows), depth_, vectors_, z, z_vector);
+    multiply_tiles(place, operand, rows, depth_, vectors_, z, z_vector);
     return;
   }
   const Product product{

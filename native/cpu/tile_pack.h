@@ -1,4 +1,4 @@
-// Operands of products on the tile units (AMX), rounded to bfloat16 as they are packed, or stored in it already
+// Operands of products of tiles, rounded to bfloat16 as they are packed, or stored in it already
 // (uint16_t). A tile of the first operand is [16 rows][16 pairs of the depth], one of the second [16 pairs][16
 // columns]; either is sixteen vectors of sixteen pairs, as they are read or transposed (`turned`).
 #pragma once
@@ -8,8 +8,6 @@
 #ifdef GRADSTEP_HAS_TILE_UNIT
 
 namespace gradstep::cpu {
-
-#define GRADSTEP_TILE_INLINE GRADSTEP_TILES inline __attribute__((always_inline))
 
 constexpr int64_t kSide = 16;              // rows, columns and pairs of a tile
 constexpr int64_t kDepth = 32;             // elements of the depth in one

@@ -7,6 +7,7 @@
 
 #include "cpu/parallel.h"
 #include "cpu/tile_pack.h"
+#include "cpu/tile_vectors.h"
 #include "cpu/vector.h"
 
 namespace gradstep::cpu {
@@ -16,8 +17,9 @@ namespace gradstep::cpu {
 namespace {
 
 constexpr int64_t kStep = 2 * kSide;             // rows and columns that are multiplied at a time
-constexpr int64_t kProducts = int64_t{1} << 21;  // a thread's share that repays a fork
-constexpr int64_t kChunk = 4 * kStep;            // rows of a, or columns of b, that are packed at a time
+constexpr int64_t kProducts = int64_t{1} << 21;  // a thread's share that repays a fork: on the tile units
+constexpr int64_t kVectorProducts = kProducts / 4;
+constexpr int64_t kChunk = 4 * kStep;  // rows of a, or columns of b, that are packed at a time
 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -70,10 +72,24 @@ struct RowTiles {
   int64_t row_bytes, step, block;  // to the next row; elements to the next tile of the depth, and to the next 16 rows
 };
 
-// Up to 32 rows times up to 32 columns: accumulators 0 to 3, row by row.
+// to [32][32] = up to 32 rows times up to 32 columns. On the tile units accumulators 0 to 3, row by row.
 template <int kRows, int kColumns>
-GRADSTEP_TILE_INLINE void multiply_block(RowTiles a, const uint16_t* b, int64_t tiles) {
+GRADSTEP_TILE_INLINE void multiply_block(RowTiles a, const uint16_t* b, int64_t tiles, float* to, int64_t stride) {
   const int64_t block = tiles * kTile;
+  if (!has_tile_units()) {
+    for (int r = 0; r < kRows; r++) {
+      for (int c = 0; c < kColumns; c++) {
+        const auto row_tile = [&](int64_t step) { return a.at + r * a.block + step * a.step; };
+        multiply_in_vectors<false, kSide, 1>(row_tile, a.row_bytes / 2, {b + c * block, block, kTile}, tiles,
+                                             {to + (r * stride + c) * kSide, stride, kSide});
+      }
+    }
+    return;
+  }
+  _tile_zero(0);
+  if constexpr (kColumns > 1) _tile_zero(1);
+  if constexpr (kRows > 1) _tile_zero(2);
+  if constexpr (kRows > 1 && kColumns > 1) _tile_zero(3);
   for (int64_t k = 0; k < tiles; k++, a.at += a.step, b += kTile) {
     _tile_loadd(4, a.at, a.row_bytes);
     _tile_loadd(6, b, 64);
@@ -87,6 +103,12 @@ GRADSTEP_TILE_INLINE void multiply_block(RowTiles a, const uint16_t* b, int64_t 
       _tile_dpbf16ps(2, 5, 6);
       if constexpr (kColumns > 1) _tile_dpbf16ps(3, 5, 7);
     }
+  }
+  _tile_stored(0, to, stride * sizeof(float));
+  if constexpr (kColumns > 1) _tile_stored(1, to + kSide, stride * sizeof(float));
+  if constexpr (kRows > 1) {
+    _tile_stored(2, to + kSide * stride, stride * sizeof(float));
+    if constexpr (kColumns > 1) _tile_stored(3, to + kSide * stride + kSide, stride * sizeof(float));
   }
 }
 
@@ -150,22 +172,12 @@ GRADSTEP_TILES void finish(const TileProduct& p, const float* block, float* sums
 
 template <int kRows, int kColumns>
 GRADSTEP_TILE_INLINE void one_block(const TileProduct& p, RowTiles a, const uint16_t* b, float* sums, const Place& at) {
-  _tile_zero(0);
-  if constexpr (kColumns > 1) _tile_zero(1);
-  if constexpr (kRows > 1) _tile_zero(2);
-  if constexpr (kRows > 1 && kColumns > 1) _tile_zero(3);
-  multiply_block<kRows, kColumns>(a, b, depth_tiles(p));
   const bool whole = at.rows == kRows * kSide && at.columns == kColumns * kSide;
   const bool plain = whole && !p.y.narrow() && !p.accumulate && !p.bias && !p.relu && !p.mask && !sums;
   alignas(64) float block[kStep * kStep];
   float* to = plain ? static_cast<float*>(p.y.at) + at.row * p.n + at.column : block;
   const int64_t stride = plain ? p.n : kStep;
-  _tile_stored(0, to, stride * sizeof(float));
-  if constexpr (kColumns > 1) _tile_stored(1, to + kSide, stride * sizeof(float));
-  if constexpr (kRows > 1) {
-    _tile_stored(2, to + kSide * stride, stride * sizeof(float));
-    if constexpr (kColumns > 1) _tile_stored(3, to + kSide * stride + kSide, stride * sizeof(float));
-  }
+  multiply_block<kRows, kColumns>(a, b, depth_tiles(p), to, stride);
   if (plain) return;
   typed(p.y, [&](auto* y) { typed(p.mask, [&](const auto* mask) { finish(p, block, sums, at, y, mask); }); });
 }
@@ -194,15 +206,21 @@ GRADSTEP_TILES void multiply_blocks(const TileProduct& p, RowTiles a, int64_t be
 // read where it lies it takes twice the rows: the columns of b are then packed by one thread each, and a by nobody.
 struct Division {
   Division(const TileProduct& p, int threads)
-      : in_place(p.a.narrow() && !p.transpose_a && p.k % kDepth == 0 && p.m % kSide == 0),
+      : in_place(p.a.narrow() && !p.transpose_a && p.k % kDepth == 0 && p.m % kSide == 0 && !shares_sets(p.k)),
         by_rows(p.m >= (in_place ? 2 : 1) * p.n),
         length(by_rows ? p.m : p.n),
-        parts(static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / kProducts, length / kStep), 1, threads))),
+        parts(static_cast<int>(std::clamp<int64_t>(std::min(p.m * p.n * p.k / share(), length / kStep), 1, threads))),
         depth(depth_tiles(p) * kDepth) {}
   bool in_place, by_rows;
   int64_t length;
   int parts;
   int64_t depth;  // padded
+
+  static int64_t share() { return has_tile_units() ? kProducts : kVectorProducts; }
+
+  // Whether rows of so many elements fall into the same sets of the first-level cache: vectors read a line of each of
+  // sixteen rows sixteen times.
+  static bool shares_sets(int64_t elements) { return !has_tile_units() && elements % 2048 == 0; }
 
   // Elements of the operand that is packed whole, and of a chunk of the other.
   int64_t whole(const TileProduct& p) const {

@@ -1,4 +1,4 @@
-// Matrix products in bfloat16 on the tile units of x86 (AMX). What is stored in float32 of the operands is rounded (to
+// Matrix products in bfloat16 by tiles. What is stored in float32 of the operands is rounded (to
 // nearest, ties to even) as it is packed into tiles, once a call; results are float32 until they are stored, in either
 // type. Only for processors with has_tiles() (tiles.h).
 #pragma once

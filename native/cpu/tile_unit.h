@@ -1,5 +1,6 @@
-// What code on the tile units of x86 (AMX) begins with: the attribute of functions that use them, and their
-// configuration. Only for files that tiles.h's has_tiles() guards.
+// What code on tiles of bfloat16 begins with: the attribute of functions that use them, the configuration of the tile
+// units (AMX), and vectors of bfloat16. Only for files that tiles.h's has_tiles() guards; of functions with the
+// attribute those alone touch the units that say so.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -14,7 +15,10 @@
 
 #include <cstdint>
 
+#include "cpu/tiles.h"
+
 #define GRADSTEP_TILES __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512bf16")))
+#define GRADSTEP_TILE_INLINE GRADSTEP_TILES inline __attribute__((always_inline))
 
 namespace gradstep::cpu {
 
@@ -29,9 +33,11 @@ class TileScope {
  public:
   GRADSTEP_TILES TileScope() {
     static const TileConfig config;
-    _tile_loadconfig(&config);
+    if (has_tile_units()) _tile_loadconfig(&config);
   }
-  GRADSTEP_TILES ~TileScope() { _tile_release(); }
+  GRADSTEP_TILES ~TileScope() {
+    if (has_tile_units()) _tile_release();
+  }
 };
 
 // The first sixteen elements and the second, element by element side by side.

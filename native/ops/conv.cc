@@ -24,6 +24,7 @@
 #include "cpu/masked_rows.h"
 #include "cpu/prepare.h"
 #include "cpu/relu_pass.h"
+#include "cpu/tiles.h"
 #include "cpu/vector.h"
 
 namespace gradstep::cpu {
@@ -65,16 +66,25 @@ Step winograd(Prepare& prepare, const WinogradShape& shape, const WinogradForwar
   return [=] { winograd_forward(shape, forward, workspace, threads); };
 }
 
-// The primitive desc make(whether operands are bfloat16). In bfloat16 that is one on the tile units where oneDNN has it
-// for this shape. Its others are slower than float32 (one channel in: 3.1 ms against 2.3), which then multiplies
-// rounded operands; unless `vectors` says that they are not (depthwise, where both sides are stored in bfloat16: 0.5 to
-// 0.8 times the time).
+constexpr double kMostPadding = 1.3;  // of products in vectors of bfloat16: oneDNN's have none
+
+bool on_units(OperandKind kind) { return kind == OperandKind::kTiles && has_tile_units(); }
+
+// The convolution by Winograd's way where nothing is quicker: the tile units are, vectors of bfloat16 are not.
+std::optional<WinogradShape> winograd_beside(OperandKind kind, const Conv& conv) {
+  return on_units(kind) ? std::nullopt : winograd_shape(conv);
+}
+
+// The primitive desc make(whether operands are bfloat16). Where there are tile units that is one on them where oneDNN
+// has it for this shape. Its others are slower than float32 there (one channel in: 3.1 ms against 2.3), which then
+// multiplies rounded operands; unless `vectors` says that they are not (depthwise, where both sides are stored in
+// bfloat16: 0.5 to 0.8 times the time). Without tile units they take half of float32's time.
 template <typename Make>
 auto with_operands(OperandKind& kind, bool vectors, Make make) -> decltype(make(true)) {
   if (kind == OperandKind::kTiles) {
     try {
       auto desc = make(true);
-      if (vectors || std::strstr(desc.impl_info_str(), "amx")) return desc;
+      if (vectors || !has_tile_units() || std::strstr(desc.impl_info_str(), "amx")) return desc;
     } catch (const Error&) {
     }
     kind = OperandKind::kRounded;
@@ -124,6 +134,7 @@ Step onednn_dw(Prepare& prepare, const ConvDwArgs& args, const Conv& whole, Oper
   const auto spaced = spaced_pixels(whole);
   const Conv conv = spaced ? without_strides(whole) : whole;
   const memory::desc bias = conv.bias(sums_bias);
+  if (conv.times > 1 && kind == OperandKind::kTiles) kind = OperandKind::kRounded;  // what is spread is float32
   const auto desc = with_operands(kind, false, [&](bool in) {
     return make_primitive("convolution's kernel gradient", [&] {
       const memory::desc x = conv.activation(conv.x, in), y = conv.activation(conv.y, in);
@@ -176,8 +187,7 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   const Conv conv = conv_of(args, args.x, args.w, args.y);
   const bool relu = args.activation == ConvArgs::kActivationRelu;
   OperandKind kind = operand_kind(args.precision == ConvArgs::kPrecisionBfloat16);
-  const bool round = kind == OperandKind::kRounded;
-  if (const auto shape = kind != OperandKind::kTiles ? winograd_shape(conv) : std::nullopt) {
+  if (const auto shape = winograd_beside(kind, conv)) {
     return winograd(prepare, *shape,
                     {stored(prepare, args.x),
                      stored(prepare, args.w),
@@ -187,10 +197,10 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
                      relu,
                      false,
                      {},
-                     round});
+                     kind != OperandKind::kFloat});
   }
   const auto direct = direct_shape(conv, kind);
-  if (kind == OperandKind::kTiles && conv.groups == 1 && !suits_onednn(conv) && !(direct && suits_direct(conv))) {
+  if (on_units(kind) && conv.groups == 1 && !suits_onednn(conv) && !(direct && suits_direct(conv))) {
     const auto tiles = std::make_shared<ConvTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], ConvTiles::kForward,
                                                    prepare.threads());
     if (tiles->fits()) return on_tiles(prepare, tiles, args.x, args.w, args.y, {prepare.at(args.bias), relu});
@@ -205,6 +215,7 @@ Step conv(Prepare& prepare, const ConvArgs& args) {
   const dnnl::primitive_attr attr = attributes();
   const memory::desc bias = conv.bias(args.bias.present());
   const bool narrow = is_narrow(args.y);
+  if (conv.times > 1 && kind == OperandKind::kTiles) kind = OperandKind::kRounded;  // what is spread is float32
   const auto desc =
       with_operands(kind, conv.depthwise() && conv.times == 1 && narrow && is_narrow(args.x), [&](bool in) {
         return make_primitive("convolution", [&] {
@@ -262,11 +273,10 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   const Conv conv = conv_of(args, args.dx, args.w, args.dy);
   const bool accumulate = args.accumulate_dx != 0;
   OperandKind kind = operand_kind(args.precision == ConvDxArgs::kPrecisionBfloat16);
-  const bool round = kind == OperandKind::kRounded;
-  if (const auto shape = kind != OperandKind::kTiles ? winograd_shape(conv) : std::nullopt) {
+  if (const auto shape = winograd_beside(kind, conv)) {
     return winograd(prepare, input_gradient_of(*shape),
                     {stored(prepare, args.dy), stored(prepare, args.w), nullptr, stored(prepare, args.dx), true, false,
-                     accumulate, stored(prepare, args.mask), round});
+                     accumulate, stored(prepare, args.mask), kind != OperandKind::kFloat});
   }
   const Dnnl& d = prepare.dnnl();
   const memory::desc plain = conv.kernel();
@@ -275,7 +285,7 @@ Step conv_dx(Prepare& prepare, const ConvDxArgs& args) {
   const bool vectors = kind == OperandKind::kTiles && conv.depthwise() && plainly && narrow && is_narrow(args.dy);
   const bool reversed = as_forward(conv, vectors);
   if (reversed && !vectors && kind == OperandKind::kTiles) kind = OperandKind::kRounded;
-  if (kind == OperandKind::kTiles && conv.groups == 1 && undone_by_convolving(conv)) {
+  if (on_units(kind) && conv.groups == 1 && undone_by_convolving(conv)) {
     const auto tiles = std::make_shared<ConvTiles>(axes_of(backwards(conv)), conv.y[0], conv.y[1], conv.x[1],
                                                    ConvTiles::kBackwards, prepare.threads());
     if (tiles->fits()) {
@@ -364,19 +374,21 @@ Step conv_dw(Prepare& prepare, const ConvDwArgs& args) {
   float* db = prepare.at(args.db);
   OperandKind kind = operand_kind(args.precision == ConvDwArgs::kPrecisionBfloat16);
   const auto direct = direct_shape(conv, kind);
-  if (kind == OperandKind::kTiles && conv.groups == 1 && !(direct && suits_direct_dw(conv))) {
-    // oneDNN's takes 1.3 (32 to 64 channels) to 5 times as long, cpu/winograd.h 1.3 (64 channels) to 2.8 (128).
+  const auto shape = winograd_shape(conv);
+  const bool by_winograd = shape && !on_units(kind);
+  if (kind == OperandKind::kTiles && conv.groups == 1 && !by_winograd && !(direct && suits_direct_dw(conv))) {
+    // On the units oneDNN's takes 1.3 (32 to 64 channels) to 5 times as long, cpu/winograd.h 1.3 (64 channels) to 2.8
+    // (128).
     const auto tiles = std::make_shared<ConvDwTiles>(axes_of(conv), conv.x[0], conv.x[1], conv.y[1], threads);
-    if (tiles->fits()) {
+    if (tiles->fits() && (on_units(kind) || tiles->padding() < kMostPadding)) {
       char* workspace = static_cast<char*>(prepare.workspace(tiles->bytes()));
       return [=, x = stored(prepare, args.x), dy = stored(prepare, args.dy)] {
         tiles->run(x, dy, dw, db, accumulate, workspace);
       };
     }
   }
-  const bool round = kind != OperandKind::kFloat;
-  if (const auto shape =
-          kind != OperandKind::kTiles || conv.x[1] * conv.y[1] >= 64 * 64 ? winograd_shape(conv) : std::nullopt) {
+  if (by_winograd || (shape && conv.x[1] * conv.y[1] >= 64 * 64)) {
+    const bool round = kind != OperandKind::kFloat;
     const WinogradGradient gradient{stored(prepare, args.x), stored(prepare, args.dy), dw, db, accumulate, round};
     void* workspace = prepare.workspace(winograd_bytes(*shape, threads));
     return [=, shape = *shape] { winograd_kernel_gradient(shape, gradient, workspace, threads); };
