@@ -17,7 +17,7 @@ export interface DeviceInfo {
   threads?: number;
   available: boolean;
   /**
-   * What becomes of `precision: 'bfloat16'`: `native` where the device has units for such products (AMX, tensor cores);
+   * What becomes of `precision: 'bfloat16'`: `native` where the device has units for such products (AMX, AVX-512 BF16, tensor cores);
    * `emulated` where operands are rounded all the same and multiplied as float32: the same results, and no faster.
    * Absent where the device is not available.
    */
