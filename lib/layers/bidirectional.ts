@@ -8,6 +8,7 @@ import { formatShape, sameShape, type Shape } from '../graph/shape.js';
 import { concat } from '../ops/concat.js';
 import { elementwise } from '../ops/map.js';
 import { oneOf, optional, type Check, type Checked, type SchemaOf } from '../options.js';
+import { addActivityLoss } from './activity_loss.js';
 import { checkStates } from './cell.js';
 import { defineGeneralLayer, Layer, type LayerOptions } from './define_layer.js';
 import { innerContext, innerWeights } from './inner_layer.js';
@@ -47,9 +48,9 @@ function copyOf(layer: Layer, changes: Record<string, unknown> = {}): Layer {
     if (value instanceof Layer) return copyOf(value);
     return Array.isArray(value) ? value.map(copied) : value;
   };
-  const { name, trainable, learningRateMultiplier } = layer;
+  const { name, trainable, learningRateMultiplier, activityRegularizer } = layer;
   const own = Object.entries(layer.options).map(([key, value]): [string, unknown] => [key, copied(value)]);
-  const given = { ...Object.fromEntries(own), name, trainable, learningRateMultiplier, ...changes };
+  const given = { ...Object.fromEntries(own), name, trainable, learningRateMultiplier, activityRegularizer, ...changes };
   return layerClass(layer.className, layer.parts.baseName)(given);
 }
 
@@ -128,10 +129,12 @@ const make = defineGeneralLayer({
   },
   call(o, [x, ...states], context) {
     const half = states.length / 2;
-    const [forward, backward] = directions(o).map(({ recurrence, prefix }, i) => {
+    const [forward, backward] = directions(o).map(({ layer, recurrence, prefix }, i) => {
       const given = i === 0 ? states.slice(0, half) : states.slice(half);
       const inner = innerContext(context, prefix);
-      return runRecurrence(recurrence, x!, given, inner, i === 0 ? 'forward' : 'backward');
+      const run = runRecurrence(recurrence, x!, given, inner, i === 0 ? 'forward' : 'backward');
+      addActivityLoss(layer.activityRegularizer, run.results, inner);
+      return run;
     }) as [ReturnType<typeof runRecurrence>, ReturnType<typeof runRecurrence>];
     const [[first, ...firstStates], [second, ...secondStates]] = [forward.results, backward.results];
     context.setMask(forward.mask);

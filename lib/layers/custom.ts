@@ -89,7 +89,7 @@ const className: Check<string> = (value, name) => {
 
 const checkTable: Check<OptionChecks> = (value, name) => {
   const table = record('object of checks')(value, name);
-  const reserved = ['name', 'inputShape', 'trainable', 'learningRateMultiplier'];
+  const reserved = ['name', 'inputShape', 'trainable', 'learningRateMultiplier', 'activityRegularizer'];
   for (const [key, check] of Object.entries(table)) {
     if (typeof check !== 'function') throw optionError(`${name}.${key}`, 'check, as of gs.layers.options', check);
     if (reserved.includes(key)) throw optionError(name, 'options other than those that every layer has', key);

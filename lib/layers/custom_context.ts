@@ -17,6 +17,8 @@ export interface CustomContext {
   weight(name: string): Value;
   /** While training: a weight that is not trainable becomes momentum · weight + (1 − momentum) · value at the end of the step. */
   update(name: string, value: Value, momentum: number): void;
+  /** Adds the sum of a value's elements to the loss: while training, and where a model is evaluated. */
+  addLoss(value: Value): void;
 }
 
 const momentumOption = number('number in [0, 1]', (v) => v >= 0 && v <= 1);
@@ -42,6 +44,13 @@ export function customContext(
       if (spec && spec.trainable !== false) throw optionError(`${where}.update`, 'name of a weight with trainable: false', name);
       if (!(value instanceof Value)) throw optionError(`${where}.update value`, 'value', value);
       context.update(name, value, momentumOption(momentum, `${where}.update momentum`));
+    },
+    addLoss(value) {
+      const isOwn = value instanceof Value && value.graph === context.state.graph;
+      if (!isOwn) throw optionError(`${where}.addLoss`, 'value made from the inputs', value);
+      if (value.dtype !== 'float32')
+        throw new GradstepError('ERR_DTYPE', `Expected a float32 loss for ${where}.addLoss but received ${value.dtype}`);
+      context.addLoss(value);
     },
   };
 }

@@ -7,6 +7,9 @@ import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, MAX_SIZE, sizeOf, type PartialShape, type Shape } from '../graph/shape.js';
 import { boolean, checkOptions, number, optional, partialShape, type Checked, type Schema } from '../options.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
+import { regularizerOption, type RegularizerOption } from '../regularizers/registry.js';
+import { addActivityLoss } from './activity_loss.js';
 import type { Cell } from './cell.js';
 import { Layer, type CallContext, type LayerParts, type WeightSpec } from './layer.js';
 import { layerName } from './layer_name.js';
@@ -25,6 +28,8 @@ export interface LayerOptions {
   trainable?: boolean;
   /** What the learning rate is multiplied by for the layer's weights, >= 0. Default 1. */
   learningRateMultiplier?: number;
+  /** What the layer's results add to the loss, summed over a batch and divided by its rows. Default none. */
+  activityRegularizer?: RegularizerOption;
 }
 
 /** What all definitions have in common. */
@@ -79,6 +84,7 @@ const common = {
     number('number >= 0', (v) => v >= 0 && v < Infinity),
     1,
   ),
+  activityRegularizer: optional(regularizerOption, undefined),
 };
 
 interface CommonChecked {
@@ -86,6 +92,7 @@ interface CommonChecked {
   inputShape: PartialShape | undefined;
   trainable: boolean;
   learningRateMultiplier: number;
+  activityRegularizer: Regularizer | undefined;
 }
 
 /** Throws ERR_SHAPE where kernels could not count along an axis, or bytes could not be counted in a number. */
@@ -98,7 +105,8 @@ function checkSize(shape: Shape, what: string): void {
 export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>): (options: unknown) => Layer {
   const make = (given: unknown): Layer => {
     const checked = checkOptions(`layers.${spec.factory}`, given, { ...spec.options, ...common });
-    const { name, inputShape, trainable, learningRateMultiplier, ...rest } = checked as CommonChecked & Record<string, unknown>;
+    const { name, inputShape, trainable, learningRateMultiplier, activityRegularizer, ...rest } = checked as CommonChecked &
+      Record<string, unknown>;
     const options = rest as Checked<S>;
     spec.check?.(options);
     const parts: LayerParts = {
@@ -117,7 +125,11 @@ export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>):
         for (const shape of shapes) checkSize(shape, 'A result');
         return shapes;
       },
-      call: (inputs, context) => spec.call(options, inputs, context),
+      call(inputs, context) {
+        const results = spec.call(options, inputs, context);
+        addActivityLoss(activityRegularizer, results, context);
+        return results;
+      },
       cell: spec.cell?.(options),
       recurrence: spec.recurrence?.(options),
       isStateful() {
@@ -125,7 +137,7 @@ export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>):
         return rest.stateful === true || inner.some((v) => v instanceof Layer && v.parts.isStateful());
       },
     };
-    return new Layer(parts, { name, inputShape, trainable, learningRateMultiplier });
+    return new Layer(parts, { name, inputShape, trainable, learningRateMultiplier, activityRegularizer });
   };
   registerLayerClass(spec.className, make);
   return make;

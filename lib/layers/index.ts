@@ -12,6 +12,7 @@ export {
   type SoftmaxOptions,
   type ThresholdedReLUOptions,
 } from './activation_layers.js';
+export { activityRegularization, type ActivityRegularizationOptions } from './activity_regularization.js';
 export { alphaDropout, type AlphaDropoutOptions } from './alpha_dropout.js';
 export { attention, type AttentionOptions } from './attention.js';
 export { averagePooling1d, type AveragePooling1dOptions } from './average_pooling1d.js';

@@ -52,6 +52,8 @@ export interface CallContext {
   weight(role: string): Value;
   /** While training: a weight that is not trainable becomes momentum · weight + (1 − momentum) · value at the end of the step. */
   update(role: string, value: Value, momentum: number): void;
+  /** Adds the sum of a value's elements, float32, to the loss: while training, and where a model is evaluated. */
+  addLoss(value: Value): void;
   /** The random stream of this call of the layer for a role: `dropout`. */
   stream(role: string): number;
   /** What this call of the layer carried over from the batch before, [rows, …]; zeros in the first one. */
@@ -90,6 +92,8 @@ export class Layer {
   readonly inputShape: PartialShape | undefined;
   /** What the learning rate is multiplied by for the layer's weights. */
   readonly learningRateMultiplier: number;
+  /** What its results add to the loss. */
+  readonly activityRegularizer: Regularizer | undefined;
   #trainable: boolean;
 
   /** @internal */
@@ -101,11 +105,13 @@ export class Layer {
       readonly inputShape: PartialShape | undefined;
       readonly trainable: boolean;
       readonly learningRateMultiplier: number;
+      readonly activityRegularizer?: Regularizer | undefined;
     },
   ) {
     this.name = common.name;
     this.inputShape = common.inputShape;
     this.learningRateMultiplier = common.learningRateMultiplier;
+    this.activityRegularizer = common.activityRegularizer;
     this.#trainable = common.trainable;
   }
 

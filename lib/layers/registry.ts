@@ -55,6 +55,9 @@ export function saveLayer(layer: Layer, name: string | undefined): SavedLayer {
     ...(name !== undefined && { name }),
     ...(!layer.trainable && { trainable: false }),
     ...(layer.learningRateMultiplier !== 1 && { learningRateMultiplier: layer.learningRateMultiplier }),
+    ...(layer.activityRegularizer && {
+      activityRegularizer: saveRegularizer(layer.activityRegularizer, `${name}.activityRegularizer`),
+    }),
   };
   for (const [key, value] of Object.entries(layer.options)) {
     if (value !== undefined) config[key] = saveOption(value, `${name}.${key}`);

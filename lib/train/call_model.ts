@@ -37,5 +37,6 @@ export function callModel(core: ModelCore, xs: readonly Value[], training: boole
     const { handle } = variables.find((v) => memory.placeOf(v.handle) === variable)!;
     trace.average({ variable: handle, value, momentum });
   }
+  trace.addLosses(core, flow.losses);
   return flow.outputs;
 }

@@ -119,8 +119,8 @@ export class Model extends Layer {
   }
 
   /**
-   * What the regularizers of weights that are trained add to a loss, a number [], 0 where there are none; inside a function that
-   * `gs.compile` describes. `fit` adds it by itself.
+   * What the regularizers of weights that are trained add to a loss, and layers in the calls of the model before; a number [], 0 where
+   * there is nothing; inside a function that `gs.compile` describes. `fit` adds it by itself.
    */
   regularizationLoss(): Value {
     return regularizationLoss(coreOf(this));

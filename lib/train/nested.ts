@@ -47,6 +47,7 @@ export function partsOf(core: ModelCore): LayerParts {
         const weight = network.weights.find((w) => variableOf(w) === variable)!;
         context.update(weight.name, value, momentum);
       }
+      for (const loss of flow.losses) context.addLoss(loss);
       for (const { variable, value } of flow.carries) context.carry(carriers.get(variable)!, value);
       flow.masks.forEach((mask, i) => context.setMask(mask, i));
       return flow.outputs;

@@ -8,6 +8,7 @@ import { formatShape, isKnown, sameShape, type PartialShape, type Shape } from '
 import type { CallContext, Layer, WeightSpec } from '../layers/layer.js';
 import type { LayerCall, SymbolicTensor } from '../layers/symbolic.js';
 import { knownFrom, shapesFrom } from '../layers/unknown_sizes.js';
+import { sum } from '../ops/reduce_sum.js';
 import { streamOf } from '../random.js';
 import { callsTo } from './calls.js';
 
@@ -61,6 +62,8 @@ export interface Flow {
   readonly updates: readonly { readonly variable: Variable; readonly value: Value; readonly momentum: number }[];
   /** What is carried over to the next batch, as it becomes at the end of the step. */
   readonly carries: readonly { readonly variable: Variable; readonly value: Value }[];
+  /** What layers add to the loss, [] each. */
+  readonly losses: readonly Value[];
 }
 
 export interface FlowContext {
@@ -243,7 +246,7 @@ export class Network {
       const { source } = tensor;
       return values.get(tensor) ?? results.get((source as { call: LayerCall }).call)![(source as { index: number }).index]!;
     };
-    const ends: Ends = { updates: [], carries: [] };
+    const ends: Ends = { updates: [], carries: [], losses: [] };
     for (const { placed, nth, inputs, call } of this.steps) {
       const taken = inputs.map(at);
       results.set(
@@ -304,6 +307,7 @@ function checkSameWeights(first: PlacedLayer, again: PlacedLayer): void {
 interface Ends {
   readonly updates: Flow['updates'][number][];
   readonly carries: Flow['carries'][number][];
+  readonly losses: Value[];
 }
 
 function callLayer(
@@ -312,7 +316,7 @@ function callLayer(
   nth: number,
   inputs: readonly { value: Value; mask: Value | undefined }[],
   flow: FlowContext,
-  { updates, carries }: Ends,
+  { updates, carries, losses }: Ends,
 ): { value: Value; mask: Value | undefined }[] {
   const { name, layer, weights } = placed;
   const { inputDtype, passesMask } = layer.parts;
@@ -350,6 +354,7 @@ function callLayer(
     update: (role, value, momentum) => {
       if (flow.training) updates.push({ variable: variable(role), value, momentum });
     },
+    addLoss: (value) => losses.push(sum(value)),
     stream: (role) => stream(pathOf(role)),
     carried: (role, shape) => graph.read(placeOf(role, shape)),
     carry: (role, value) => carries.push({ variable: placeOf(role, value.shape), value }),

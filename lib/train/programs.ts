@@ -130,9 +130,9 @@ function comparedOf(graph: Graph, memory: ModelMemory, batch: BatchSpec, report:
   });
 }
 
-/** What the regularizers of the weights that are trained add to the loss. */
-function trainedPenalty(graph: Graph, memory: ModelMemory): Value | undefined {
-  return penaltyOf(graph, memory.trained, (weight) => graph.read(memory.variableOf(weight)));
+/** What the regularizers of the weights that are trained, and the layers, add to the loss. */
+function penaltyIn(graph: Graph, memory: ModelMemory, { losses }: Flow): Value | undefined {
+  return penaltyOf(graph, memory.trained, (weight) => graph.read(memory.variableOf(weight)), losses);
 }
 
 function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): void {
@@ -141,7 +141,7 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   const probe = batch.watch === 'diagnose' ? new Probe(graph, memory) : undefined;
   const flow = forward(graph, memory, batch, report, true);
   probe?.activations(flow.outputs);
-  const penalty = trainedPenalty(graph, memory);
+  const penalty = penaltyIn(graph, memory, flow);
   const perSample = compare(options, report, comparedOf(graph, memory, batch, report, flow), penalty);
   const objective = graph.inScope('loss', () => {
     const loss = mean(perSample);
@@ -192,7 +192,7 @@ function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec)
   const report = memory.inference;
   const flow = forward(graph, memory, batch, report, false);
   const parts = comparedOf(graph, memory, batch, report, flow);
-  compare(trainingOf(memory).options, report, parts, trainedPenalty(graph, memory));
+  compare(trainingOf(memory).options, report, parts, penaltyIn(graph, memory, flow));
   carryOver(graph, report, flow);
   graph.inScope('step', () => advance(graph.read(report.state), 1, batch.rows));
 }

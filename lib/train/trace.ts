@@ -31,6 +31,7 @@ export class Trace {
   readonly updates: PendingUpdate[] = [];
   /** Calls of models so far: each has random numbers of its own. */
   calls = 0;
+  private readonly losses = new Map<object, Value[]>();
 
   constructor(
     readonly memory: FunctionMemory,
@@ -88,6 +89,16 @@ export class Trace {
     if (value.dtype !== 'float32')
       throw new GradstepError('ERR_DTYPE', `Expected float32 for ${what} but received ${value.dtype}`);
     return value;
+  }
+
+  /** What layers add to the loss in a call of a model. */
+  addLosses(model: object, added: readonly Value[]): void {
+    this.losses.set(model, [...this.lossesOf(model), ...added]);
+  }
+
+  /** What layers have added in calls of a model so far. */
+  lossesOf(model: object): readonly Value[] {
+    return this.losses.get(model) ?? [];
   }
 
   /** Variables that the step changes. */

@@ -64,6 +64,9 @@ export function layerCase({ name, layer, inputs, masks = {}, training = false, r
           update: () => {
             throw new Error(`${name} updates a weight`);
           },
+          addLoss: () => {
+            throw new Error(`${name} adds to the loss`);
+          },
           stream: () => 1,
           carried: () => {
             throw new Error(`${name} carries something over`);

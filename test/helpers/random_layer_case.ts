@@ -24,6 +24,7 @@ export function callLayer(layer: Layer, x: Value, state: Value, training: boolea
     setMask: () => expect.fail('the layer sets a mask'),
     weight: (role) => weights[role] ?? expect.fail(`the layer has no weight ${role}`),
     update: () => expect.fail('the layer updates a weight'),
+    addLoss: () => expect.fail('the layer adds to the loss'),
     stream: roleStream,
     carried: () => expect.fail('the layer carries something over'),
     carry: () => expect.fail('the layer carries something over'),
