@@ -34,7 +34,7 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
   ],
   [
     'an option from nowhere',
-    /^Unknown option "colour" for layers.flatten: expected one of name, inputShape, trainable, learningRateMultiplier$/,
+    /^Unknown option "colour" for layers.flatten: expected one of name, inputShape, trainable, learningRateMultiplier, activityRegularizer$/,
     () => layers.flatten(wrong({ colour: 1 })),
   ],
   ['a missing option', 'Expected integer > 0 for layers.dense.units but received undefined', () => layers.dense(wrong({}))],
