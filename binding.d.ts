@@ -68,6 +68,8 @@ export interface NativeSession {
   /** Copies the view's bytes before it returns (the caller slices large data); they are written in the order of calls. */
   write(to: Omit<NativeSpan, 'bytes'>, data: ArrayBufferView): Promise<void>;
   read(from: NativeSpan): Promise<ArrayBuffer>;
+  /** Fills the view. Until the promise is settled nobody else may read, write or transfer its memory, and the caller holds it. */
+  readInto(from: Omit<NativeSpan, 'bytes'>, to: ArrayBufferView): Promise<void>;
   allocateSlot(slot: number, dtype: number, rows: number, rowElements: number): Promise<void>;
   releaseSlot(slot: number): Promise<void>;
   /**

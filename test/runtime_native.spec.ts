@@ -91,6 +91,8 @@ describe('native session: arguments', () => {
     ['read', [], 'Expected object for from but received undefined'],
     ['read', [persistent(0)], 'Expected integer >= 0 for from.bytes but received undefined'],
     ['read', [persistent(undefined, 4)], 'for from.offset but received undefined'],
+    ['readInto', [persistent(0)], 'Expected typed array or DataView for to but received undefined'],
+    ['readInto', [persistent(0), new Uint8Array(0)], 'neither empty nor detached for to'],
     ['allocateSlot', [-1, 0, 1, 1], 'for slot but received -1'],
     ['allocateSlot', [0, 4, 1, 1], 'Expected integer >= 0 and <= 3 for dtype but received 4'],
     ['allocateSlot', [0, 0, 0, 1], 'Expected integer >= 1 and <= 2147483647 for rows but received 0'],
@@ -260,6 +262,10 @@ describe('native session: memory and programs', () => {
     await session.allocateSlot(5, 1, 3, 2);
     await session.write({ region: 'slot', slot: 5, offset: 0 }, new Int32Array([1, 2, 3, 4, 5, 6]));
     const slot = new Int32Array(await session.read({ region: 'slot', slot: 5, offset: 4, bytes: 20 }));
+    const room = new Int32Array(7);
+    await session.readInto({ region: 'slot', slot: 5, offset: 4 }, room.subarray(1, 6));
+    expect([...room]).to.deep.equal([0, ...slot, 0]);
+    await expectRejection(session.readInto({ region: 'slot', slot: 5, offset: 4 }, room), 'ERR_OPTION', 'leave');
     expect([...slot]).to.deep.equal([2, 3, 4, 5, 6]);
     await expectRejection(
       session.read({ region: 'slot', slot: 5, offset: 4, bytes: 21 }),

@@ -244,9 +244,10 @@ export class Session {
   async readSlot(slot: number, length: number): Promise<Float32Array<ArrayBuffer>> {
     const data = new Float32Array(length);
     const step = SLICE_BYTES / 4;
+    // Straight into the result: what is garbage outside of JavaScript's heap makes it collect all of that.
     for (let at = 0; at < length; at += step) {
-      const bytes = 4 * Math.min(step, length - at);
-      data.set(new Float32Array(await this.call((n) => n.read({ region: 'slot', slot, offset: 4 * at, bytes }))), at);
+      const slice = data.subarray(at, Math.min(at + step, length));
+      await this.call((n) => n.readInto({ region: 'slot', slot, offset: 4 * at }, slice));
     }
     return data;
   }

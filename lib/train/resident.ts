@@ -32,7 +32,7 @@ interface Part {
 type Room = Pick<Tensor, 'dtype' | 'shape'>;
 
 /** Room of so many bytes stays when nobody uses it, so that calls with few rows need not make it anew. */
-const KEPT_BYTES = 256 << 10;
+const KEPT_BYTES = 4 << 20;
 
 /** The slots of a purpose, filled with one set of samples after the other, by one user at a time. */
 export class SampleSlots {

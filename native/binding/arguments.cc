@@ -42,14 +42,6 @@ std::string type_name(const Napi::Value& value) {
   throw Error("ERR_OPTION", "Expected " + expected + " for " + name + " but received " + received);
 }
 
-// A view's memory as it is at this moment: no JavaScript may run between this and the copy.
-Bytes copy(const void* data, size_t size, const std::string& name) {
-  if (!data || size == 0) throw Error("ERR_OPTION", "Expected a view that is neither empty nor detached for " + name);
-  Bytes bytes{std::shared_ptr<char[]>(new char[size]), size};
-  std::memcpy(bytes.data.get(), data, size);
-  return bytes;
-}
-
 }  // namespace
 
 int64_t integer(const Napi::Value& value, const std::string& name, int64_t least, int64_t most) {
@@ -104,22 +96,28 @@ Span span(const Napi::Value& value, const std::string& name) {
   return result;
 }
 
-Bytes view_bytes(const Napi::Value& value, const std::string& name) {
+View view(const Napi::Value& value, const std::string& name) {
+  View found{nullptr, 0};
   if (value.IsTypedArray()) {
-    const Napi::TypedArray array = value.As<Napi::TypedArray>();
-    const size_t size = array.ByteLength();
-    void* data = nullptr;
-    if (napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr) != napi_ok)
-      data = nullptr;
-    return copy(data, size, name);
+    found.size = value.As<Napi::TypedArray>().ByteLength();
+    if (napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &found.data, nullptr, nullptr) != napi_ok)
+      found.data = nullptr;
+  } else if (value.IsDataView()) {
+    if (napi_get_dataview_info(value.Env(), value, &found.size, &found.data, nullptr, nullptr) != napi_ok)
+      found.data = nullptr;
+  } else {
+    refuse("typed array or DataView", name, value);
   }
-  if (value.IsDataView()) {
-    size_t size = 0;
-    void* data = nullptr;
-    if (napi_get_dataview_info(value.Env(), value, &size, &data, nullptr, nullptr) != napi_ok) data = nullptr;
-    return copy(data, size, name);
-  }
-  refuse("typed array or DataView", name, value);
+  if (found.data && found.size > 0) return found;
+  throw Error("ERR_OPTION", "Expected a view that is neither empty nor detached for " + name);
+}
+
+// As the memory is at this moment: no JavaScript may run between the look at it and the copy.
+Bytes view_bytes(const Napi::Value& value, const std::string& name) {
+  const View from = view(value, name);
+  Bytes bytes{std::shared_ptr<char[]>(new char[from.size]), from.size};
+  std::memcpy(bytes.data.get(), from.data, from.size);
+  return bytes;
 }
 
 Bytes uint8_bytes(const Napi::Value& value, const std::string& name) {

@@ -27,7 +27,14 @@ std::string text(const Napi::Value& value, const std::string& name);
 Napi::Object object(const Napi::Value& value, const std::string& name);
 // {region, slot, offset}; `bytes` is left at 0.
 Span span(const Napi::Value& value, const std::string& name);
+// The bytes of a view where they lie.
+struct View {
+  void* data;
+  size_t size;
+};
+
 // A typed array or DataView that is not empty and whose buffer was not detached.
+View view(const Napi::Value& value, const std::string& name);
 Bytes view_bytes(const Napi::Value& value, const std::string& name);
 // An Int32Array of pairs: an entry, and how many steps of it.
 std::vector<Stretch> stretches(const Napi::Value& value, const std::string& name);

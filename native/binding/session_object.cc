@@ -148,6 +148,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
                          InstanceMethod<&SessionObject::profile>("profile"),
                          InstanceMethod<&SessionObject::write>("write"),
                          InstanceMethod<&SessionObject::read>("read"),
+                         InstanceMethod<&SessionObject::read_into>("readInto"),
                          InstanceMethod<&SessionObject::allocate_slot>("allocateSlot"),
                          InstanceMethod<&SessionObject::release_slot>("releaseSlot"),
                          InstanceMethod<&SessionObject::turn_slot>("turnSlot"),
@@ -332,6 +333,19 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info) {
     return [=](Session& session, const std::atomic<bool>&) -> Reply {
       const auto data = read_span(session, from);
       return [=](napi_env env, napi_value* value) { return array_buffer(env, data.get(), from.bytes, value); };
+    };
+  });
+}
+
+Napi::Value SessionObject::read_into(const Napi::CallbackInfo& info) {
+  return call(info, [&]() -> Work {
+    Span from = span(info[0], "from");
+    const View to = view(info[1], "to");
+    from.bytes = to.size;
+    return [=](Session& session, const std::atomic<bool>&) -> Reply {
+      session.check(from);
+      session.read(from, to.data);
+      return undefined;
     };
   });
 }

@@ -38,6 +38,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value read_into(const Napi::CallbackInfo& info);
   Napi::Value allocate_slot(const Napi::CallbackInfo& info);
   Napi::Value release_slot(const Napi::CallbackInfo& info);
   Napi::Value turn_slot(const Napi::CallbackInfo& info);
