@@ -15,6 +15,7 @@
 #include "cpu/prepare.h"
 #include "cpu/relu_pass.h"
 #include "cpu/tile_product.h"
+#include "cpu/unpacked_product.h"
 
 namespace gradstep::cpu {
 namespace {
@@ -64,6 +65,27 @@ Step matmul(Prepare& prepare, const MatmulArgs& args) {
     masked.product = static_cast<float*>(workspace);
     return static_cast<char*>(workspace);
   };
+
+  const UnpackedProduct unpacked{m,
+                                 n,
+                                 k,
+                                 ta,
+                                 tb,
+                                 args.accumulate_y != 0,
+                                 args.activation == MatmulArgs::kActivationRelu,
+                                 prepare.at(args.a),
+                                 prepare.at(args.b),
+                                 prepare.at(args.bias),
+                                 prepare.at(args.y)};
+  const bool plain =
+      kind == OperandKind::kFloat && !narrow && args.a.dtype == DType::kFloat32 && args.b.dtype == DType::kFloat32;
+  if (plain && suits_unpacked(unpacked)) {
+    char* const place = place_product(unpacked_product_bytes(unpacked));
+    return [=] {
+      multiply_unpacked(unpacked, place, threads);
+      if (masked.mask) masked.run(place, all);
+    };
+  }
 
   const PackedProduct packed{m,
                              n,
