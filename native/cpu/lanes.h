@@ -58,6 +58,9 @@ template <typename Body>
 void in_sixteen_lanes(const Body&) {}
 
 template <typename Body>
+void in_eight_lanes(const Body&) {}
+
+template <typename Body>
 void in_lanes(const Body&) {}
 #endif
 

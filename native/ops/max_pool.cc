@@ -87,12 +87,22 @@ GRADSTEP_INLINE void collect_groups(LaneTag<V>, float* to, const From* from, con
   }
 }
 
-bool in_groups(const PoolGeometry& g) { return register_lanes() > 0 && g.c % register_lanes() == 0; }
+// Channels that a register of those of use holds, of which all channels are a multiple; 0 where there is none.
+int64_t group_of(const PoolGeometry& g) {
+  if (register_lanes() > 0 && g.c % register_lanes() == 0) return register_lanes();
+  return register_lanes() == kLanes && g.c % (kLanes / 2) == 0 ? kLanes / 2 : 0;
+}
+
+// body(LaneTag<V>()), V being a register of `group` numbers.
+template <typename Body>
+void in_groups(int64_t group, const Body& body) {
+  group == kLanes ? in_sixteen_lanes(body) : in_eight_lanes(body);
+}
 
 template <typename Index, typename From, typename To>
 void pool(const PoolGeometry& g, const From* x, To* y, Index* argmax, int64_t begin, int64_t end) {
   int32_t winner[kChannels];
-  const bool grouped = in_groups(g);
+  const int64_t group = group_of(g);
   each_position(y, g.c, begin, end, [&](float* to, int64_t at, int64_t first, int64_t n) {
     const PoolIndex of = window_at(g, at);
     const PoolRange planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
@@ -110,10 +120,11 @@ void pool(const PoolGeometry& g, const From* x, To* y, Index* argmax, int64_t be
     const int64_t row = (of.n * g.d.size + planes.begin) * g.h.size + rows.begin;
     const From* from = x + (row * g.w.size + columns.begin) * g.c;
     if constexpr (sizeof(Index) == 1) {
-      if (grouped) {
-        in_lanes([&](auto lanes) __attribute__((always_inline)) {
-          contend_groups(lanes, to, argmax + at * g.c + first, from + first, window, n);
-        });
+      if (group > 0) {
+        in_groups(
+            group, [&](auto lanes) __attribute__((always_inline)) {
+              contend_groups(lanes, to, argmax + at * g.c + first, from + first, window, n);
+            });
         return;
       }
     }
@@ -150,7 +161,7 @@ void collect(float* to, const From* from, const int32_t* argmax, int32_t positio
 
 template <typename Index, typename From, typename To>
 void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, int64_t begin, int64_t end) {
-  const bool grouped = in_groups(g);
+  const int64_t group = group_of(g);
   each_position(dx, g.c, begin, end, [&](float* to, int64_t at, int64_t c, int64_t n) {
     const PoolIndex of = position_at(g, at);
     const PoolRange planes = g.d.covering(of.d), rows = g.h.covering(of.h), columns = g.w.covering(of.w);
@@ -162,10 +173,11 @@ void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, 
           const int32_t position = row * g.w.pool + of.w - g.w.begin(q);
           const int64_t from = (((of.n * g.d.windows + o) * g.h.windows + p) * g.w.windows + q) * g.c + c;
           if constexpr (sizeof(Index) == 1) {
-            if (grouped) {
-              in_lanes([&](auto lanes) __attribute__((always_inline)) {
-                collect_groups(lanes, to, dy + from, argmax + from, position, n, first);
-              });
+            if (group > 0) {
+              in_groups(
+                  group, [&](auto lanes) __attribute__((always_inline)) {
+                    collect_groups(lanes, to, dy + from, argmax + from, position, n, first);
+                  });
               first = false;
               continue;
             }
@@ -181,7 +193,7 @@ void spread(const PoolGeometry& g, const From* dy, const Index* argmax, To* dx, 
 
 template <typename Index, typename From, typename To>
 void pick(const PoolGeometry& g, const From* x, const Index* argmax, To* y, int64_t begin, int64_t end) {
-  const bool grouped = in_groups(g);
+  const int64_t group = group_of(g);
   each_position(y, g.c, begin, end, [&](float* to, int64_t at, int64_t c, int64_t n) {
     const PoolIndex of = window_at(g, at);
     const PoolRange planes = g.d.inside(of.d), rows = g.h.inside(of.h), columns = g.w.inside(of.w);
@@ -194,10 +206,11 @@ void pick(const PoolGeometry& g, const From* x, const Index* argmax, To* y, int6
           const int32_t position = row * g.w.pool + w - g.w.begin(of.w);
           const From* from = x + (((of.n * g.d.size + d) * g.h.size + h) * g.w.size + w) * g.c + c;
           if constexpr (sizeof(Index) == 1) {
-            if (grouped) {
-              in_lanes([&](auto lanes) __attribute__((always_inline)) {
-                collect_groups(lanes, to, from, won, position, n, first);
-              });
+            if (group > 0) {
+              in_groups(
+                  group, [&](auto lanes) __attribute__((always_inline)) {
+                    collect_groups(lanes, to, from, won, position, n, first);
+                  });
               first = false;
               continue;
             }
