@@ -181,6 +181,11 @@ describe('what layers add to the loss', () => {
     await expectFailure(() => adding('TestAddsNumber', () => 3), 'ERR_OPTION', /addLoss but received 3 of type number/);
     await expectFailure(() => adding('TestAddsIntegers', ops.argmax), 'ERR_DTYPE', /addLoss but received int32/);
     await expectFailure(
+      () => layers.rnn({ cell: layers.lstmCell({ units: 3, activityRegularizer: 'l2' }) }),
+      'ERR_OPTION',
+      /^Expected none, as the layer around a cell takes it, for layers\.rnn\.cell\.activityRegularizer/,
+    );
+    await expectFailure(
       () => layers.dense({ units: 1, activityRegularizer: wrong('l3') }),
       'ERR_OPTION',
       /^Unknown regularizer "l3" for layers\.dense\.activityRegularizer/,

@@ -39,6 +39,10 @@ describe('axes of unknown size: shapes', () => {
     ['exchanged', [null, 5], layers.permute({ dims: [2, 1] }), [5, null]],
     ['one more', [null, 5], layers.zeroPadding1d({ padding: 1 }), [null, 5]],
     ['resized to a size', [null, null, 3], layers.resizing({ height: 8, width: 6 }), [8, 6, 3]],
+    ['windows of many', [null, 1], layers.conv1d({ filters: 2, kernelSize: 400, strides: 400 }), [null, 2]],
+    ['fewer windows than there are sizes', [null, 1], layers.averagePooling1d({ poolSize: 5000 }), [null, 1]],
+    ['reshaped to rows of any size', [null], layers.reshape({ targetShape: [-1, 400] }), [null, 400]],
+    ['the same of several', [null, 3], layers.reshape({ targetShape: [5, -1] }), [5, null]],
     ['cut to a size', [null, null, 3], layers.centerCrop({ height: 8, width: 6 }), [8, 6, 3]],
   ];
   for (const [name, shape, layer, wanted] of cases) {
@@ -58,6 +62,21 @@ describe('axes of unknown size: shapes', () => {
       call: (_options, x) => gs.ops.slice(x, [0, 0], [x.shape[0]!, Math.floor(x.shape[1]! / 2)]),
     });
     expect(outputOf([null, 3], halved())).to.deep.equal([null, 3]);
+  });
+
+  it('of models inside, layer by layer, built by them where nothing else did', () => {
+    const down = () => [
+      layers.conv1d({ filters: 4, kernelSize: 80, strides: 16 }),
+      ...[0, 1, 2].flatMap(() => [layers.maxPooling1d({ poolSize: 4 }), layers.conv1d({ filters: 4, kernelSize: 3 })]),
+    ];
+    expect(outputOf([null, 1], gs.sequential(down()))).to.deep.equal([null, 4]);
+    const each = layers.timeDistributed({ layer: gs.sequential(down()) });
+    expect(outputOf([7, null, 1], each)).to.deep.equal([7, null, 4]);
+    const sevens = gs.sequential([layers.maxPooling1d({ poolSize: 7 }), layers.upSampling1d({ size: 7 })]);
+    const x = gs.input({ shape: [null, 2] });
+    expect(layers.add().apply([x, sevens.apply(x)]).shape).to.deep.equal([null, 2]);
+    const model = gs.sequential([layers.dense({ units: 3, inputShape: [null, 2] }), gs.sequential([layers.lstm({ units: 4 })])]);
+    expect(model.layers[1]!.apply(gs.input({ shape: [9, 3] })).shape).to.deep.equal([4]);
   });
 
   it('are printed as ?', () => {
@@ -92,7 +111,7 @@ describe('axes of unknown size: what cannot be', () => {
     expectFailure(
       () => outputOf([null, 3], layers.reshape({ targetShape: [80] })),
       'ERR_SHAPE',
-      'Cannot reshape samples of shape [960, 3] into [80], where 960 stands for a size that is not known (in reshape)',
+      'Cannot reshape samples of shape [1612800, 3] into [80], where 1612800 stands for a size that is not known (in reshape)',
     ));
 
   it('data that do not fit together, which the layer says', async () => {
@@ -106,6 +125,8 @@ describe('axes of unknown size: what cannot be', () => {
       'ERR_SHAPE',
       'Shapes [7, 3] and [6, 3] do not broadcast together (in add)',
     );
+    const empty = /^Expected x of shape \[\?, \?, 3\] for .* but received \[2, 0, 3\]$/;
+    await expectFailure(() => model.predict(numbers([2, 0, 3])), 'ERR_SHAPE', empty);
     await expectFailure(
       () => model.predict(numbers([2, 8, 4])),
       'ERR_SHAPE',
@@ -149,7 +170,7 @@ describe('axes of unknown size: what cannot be', () => {
     await expectFailure(
       () => model.fit(batches([3, 5, 5, 3])),
       'ERR_SHAPE',
-      /^Expected batches of one shape for each update of 2/,
+      /^Expected samples of one shape in an update of 2 .*: pad all samples to one/,
     );
   });
 

@@ -26,9 +26,9 @@ export function isKnown(shape: PartialShape): shape is Shape {
   return !shape.includes(null);
 }
 
-/** Whether a shape is the wanted one in all that is known of it. */
-export function fitsShape(shape: Shape, wanted: PartialShape): boolean {
-  return shape.length === wanted.length && wanted.every((d, i) => d === null || d === shape[i]);
+/** Whether a shape is the wanted one in all that is known of that; what is not known is not 0. */
+export function fitsShape(shape: PartialShape, wanted: PartialShape): boolean {
+  return shape.length === wanted.length && wanted.every((d, i) => (d === null ? shape[i] !== 0 : d === shape[i]));
 }
 
 /** `[32, 784]`; an unknown dimension (null) prints as `?`. */

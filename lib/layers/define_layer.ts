@@ -11,7 +11,7 @@ import type { Regularizer } from '../regularizers/regularizer.js';
 import { regularizerOption, type RegularizerOption } from '../regularizers/registry.js';
 import { addActivityLoss } from './activity_loss.js';
 import type { Cell } from './cell.js';
-import { Layer, type CallContext, type LayerParts, type WeightSpec } from './layer.js';
+import { Layer, type CallContext, type LayerParts, type OpenShapes, type WeightSpec } from './layer.js';
 import { layerName } from './layer_name.js';
 import { registerLayerClass } from './layer_classes.js';
 import type { Recurrence } from './recurrent.js';
@@ -69,6 +69,8 @@ export interface MergeLayerSpec<S extends Schema> extends Definition<S> {
 export interface GeneralLayerSpec<S extends Schema> extends Definition<S> {
   weights?(options: Checked<S>, inputs: readonly Shape[]): WeightSpec[];
   outputShapes(options: Checked<S>, inputs: readonly Shape[]): readonly Shape[];
+  /** Of a layer that holds others. */
+  open?(options: Checked<S>): OpenShapes;
   /** Of a recurrent cell: how it runs over a sequence. */
   cell?(options: Checked<S>): Cell;
   /** Of a recurrent layer: what it does, for wrappers. */
@@ -130,6 +132,7 @@ export function defineGeneralLayer<S extends Schema>(spec: GeneralLayerSpec<S>):
         addActivityLoss(activityRegularizer, results, context);
         return results;
       },
+      open: spec.open?.(options),
       cell: spec.cell?.(options),
       recurrence: spec.recurrence?.(options),
       isStateful() {

@@ -11,7 +11,7 @@ import type { Regularizer } from '../regularizers/regularizer.js';
 import type { Cell } from './cell.js';
 import type { Recurrence } from './recurrent.js';
 import { SymbolicTensor } from './symbolic.js';
-import { shapesFrom } from './unknown_sizes.js';
+import { outputShapesOf } from './unknown_sizes.js';
 
 /** One weight of a layer. */
 export interface WeightSpec {
@@ -62,6 +62,12 @@ export interface CallContext {
   carry(role: string, value: Value): void;
 }
 
+/** What a layer that holds others says where sizes are not known (unknown_sizes.ts). */
+export interface OpenShapes {
+  weights(inputs: readonly PartialShape[]): readonly WeightSpec[];
+  outputShapes(inputs: readonly PartialShape[]): readonly PartialShape[];
+}
+
 /** What a definition gives a layer. */
 export interface LayerParts {
   /** Keras's class name. */
@@ -76,6 +82,7 @@ export interface LayerParts {
   weights(inputs: readonly Shape[]): readonly WeightSpec[];
   outputShapes(inputs: readonly Shape[]): readonly Shape[];
   call(inputs: readonly Value[], context: CallContext): readonly Value[];
+  readonly open?: OpenShapes | undefined;
   /** Of a recurrent cell: how it runs over a sequence. */
   readonly cell?: Cell | undefined;
   /** Of a recurrent layer: what it does, for wrappers. */
@@ -157,10 +164,8 @@ export class Layer {
     }
     const symbolic = inputs as readonly SymbolicTensor[];
     try {
-      const shapes = shapesFrom(
-        symbolic.map((t) => t.shape),
-        (inputs) => this.parts.outputShapes(inputs),
-      );
+      const given = symbolic.map((t) => t.shape);
+      const shapes = outputShapesOf(this.parts, given);
       const call = { layer: this, inputs: symbolic };
       return shapes.map((shape, index) => new SymbolicTensor(shape, { call, index }));
     } catch (error) {

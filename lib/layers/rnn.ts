@@ -25,10 +25,16 @@ const ANY = 'recurrent cell, such as layers.lstmCell makes';
 const cellOf = (layer: Layer): Cell => layer.parts.cell!;
 const isCell = (value: unknown): value is Layer => value instanceof Layer && value.parts.cell !== undefined;
 
+function checkCell(value: unknown, name: string, expected: string): void {
+  if (!isCell(value)) throw optionError(name, expected, value);
+  if (!value.activityRegularizer) return;
+  throw optionError(`${name}.activityRegularizer`, 'none, as the layer around a cell takes it,', value.activityRegularizer);
+}
+
 const cells: Check<readonly Layer[]> = (value, name) => {
   if (!Array.isArray(value) || value.length === 0) throw optionError(name, `array of at least one ${ANY}`, value);
   value.forEach((v: unknown, i) => {
-    if (!isCell(v)) throw optionError(`${name}[${i}]`, ANY, v);
+    checkCell(v, `${name}[${i}]`, ANY);
     if (value.indexOf(v) === i) return;
     throw new GradstepError(
       'ERR_OPTION',
@@ -43,8 +49,8 @@ const cells: Check<readonly Layer[]> = (value, name) => {
 
 const cellOrCells: Check<Layer | readonly Layer[]> = (value, name) => {
   if (Array.isArray(value)) return cells(value, name);
-  if (!isCell(value)) throw optionError(name, `${ANY}, or array of them`, value);
-  return value;
+  checkCell(value, name, `${ANY}, or array of them`);
+  return value as Layer;
 };
 
 /** What weights and states of the cells go by: their names, or their kinds, numbered where one occurs again. */

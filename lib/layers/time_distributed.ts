@@ -3,10 +3,11 @@
  * view, so the layer runs once on rows · steps samples; its weights, random streams and statistics are its own.
  */
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, type Shape } from '../graph/shape.js';
+import { formatShape, type PartialShape, type Shape } from '../graph/shape.js';
 import { reshape } from '../ops/reshape.js';
 import type { Check, SchemaOf } from '../options.js';
-import { defineGeneralLayer, Layer, type LayerOptions } from './define_layer.js';
+import { defineGeneralLayer, Layer, type LayerOptions, type WeightSpec } from './define_layer.js';
+import { outputShapesOf, weightsOf } from './unknown_sizes.js';
 
 export interface TimeDistributedOptions extends LayerOptions {
   /** The layer, or model, that every step goes through. */
@@ -21,7 +22,7 @@ const layerOption: Check<Layer> = (value, name) => {
 const options = { layer: layerOption } satisfies SchemaOf<Omit<TimeDistributedOptions, keyof LayerOptions>>;
 
 /** Shape of one step. */
-function stepShape(inputs: readonly Shape[]): Shape {
+function stepShape(inputs: readonly PartialShape[]): PartialShape {
   const [input] = inputs;
   if (inputs.length !== 1 || !input) {
     throw new GradstepError('ERR_SHAPE', `Expected one input for layers.timeDistributed but received ${inputs.length}`);
@@ -32,6 +33,22 @@ function stepShape(inputs: readonly Shape[]): Shape {
   return input.slice(1);
 }
 
+function innerWeights(layer: Layer, inputs: readonly PartialShape[]): WeightSpec[] {
+  return weightsOf(layer.parts, [stepShape(inputs)]).map((weight) => ({
+    ...weight,
+    owner: weight.owner ?? { layer, role: weight.role },
+    get frozen() {
+      return weight.frozen === true || !layer.trainable;
+    },
+  }));
+}
+
+/** Shapes of the layer's results at all steps. */
+function perStep(layer: Layer, inputs: readonly PartialShape[]): PartialShape[] {
+  const steps = inputs[0]?.[0] ?? null;
+  return outputShapesOf(layer.parts, [stepShape(inputs)]).map((shape) => [steps, ...shape]);
+}
+
 const make = defineGeneralLayer({
   className: 'TimeDistributed',
   factory: 'timeDistributed',
@@ -39,18 +56,12 @@ const make = defineGeneralLayer({
   options,
   inputDtype: 'any',
   mask: 'pass',
-  weights: ({ layer }, inputs) =>
-    layer.parts.weights([stepShape(inputs)]).map((weight) => ({
-      ...weight,
-      owner: weight.owner ?? { layer, role: weight.role },
-      get frozen() {
-        return weight.frozen === true || !layer.trainable;
-      },
-    })),
-  outputShapes({ layer }, inputs) {
-    const steps = inputs[0]?.[0];
-    return layer.parts.outputShapes([stepShape(inputs)]).map((shape) => [steps!, ...shape]);
-  },
+  weights: ({ layer }, inputs) => innerWeights(layer, inputs),
+  outputShapes: ({ layer }, inputs) => perStep(layer, inputs) as Shape[],
+  open: ({ layer }) => ({
+    weights: (inputs) => innerWeights(layer, inputs),
+    outputShapes: (inputs) => perStep(layer, inputs),
+  }),
   call({ layer }, inputs, context) {
     const [x] = inputs;
     const [rows, steps, ...step] = x!.shape as [number, number, ...number[]];

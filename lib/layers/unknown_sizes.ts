@@ -1,13 +1,27 @@
 /**
  * Axes whose size data tell: null in the shape of a model's inputs. Layers never see them. While a model is described its layers are
  * asked twice, with two sizes for all such axes, and what differs between the answers depends on them; when there is a batch
- * they are asked once more, with the sizes that it has.
+ * they are asked once more, with the sizes that it has. Layers that hold others ask those one by one.
  */
 import { GradstepError } from '../errors.js';
-import { formatShape, isKnown, sameShape, type PartialShape, type Shape } from '../graph/shape.js';
+import { formatShape, isKnown, MAX_SIZE, sameShape, sizeOf, type PartialShape, type Shape } from '../graph/shape.js';
+import type { LayerParts, WeightSpec } from './layer.js';
 
-/** Sizes that windows fit into and that powers of two and three divide; three such axes together are still a size of an axis. */
-const STAND_INS = [960, 1152] as const;
+/**
+ * Pairs of sizes that many numbers divide. The larger they are, the more windows fit into them, and the fewer results are the same for
+ * both by chance; but an axis that all elements of a shape go to must be no longer than an axis may be.
+ */
+const STAND_INS = [
+  [1_612_800, 3_225_600],
+  [100_800, 201_600],
+  [10_080, 20_160],
+  [480, 960],
+] as const;
+
+function standInsFor(shapes: readonly PartialShape[]): readonly [number, number] {
+  const fits = (size: number) => shapes.every((shape) => sizeOf(filled(shape, size)) <= MAX_SIZE);
+  return STAND_INS.find(([, larger]) => fits(larger)) ?? STAND_INS.at(-1)!;
+}
 
 function filled(shape: PartialShape, size: number): Shape {
   return shape.map((d) => d ?? size);
@@ -17,7 +31,7 @@ function filled(shape: PartialShape, size: number): Shape {
 function answers<T>(inputs: readonly PartialShape[], ask: (inputs: readonly Shape[]) => T): readonly T[] {
   if (inputs.every(isKnown)) return [ask(inputs)];
   try {
-    return STAND_INS.map((size) => askWith(size, inputs, ask));
+    return standInsFor(inputs).map((size) => askWith(size, inputs, ask));
   } catch (error) {
     // Layers of several inputs that are alike: what one does not know another does.
     const agreed = inputs.map((shape) => shape.map((d, axis) => d ?? knownSize(inputs, shape.length, axis)));
@@ -53,7 +67,7 @@ function unlike(one: Shape, other: Shape): PartialShape {
 }
 
 /** Shapes that follow from others. */
-export function shapesFrom(
+function shapesFrom(
   inputs: readonly PartialShape[],
   follow: (inputs: readonly Shape[]) => readonly Shape[],
 ): readonly PartialShape[] {
@@ -62,7 +76,7 @@ export function shapesFrom(
 }
 
 /** What follows from shapes and has shapes itself, which must be known: ERR_SHAPE where they depend on what is not. */
-export function knownFrom<T extends { readonly role: string; readonly shape: Shape }>(
+function knownFrom<T extends { readonly role: string; readonly shape: Shape }>(
   inputs: readonly PartialShape[],
   follow: (inputs: readonly Shape[]) => readonly T[],
 ): readonly T[] {
@@ -76,10 +90,10 @@ export function knownFrom<T extends { readonly role: string; readonly shape: Sha
   return one!;
 }
 
-/** A number that follows from a shape and must be known: ERR_SHAPE for `what` where it is not. */
-export function numberFrom(shape: PartialShape, what: string, follow: (shape: Shape) => number): number {
-  const [one, other] = answers([shape], ([known]) => follow(known!));
-  if (other === undefined || one === other) return one!;
+/** Checks that a number which follows from a shape's last axis is known: ERR_SHAPE for `what` where it is not. */
+export function checkKnown(shape: PartialShape, what: string, follow: (last: Shape) => number): void {
+  const [one, other] = answers([shape.slice(-1)], ([known]) => follow(known!));
+  if (other === undefined || one === other) return;
   throw new GradstepError(
     'ERR_SHAPE',
     `${what} needs a last axis of known size but the output has ${formatShape([null, ...shape])}`,
@@ -88,5 +102,17 @@ export function numberFrom(shape: PartialShape, what: string, follow: (shape: Sh
 
 /** A shape that stands for all it could be, where only what is known of it matters. */
 export function anyOf(shape: PartialShape): Shape {
-  return filled(shape, STAND_INS[0]);
+  return filled(shape, 64);
+}
+
+/** Shapes of a layer's results. */
+export function outputShapesOf(parts: LayerParts, inputs: readonly PartialShape[]): readonly PartialShape[] {
+  if (parts.open && !inputs.every(isKnown)) return parts.open.outputShapes(inputs);
+  return shapesFrom(inputs, (known) => parts.outputShapes(known));
+}
+
+/** A layer's weights. */
+export function weightsOf(parts: LayerParts, inputs: readonly PartialShape[]): readonly WeightSpec[] {
+  if (parts.open && !inputs.every(isKnown)) return parts.open.weights(inputs);
+  return knownFrom(inputs, (known) => parts.weights(known));
 }

@@ -1,7 +1,7 @@
 /** What `compile` takes, checked. */
 import { GradstepError, optionError } from '../errors.js';
 import type { PartialShape } from '../graph/shape.js';
-import { anyOf, numberFrom } from '../layers/unknown_sizes.js';
+import { anyOf, checkKnown } from '../layers/unknown_sizes.js';
 import type { Loss, LossFunction } from '../losses/loss.js';
 import { lossOption, type LossName } from '../losses/registry.js';
 import type { Metric, MetricFunction } from '../metrics/metric.js';
@@ -193,7 +193,7 @@ export function totalsOf({ totals, outputs }: Compiled, shapes: readonly Partial
     const shape = shapes[i]!;
     const labels = o.loss?.labels ?? 'float32';
     return [...o.metrics, ...o.weightedMetrics].map((metric) => {
-      numberFrom(shape, metric.name, (output) => metric.size({ output, labels }));
+      checkKnown(shape, metric.name, (output) => metric.size({ output, labels }));
       return { metric, setting: { output: anyOf(shape), labels } };
     });
   });

@@ -4,7 +4,7 @@
  */
 import { onAbort } from '../abort.js';
 import { GradstepError, optionError } from '../errors.js';
-import { fitsShape, formatShape, type PartialShape, type Shape } from '../graph/shape.js';
+import { fitsShape, formatShape, type PartialShape } from '../graph/shape.js';
 import { randomSeed } from '../random.js';
 import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine, type Snapshot, type TrainingState } from './engine.js';
@@ -64,7 +64,7 @@ export abstract class ModelCore {
   }
 
   /** The network, for inputs of these shapes; ERR_SHAPE where it takes others. */
-  networkFor(inputs: readonly Shape[]): Network {
+  networkFor(inputs: readonly PartialShape[]): Network {
     const { network } = this;
     const wanted = network.inputs.map((i) => i.shape);
     if (wanted.length !== inputs.length || !wanted.every((w, i) => fitsShape(inputs[i]!, w))) {

@@ -1,5 +1,6 @@
 /** A model as a layer of another: its weights are those of its layers, under their names. */
 import type { Variable } from '../graph/graph.js';
+import type { PartialShape } from '../graph/shape.js';
 import type { LayerParts, WeightSpec } from '../layers/layer.js';
 import type { ModelCore } from './model_core.js';
 import type { PlacedWeight } from './network.js';
@@ -8,6 +9,7 @@ import { homeOf } from './weight_home.js';
 
 /** What makes a model a layer. */
 export function partsOf(core: ModelCore): LayerParts {
+  const weights = (inputs: readonly PartialShape[]) => core.networkFor(inputs).weights.map(weightOf);
   return {
     className: core.className,
     baseName: core.className === 'Sequential' ? 'sequential' : 'model',
@@ -16,8 +18,9 @@ export function partsOf(core: ModelCore): LayerParts {
     options: {},
     save: () => describeModel(core),
     isStateful: () => core.network.isStateful,
-    weights: (inputs) => core.networkFor(inputs).weights.map(weightOf),
+    weights,
     outputShapes: (inputs) => core.networkFor(inputs).outputsFor(inputs),
+    open: { weights, outputShapes: (inputs) => core.networkFor(inputs).openOutputsFor(inputs) },
     call(xs, context) {
       const { network } = core;
       // A layer that stands here and in a model inside has one role, that of its first place.

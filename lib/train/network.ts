@@ -7,7 +7,7 @@ import type { Graph, Value, Variable } from '../graph/graph.js';
 import { formatShape, isKnown, sameShape, type PartialShape, type Shape } from '../graph/shape.js';
 import type { CallContext, Layer, WeightSpec } from '../layers/layer.js';
 import type { LayerCall, SymbolicTensor } from '../layers/symbolic.js';
-import { knownFrom, shapesFrom } from '../layers/unknown_sizes.js';
+import { outputShapesOf, weightsOf } from '../layers/unknown_sizes.js';
 import { sum } from '../ops/reduce_sum.js';
 import { streamOf } from '../random.js';
 import { callsTo } from './calls.js';
@@ -174,9 +174,14 @@ export class Network {
   outputsFor(inputs: readonly Shape[]): readonly Shape[] {
     const { outputs } = this;
     if (outputs.every(isKnown) && this.inputs.every((i) => isKnown(i.shape))) return outputs;
-    const shapes = new Map<SymbolicTensor, Shape>(this.symbolicInputs.map((tensor, i) => [tensor, inputs[i]!]));
-    const results = new Map<LayerCall, readonly Shape[]>();
-    const at = (tensor: SymbolicTensor): Shape => {
+    return this.openOutputsFor(inputs) as readonly Shape[];
+  }
+
+  /** The same where they may have sizes that are not known either. */
+  openOutputsFor(inputs: readonly PartialShape[]): readonly PartialShape[] {
+    const shapes = new Map<SymbolicTensor, PartialShape>(this.symbolicInputs.map((tensor, i) => [tensor, inputs[i]!]));
+    const results = new Map<LayerCall, readonly PartialShape[]>();
+    const at = (tensor: SymbolicTensor): PartialShape => {
       const { call, index } = tensor.source as { call: LayerCall; index: number };
       return shapes.get(tensor) ?? results.get(call)![index]!;
     };
@@ -184,7 +189,7 @@ export class Network {
       const taken = call.inputs.map(at);
       results.set(
         call,
-        atLayer(placed.name, () => call.layer.parts.outputShapes(taken)),
+        atLayer(placed.name, () => outputShapesOf(call.layer.parts, taken)),
       );
     }
     return this.symbolicOutputs.map(at);
@@ -272,8 +277,7 @@ const ids = new WeakMap<Layer, number>();
 let nextId = 0;
 
 function place(layer: Layer, name: string, inputs: readonly PartialShape[]): PlacedLayer {
-  const specs = knownFrom(inputs, (known) => layer.parts.weights(known));
-  const weights = specs.map((w): PlacedWeight => {
+  const weights = weightsOf(layer.parts, inputs).map((w): PlacedWeight => {
     const owner = w.owner ?? { layer, role: w.role };
     const inner = w.learningRateMultiplier ?? (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier);
     return {
@@ -289,8 +293,7 @@ function place(layer: Layer, name: string, inputs: readonly PartialShape[]): Pla
       },
     };
   });
-  const outputs = shapesFrom(inputs, (known) => layer.parts.outputShapes(known));
-  return { name, layer, inputs, outputs, weights };
+  return { name, layer, inputs, outputs: outputShapesOf(layer.parts, inputs), weights };
 }
 
 /** A layer that is called again must need the same weights. */

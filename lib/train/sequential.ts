@@ -2,7 +2,7 @@
 import { rowShapeOf } from '../data/samples.js';
 import type { TensorLike } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, type PartialShape, type Shape } from '../graph/shape.js';
+import { formatShape, type PartialShape } from '../graph/shape.js';
 import { Layer } from '../layers/layer.js';
 import { SymbolicTensor } from '../layers/symbolic.js';
 import { partialShape } from '../options.js';
@@ -49,7 +49,7 @@ class SequentialCore extends ModelCore {
     if (row) this.build(row);
   }
 
-  override networkFor(inputs: readonly Shape[]): Network {
+  override networkFor(inputs: readonly PartialShape[]): Network {
     if (inputs.length !== 1) throw new GradstepError('ERR_SHAPE', `Expected one input but received ${inputs.length}`);
     if (!this.built) this.build(inputs[0]!);
     return super.networkFor(inputs);

@@ -160,11 +160,9 @@ export async function* chunksOf(
 
 /** Of batches that share an update. */
 function mixedUpdate(group: number): GradstepError {
-  const [expected, why] = ['batches of one shape', 'gradientAccumulationSteps'];
-  return new GradstepError(
-    'ERR_SHAPE',
-    `Expected ${expected} for each update of ${group} (${why}) but their samples have several`,
-  );
+  const update = `an update of ${group} (gradientAccumulationSteps)`;
+  const remedy = 'pad all samples to one, as paddedShapes of paddedBatch does';
+  return new GradstepError('ERR_SHAPE', `Expected samples of one shape in ${update} but its batches have several: ${remedy}`);
 }
 
 function bytesOf({ x, y, weights }: Samples): number {
