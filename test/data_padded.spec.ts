@@ -125,6 +125,13 @@ describe('dataset.paddedBatch', () => {
     expect(wide!.x.shape).to.deep.equal([2, 4, 3]);
   });
 
+  it('is what batch names where lengths differ', () =>
+    expectFailure(
+      () => dataset(items).batch(2).toArray(),
+      'ERR_SHAPE',
+      'Expected shape [1] for x of element 1, as in element 0, but received [3]: paddedBatch fills up what is shorter',
+    ));
+
   it('leaves out a last batch of fewer rows where that is asked for, and knows its size', async () => {
     expect(dataset(items).paddedBatch(2).size).to.equal(2);
     const whole = dataset(items).paddedBatch(2, { dropRemainder: true });

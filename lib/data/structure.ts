@@ -199,7 +199,10 @@ function concatenated(parts: readonly Tensor[], path: string, rowAxis: 0 | 1, na
     const where = placeIn(path, nameOf(i));
     if (!sameShape(part.shape.slice(rowAxis), row)) {
       const [wanted, received] = [formatShape(row), formatShape(part.shape.slice(rowAxis))];
-      throw new GradstepError('ERR_SHAPE', `Expected shape ${wanted} for ${where}, as in ${nameOf(0)}, but received ${received}`);
+      const isShorter = rowAxis === 0 && part.shape.length === shape.length && part.data.length > 0;
+      const advice = isShorter ? ': paddedBatch fills up what is shorter' : '';
+      const expected = `Expected shape ${wanted} for ${where}, as in ${nameOf(0)},`;
+      throw new GradstepError('ERR_SHAPE', `${expected} but received ${received}${advice}`);
     }
     if (part.dtype !== dtype)
       throw new GradstepError('ERR_DTYPE', `Expected ${dtype} for ${where}, as in ${nameOf(0)}, but received ${part.dtype}`);
