@@ -59,4 +59,13 @@ GRADSTEP_INLINE void tile_product(const ProductOperands& o, bool add) {
   }
 }
 
+// The same of `rows` rows, from 1 to kMost.
+template <int kMost, int kVectors, bool kTransposed, typename V>
+GRADSTEP_INLINE void tile_product_of(int64_t rows, const ProductOperands& o, bool add) {
+  if constexpr (kMost > 1) {
+    if (rows < kMost) return tile_product_of<kMost - 1, kVectors, kTransposed, V>(rows, o, add);
+  }
+  tile_product<kMost, kVectors, kTransposed, V>(o, add);
+}
+
 }  // namespace gradstep::cpu

@@ -70,20 +70,7 @@ struct Block {
 GRADSTEP_INLINE void tile(const Block& b, const float* left, const float* right, float* z, int64_t stride,
                           int64_t rows) {
   const ProductOperands o{left, kTileRows, right, kLanes, z, stride, kVector, b.depth};
-  switch (rows) {
-    case 1:
-      return tile_product<1, 2, true, EightLanes>(o, b.add);
-    case 2:
-      return tile_product<2, 2, true, EightLanes>(o, b.add);
-    case 3:
-      return tile_product<3, 2, true, EightLanes>(o, b.add);
-    case 4:
-      return tile_product<4, 2, true, EightLanes>(o, b.add);
-    case 5:
-      return tile_product<5, 2, true, EightLanes>(o, b.add);
-    default:
-      return tile_product<6, 2, true, EightLanes>(o, b.add);
-  }
+  tile_product_of<kTileRows, 2, true, EightLanes>(rows, o, b.add);
 }
 
 // NaN stays NaN, as in scalar::relu.

@@ -22,32 +22,7 @@ GRADSTEP_INLINE void tiles(const float* panel, int64_t panel_row, const float* r
   for (int64_t r = 0; r < count; blocks--) {
     const int64_t n = (count - r + blocks - 1) / blocks;
     const ProductOperands o{rows + r * stride, stride, panel, panel_row, z + r * kLanes, kLanes, z_vector, depth};
-    switch (n) {
-      case 1:
-        tile_product<1, kVectors, false, Vector>(o, add);
-        break;
-      case 2:
-        tile_product<2, kVectors, false, Vector>(o, add);
-        break;
-      case 3:
-        tile_product<3, kVectors, false, Vector>(o, add);
-        break;
-      case 4:
-        tile_product<4, kVectors, false, Vector>(o, add);
-        break;
-      case 5:
-        tile_product<5, kVectors, false, Vector>(o, add);
-        break;
-      case 6:
-        tile_product<6, kVectors, false, Vector>(o, add);
-        break;
-      case 7:
-        if constexpr (kRows >= 7) tile_product<7, kVectors, false, Vector>(o, add);
-        break;
-      default:
-        if constexpr (kRows >= 8) tile_product<8, kVectors, false, Vector>(o, add);
-        break;
-    }
+    tile_product_of<kRows, kVectors, false, Vector>(n, o, add);
     r += n;
   }
 }

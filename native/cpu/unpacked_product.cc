@@ -55,24 +55,7 @@ GRADSTEP_VECTORISED void pack_strip(const UnpackedProduct& p, int64_t strip, flo
 
 template <int kVectors, bool kTransposed>
 GRADSTEP_INLINE void tile(const ProductOperands& o, int64_t rows, bool add) {
-  switch (rows) {
-    case 1:
-      return tile_product<1, kVectors, kTransposed, Lanes>(o, add);
-    case 2:
-      return tile_product<2, kVectors, kTransposed, Lanes>(o, add);
-    case 3:
-      return tile_product<3, kVectors, kTransposed, Lanes>(o, add);
-    case 4:
-      return tile_product<4, kVectors, kTransposed, Lanes>(o, add);
-    case 5:
-      return tile_product<5, kVectors, kTransposed, Lanes>(o, add);
-    case 6:
-      return tile_product<6, kVectors, kTransposed, Lanes>(o, add);
-    case 7:
-      return tile_product<7, kVectors, kTransposed, Lanes>(o, add);
-    default:
-      return tile_product<8, kVectors, kTransposed, Lanes>(o, add);
-  }
+  tile_product_of<kRows, kVectors, kTransposed, Lanes>(rows, o, add);
 }
 
 // NaN stays NaN, as in scalar::relu.

@@ -7,9 +7,11 @@
 
 #include "cpu/bfloat16.h"
 #include "harness.h"
+#include "numbers.h"
 
 using namespace gradstep;
 using cpu::PackedProduct;
+using test::numbers;
 
 namespace {
 
@@ -18,15 +20,6 @@ enum class Operands { kFloat, kRounded, kStored };
 struct Sizes {
   int64_t m, n, k;
 };
-
-std::vector<float> numbers(int64_t count, uint32_t seed) {
-  std::vector<float> x(count);
-  for (float& v : x) {
-    seed = seed * 1664525u + 1013904223u;
-    v = static_cast<float>(seed >> 8) / (1 << 23) - 1.f;
-  }
-  return x;
-}
 
 std::vector<uint16_t> halves(const std::vector<float>& x) {
   std::vector<uint16_t> y;

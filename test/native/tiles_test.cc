@@ -9,17 +9,15 @@
 #include "cpu/bfloat16.h"
 #include "cpu/tile_product.h"
 #include "harness.h"
+#include "numbers.h"
 
 using namespace gradstep;
 
 namespace {
 
 std::vector<float> rounded_numbers(int64_t count, uint32_t seed) {
-  std::vector<float> x(count);
-  for (float& v : x) {
-    seed = seed * 1664525u + 1013904223u;
-    v = cpu::round_to_bfloat16(static_cast<float>(seed >> 8) / (1 << 23) - 1.f);
-  }
+  std::vector<float> x = test::numbers(count, seed);
+  for (float& v : x) v = cpu::round_to_bfloat16(v);
   return x;
 }
 

@@ -7,19 +7,12 @@
 
 #include "cpu/lanes.h"
 #include "harness.h"
+#include "numbers.h"
 
 using namespace gradstep;
+using test::numbers;
 
 namespace {
-
-std::vector<float> numbers(int64_t count, uint32_t seed) {
-  std::vector<float> x(count);
-  for (float& v : x) {
-    seed = seed * 1664525u + 1013904223u;
-    v = static_cast<float>(seed >> 8) / (1 << 23) - 1.f;
-  }
-  return x;
-}
 
 void expect_product(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose_b, bool ends, int threads) {
   const std::vector<float> a = numbers(m * k, 1), b = numbers(k * n, 2), bias = numbers(n, 3);
