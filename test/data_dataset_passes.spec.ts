@@ -280,7 +280,7 @@ describe('data.dataset: failures', () => {
     await expectFailure(
       batch({ x: [1, 2] }, { x: [1] }),
       'ERR_SHAPE',
-      'Expected shape [2] for x of element 3, as in element 2, but received [1]',
+      'Expected shape [2] for x of element 3, as in element 2, but received [1]: paddedBatch fills up what is shorter',
     );
     await expectFailure(
       batch({ x: [1] }, { x: Uint8Array.of(1) }),
