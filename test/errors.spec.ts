@@ -179,7 +179,7 @@ const CASES: Case[] = [
     name: 'a dataset of batches that are put into batches',
     code: 'ERR_SHAPE',
     message:
-      'Expected x of shape [?, 3] for dense but received [2, 4, 3]: where elements of a dataset are batches already, .unbatch() makes them rows',
+      'Expected x of shape [?, 3] for dense but received [2, 4, 3]: where elements of a dataset are batches already, .asBatches() says so, or .unbatch() makes them rows',
     run: using_(classifier, (m) =>
       m.fit(
         gs.data.dataset(function* () {

@@ -134,6 +134,16 @@ describe('axes of unknown size: what cannot be', () => {
     );
   });
 
+  it('another size than that of the first data, where those gave the shape', async () => {
+    using model = gs.sequential([layers.simpleRNN({ units: 2, name: 'rnn' })]);
+    await model.predict(numbers([2, 4, 3]));
+    await expectFailure(
+      () => model.predict(numbers([2, 6, 3])),
+      'ERR_SHAPE',
+      'Expected x of shape [?, 4, 3] for rnn but received [2, 6, 3], where the first data gave the shape: inputShape may have null for what differs',
+    );
+  });
+
   it('typed arrays, which do not say how they are cut', async () => {
     using model = gs.sequential([layers.simpleRNN({ units: 2, inputShape: [null, 3] })]);
     await expectFailure(() => model.predict(new Float32Array(12)), 'ERR_SHAPE', /gs\.tensor\(data, shape\) gives it one$/);

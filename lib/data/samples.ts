@@ -87,7 +87,7 @@ export function rowShapeOf(data: TensorLike): Shape | undefined {
 }
 
 /** Data as rows of the given shape; `layer` is who wants it. */
-export function inputRows(data: TensorLike, row: PartialShape, layer: string, dtype: 'float32' | 'int32' = 'float32'): Tensor {
+export function inputRows(data: TensorLike, row: PartialShape, layer: string, dtype: 'float32' | 'int32', hint: string): Tensor {
   const asGiven = asTensor(data);
   const given = dtype === 'int32' ? integers(asGiven, 'x', 'inputs') : asGiven;
   if (dtypeOf(data)) {
@@ -100,7 +100,11 @@ export function inputRows(data: TensorLike, row: PartialShape, layer: string, dt
   }
   if (!given.shape[0] || !fitsShape(given.shape.slice(1), row)) {
     const isTwiceBatched = given.shape.length === row.length + 2 && fitsShape(given.shape.slice(2), row);
-    const advice = isTwiceBatched ? ': where elements of a dataset are batches already, .unbatch() makes them rows' : '';
+    const advice = isTwiceBatched
+      ? ': where elements of a dataset are batches already, .asBatches() says so, or .unbatch() makes them rows'
+      : given.shape.length === row.length + 1
+        ? hint
+        : '';
     throw shapeError('x', row, layer, formatShape(given.shape) + advice);
   }
   return given;

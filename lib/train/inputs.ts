@@ -17,12 +17,12 @@ import type { ModelCore } from './model_core.js';
 import type { DataLike } from './run_options.js';
 
 /** Data for each input of a model. */
-export function inputsOf({ network }: ModelCore, x: DataLike): Tensor[] {
+export function inputsOf({ network, shapeHint }: ModelCore, x: DataLike): Tensor[] {
   const names = network.inputs.map((i) => i.name);
   const parts = separate(x, names, 'x');
   return network.inputs.map(({ shape, dtype }, i) => {
     const reader = network.readerOf(i);
-    return inputRows(parts[i]!, shape, reader, dtype);
+    return inputRows(parts[i]!, shape, reader, dtype, shapeHint);
   });
 }
 

@@ -58,6 +58,9 @@ export abstract class ModelCore {
     return true;
   }
 
+  /** What the error of inputs of another shape ends in. */
+  readonly shapeHint: string = '';
+
   /** Lets data say what shape the inputs have, where nothing else did. */
   prepareFor(_x: DataLike): void {
     // The inputs say it themselves.

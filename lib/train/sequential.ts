@@ -46,8 +46,12 @@ class SequentialCore extends ModelCore {
 
   override prepareFor(x: DataLike): void {
     const row = this.built ? undefined : rowShapeOf(x as TensorLike);
-    if (row) this.build(row);
+    if (!row) return;
+    this.build(row);
+    this.shapeHint = ', where the first data gave the shape: inputShape may have null for what differs';
   }
+
+  override shapeHint = '';
 
   override networkFor(inputs: readonly PartialShape[]): Network {
     if (inputs.length !== 1) throw new GradstepError('ERR_SHAPE', `Expected one input but received ${inputs.length}`);
