@@ -1,7 +1,7 @@
 /** `gs.utils.padSequences`: sequences of several lengths as one tensor, as Keras's `keras.utils.pad_sequences` makes it. */
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.js';
-import { checkOptions, integer, number, oneOf, optional, type SchemaOf } from '../options.js';
+import { checkOptions, float32, integer, oneOf, optional, type SchemaOf } from '../options.js';
 import { filledWith } from './padded.js';
 import { isTensorLike } from './structure.js';
 import { Tensor, tensor, type DataType, type TensorLike } from './tensor.js';
@@ -24,7 +24,7 @@ const schema = {
   dtype: optional(oneOf(['float32', 'int32', 'uint8']), 'int32' as const),
   padding: optional(oneOf(['pre', 'post']), 'pre' as const),
   truncating: optional(oneOf(['pre', 'post']), 'pre' as const),
-  value: optional(number(), 0),
+  value: optional(float32(), 0),
 } satisfies SchemaOf<PadSequencesOptions>;
 
 const where = 'utils.padSequences';

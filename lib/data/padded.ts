@@ -1,7 +1,7 @@
 /** Tensors of several sizes in one: each is filled up, behind what it holds, to the longest or to a size that is asked for. */
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sizeOf, type PartialShape, type Shape } from '../graph/shape.js';
-import { number, partialShape, record, unknownName, type Check } from '../options.js';
+import { float32, partialShape, record, unknownName, type Check } from '../options.js';
 import { zipStructures, type Structure } from './structure.js';
 import { allocate, Tensor, type DataType } from './tensor.js';
 
@@ -32,10 +32,10 @@ function setting<T>(each: Check<T>): Check<Setting<T>> {
   };
 }
 
-export const paddingSchema = { paddedShapes: setting(partialShape), paddingValues: setting(number()) };
+export const paddingSchema = { paddedShapes: setting(partialShape), paddingValues: setting(float32()) };
 
 /** Copies a tensor into a larger one, `base` elements behind its beginning: to the front of each axis. */
-export function place({ data, shape }: Tensor, to: Tensor['data'], room: Shape, base: number): void {
+function place({ data, shape }: Tensor, to: Tensor['data'], room: Shape, base: number): void {
   const copy = (axis: number, from: number, at: number): void => {
     const [count, here, there] = [shape[axis] ?? 1, sizeOf(shape.slice(axis + 1)), sizeOf(room.slice(axis + 1))];
     if (here === there) {

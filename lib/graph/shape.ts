@@ -17,7 +17,7 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((n, d) => n * d, 1);
 }
 
-export function sameShape(a: Shape, b: Shape): boolean {
+export function sameShape(a: PartialShape, b: PartialShape): boolean {
   return a.length === b.length && a.every((d, i) => d === b[i]);
 }
 

@@ -2,7 +2,7 @@
 import { rowShapeOf } from '../data/samples.js';
 import type { TensorLike } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, type PartialShape } from '../graph/shape.js';
+import { formatShape, sameShape, type PartialShape } from '../graph/shape.js';
 import { Layer } from '../layers/layer.js';
 import { SymbolicTensor } from '../layers/symbolic.js';
 import { partialShape } from '../options.js';
@@ -62,7 +62,7 @@ class SequentialCore extends ModelCore {
   build(shape: PartialShape): void {
     if (this.built) {
       const [input] = this.built.inputs;
-      if (input!.shape.length === shape.length && shape.every((d, i) => d === input!.shape[i])) return;
+      if (sameShape(input!.shape, shape)) return;
       const shapes = `${formatShape(input!.shape)} and cannot be built for ${formatShape(shape)}`;
       throw new GradstepError('ERR_SHAPE', `The model takes inputs of shape ${shapes}`);
     }

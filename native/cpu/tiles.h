@@ -16,7 +16,11 @@ enum class TileForm { kNone, kVectors, kUnits };
 TileForm tile_form();
 
 inline bool has_tiles() { return tile_form() != TileForm::kNone; }
-inline bool has_tile_units() { return tile_form() == TileForm::kUnits; }
+// Asked in the midst of products.
+inline bool has_tile_units() {
+  static const bool units = tile_form() == TileForm::kUnits;
+  return units;
+}
 
 // Packs block [depth][16] as vector `vector` of a panel of `vectors`: pairs of depths side by side.
 void pack_tiles(void* panel, const float* block, int64_t depth, int vectors, int vector);
