@@ -42,12 +42,14 @@ import { extremum } from '../lib/ops/reduce_max.js';
 import { sum } from '../lib/ops/reduce_sum.js';
 import { resize } from '../lib/ops/resize.js';
 import { restarts } from '../lib/ops/restarts.js';
+import { reverse } from '../lib/ops/reverse.js';
 import { simpleRnn } from '../lib/ops/simple_rnn.js';
 import { softmax } from '../lib/ops/softmax.js';
 import { softmaxCrossEntropy } from '../lib/ops/softmax_cross_entropy.js';
 import { stepCount } from '../lib/ops/step_count.js';
 import { targetRank } from '../lib/ops/target_rank.js';
 import { toBfloat16Op } from '../lib/ops/to_bfloat16.js';
+import { toInt32 } from '../lib/ops/to_int32.js';
 import { topMask } from '../lib/ops/top_mask.js';
 import { transpose } from '../lib/ops/transpose.js';
 import { weightDecay } from '../lib/ops/weight_decay.js';
@@ -273,6 +275,9 @@ export const SIZED_CASES: readonly SizedCase[] = [
   },
   one('transpose', floats(4096, 1024), (x) => transpose(x)),
   one('transpose of heads', floats(32, 128, 8, 64), (x) => transpose(x, [0, 2, 1, 3])),
+  one('reverse of rows', floats(4096, 1024), (x) => reverse(x, 0)),
+  one('reverse of columns', floats(4096, 1024), (x) => reverse(x, 1)),
+  one('whole numbers of floats', floats(4096, 1024), toInt32),
   one('padding', floats(...IMAGES), (x) => pad(x, [0, 1, 1, 0], [0, 1, 1, 0])),
   {
     name: 'concatenation of channels',

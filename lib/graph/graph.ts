@@ -16,6 +16,14 @@ export interface Variable {
   readonly dtype: DType;
 }
 
+/** What the steps of a graph that runs in steps count and find. */
+export interface StepVariables {
+  /** The step's counters (int32 [4]), which random numbers are keyed by. */
+  readonly state: Variable;
+  /** The error flag (int32 [4]). */
+  readonly flag: Variable;
+}
+
 /** A tensor inside a graph. */
 export class Value {
   constructor(
@@ -57,8 +65,8 @@ export class Graph {
   private nextId = 0;
   private scopes: string[] = [];
 
-  /** @param counters those of the step (int32 [4]), which random numbers are keyed by; undefined where it is no step. */
-  constructor(readonly counters?: Variable) {}
+  /** @param step undefined where it does not run in steps. */
+  constructor(readonly step?: StepVariables) {}
 
   get scope(): string {
     return this.scopes.join('/');

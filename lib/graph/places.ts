@@ -8,6 +8,8 @@ export interface Place {
   readonly layer: string;
   /** What the data should have been: `indices from 0 to 9`. */
   readonly expected: string;
+  /** What they are data of. Default: `x`. */
+  readonly of?: string;
 }
 
 /** The flag has room for so many. */
@@ -18,7 +20,7 @@ const numbers = new Map<string, number>();
 
 /** The number of a place, from 1 on; 0, no place, once there are too many. */
 export function placeNumber(place: Place): number {
-  const key = `${place.layer}\n${place.expected}`;
+  const key = `${place.layer}\n${place.expected}\n${place.of ?? 'x'}`;
   const known = numbers.get(key);
   if (known !== undefined) return known;
   if (places.length >= MOST) return 0;

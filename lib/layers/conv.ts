@@ -6,22 +6,11 @@ import { linear } from '../activations/index.js';
 import { activationOption, type Activation, type ActivationName } from '../activations/activation.js';
 import { GradstepError, optionError } from '../errors.js';
 import { glorotUniform, zeros } from '../initializers/index.js';
-import { conv } from '../ops/conv.js';
+import { convolution, type CausalPadding, type Padding, type SlidingWindow } from '../ops/sliding.js';
 import { boolean, integer, optional, perAxis, type Axes, type PerAxis, type SchemaOf } from '../options.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
 import { weight, weightOptions, type BiasOptions, type KernelOptions } from './weight_options.js';
-import {
-  causalPaddingOption,
-  convAttrs,
-  kernelWithHeight,
-  paddingOption,
-  windowedSize,
-  withHeight,
-  withoutHeight,
-  type CausalPadding,
-  type Padding,
-  type WindowOptions,
-} from './window.js';
+import { causalPaddingOption, paddingOption, windowedSize } from './window.js';
 
 /** The names of a layer's class, factory and instances. */
 export interface LayerNames {
@@ -76,7 +65,7 @@ export function windowOf(o: {
   readonly strides: readonly number[];
   readonly dilationRate: readonly number[];
   readonly padding: CausalPadding;
-}): WindowOptions {
+}): SlidingWindow {
   return { size: o.kernelSize, strides: o.strides, dilation: o.dilationRate, padding: o.padding };
 }
 
@@ -109,10 +98,8 @@ export function defineConv(axes: Axes, names: LayerNames): (options: unknown) =>
       return [...size, o.filters];
     },
     call(o, x, context) {
-      const window = { ...convAttrs(x.shape.slice(1, -1), windowOf(o)), groups: o.groups };
-      const kernel = kernelWithHeight(axes, context.weight('kernel'));
-      const y = conv(withHeight(x), kernel, window, o.useBias ? context.weight('bias') : undefined);
-      return o.activation(withoutHeight(axes, y));
+      const bias = o.useBias ? context.weight('bias') : undefined;
+      return o.activation(convolution(axes, x, context.weight('kernel'), windowOf(o), o.groups, bias));
     },
   });
 }

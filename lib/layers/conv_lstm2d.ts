@@ -12,10 +12,10 @@ import { glorotUniform, orthogonal } from '../initializers/index.js';
 import type { Initializer } from '../initializers/initializer.js';
 import type { InitializerName } from '../initializers/registry.js';
 import { concat } from '../ops/concat.js';
-import { conv } from '../ops/conv.js';
 import { elementwise } from '../ops/map.js';
 import { sliceAxis } from '../ops/pad.js';
 import { reshape } from '../ops/reshape.js';
+import { convolution, type SlidingWindow } from '../ops/sliding.js';
 import { boolean, integer, optional, type Checked, type SchemaOf } from '../options.js';
 import { dropFeatures, stateFactors, type Cell, type CellRun } from './cell.js';
 import { windowLayerOptions, windowOf, type WindowLayerOptions } from './conv.js';
@@ -24,7 +24,7 @@ import { rateOption } from './drop_options.js';
 import { gateBias } from './lstm.js';
 import { defineRecurrent, type RecurrentOptions } from './recurrent.js';
 import { weight, weightOptions, type KernelOptions, type WeightOptions } from './weight_options.js';
-import { convAttrs, windowedSize, type WindowOptions } from './window.js';
+import { windowedSize } from './window.js';
 
 export interface ConvLSTM2dOptions
   extends Omit<WindowLayerOptions<2>, keyof LayerOptions>, RecurrentOptions, KernelOptions, WeightOptions<'recurrent'> {
@@ -65,8 +65,7 @@ type Options = Checked<typeof options>;
 function convolvedFrames(o: Options, x: Value, { context }: CellRun): Value {
   const [rows, time, ...frame] = x.shape as [number, number, ...number[]];
   const frames = reshape(dropFeatures(x, o.dropout, context), [rows * time, ...frame]);
-  const window = convAttrs(frame.slice(0, -1), windowOf(o));
-  const y = conv(frames, context.weight('kernel'), window, o.useBias ? context.weight('bias') : undefined);
+  const y = convolution(2, frames, context.weight('kernel'), windowOf(o), 1, o.useBias ? context.weight('bias') : undefined);
   return reshape(y, [rows, time, ...y.shape.slice(1)]);
 }
 
@@ -77,9 +76,9 @@ function run(o: Options, x: Value, cellRun: CellRun): ReturnType<Cell['run']> {
   const [rows, time, ...size] = xw.shape.slice(0, -1) as [number, number, ...number[]];
   const stateShape = [rows, ...size, filters];
   const keep = stateFactors(stateShape, o.recurrentDropout, context);
-  const around: WindowOptions = { size: o.kernelSize, strides: [1, 1], dilation: [1, 1], padding: 'same' };
+  const around: SlidingWindow = { size: o.kernelSize, strides: [1, 1], dilation: [1, 1], padding: 'same' };
   const recurrent = (h: Value): Value =>
-    conv(keep ? elementwise('mul', h, keep) : h, context.weight('recurrent_kernel'), convAttrs(size, around));
+    convolution(2, keep ? elementwise('mul', h, keep) : h, context.weight('recurrent_kernel'), around, 1);
   let [h, c] = states;
   const yielded: Value[] = [];
   const order = Array.from({ length: time }, (_, s) => (direction === 'forward' ? s : time - 1 - s));

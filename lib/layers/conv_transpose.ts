@@ -1,31 +1,16 @@
 /**
  * What the transposed convolutions share: options, the size of the result, the computation, which is the input gradient
  * of a convolution from the result to the input. Kernels are [size…, filters, in], biases [filters].
- *
- * With s the stride and k the window's extent (dilation included), the result has (as in Keras 3)
- *   valid: (n − 1)·s + max(k, s) elements, with outputPadding (n − 1)·s + k + outputPadding;
- *   same:  n·s elements,                   with outputPadding (n − 1)·s + k mod 2 + outputPadding.
  */
 import { GradstepError, optionError } from '../errors.js';
 import { glorotUniform } from '../initializers/index.js';
-import type { Shape } from '../graph/shape.js';
 import { formatShape } from '../graph/shape.js';
-import { convTranspose } from '../ops/conv.js';
-import { elementwise } from '../ops/map.js';
+import { transposedConvolution, transposedLengths, type Padding, type TransposedWindow } from '../ops/sliding.js';
 import { integer, optional, perAxis, type Axes, type PerAxis, type SchemaOf } from '../options.js';
 import { windowLayerOptions, type LayerNames, type WindowLayerOptions } from './conv.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
 import { weight, weightOptions, type KernelOptions } from './weight_options.js';
-import {
-  axesOf,
-  byAxis,
-  kernelWithHeight,
-  paddingOption,
-  strideAttrs,
-  withHeight,
-  withoutHeight,
-  type Padding,
-} from './window.js';
+import { axesOf, paddingOption } from './window.js';
 
 export interface ConvTransposeOptions<A extends Axes> extends Omit<WindowLayerOptions<A>, 'padding'>, KernelOptions {
   /** Channels of the result. */
@@ -36,29 +21,15 @@ export interface ConvTransposeOptions<A extends Axes> extends Omit<WindowLayerOp
   outputPadding?: PerAxis<A>;
 }
 
-interface AxisOptions {
+function windowOf(o: {
   readonly kernelSize: readonly number[];
   readonly strides: readonly number[];
   readonly dilationRate: readonly number[];
   readonly padding: Padding;
   readonly outputPadding: readonly number[] | undefined;
-}
-
-/** Along one axis of `length` elements: the result's length, and how many of its elements lie before the first window's first. */
-function transposedAxis(o: AxisOptions, i: number, length: number): { length: number; before: number } {
-  const stride = o.strides[i]!;
-  const extent = (o.kernelSize[i]! - 1) * o.dilationRate[i]! + 1;
-  const extra = o.outputPadding?.[i];
-  if (o.padding === 'valid') {
-    return { length: (length - 1) * stride + (extra === undefined ? Math.max(extent, stride) : extent + extra), before: 0 };
-  }
-  const padding = extra === undefined ? stride + extent - 2 : extent + (extent % 2) - 2 + extra;
-  const front = Math.min(Math.ceil(padding / 2), extent - 1);
-  return { length: (length - 1) * stride - extent + 2 + padding, before: extent - 1 - front };
-}
-
-function transposed(o: AxisOptions, lengths: Shape) {
-  return lengths.map((length, i) => transposedAxis(o, i, length));
+}): TransposedWindow {
+  const { kernelSize: size, strides, dilationRate: dilation, padding, outputPadding } = o;
+  return { size, strides, dilation, padding, outputPadding };
 }
 
 /** Makes the factory of a transposed convolution over `axes` axes. */
@@ -87,7 +58,7 @@ export function defineConvTranspose(axes: Axes, names: LayerNames): (options: un
       return o.useBias ? [kernel, weight(o, 'bias', [o.filters])] : [kernel];
     },
     outputShape(o, input) {
-      const size = transposed(o, axesOf(axes, input)).map((axis) => axis.length);
+      const size = transposedLengths(axesOf(axes, input), windowOf(o));
       if (size.some((d) => d < 1)) {
         const from = formatShape(input);
         throw new GradstepError(
@@ -98,18 +69,8 @@ export function defineConvTranspose(axes: Axes, names: LayerNames): (options: un
       return [...size, o.filters];
     },
     call(o, x, context) {
-      const lengths = x.shape.slice(1, -1);
-      const result = transposed(o, lengths);
-      const pads = result.map(({ length, before }, i): [number, number] => {
-        const reach = (lengths[i]! - 1) * o.strides[i]! + (o.kernelSize[i]! - 1) * o.dilationRate[i]! + 1;
-        return [before, reach - before - length];
-      });
-      const window = { ...strideAttrs(o.strides, pads), ...byAxis('dilation', o.dilationRate) };
-      const size = result.map((axis) => axis.length);
-      const shape = [x.shape[0]!, ...(axes === 1 ? [1] : []), ...size, o.filters];
-      const kernel = kernelWithHeight(axes, context.weight('kernel'));
-      const y = withoutHeight(axes, convTranspose(withHeight(x), kernel, shape, window));
-      return o.activation(o.useBias ? elementwise('add', y, context.weight('bias')) : y);
+      const bias = o.useBias ? context.weight('bias') : undefined;
+      return o.activation(transposedConvolution(axes, x, context.weight('kernel'), windowOf(o), bias));
     },
   });
 }

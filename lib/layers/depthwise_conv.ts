@@ -4,26 +4,16 @@
  * of input channel c.
  */
 import { glorotUniform } from '../initializers/index.js';
-import type { Value } from '../graph/graph.js';
-import { conv } from '../ops/conv.js';
-import { reshape } from '../ops/reshape.js';
+import { depthwiseConvolution } from '../ops/sliding.js';
 import { integer, optional, type Axes, type SchemaOf } from '../options.js';
 import { windowLayerOptions, windowOf, type LayerNames, type WindowLayerOptions } from './conv.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
 import { weight, weightOptions, type WeightOptions } from './weight_options.js';
-import { convAttrs, kernelWithHeight, windowedSize, withHeight, withoutHeight, type WindowOptions } from './window.js';
+import { windowedSize } from './window.js';
 
 export interface DepthwiseConvOptions<A extends Axes> extends WindowLayerOptions<A>, WeightOptions<'depthwise'> {
   /** Channels of the result for each of the input. Default 1. */
   depthMultiplier?: number;
-}
-
-/** x [rows, (axes…), in] convolved, as ops have it, channel by channel with a kernel [size…, in, multiplier]. */
-export function depthwise(axes: Axes, x: Value, kernel: Value, window: WindowOptions, bias?: Value): Value {
-  const [channels, multiplier] = kernel.shape.slice(-2) as [number, number];
-  const grouped = reshape(kernel, [...kernel.shape.slice(0, -2), 1, channels * multiplier]);
-  const attrs = { ...convAttrs(x.shape.slice(1, -1), window), groups: channels };
-  return conv(withHeight(x), kernelWithHeight(axes, grouped), attrs, bias);
 }
 
 /** Makes the factory of a depthwise convolution over `axes` axes. */
@@ -46,7 +36,7 @@ export function defineDepthwiseConv(axes: 1 | 2, names: LayerNames): (options: u
     },
     call(o, x, context) {
       const bias = o.useBias ? context.weight('bias') : undefined;
-      return o.activation(withoutHeight(axes, depthwise(axes, x, context.weight('kernel'), windowOf(o), bias)));
+      return o.activation(depthwiseConvolution(axes, x, context.weight('kernel'), windowOf(o), bias));
     },
   });
 }

@@ -1,20 +1,11 @@
 /** What the poolings over one, two and three axes share: options, shapes, the window. */
 import type { Value } from '../graph/graph.js';
 import type { PoolWindow } from '../ops/max_pool.js';
+import { pooling, type Padding, type SlidingWindow } from '../ops/sliding.js';
 import { optional, perAxis, type Axes, type PerAxis, type SchemaOf } from '../options.js';
 import type { LayerNames } from './conv.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
-import {
-  byAxis,
-  paddingOption,
-  paddings,
-  strideAttrs,
-  windowedSize,
-  withHeight,
-  withoutHeight,
-  type Padding,
-  type WindowOptions,
-} from './window.js';
+import { paddingOption, windowedSize } from './window.js';
 
 export interface PoolingOptions<A extends Axes> extends LayerOptions {
   /** Size of the window: one number for all axes, or one for each. Default 2. */
@@ -29,7 +20,7 @@ function windowOf(o: {
   readonly poolSize: readonly number[];
   readonly strides: readonly number[] | undefined;
   readonly padding: Padding;
-}): WindowOptions {
+}): SlidingWindow {
   return { size: o.poolSize, strides: o.strides ?? o.poolSize, dilation: o.poolSize.map(() => 1), padding: o.padding };
 }
 
@@ -51,10 +42,6 @@ export function definePooling(
     outputShape(o, input) {
       return [...windowedSize(axes, input, windowOf(o)), input.at(-1)!];
     },
-    call(o, x) {
-      const window = windowOf(o);
-      const attrs = { ...byAxis('pool', window.size), ...strideAttrs(window.strides, paddings(x.shape.slice(1, -1), window)) };
-      return withoutHeight(axes, pool(withHeight(x), attrs));
-    },
+    call: (o, x) => pooling(axes, x, windowOf(o), pool),
   });
 }

@@ -3,13 +3,12 @@
  * Kernels are depthwise [size…, in, depthMultiplier] and pointwise [1…, in · depthMultiplier, filters], biases [filters].
  */
 import { glorotUniform } from '../initializers/index.js';
-import { conv } from '../ops/conv.js';
+import { convolution, depthwiseConvolution, type SlidingWindow } from '../ops/sliding.js';
 import { integer, optional, type Axes, type SchemaOf } from '../options.js';
 import { windowLayerOptions, windowOf, type LayerNames, type WindowLayerOptions } from './conv.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
-import { depthwise } from './depthwise_conv.js';
 import { weight, weightOptions, type WeightOptions } from './weight_options.js';
-import { kernelWithHeight, windowedSize, withoutHeight } from './window.js';
+import { windowedSize } from './window.js';
 
 export interface SeparableConvOptions<A extends Axes>
   extends WindowLayerOptions<A>, WeightOptions<'depthwise'>, WeightOptions<'pointwise'> {
@@ -44,10 +43,11 @@ export function defineSeparableConv(axes: 1 | 2, names: LayerNames): (options: u
       return [...windowedSize(axes, input, windowOf(o)), o.filters];
     },
     call(o, x, context) {
-      const between = depthwise(axes, x, context.weight('depthwise_kernel'), windowOf(o));
-      const pointwise = kernelWithHeight(axes, context.weight('pointwise_kernel'));
-      const y = conv(between, pointwise, {}, o.useBias ? context.weight('bias') : undefined);
-      return o.activation(withoutHeight(axes, y));
+      const between = depthwiseConvolution(axes, x, context.weight('depthwise_kernel'), windowOf(o));
+      const ones = o.kernelSize.map(() => 1);
+      const each: SlidingWindow = { size: ones, strides: ones, dilation: ones, padding: 'valid' };
+      const bias = o.useBias ? context.weight('bias') : undefined;
+      return o.activation(convolution(axes, between, context.weight('pointwise_kernel'), each, 1, bias));
     },
   });
 }

@@ -44,7 +44,7 @@ const uniformOptions = {
 
 /** What numbers are drawn by. */
 function source(what: string, { graph }: Value): [state: Value, stream: number] {
-  if (graph.counters) return [graph.read(graph.counters), streamOf(graph.nextDraw())];
+  if (graph.step) return [graph.read(graph.step.state), streamOf(graph.nextDraw())];
   throw new GradstepError('ERR_OPTION', `${what} can only be used in models and inside functions that gs.compile describes`);
 }
 

@@ -1,19 +1,53 @@
 /**
- * The part of `gs.ops` that moves data: reordering axes, cutting, padding, joining, numbers as positions. Every function
+ * The part of `gs.ops` that moves data: other shapes, reordering axes, cutting, padding, joining, repeating. Every function
  * checks its arguments; axes may be negative, counted from the end. What an element becomes is never changed by these, so
  * gradients are the opposite movement.
  */
 import { GradstepError, optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
-import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
+import { boolean, checkOptions, integer, optional, type SchemaOf } from '../options.js';
 import { axisOf, floats, integers, list, value } from './arguments.js';
 import { concat as concatOf } from './concat.js';
 import { cumulativeSum } from './cumulative_sum.js';
 import { oneHot as oneHotOf, oneHotOfFloats } from './one_hot.js';
 import { pad as padOf, slice as sliceOf, sliceAxis } from './pad.js';
-import { reshape } from './reshape.js';
+import { broadcastTo as broadcast, elementwise } from './map.js';
+import { reshape as reshapeTo } from './reshape.js';
+import { reverse as reverseOf } from './reverse.js';
 import { transpose as transposeOf } from './transpose.js';
+
+/** The same elements under another shape of as many; ERR_SHAPE otherwise. One size may be −1: what is left for it. */
+export function reshape(x: Value, shape: Shape): Value {
+  const given = value('ops.reshape x', x);
+  const sizes = checkShape('ops.reshape shape', shape, (n) => n > 0 || n === -1, 'array of integers > 0, one of which may be -1');
+  const known = sizeOf(sizes.filter((n) => n !== -1));
+  if (sizes.filter((n) => n === -1).length > 1) throw optionError('ops.reshape shape', 'at most one -1', shape);
+  return reshapeTo(
+    given,
+    sizes.map((n) => (n === -1 ? Math.floor(sizeOf(given.shape) / known) : n)),
+  );
+}
+
+function checkShape(name: string, shape: unknown, accepts: (n: number) => boolean, expected: string): number[] {
+  const valid = Array.isArray(shape) && shape.every((n) => Number.isInteger(n) && accepts(n as number));
+  if (!valid) throw optionError(name, expected, shape);
+  return shape as number[];
+}
+
+/**
+ * x repeated along axes of size 1, and new ones in front, until it has `shape`; ERR_SHAPE where that does not make it. Whole numbers
+ * become float32.
+ */
+export function broadcastTo(x: Value, shape: Shape): Value {
+  const given = value('ops.broadcastTo x', x);
+  const wanted = checkShape('ops.broadcastTo shape', shape, (n) => n > 0, 'array of integers > 0');
+  const lead = wanted.length - given.shape.length;
+  if (lead < 0 || given.shape.some((d, i) => d !== 1 && d !== wanted[lead + i])) {
+    throw new GradstepError('ERR_SHAPE', `Cannot broadcast ${formatShape(given.shape)} to ${formatShape(wanted)}`);
+  }
+  return broadcast(given.dtype === 'float32' ? given : elementwise('identity', given), wanted);
+}
 
 /** x with axis `axes[i]` as its axis i. Default: all axes in reverse. ERR_OPTION unless `axes` names each axis once. */
 export function transpose(x: Value, axes?: readonly number[]): Value {
@@ -72,7 +106,7 @@ export function stack(values: readonly Value[], axis = 0): Value {
   const given = list('ops.stack values', values);
   const at = axisOf('ops.stack axis', axis, given[0]!.shape.length + 1);
   return concatOf(
-    given.map((v) => reshape(v, [...v.shape.slice(0, at), 1, ...v.shape.slice(at)])),
+    given.map((v) => reshapeTo(v, [...v.shape.slice(0, at), 1, ...v.shape.slice(at)])),
     at,
   );
 }
@@ -103,7 +137,7 @@ export function split(x: Value, parts: number | readonly number[], axis = 0): Va
 export function expandDims(x: Value, axis = 0): Value {
   const { shape } = value('ops.expandDims x', x);
   const at = axisOf('ops.expandDims axis', axis, shape.length + 1);
-  return reshape(x, [...shape.slice(0, at), 1, ...shape.slice(at)]);
+  return reshapeTo(x, [...shape.slice(0, at), 1, ...shape.slice(at)]);
 }
 
 /** x without axes of size 1: the given ones, or all there are. ERR_SHAPE where one is larger. */
@@ -120,7 +154,7 @@ export function squeeze(x: Value, axes?: number | readonly number[]): Value {
       `Only axes of size 1 can be squeezed, not ${formatShape([...gone])} of ${formatShape(shape)}`,
     );
   }
-  return reshape(x, kept);
+  return reshapeTo(x, kept);
 }
 
 /**
@@ -151,4 +185,41 @@ const cumsumOptions = {
 export function cumsum(x: Value, axis = 0, options?: CumsumOptions): Value {
   const { exclusive, reverse } = checkOptions('ops.cumsum', options, cumsumOptions);
   return cumulativeSum(floats('ops.cumsum x', x), axisOf('ops.cumsum axis', axis, x.shape.length), exclusive, reverse);
+}
+
+/** x repeated whole: `reps` times along each axis. */
+export function tile(x: Value, reps: readonly number[]): Value {
+  const given = floats('ops.tile x', x);
+  const rank = given.shape.length;
+  const times = integers('ops.tile reps', reps, rank, (n) => n > 0, `${rank} integers > 0`);
+  const repeated = broadcast(
+    reshapeTo(
+      given,
+      given.shape.flatMap((d) => [1, d]),
+    ),
+    given.shape.flatMap((d, i) => [times[i]!, d]),
+  );
+  return reshapeTo(
+    repeated,
+    given.shape.map((d, i) => d * times[i]!),
+  );
+}
+
+/** Each element of x along an axis `repeats` times in a row. */
+export function repeat(x: Value, repeats: number, axis = 0): Value {
+  const { shape } = floats('ops.repeat x', x);
+  const at = axisOf('ops.repeat axis', axis, shape.length);
+  const times = integer(1)(repeats, 'ops.repeat repeats');
+  const [before, length, after] = [shape.slice(0, at), shape[at]!, shape.slice(at + 1)];
+  const repeated = broadcast(reshapeTo(x, [...before, length, 1, ...after]), [...before, length, times, ...after]);
+  return reshapeTo(repeated, [...before, length * times, ...after]);
+}
+
+/** x from the last to the first along axes; by default along all of them. */
+export function reverse(x: Value, axis?: number | readonly number[]): Value {
+  const { length: rank } = value('ops.reverse x', x).shape;
+  const given: unknown = axis === undefined ? x.shape.map((_, i) => i) : typeof axis === 'number' ? [axis] : axis;
+  if (!Array.isArray(given)) throw optionError('ops.reverse axis', 'integer or an array of them', axis);
+  const axes = new Set(given.map((a) => axisOf('ops.reverse axis', a, rank)));
+  return [...axes].reduce(reverseOf, x);
 }

@@ -109,14 +109,17 @@ const LARGEST_TRIED = 1 << 16;
 export function carriedShapes(network: Network): Map<string, Shape> {
   const found = new Map<string, Shape>();
   if (!network.isStateful) return found;
-  const state: Variable = { name: 'state', dtype: 'int32', shape: [4] };
-  const graph = new Graph(state);
+  const step = {
+    state: { name: 'state', dtype: 'int32', shape: [4] },
+    flag: { name: 'flag', dtype: 'int32', shape: [4] },
+  } as const;
+  const graph = new Graph(step);
   const read = (name: string, dtype: DType, shape: Shape) => graph.read({ name, dtype, shape });
   const shapes = smallestInputs(network);
   const xs = network.inputs.map(({ name, dtype }, i) => read(name, dtype, [1, ...shapes[i]!]));
   network.forward(graph, xs, {
-    state: graph.read(state),
-    flag: read('flag', 'int32', [4]),
+    state: graph.read(step.state),
+    flag: graph.read(step.flag),
     training: false,
     isFrozen: () => false,
     variableOf: ({ name, shape }) => ({ name, dtype: 'float32', shape }),

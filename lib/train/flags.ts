@@ -47,11 +47,13 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
   }
   const [kind, place] = [flag.code & ((1 << CODE_BITS) - 1), flag.code >>> CODE_BITS];
   if (kind === FLAG.indexRange) {
-    const { layer, expected } = placeOf(place) ?? { layer: undefined, expected: 'indices of the table' };
+    const { layer = '', expected, of } = placeOf(place) ?? { expected: 'indices of the table' };
+    // Rows of x are those of the data; others are told as they lie in the step.
+    const where = of === undefined ? `in row ${rowOf(flag.index)} of x` : `in row ${flag.index} of ${of}`;
     throw new GradstepError(
       'ERR_INDEX_RANGE',
-      `Expected ${expected} but received ${flag.value} in row ${rowOf(flag.index)} of x${layer === undefined ? '' : ` (in ${layer})`}`,
-      layer === undefined ? {} : { layer },
+      `Expected ${expected} but received ${flag.value} ${where}${layer === '' ? '' : ` (in ${layer})`}`,
+      layer === '' ? {} : { layer },
     );
   }
   if (flag.code === FLAG.notFinite) {

@@ -72,7 +72,7 @@ export function programKey({ kind, purpose, rows, x, y, shuffled, share, watch }
 /** Describes and lowers a program. */
 export function buildProgram(memory: ModelMemory, batch: BatchSpec, backend: 'cpu' | 'cuda'): Program {
   const isInference = batch.kind === 'predict' || batch.kind === 'evaluate';
-  const graph = new Graph((isInference ? memory.inference : trainingOf(memory).report).state);
+  const graph = new Graph(isInference ? memory.inference : trainingOf(memory).report);
   if (batch.kind === 'predict') describePrediction(graph, memory, batch);
   else if (batch.kind === 'evaluate') describeEvaluation(graph, memory, batch);
   else if (batch.kind === 'update') describeUpdate(graph, trainingOf(memory), memory, batch);

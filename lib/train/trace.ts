@@ -1,6 +1,6 @@
 /** What is being described while `gs.compile` calls the user's function: the graph, and what changes at the step's end. */
 import { GradstepError, optionError } from '../errors.js';
-import { Graph, Value, type Variable } from '../graph/graph.js';
+import { Graph, Value, type StepVariables } from '../graph/graph.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { FunctionMemory } from './function_memory.js';
 import type { VariableHandle } from './variable.js';
@@ -35,21 +35,21 @@ export class Trace {
 
   constructor(
     readonly memory: FunctionMemory,
-    private readonly counters: { readonly state: Variable; readonly flag: Variable },
+    private readonly step: StepVariables,
     /** What first weights of models follow from that have no seed of their own; undefined where none was asked for. */
     readonly seed?: number,
   ) {
-    this.graph = new Graph(counters.state);
+    this.graph = new Graph(step);
   }
 
   /** The step's counters, which random ops are keyed by. */
   get state(): Value {
-    return this.graph.read(this.counters.state);
+    return this.graph.read(this.step.state);
   }
 
   /** The error flag. */
   get flag(): Value {
-    return this.graph.read(this.counters.flag);
+    return this.graph.read(this.step.flag);
   }
 
   read(variable: VariableHandle): Value {

@@ -1,6 +1,7 @@
 // embedding and its gradient on the CPU. The gradient clears the table, then adds: threads split the columns, so that
 // the load is even however often a word occurs, and the rows besides where there are more threads than cache lines in
-// a row. Each element's terms add up in the order of the indices. What is looked up, and dy, may be stored in bfloat16.
+// a row; of several tables, the tables first. Each element's terms add up in the order of the indices. What is looked
+// up, and dy, may be stored in bfloat16.
 #include "generated/args/embedding.h"
 
 #include <cstring>
@@ -43,14 +44,14 @@ GRADSTEP_VECTORISED void add_columns(float* table, const T* dy, const int32_t* i
 
 template <typename T>
 Step look_up(Prepare& prepare, const EmbeddingArgs& args) {
-  const int32_t vocabulary = args.table.dims[0];
-  const int64_t width = args.table.dims[1], n = args.indices.size();
+  const int32_t vocabulary = args.table.dims[0] / args.tables;
+  const int64_t width = args.table.dims[1], n = args.indices.size(), n_of_table = n / args.tables;
   const int64_t row_size = args.indices.rank > 0 ? n / args.indices.dims[0] : 1;
   const int parts = parts_of(args.y.size(), prepare.threads());
   const int32_t code = static_cast<int32_t>(kFlagIndexRange | args.place << kFlagCodeBits);
   return [=, table = prepare.at(args.table), indices = prepare.at<int32_t>(args.indices), y = prepare.at<T>(args.y),
           state = prepare.at<int32_t>(args.state), flag = prepare.at<int32_t>(args.flag)] {
-    const int64_t wrong = first_wrong(indices, n, vocabulary);
+    const int64_t wrong = flag != nullptr ? first_wrong(indices, n, vocabulary) : n;
     if (wrong < n && flag[0] == kFlagNone) {
       flag[1] = static_cast<int32_t>(wrong / row_size);
       flag[2] = indices[wrong];
@@ -58,10 +59,12 @@ Step look_up(Prepare& prepare, const EmbeddingArgs& args) {
       flag[0] = code;
     }
     parallel_ranges(n, parts, 1, [&](int, int64_t begin, int64_t end) {
+      int64_t at = begin / n_of_table, next = (at + 1) * n_of_table;
       for (int64_t i = begin; i < end; i++) {
+        if (i == next) at++, next += n_of_table;
         const int32_t row = indices[i];
         if (row >= 0 && row < vocabulary) {
-          copy_row(y + i * width, table + row * width, width);
+          copy_row(y + i * width, table + (at * vocabulary + row) * width, width);
         } else {
           std::memset(y + i * width, 0, width * sizeof(T));
         }
@@ -72,24 +75,31 @@ Step look_up(Prepare& prepare, const EmbeddingArgs& args) {
 
 template <typename T>
 Step add_rows(Prepare& prepare, const EmbeddingDxArgs& args) {
-  const int64_t rows = args.dtable.dims[0], width = args.dtable.dims[1], n = args.indices.size();
+  const int64_t tables = args.tables, rows = args.vocabulary, width = args.dtable.dims[1];
+  const int64_t n = args.indices.size() / tables;  // of each table
   const int clear_parts = parts_of(args.dtable.size(), prepare.threads());
   const int parts = parts_of(args.dy.size(), prepare.threads());
-  const int by_column = static_cast<int>(std::clamp<int64_t>(width / kLine, 1, parts));
-  const int by_row = parts / by_column;
+  const int by_table = static_cast<int>(std::min<int64_t>(tables, parts));
+  const int by_column = static_cast<int>(std::clamp<int64_t>(width / kLine, 1, parts / by_table));
+  const int by_row = parts / by_table / by_column;
   const bool accumulate = args.accumulate_dtable != 0;
   return
       [=, dy = prepare.at<T>(args.dy), indices = prepare.at<int32_t>(args.indices), table = prepare.at(args.dtable)] {
         if (!accumulate) {
-          parallel_ranges(rows * width, clear_parts, kLine, [&](int, int64_t begin, int64_t end) {
+          parallel_ranges(tables * rows * width, clear_parts, kLine, [&](int, int64_t begin, int64_t end) {
             std::memset(table + begin, 0, (end - begin) * sizeof(float));
           });
         }
-        parallel_ranges(by_column * by_row, by_column * by_row, 1, [&](int part, int64_t, int64_t) {
+        const int pieces = by_table * by_column * by_row;
+        parallel_ranges(pieces, pieces, 1, [&](int piece, int64_t, int64_t) {
           const int64_t lines = (width + kLine - 1) / kLine;
-          const int64_t column = part % by_column, group = part / by_column;
-          add_columns(table, dy, indices, n, width, rows * group / by_row, rows * (group + 1) / by_row,
-                      lines * column / by_column * kLine, std::min(width, lines * (column + 1) / by_column * kLine));
+          const int64_t column = piece % by_column, group = piece / by_column % by_row;
+          const int64_t part = piece / by_column / by_row;  // of the tables
+          for (int64_t t = tables * part / by_table; t < tables * (part + 1) / by_table; t++) {
+            add_columns(table + t * rows * width, dy + t * n * width, indices + t * n, n, width, rows * group / by_row,
+                        rows * (group + 1) / by_row, lines * column / by_column * kLine,
+                        std::min(width, lines * (column + 1) / by_column * kLine));
+          }
         });
       };
 }

@@ -26,7 +26,8 @@ struct Lookup {
   int32_t* flag;
   Stored y;  // [n, width]
   int32_t n, vocabulary, row_size, code;
-  Divider packs;  // of a row
+  Divider packs;     // of a row
+  Divider of_table;  // indices
 };
 
 __device__ inline bool in_table(int32_t index, int32_t vocabulary) { return index >= 0 && index < vocabulary; }
@@ -52,8 +53,9 @@ __global__ void __launch_bounds__(kThreads) embedding_kernel(Lookup e, int64_t t
   const int32_t index = e.indices[i];
   Pack<float, kWidth> row{};
   if (in_table(index, e.vocabulary)) {
-    row = load_pack<kWidth>(e.table + static_cast<int64_t>(index) * width + pack * kWidth);
-  } else if (pack == 0) {
+    const int64_t first = static_cast<int64_t>(e.of_table.quotient(i)) * e.vocabulary;  // row of its table
+    row = load_pack<kWidth>(e.table + (first + index) * width + pack * kWidth);
+  } else if (pack == 0 && e.flag != nullptr) {
     flag_index(e, i);
   }
   store_narrow(e.y + (static_cast<int64_t>(i) * width + pack * kWidth), row);
@@ -102,10 +104,11 @@ __device__ inline void place_digits(uint32_t (&counts)[kSortWarps][kDigits], uin
   __syncthreads();
 }
 
-// One block. Leaves the pairs in `a` after an odd number of passes, in `b` after an even one; wrong indices come last,
-// as `vocabulary`.
+// One block. Leaves the pairs in `a` after an odd number of passes, in `b` after an even one. Keys are rows of all
+// tables, of `vocabulary` rows each; wrong indices come last, as the number of rows, `end_key`.
 __global__ void __launch_bounds__(kSortThreads)
-    sort_kernel(const int32_t* indices, int32_t n, int32_t vocabulary, int32_t passes, Pairs a, Pairs b) {
+    sort_kernel(const int32_t* indices, int32_t n, int32_t vocabulary, Divider of_table, int32_t end_key,
+                int32_t passes, Pairs a, Pairs b) {
   __shared__ uint32_t counts[kSortWarps][kDigits];
   __shared__ uint32_t totals[kDigits / kWarp];
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
@@ -114,9 +117,10 @@ __global__ void __launch_bounds__(kSortThreads)
   for (int32_t pass = 0; pass < passes; pass++) {
     const Pairs to = pass % 2 == 0 ? a : b, from = pass % 2 == 0 ? b : a;
     const auto key_of = [&](int32_t i) {
-      if (i >= end) return vocabulary;
+      if (i >= end) return end_key;
       if (pass > 0) return from.keys[i];
-      return in_table(indices[i], vocabulary) ? indices[i] : vocabulary;
+      if (!in_table(indices[i], vocabulary)) return end_key;
+      return static_cast<int32_t>(of_table.quotient(i)) * vocabulary + indices[i];
     };
     for (int i = threadIdx.x; i < kSortWarps * kDigits; i += kSortThreads) counts[i / kDigits][i % kDigits] = 0;
     __syncthreads();
@@ -149,9 +153,9 @@ struct EmbeddingGrad {
   Stored dy;            // [n, width]
   const int32_t* keys;  // sorted
   const int32_t* positions;
-  float* dtable;   // [vocabulary, width]
+  float* dtable;   // [rows, width]
   float* carries;  // [runs, width]: what a run adds to the word that its predecessor ended with
-  int32_t n, vocabulary, width, runs;
+  int32_t n, rows, width, runs;
   bool accumulate;
   Divider packs;  // of a row
 
@@ -171,7 +175,7 @@ __global__ void __launch_bounds__(kThreads) add_runs_kernel(EmbeddingGrad s, int
   int32_t key = s.keys[begin];
   Pack<float, kWidth> total{};
   const auto flush = [&] {
-    if (key >= s.vocabulary) return;
+    if (key >= s.rows) return;
     float* to =
         carried ? s.carries + static_cast<int64_t>(run) * s.width : s.dtable + static_cast<int64_t>(key) * s.width;
     if (!carried && s.accumulate) {
@@ -206,7 +210,7 @@ __global__ void __launch_bounds__(kThreads) add_carries_kernel(EmbeddingGrad s, 
   uint32_t pack;
   const int32_t run = static_cast<int32_t>(s.packs.divide(static_cast<uint32_t>(thread), pack));
   const int32_t key = s.keys[run * kRun];
-  if (key >= s.vocabulary || !s.carried(run) || (s.carried(run - 1) && s.keys[(run - 1) * kRun] == key)) return;
+  if (key >= s.rows || !s.carried(run) || (s.carried(run - 1) && s.keys[(run - 1) * kRun] == key)) return;
   const int32_t column = static_cast<int32_t>(pack) * kWidth;
   float* to = s.dtable + static_cast<int64_t>(key) * s.width + column;
   Pack<float, kWidth> total = load_pack<kWidth>(to);
@@ -239,10 +243,11 @@ Step embedding(Prepare& prepare, const EmbeddingArgs& args) {
                  prepare.at<int32_t>(args.flag),
                  stored(prepare, args.y),
                  n,
-                 args.table.dims[0],
+                 args.table.dims[0] / args.tables,
                  n / rows,
                  static_cast<int32_t>(kFlagIndexRange | args.place << kFlagCodeBits),
-                 Divider(packs)};
+                 Divider(packs),
+                 Divider(n / args.tables)};
   const int64_t threads = static_cast<int64_t>(n) * packs;
   const auto kernel = wide ? embedding_kernel<4> : embedding_kernel<1>;
   return [=](cudaStream_t stream) {
@@ -251,7 +256,8 @@ Step embedding(Prepare& prepare, const EmbeddingArgs& args) {
 }
 
 Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
-  const int32_t n = static_cast<int32_t>(args.indices.size()), vocabulary = args.dtable.dims[0];
+  const int32_t n = static_cast<int32_t>(args.indices.size()), vocabulary = args.vocabulary;
+  const int32_t rows = args.dtable.dims[0];
   const int32_t width = args.dtable.dims[1], runs = (n + kRun - 1) / kRun;
   const int32_t* indices = prepare.at<int32_t>(args.indices);
   const bool wide = width % 4 == 0;
@@ -262,12 +268,13 @@ Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
   s.dy = stored(prepare, args.dy);
   s.dtable = prepare.at(args.dtable);
   s.n = n;
-  s.vocabulary = vocabulary;
+  s.rows = rows;
   s.width = width;
   s.runs = runs;
   s.accumulate = args.accumulate_dtable != 0;
   s.packs = Divider(packs);
-  const int32_t passes = passes_for(vocabulary);
+  const int32_t passes = passes_for(rows);
+  const Divider of_table(n / args.tables);
   const size_t bytes = args.dtable.size() * sizeof(float);
   const int64_t threads = static_cast<int64_t>(runs) * packs;
   const auto add_runs = wide ? add_runs_kernel<4> : add_runs_kernel<1>;
@@ -276,7 +283,8 @@ Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
     int32_t* lists = static_cast<int32_t*>(workspace.data());
     const Pairs a{lists, lists + list}, b{lists + 2 * list, lists + 3 * list};
     if (!s.accumulate) GRADSTEP_CUDA(cudaMemsetAsync(s.dtable, 0, bytes, stream));
-    launch_cooperating(stream, sort_kernel, dim3(1), dim3(kSortThreads), 0, indices, n, vocabulary, passes, a, b);
+    launch_cooperating(stream, sort_kernel, dim3(1), dim3(kSortThreads), 0, indices, n, vocabulary,
+                       of_table, rows, passes, a, b);
     const Pairs& sorted = passes % 2 == 1 ? a : b;
     EmbeddingGrad at = s;
     at.keys = sorted.keys;

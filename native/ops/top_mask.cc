@@ -1,8 +1,9 @@
 // topMask on the CPU. A row's numbers become whole numbers that are ordered as they are, a NaN the largest; then the
 // k-th largest is found: for few leaders by as many passes, each for the largest below the last, else, or where equals
 // are among the leaders, by halving the interval that it lies in. Whatever is above it leads, and the first of its
-// equals do. In rows of at most kRanked every number is compared with every other instead. Workspace: a row of whole
-// numbers for each part.
+// equals do. In rows of at most kRanked every number is compared with every other instead. Where positions are asked for,
+// those of the mask are sorted, some rows at a time. Workspace: a row of whole numbers for each part, and the mask of
+// those rows where nobody else has room for it.
 #include "generated/args/top_mask.h"
 
 #include <algorithm>
@@ -19,6 +20,7 @@ namespace {
 constexpr int64_t kFew = 16;  // leaders that are looked for one by one
 constexpr int64_t kRanked = 16;
 constexpr int64_t kPadded = 16;  // rows of whole numbers are filled up to a multiple of this
+constexpr int64_t kListed = 64;  // rows whose mask is there at a time
 constexpr int32_t kLeast = std::numeric_limits<int32_t>::min();  // belongs to no number
 
 GRADSTEP_INLINE int32_t key_of(float x) {
@@ -112,18 +114,43 @@ void rank_rows(float* y, const float* x, int64_t rows, int64_t n, int64_t k) {
   for (int64_t r = 0; r < rows; r += block) rank_block(y + r * n, x + r * n, std::min(block, rows - r), n, k);
 }
 
+// Where the leaders of each row stand, the largest in front.
+void list_leaders(int32_t* at, const float* mask, const float* x, int64_t rows, int64_t n, int64_t k) {
+  for (int64_t r = 0; r < rows; r++, at += k, mask += n, x += n) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; i++) {
+      if (mask[i] != 0.f) at[found++] = static_cast<int32_t>(i);
+    }
+    std::sort(at, at + k, [x](int32_t a, int32_t b) {
+      const int32_t first = key_of(x[a]), second = key_of(x[b]);
+      return first != second ? first > second : a < b;
+    });
+  }
+}
+
 }  // namespace
 
 Step top_mask(Prepare& prepare, const TopMaskArgs& args) {
-  const int64_t n = args.x.dims[args.x.rank - 1];
+  const int64_t n = args.x.dims[args.x.rank - 1], k = args.k;
   const int64_t rows = args.x.size() / n;
   const int parts = parts_of(args.x.size(), prepare.threads(), kGrain / 8);
-  const int64_t room = (n + kPadded - 1) / kPadded * kPadded;
-  int32_t* keys = static_cast<int32_t*>(prepare.workspace(sizeof(int32_t) * room * parts));
-  return [n, rows, parts, room, keys, k = args.k, x = prepare.at(args.x), y = prepare.at(args.y)] {
+  const int64_t padded = (n + kPadded - 1) / kPadded * kPadded;
+  const int64_t room = padded + (args.y.present() ? 0 : kListed * n);  // words of a part
+  int32_t* workspace = static_cast<int32_t*>(prepare.workspace(sizeof(int32_t) * room * parts));
+  const auto mask = [n, k](float* y, const float* x, int32_t* keys, int64_t count) {
+    if (n <= kRanked) return rank_rows(y, x, count, n, k);
+    mask_rows(y, x, keys, count, n, k);
+  };
+  return [=, x = prepare.at(args.x), y = prepare.at(args.y), at = prepare.at<int32_t>(args.at)] {
     parallel_ranges(rows, parts, 1, [&](int part, int64_t begin, int64_t end) {
-      if (n <= kRanked) return rank_rows(y + begin * n, x + begin * n, end - begin, n, k);
-      mask_rows(y + begin * n, x + begin * n, keys + part * room, end - begin, n, k);
+      int32_t* keys = workspace + part * room;
+      if (at == nullptr) return mask(y + begin * n, x + begin * n, keys, end - begin);
+      for (int64_t r = begin; r < end; r += kListed) {
+        const int64_t count = std::min(kListed, end - r);
+        float* to = y != nullptr ? y + r * n : reinterpret_cast<float*>(keys + padded);
+        mask(to, x + r * n, keys, count);
+        list_leaders(at + r * k, to, x + r * n, count, n, k);
+      }
     });
   };
 }

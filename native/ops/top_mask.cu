@@ -21,13 +21,15 @@ __device__ inline bool before(Candidate a, Candidate b) {
 
 template <int kWidth>
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
-    top_mask_kernel(const float* x, float* y, int64_t rows, int32_t length, int32_t k) {
+    top_mask_kernel(const float* x, float* y, int32_t* at, int64_t rows, int32_t length, int32_t k) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / kWarp;
   if (row >= rows) return;
   x += row * length;
-  y += row * length;
   const int32_t lane = threadIdx.x % kWarp;
-  for (int32_t i = lane * kWidth; i < length; i += kWarp * kWidth) store_pack(y + i, Pack<float, kWidth>{});
+  if (y != nullptr) {
+    y += row * length;
+    for (int32_t i = lane * kWidth; i < length; i += kWarp * kWidth) store_pack(y + i, Pack<float, kWidth>{});
+  }
   __syncwarp();
   Candidate last{0.f, -1};
   for (int32_t found = 0; found < k; found++) {
@@ -46,7 +48,8 @@ __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
                             __shfl_xor_sync(kAllLanes, best.at, distance)};
       if (best.at == length || (other.at < length && before(other, best))) best = other;
     }
-    if (lane == 0) y[best.at] = 1.f;
+    if (lane == 0 && y != nullptr) y[best.at] = 1.f;
+    if (lane == 0 && at != nullptr) at[row * k + found] = best.at;
     last = best;
   }
 }
@@ -56,12 +59,13 @@ __global__ void __launch_bounds__(kRowsPerBlock* kWarp)
 Step top_mask(Prepare& prepare, const TopMaskArgs& args) {
   const float* x = prepare.at(args.x);
   float* y = prepare.at(args.y);
+  int32_t* at = prepare.at<int32_t>(args.at);
   const int32_t length = args.x.dims[args.x.rank - 1], k = args.k;
   const int64_t rows = args.x.size() / length;
   const dim3 grid = blocks_for(rows, kRowsPerBlock);
   const auto kernel = length % 4 == 0 ? top_mask_kernel<4> : top_mask_kernel<1>;
   return [=](cudaStream_t stream) {
-    launch_cooperating(stream, kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, y, rows, length, k);
+    launch_cooperating(stream, kernel, grid, dim3(kRowsPerBlock * kWarp), 0, x, y, at, rows, length, k);
   };
 }
 

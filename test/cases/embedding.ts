@@ -1,6 +1,9 @@
-/** embedding and its gradient: repeated and missing rows, long runs of one word, wrong indices, accumulation, in bfloat16. */
+/**
+ * embedding and its gradient: repeated and missing rows, long runs of one word, wrong indices, accumulation, in bfloat16, several
+ * tables, without a flag.
+ */
 import type { Value } from '../../lib/graph/graph.js';
-import { embedding, embeddingDxOp } from '../../lib/ops/embedding.js';
+import { embedding, embeddingDxOp, lookUpIn } from '../../lib/ops/embedding.js';
 import { gradients } from '../../lib/ops/autodiff.js';
 import { elementwise } from '../../lib/ops/map.js';
 import { sum } from '../../lib/ops/reduce_sum.js';
@@ -50,6 +53,43 @@ function gradient(name: string, vocabulary: number, width: number, indices: numb
     reference: ({ dy }) => ({ dtable: addRows(dy!, indices, vocabulary, width) }),
     gradients: [],
     terms: indices.length,
+    narrow: [['dy']],
+  };
+}
+
+/** Several tables, each with indices of its own; without a flag. */
+function several(name: string, tables: number, vocabulary: number, width: number, indices: number[]): OpCase {
+  const k = indices.length / tables;
+  const rows = (at: readonly number[]) => at.map((t, i) => (t < 0 || t >= vocabulary ? -1 : Math.floor(i / k) * vocabulary + t));
+  return {
+    name,
+    inputs: {
+      table: { shape: [tables * vocabulary, width] },
+      indices: { shape: [tables, k], dtype: 'int32', data: indices },
+    },
+    build: ({ table, indices: at }) => ({ y: lookUpIn(table!, at!, tables, 0) }),
+    reference: ({ table }) => ({ y: lookUp(table!, rows(indices), width) }),
+    ...(tables * vocabulary * width > 300 ? { gradients: [] } : {}),
+    narrow: [['y']],
+  };
+}
+
+/** The gradient of several tables itself. */
+function severalGradient(name: string, tables: number, vocabulary: number, width: number, indices: number[]): OpCase {
+  const k = indices.length / tables;
+  return {
+    name,
+    inputs: { dy: { shape: [tables, k, width] }, indices: { shape: [tables, k], dtype: 'int32', data: indices } },
+    build: ({ dy, indices: at }) => ({
+      dtable: dy!.graph.add(embeddingDxOp, { dy, indices: at }, { vocabulary, tables }).outputs.dtable!,
+    }),
+    reference: ({ dy }) => ({
+      dtable: Array.from({ length: tables }, (_, t) =>
+        addRows(dy!.slice(t * k * width, (t + 1) * k * width), indices.slice(t * k, (t + 1) * k), vocabulary, width),
+      ).flat(),
+    }),
+    gradients: [],
+    terms: k,
     narrow: [['dy']],
   };
 }
@@ -149,5 +189,12 @@ export const cases: OpCase[] = [
     scattered(700, 300).map((t, i) => (i % 2 ? 77 : t)),
   ),
   gradient('gradient: wide rows split over threads', 50, 96, scattered(400, 50)),
+  several('three tables of five rows', 3, 5, 4, [0, 4, 4, 1, 2, 2, 3, 0, 3, 3, 3, 1]),
+  several('two tables, odd width, wrong indices read as zeros', 2, 3, 5, [0, 3, -1, 2, 1, 1_000_000, 2, 0]),
+  several('seven tables of one number a row, several threads', 7, 40, 1, scattered(7 * 3000, 40)),
+  several('wide rows of two tables, several threads', 2, 50, 96, scattered(400, 50)),
+  severalGradient('gradient: five tables, several threads', 5, 30, 20, scattered(5 * 200, 30)),
+  severalGradient('gradient: two tables, one number a row, wrong indices', 2, 3000, 1, [...scattered(4998, 3000), -1, 3000]),
+  severalGradient('gradient: three tables, more indices than rows', 3, 2, 32, scattered(3 * 100, 2)),
   gradient('gradient: wrong indices add nothing', 5, 4, [0, -1, 4, 5, 4, 1_000_000, 0, ...new Array<number>(40).fill(9)]),
 ];

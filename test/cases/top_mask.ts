@@ -1,28 +1,41 @@
-/** topMask: the k largest of a row; ties go to the first, NaN is largest. */
-import { topMask } from '../../lib/ops/top_mask.js';
+/** topMask: the k largest of a row as a mask, as positions and as both; ties go to the first, NaN is largest. */
+import { topMask, topMaskOp, topPositions } from '../../lib/ops/top_mask.js';
 import type { OpCase } from './op_case.js';
 
-function simple(name: string, shape: number[], k: number, data?: number[]): OpCase {
+/** Where the k largest of each row of n stand, the largest in front. */
+export function leaders(x: readonly number[], n: number, k: number): number[] {
+  // A NaN is above infinity.
+  const rank = (v: number) => (Number.isNaN(v) ? 1 : 0);
+  const later = (a: number, b: number) => rank(b) - rank(a) || (a === b || rank(a) ? 0 : a < b ? 1 : -1);
+  return Array.from({ length: x.length / n }, (_, row) => {
+    const order = Array.from({ length: n }, (_, i) => i);
+    const at = (i: number) => x[row * n + i]!;
+    return order.sort((a, b) => later(at(a), at(b)) || a - b).slice(0, k);
+  }).flat();
+}
+
+type Asked = 'mask' | 'positions' | 'both';
+
+function simple(name: string, shape: number[], k: number, data?: number[], asked: Asked = 'mask'): OpCase {
   const n = shape.at(-1)!;
   return {
-    name: `${name}, k ${k}`,
+    name: `${name}, k ${k}${asked === 'mask' ? '' : `, ${asked}`}`,
     inputs: { x: { shape, ...(data && { data }) } },
-    build: ({ x }) => ({ y: topMask(x!, k) }),
+    build({ x }) {
+      if (asked === 'both') return x!.graph.add(topMaskOp, { x }, { k }).outputs;
+      return asked === 'mask' ? { y: topMask(x!, k) } : { at: topPositions(x!, k) };
+    },
     reference({ x }) {
+      const at = leaders(x!, n, k);
       const y = x!.map(() => 0);
-      for (let row = 0; row < x!.length; row += n) {
-        const order = Array.from({ length: n }, (_, i) => row + i);
-        const key = (i: number) => (Number.isNaN(x![i]) ? Infinity : x![i]!);
-        order.sort((a, b) => (key(b) === key(a) ? a - b : key(b) - key(a)));
-        for (const i of order.slice(0, k)) y[i] = 1;
-      }
-      return { y };
+      at.forEach((i, j) => (y[Math.floor(j / k) * n + i] = 1));
+      return { ...(asked !== 'positions' && { y }), ...(asked !== 'mask' && { at }) };
     },
     gradients: [],
   };
 }
 
-export const cases: OpCase[] = [
+const masks: OpCase[] = [
   simple('[6, 9]', [6, 9], 3),
   simple('[2, 3, 130]', [2, 3, 130], 1),
   simple('[2, 3, 132]', [2, 3, 132], 3),
@@ -41,4 +54,27 @@ export const cases: OpCase[] = [
     Array.from({ length: 40 }, (_, i) => (i * 7) % 5),
   ),
   simple('ties and NaN', [3, 4], 2, [1, 2, 2, 2, 0, NaN, 3, NaN, 5, 5, 5, 5]),
+];
+
+const TIES = [1, 2, 2, 2, 0, NaN, 3, NaN, 5, 5, 5, 5, -0, 0, Infinity, -1];
+
+export const cases: OpCase[] = [
+  ...masks,
+  ...(['positions', 'both'] as const).flatMap((asked) => [
+    simple('[6, 9]', [6, 9], 3, undefined, asked),
+    simple('[2, 3, 132]', [2, 3, 132], 5, undefined, asked),
+    simple('[5, 41]', [5, 41], 41, undefined, asked),
+    simple('many rows', [3000, 10], 4, undefined, asked),
+    simple('many longer rows', [300, 70], 2, undefined, asked),
+    simple('one class', [4, 1], 1, undefined, asked),
+    simple('more leaders than are looked for one by one', [7, 300], 40, undefined, asked),
+    simple('ties, NaN, infinity and zeros of both signs', [4, 4], 3, TIES, asked),
+    simple(
+      'many NaNs and numbers',
+      [2, 17],
+      3,
+      [...new Array<number>(15).fill(NaN), 1, 2, ...new Array<number>(16).fill(1), 0],
+      asked,
+    ),
+  ]),
 ];

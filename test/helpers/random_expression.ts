@@ -1,7 +1,8 @@
-/** Expressions of random operations (random_operations.ts), by number: the same number gives the same one, with the same inputs. */
+/** Expressions of random operations (random_operations.ts, random_compositions.ts), by number: the same number gives the same one, with the same inputs. */
 import type * as gs from '../../lib/index.js';
 import { built, type Array64 } from './array64.js';
 import { Draws } from './draws.js';
+import { COMPOSITIONS } from './random_compositions.js';
 import { FAR, OPERATIONS, type Operation } from './random_operations.js';
 
 export interface RandomExpression {
@@ -13,6 +14,8 @@ export interface RandomExpression {
   apply(inputs: readonly gs.ops.Value[]): gs.ops.Value[];
   exact(inputs: readonly Array64[]): Array64[];
 }
+
+const ALL = [...OPERATIONS, ...COMPOSITIONS];
 
 /** Of a value, at most; and what numbers may be as large as. */
 const MOST_ELEMENTS = 2000;
@@ -46,7 +49,7 @@ export function randomExpression(seed: number): RandomExpression {
   const made: Operation[] = [];
   const depth = draws.integer(2, 14);
   for (let tries = 0; made.length < depth && tries < 100; tries++) {
-    const operation = draws.pick(OPERATIONS)(draws, values, inputs.length);
+    const operation = draws.pick(ALL)(draws, values, inputs.length);
     if (!operation) continue;
     const y = operation.exact(...operation.of.map((i) => values[i]!));
     if (y.shape.length > 5 || y.data.length > MOST_ELEMENTS || y.data.some((v) => !(Math.abs(v) <= LARGEST))) continue;

@@ -1,5 +1,5 @@
 /**
- * Operations of `gs.ops` with random options, each with what it is in float64 (array64.ts). All are smooth where their inputs lie, so
+ * Operations of `gs.ops` with random options, each with what it is in float64 (array64.ts); more in random_compositions.ts. All are smooth where their inputs lie, so
  * that differences tell their gradients: jumps and corners are of inputs only, and far from them.
  */
 import * as gs from '../../lib/index.js';
@@ -43,12 +43,12 @@ export interface Operation {
 export type Drawn = (draws: Draws, values: readonly Array64[], inputs: number) => Operation | undefined;
 
 /** A value, more often one of the latest. */
-function anyValue(draws: Draws, values: readonly Array64[]): number {
+export function anyValue(draws: Draws, values: readonly Array64[]): number {
   return draws.integer(draws.chance(0.6) ? Math.max(0, values.length - 3) : 0, values.length - 1);
 }
 
 /** Draws that take one value with at least one axis. */
-function ofArray(draw: (draws: Draws, x: Array64) => Omit<Operation, 'of'> | undefined): Drawn {
+export function ofArray(draw: (draws: Draws, x: Array64) => Omit<Operation, 'of'> | undefined): Drawn {
   return (draws, values) => {
     const at = anyValue(draws, values);
     const x = values[at]!;
@@ -64,7 +64,7 @@ function ofPair(make: (draws: Draws) => Omit<Operation, 'of'>): Drawn {
   };
 }
 
-const axisOf = (draws: Draws, { shape }: Array64): number => draws.integer(0, shape.length - 1);
+export const axisOf = (draws: Draws, { shape }: Array64): number => draws.integer(0, shape.length - 1);
 
 const function1: Drawn = (draws, values) => {
   const name = draws.pick(SMOOTH);
@@ -164,6 +164,12 @@ const reduction = ofArray((draws, x) => {
   };
 });
 
+/** The numbers along an axis, at an index of the others, the largest or the smallest in front. */
+export function orderedAlong(x: Array64, axis: number, index: readonly number[], first: 'max' | 'min'): number[] {
+  const along = Array.from({ length: x.shape[axis]! }, (_, i) => x.at([...index.slice(0, axis), i, ...index.slice(axis)]));
+  return along.sort((a, b) => (first === 'max' ? b - a : a - b));
+}
+
 /** The largest of rows of an input, where the next one is clearly smaller. */
 const extremum: Drawn = (draws, values, inputs) => {
   const at = draws.integer(0, inputs - 1);
@@ -172,12 +178,8 @@ const extremum: Drawn = (draws, values, inputs) => {
   const axis = axisOf(draws, x);
   const name = draws.pick(['max', 'min'] as const);
   const others = x.shape.filter((_, a) => a !== axis);
-  const ordered = (v: Array64, index: readonly number[]): number[] => {
-    const along = Array.from({ length: x.shape[axis]! }, (_, i) => v.at([...index.slice(0, axis), i, ...index.slice(axis)]));
-    return along.sort((a, b) => (name === 'max' ? b - a : a - b));
-  };
   const gaps = built(others, (index) => {
-    const [first, second] = ordered(x, index) as [number, number?];
+    const [first, second] = orderedAlong(x, axis, index, name) as [number, number?];
     return second === undefined ? Infinity : Math.abs(first - second);
   });
   if (gaps.data.some((gap) => gap < FAR / 10)) return undefined;
@@ -185,7 +187,7 @@ const extremum: Drawn = (draws, values, inputs) => {
     text: `${name} of in over ${axis}`,
     of: [at],
     apply: (v) => ops[name](v, { axis }),
-    exact: (v) => built(others, (index) => ordered(v, index)[0]!),
+    exact: (v) => built(others, (index) => orderedAlong(v, axis, index, name)[0]!),
   };
 };
 

@@ -1,0 +1,96 @@
+/** ops.einsum against loops over all letters in float64, gradients against differences; NumPy's implied results; what is refused. */
+import { expect } from 'chai';
+import { Graph, type Value } from '../lib/graph/graph.js';
+import type { Shape } from '../lib/graph/shape.js';
+import * as ops from '../lib/ops/index.js';
+import { flat, indices, type OpCase } from './cases/op_case.js';
+import { describeCases, describeRefusals } from './helpers/op_cases.js';
+
+/** Every product of elements whose letters agree, added up where the result's letters say. */
+function summed(left: readonly string[], right: string, sizes: Record<string, number>, operands: readonly (readonly number[])[]) {
+  const letters = [...new Set(left.join(''))];
+  const shapeOf = (axes: string) => [...axes].map((a) => sizes[a]!);
+  const y = new Array<number>(shapeOf(right).reduce((n, d) => n * d, 1)).fill(0);
+  for (const index of indices(letters.map((a) => sizes[a]!))) {
+    const at = (axes: string) =>
+      flat(
+        shapeOf(axes),
+        [...axes].map((a) => index[letters.indexOf(a)]!),
+      );
+    y[at(right)]! += left.reduce((product, axes, i) => product * operands[i]![at(axes)]!, 1);
+  }
+  return y;
+}
+
+/** @param right where the equation leaves it to the alphabet, what is meant */
+function equation(text: string, sizes: Record<string, number>, right = text.replaceAll(' ', '').split('->')[1]!): OpCase {
+  const left = text.replaceAll(' ', '').split('->')[0]!.split(',');
+  const names = left.map((_, i) => `x${i}`);
+  return {
+    name: text,
+    inputs: Object.fromEntries(left.map((axes, i) => [names[i]!, { shape: [...axes].map((a) => sizes[a]!) }])),
+    build: (values) => ({ y: ops.einsum(text, ...names.map((n) => values[n]!)) }),
+    reference: (values) => ({
+      y: summed(
+        left,
+        right,
+        sizes,
+        names.map((n) => values[n]!),
+      ),
+    }),
+    terms: 40,
+  };
+}
+
+const sizes = { b: 2, h: 3, q: 4, k: 5, d: 6, i: 3, j: 4, l: 2 };
+
+describeCases('ops.einsum', [
+  equation('ij,jk->ik', sizes),
+  equation('ij,jk', sizes, 'ik'),
+  equation('ji,kj->ki', sizes),
+  equation('bhqd,bhkd->bhqk', sizes),
+  equation('bqhd,bkhd->bhqk', sizes),
+  equation('bhqk,bkhd->bqhd', sizes),
+  equation('bi,bj->bij', sizes),
+  equation('bi,bi->b', sizes),
+  equation('i,j->ji', sizes),
+  equation('ij,ij->', sizes),
+  equation('ij,j->i', sizes),
+  equation('bij,k->bj', sizes),
+  equation('bij->jb', sizes),
+  equation('ij', sizes, 'ij'),
+  equation('ji', sizes, 'ij'),
+  equation('bij->', sizes),
+  equation('i,,j', { i: 3, j: 4 }, 'ij'),
+  equation('bi, bij, bj -> b', sizes),
+  equation('bi,ij,bj->b', sizes),
+  equation('bd,dhk,bk->bh', sizes),
+  equation('ij,jk,kl,lb->ib', sizes),
+  equation('Bq,bq->bB', { B: 3, b: 2, q: 4 }),
+]);
+
+const graph = new Graph();
+const input = (shape: Shape): Value => graph.read({ name: 'x', shape, dtype: 'float32' });
+const [a, b] = [input([2, 3]), input([3, 4])];
+const bad = (v: unknown) => v as never;
+describeRefusals('ops.einsum', [
+  ['no equation', () => ops.einsum(bad(3), a), 'ERR_OPTION', 'Expected equation of letters such as "bij,bjk->bik"'],
+  ['other signs', () => ops.einsum('i.j->i', a), 'ERR_OPTION', 'Expected equation of letters'],
+  ['a diagonal', () => ops.einsum('ii->i', a), 'ERR_OPTION', 'each once in an operand and in the result'],
+  ['two arrows', () => ops.einsum('ij->i->j', a), 'ERR_OPTION', 'Expected equation of letters'],
+  ['a letter of the result alone', () => ops.einsum('ij->ik', a), 'ERR_OPTION', 'Axis k of the result is in no operand'],
+  ['too few operands', () => ops.einsum('ij,jk->ik', a), 'ERR_OPTION', 'names 2 operands but received 1'],
+  [
+    'another rank',
+    () => ops.einsum('ijk->i', a),
+    'ERR_SHAPE',
+    'Expected 3 axes (ijk) for ops.einsum "ijk->i" but received [2, 3]',
+  ],
+  [
+    'sizes that differ',
+    () => ops.einsum('ij,ik->jk', a, b),
+    'ERR_SHAPE',
+    'Axis i of ops.einsum "ij,ik->jk" is 2 in one operand and 3',
+  ],
+  ['a number as operand', () => ops.einsum('ij,jk->ik', a, bad(2)), 'ERR_OPTION', 'Expected value for ops.einsum operand 2'],
+]);
