@@ -211,19 +211,21 @@ describeCases('windows in gs.ops', [
   },
 ]);
 
+/** Weights standardised, then convolved. */
+const standardised = gs.layers.defineLayer({
+  className: 'StandardisedConv',
+  weights: (_o, input) => [{ name: 'kernel', shape: [3, 3, input.at(-1)!, 2], initializer: 'glorotNormal' }],
+  outputShape: (_o, [height, width]) => [height! - 2, width! - 2, 2],
+  call(_o, x, context) {
+    const kernel = context.weight('kernel');
+    const { mean: center, variance } = ops.moments(kernel, { axis: [0, 1, 2], keepDims: true });
+    return ops.conv2d(x, ops.div(ops.sub(kernel, center), ops.sqrt(ops.add(variance, 1e-5))));
+  },
+});
+
 for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
   describe(`windows in gs.ops on ${name}: layers of one's own`, () => {
     it('a kernel made in the step: weights standardised, then convolved', async () => {
-      const standardised = gs.layers.defineLayer({
-        className: 'StandardisedConv',
-        weights: (_o, input) => [{ name: 'kernel', shape: [3, 3, input.at(-1)!, 2], initializer: 'glorotNormal' }],
-        outputShape: (_o, [height, width]) => [height! - 2, width! - 2, 2],
-        call(_o, x, context) {
-          const kernel = context.weight('kernel');
-          const { mean: center, variance } = ops.moments(kernel, { axis: [0, 1, 2], keepDims: true });
-          return ops.conv2d(x, ops.div(ops.sub(kernel, center), ops.sqrt(ops.add(variance, 1e-5))));
-        },
-      });
       const model = gs.sequential([standardised({ inputShape: [4, 4, 1] })]);
       model.compile({ optimizer: 'sgd', loss: 'mse', device, seed: 1 });
       const x = Array.from({ length: 16 }, (_, i) => Math.sin(i));

@@ -23,6 +23,17 @@ export function axisOf(what: string, axis: unknown, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
+/** Axes of a value of this rank, all by default, counted from the front, each once; ERR_SHAPE where there is none. */
+export function axesOver(rank: number, axes?: readonly number[]): Set<number> {
+  const over = new Set((axes ?? Array.from({ length: rank }, (_, i) => i)).map((a) => (a < 0 ? a + rank : a)));
+  for (const axis of over) {
+    if (!Number.isInteger(axis) || axis < 0 || axis >= rank) {
+      throw new GradstepError('ERR_SHAPE', `Axis ${axis} is outside a value of rank ${rank}`);
+    }
+  }
+  return over;
+}
+
 export function integers(
   what: string,
   list: unknown,

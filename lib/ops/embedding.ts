@@ -65,8 +65,8 @@ export function embedding(table: Value, indices: Value, state: Value, flag: Valu
 }
 
 /**
- * Rows of `tables` tables that lie one behind the other [tables · length, width]: indices [tables, k] → [tables, k, width]. Zeros where
- * there is none; where the graph runs in steps, its flag tells so with `place`.
+ * Rows of `tables` tables that lie one behind the other [tables · length, width], each read by as many of the indices [...] →
+ * [..., width]. Zeros where there is none; where the graph runs in steps, its flag tells so with `place`.
  */
 export function lookUpIn(table: Value, indices: Value, tables: number, place: number): Value {
   const { graph } = table;

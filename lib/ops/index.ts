@@ -97,7 +97,7 @@ export function range(like: Value, start: number, stop: number, step = 1): Value
   const { graph } = value('ops.range like', like);
   const [from, to, by] = [start, stop, step].map((n, i) => float32()(n, `ops.range ${['start', 'stop', 'step'][i]!}`));
   const length = Math.ceil((to! - from!) / by!);
-  if (!(length >= 1)) {
+  if (!(length >= 1 && length < Infinity)) {
     throw optionError('ops.range', 'numbers of which there is at least one', `${start} to ${stop} by ${step}`);
   }
   const counted = cumulativeSum(constant(graph, 1, [length]), 0, true);

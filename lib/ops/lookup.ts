@@ -59,7 +59,9 @@ function elements(what: string, x: Value, indices: Value, axis: number, batch: n
     expected: `indices from 0 to ${length - 1} in ${what}`,
     of: 'the indices',
   });
-  const found = lookUpIn(table, reshape(indices, [tables, k]), tables, place);
+  // Two axes: the first one's elements are the rows that an error tells.
+  const rows = indices.shape[0] ?? 1;
+  const found = lookUpIn(table, reshape(indices, [rows, (tables * k) / rows]), tables, place);
   const back = transpose(reshape(found, [tables, k, b, sizeOf(inner)]), [0, 2, 1, 3]);
   return reshape(back, [...shared, ...between, ...numbers, ...inner]);
 }

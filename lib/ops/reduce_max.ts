@@ -3,10 +3,10 @@
  * `at` where it stands: the first of equals. A NaN wins over every number.
  * reduceMaxDx: dx[o, l, i] = dy[o, i] where l is at[o, i], else 0.
  */
-import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
+import { axesOver } from './arguments.js';
 import { constant, elementwise } from './map.js';
 import { sum } from './reduce_sum.js';
 import { reshape } from './reshape.js';
@@ -43,12 +43,7 @@ export const reduceMaxDxOp = defineOp({
 /** Largest or smallest element over the given axes (all by default); `keepDims` leaves them as size 1. */
 export function extremum(x: Value, mode: 'max' | 'min', axes?: readonly number[], keepDims = false): Value {
   const rank = x.shape.length;
-  const over = new Set((axes ?? x.shape.map((_, i) => i)).map((a) => (a < 0 ? a + rank : a)));
-  for (const axis of over) {
-    if (!Number.isInteger(axis) || axis < 0 || axis >= rank) {
-      throw new GradstepError('ERR_SHAPE', `Axis ${axis} is outside a value of rank ${rank}`);
-    }
-  }
+  const over = axesOver(rank, axes);
   let y = x;
   // One kernel for each run of adjacent axes, innermost first: the first of equals stays the first in row-major order.
   for (let end = rank; end > 0; end--) {

@@ -1,8 +1,8 @@
 /** reduceSum: x viewed as [outer, length, inner], summed over the middle and multiplied by `scale` (1/length for a mean). */
-import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { sameShape, sizeOf, type Shape } from '../graph/shape.js';
+import { axesOver } from './arguments.js';
 import { broadcastTo, elementwise } from './map.js';
 import { reshape } from './reshape.js';
 
@@ -36,12 +36,7 @@ export const reduceSum = defineOp({
 /** Sums over the given axes (all by default), times `scale`; `keepDims` leaves them as size 1. */
 export function sum(x: Value, axes?: readonly number[], keepDims = false, scale = 1): Value {
   const rank = x.shape.length;
-  const over = new Set((axes ?? x.shape.map((_, i) => i)).map((a) => (a < 0 ? a + rank : a)));
-  for (const axis of over) {
-    if (!Number.isInteger(axis) || axis < 0 || axis >= rank) {
-      throw new GradstepError('ERR_SHAPE', `Axis ${axis} is outside a value of rank ${rank}`);
-    }
-  }
+  const over = axesOver(rank, axes);
   let y = x;
   let factor = scale;
   // One kernel for each run of adjacent axes, innermost first: each shrinks the data the next one reads.

@@ -2,7 +2,7 @@
 import { optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { boolean, checkOptions, optional, type Check, type SchemaOf } from '../options.js';
-import { floats } from './arguments.js';
+import { axesOver, floats } from './arguments.js';
 import { elementwise } from './map.js';
 import { sliceAxis } from './pad.js';
 import { extremum } from './reduce_max.js';
@@ -79,10 +79,6 @@ export interface Moments {
   variance: Value;
 }
 
-/** All axes, counted from the front. */
-const axesOf = (x: Value, axis: readonly number[] | undefined): number[] =>
-  axis?.map((a) => (a < 0 ? a + x.shape.length : a)) ?? x.shape.map((_, i) => i);
-
 /** The value without the given axes, which have size 1. */
 function without(x: Value, axes: readonly number[], keepDims: boolean): Value {
   return keepDims
@@ -96,7 +92,7 @@ function without(x: Value, axes: readonly number[], keepDims: boolean): Value {
 /** Mean of x over axes, and the mean of its squared distances to it. */
 export function moments(x: Value, options?: ReduceOptions): Moments {
   const [axis, keepDims] = reduction('moments', x, options);
-  const axes = axesOf(x, axis);
+  const axes = [...axesOver(x.shape.length, axis)];
   const center = meanOf(x, axes, true);
   const variance = meanOf(elementwise('square', elementwise('sub', x, center)), axes, keepDims);
   return { mean: without(center, axes, keepDims), variance };
@@ -117,7 +113,7 @@ export function std(x: Value, options?: ReduceOptions): Value {
 /** log Σ e^x over axes, without overflow; −∞ where all are. */
 export function logSumExp(x: Value, options?: ReduceOptions): Value {
   const [axis, keepDims] = reduction('logSumExp', x, options);
-  const axes = axesOf(x, axis);
+  const axes = [...axesOver(x.shape.length, axis)];
   // A finite shift: of infinite elements it would make NaN of them.
   const bounded = elementwise('minimum', elementwise('maximum', extremum(x, 'max', axes, true), -LARGEST), LARGEST);
   const shift = stopGradient(bounded);
@@ -130,7 +126,7 @@ const LARGEST = 3.4028234663852886e38;
 /** Product of x over axes. */
 export function prod(x: Value, options?: ReduceOptions): Value {
   const [axis, keepDims] = reduction('prod', x, options);
-  const axes = axesOf(x, axis);
+  const axes = [...axesOver(x.shape.length, axis)];
   const all = axes.reduce(productAlong, x);
   return without(all, axes, keepDims);
 }

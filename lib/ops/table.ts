@@ -46,6 +46,7 @@ import { reduceMaxOp, reduceMaxDxOp } from './reduce_max.js';
 import { reduceSum } from './reduce_sum.js';
 import { resizeOp, resizeDxOp } from './resize.js';
 import { restartsOp } from './restarts.js';
+import { reverseOp } from './reverse.js';
 import { rmspropOp } from './rmsprop.js';
 import { sgdOp } from './sgd.js';
 import { simpleRnnOp, simpleRnnDxOp } from './simple_rnn.js';
@@ -54,6 +55,7 @@ import { softmaxCrossEntropyOp, softmaxCrossEntropyDxOp } from './softmax_cross_
 import { stepCountOp } from './step_count.js';
 import { targetRankOp } from './target_rank.js';
 import { toBfloat16Op } from './to_bfloat16.js';
+import { toInt32Op } from './to_int32.js';
 import { topMaskOp } from './top_mask.js';
 import { transposeOp } from './transpose.js';
 import { weightDecayOp } from './weight_decay.js';
@@ -122,6 +124,7 @@ export const OP_TABLE: readonly OpDef[] = [
   resizeOp,
   resizeDxOp,
   restartsOp,
+  reverseOp,
   rmspropOp,
   sgdOp,
   simpleRnnOp,
@@ -132,6 +135,7 @@ export const OP_TABLE: readonly OpDef[] = [
   stepCountOp,
   targetRankOp,
   toBfloat16Op,
+  toInt32Op,
   topMaskOp,
   transposeOp,
   weightDecayOp,

@@ -353,17 +353,19 @@ const std::vector<OpInfo>& op_table() {
     {"embedding", 248, {
         {"table", FieldRole::kInput, 0, 1, false, 0},
         {"indices", FieldRole::kInput, 48, 2, false, 0},
-        {"state", FieldRole::kInput, 96, 2, false, 0},
-        {"flag", FieldRole::kMutated, 144, 2, false, 0},
+        {"state", FieldRole::kInput, 96, 2, true, 0},
+        {"flag", FieldRole::kMutated, 144, 2, true, 0},
         {"y", FieldRole::kOutput, 192, 17, false, 0},
         {"place", FieldRole::kInt, 240, 0, false, 0},
+        {"tables", FieldRole::kInt, 244, 0, false, 0},
     }},
-    {"embeddingDx", 152, {
+    {"embeddingDx", 160, {
         {"dy", FieldRole::kInput, 0, 17, false, 0},
         {"indices", FieldRole::kInput, 48, 2, false, 0},
         {"dtable", FieldRole::kOutput, 96, 1, false, 0},
         {"dtable", FieldRole::kAccumulate, 144, 0, false, 2},
         {"vocabulary", FieldRole::kInt, 148, 0, false, 0},
+        {"tables", FieldRole::kInt, 152, 0, false, 0},
     }},
     {"gather", 192, {
         {"state", FieldRole::kInput, 0, 2, false, 0},
@@ -805,6 +807,10 @@ const std::vector<OpInfo>& op_table() {
         {"growth", FieldRole::kFloat, 148, 0, false, 0},
         {"growthRest", FieldRole::kFloat, 152, 0, false, 0},
     }},
+    {"reverse", 96, {
+        {"x", FieldRole::kInput, 0, 3, false, 0},
+        {"y", FieldRole::kOutput, 48, 3, false, 0},
+    }},
     {"rmsprop", 400, {
         {"params", FieldRole::kMutated, 0, 1, false, 0},
         {"grads", FieldRole::kInput, 48, 1, false, 0},
@@ -920,10 +926,15 @@ const std::vector<OpInfo>& op_table() {
         {"y15", FieldRole::kOutput, 1440, 16, true, 0},
         {"y16", FieldRole::kOutput, 1488, 16, true, 0},
     }},
-    {"topMask", 104, {
+    {"toInt32", 96, {
         {"x", FieldRole::kInput, 0, 1, false, 0},
-        {"y", FieldRole::kOutput, 48, 1, false, 0},
-        {"k", FieldRole::kInt, 96, 0, false, 0},
+        {"y", FieldRole::kOutput, 48, 2, false, 0},
+    }},
+    {"topMask", 152, {
+        {"x", FieldRole::kInput, 0, 1, false, 0},
+        {"y", FieldRole::kOutput, 48, 1, true, 0},
+        {"at", FieldRole::kOutput, 96, 2, true, 0},
+        {"k", FieldRole::kInt, 144, 0, false, 0},
     }},
     {"transpose", 128, {
         {"x", FieldRole::kInput, 0, 19, false, 0},

@@ -44,6 +44,7 @@
 #include "generated/args/reduce_sum.h"
 #include "generated/args/resize.h"
 #include "generated/args/restarts.h"
+#include "generated/args/reverse.h"
 #include "generated/args/rmsprop.h"
 #include "generated/args/sgd.h"
 #include "generated/args/simple_rnn.h"
@@ -52,6 +53,7 @@
 #include "generated/args/step_count.h"
 #include "generated/args/target_rank.h"
 #include "generated/args/to_bfloat16.h"
+#include "generated/args/to_int32.h"
 #include "generated/args/top_mask.h"
 #include "generated/args/transpose.h"
 #include "generated/args/weight_decay.h"
@@ -60,7 +62,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0x11dd20ebc00286a8ull;
+constexpr uint64_t kOpTableHash = 0xeff4bd5798e53bb5ull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \
@@ -127,20 +129,22 @@ constexpr uint64_t kOpTableHash = 0x11dd20ebc00286a8ull;
   X(60, ResizeArgs, resize) \
   X(61, ResizeDxArgs, resize_dx) \
   X(62, RestartsArgs, restarts) \
-  X(63, RmspropArgs, rmsprop) \
-  X(64, SgdArgs, sgd) \
-  X(65, SimpleRnnArgs, simple_rnn) \
-  X(66, SimpleRnnDxArgs, simple_rnn_dx) \
-  X(67, SoftmaxArgs, softmax) \
-  X(68, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
-  X(69, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
-  X(70, StepCountArgs, step_count) \
-  X(71, TargetRankArgs, target_rank) \
-  X(72, ToBfloat16Args, to_bfloat16) \
-  X(73, TopMaskArgs, top_mask) \
-  X(74, TransposeArgs, transpose) \
-  X(75, WeightDecayArgs, weight_decay)
+  X(63, ReverseArgs, reverse) \
+  X(64, RmspropArgs, rmsprop) \
+  X(65, SgdArgs, sgd) \
+  X(66, SimpleRnnArgs, simple_rnn) \
+  X(67, SimpleRnnDxArgs, simple_rnn_dx) \
+  X(68, SoftmaxArgs, softmax) \
+  X(69, SoftmaxCrossEntropyArgs, softmax_cross_entropy) \
+  X(70, SoftmaxCrossEntropyDxArgs, softmax_cross_entropy_dx) \
+  X(71, StepCountArgs, step_count) \
+  X(72, TargetRankArgs, target_rank) \
+  X(73, ToBfloat16Args, to_bfloat16) \
+  X(74, ToInt32Args, to_int32) \
+  X(75, TopMaskArgs, top_mask) \
+  X(76, TransposeArgs, transpose) \
+  X(77, WeightDecayArgs, weight_decay)
 
-constexpr uint32_t kOpCount = 76;
+constexpr uint32_t kOpCount = 78;
 
 }  // namespace gradstep

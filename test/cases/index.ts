@@ -51,6 +51,7 @@ import { cases as reduceMax } from './reduce_max.js';
 import { cases as reduceSum } from './reduce_sum.js';
 import { cases as resize } from './resize.js';
 import { cases as restarts } from './restarts.js';
+import { cases as reverse } from './reverse.js';
 import { cases as rmsprop } from './rmsprop.js';
 import { cases as secondDerivatives } from './second_derivatives.js';
 import { cases as sgd } from './sgd.js';
@@ -60,6 +61,7 @@ import { cases as softmaxCrossEntropy } from './softmax_cross_entropy.js';
 import { cases as stepCount } from './step_count.js';
 import { cases as targetRank } from './target_rank.js';
 import { cases as toBfloat16 } from './to_bfloat16.js';
+import { cases as toInt32 } from './to_int32.js';
 import { cases as topMask } from './top_mask.js';
 import { cases as transpose } from './transpose.js';
 import { cases as weightDecay } from './weight_decay.js';
@@ -113,6 +115,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   reduceSum,
   resize,
   restarts,
+  reverse,
   rmsprop,
   secondDerivatives,
   sgd,
@@ -122,6 +125,7 @@ export const ALL_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   stepCount,
   targetRank,
   toBfloat16,
+  toInt32,
   topMask,
   transpose,
   weightDecay,

@@ -8,11 +8,13 @@ namespace gradstep {
 struct alignas(8) TopMaskArgs {
   Tensor x;
   Tensor y;
+  Tensor at;
   int32_t k;
 };
 static_assert(offsetof(TopMaskArgs, x) == 0, "layout");
 static_assert(offsetof(TopMaskArgs, y) == 48, "layout");
-static_assert(offsetof(TopMaskArgs, k) == 96, "layout");
-static_assert(sizeof(TopMaskArgs) == 104, "layout");
+static_assert(offsetof(TopMaskArgs, at) == 96, "layout");
+static_assert(offsetof(TopMaskArgs, k) == 144, "layout");
+static_assert(sizeof(TopMaskArgs) == 152, "layout");
 
 }  // namespace gradstep
