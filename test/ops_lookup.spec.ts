@@ -141,7 +141,7 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       );
       const { second } = await step({ x: [0.5, -1, 2, 3], at: [1, 3, 1] });
       expect([...second!.data]).to.deep.equal([0, 2 * 6 * -1, 0, 6 * 3]);
-      step.dispose();
+      await step.dispose();
     });
 
     it('numbers outside end a run of a function, which then still works', async () => {
@@ -154,7 +154,7 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       await expectFailure(() => step({ x, at: [0, 2, 3, 1] }), 'ERR_INDEX_RANGE', message);
       await expectFailure(() => step({ x, at: [0, -1, 2, 1] }), 'ERR_INDEX_RANGE', /received -1 in row 1 of the indices$/);
       expect([...(await step({ x, at: [2, 0, 0, 1] })).y!.data]).to.deep.equal([5, 6, 1, 2, 1, 2, 3, 4]);
-      step.dispose();
+      await step.dispose();
     });
 
     it('class numbers in a loss of one’s own, which otherwise is the one of that name', async () => {
@@ -176,8 +176,8 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
         'ERR_INDEX_RANGE',
         'Expected indices from 0 to 2 in ops.takeAlongAxis but received 5 in row 0 of the indices (in loss)',
       );
-      own.dispose();
-      named.dispose();
+      await own.dispose();
+      await named.dispose();
     });
   });
 }

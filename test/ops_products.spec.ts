@@ -1,5 +1,4 @@
 /** ops.einsum against loops over all letters in float64, gradients against differences; NumPy's implied results; what is refused. */
-import { expect } from 'chai';
 import { Graph, type Value } from '../lib/graph/graph.js';
 import type { Shape } from '../lib/graph/shape.js';
 import * as ops from '../lib/ops/index.js';

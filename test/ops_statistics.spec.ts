@@ -2,7 +2,6 @@
  * Of `gs.ops`: what works element by element and along axes beyond sums and means, casts, numbers in a row, repeating and
  * reversing, against formulas in float64, gradients against differences; wrong arguments.
  */
-import { expect } from 'chai';
 import { Graph, type Value } from '../lib/graph/graph.js';
 import type { DType } from '../lib/graph/dtype.js';
 import type { Shape } from '../lib/graph/shape.js';

@@ -244,7 +244,7 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
         epochs: 20,
       });
       expect(loss!.at(-1)).to.be.below(loss![0]!);
-      model.dispose();
+      await model.dispose();
     });
   });
 }

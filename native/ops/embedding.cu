@@ -283,8 +283,8 @@ Step embedding_dx(Prepare& prepare, const EmbeddingDxArgs& args) {
     int32_t* lists = static_cast<int32_t*>(workspace.data());
     const Pairs a{lists, lists + list}, b{lists + 2 * list, lists + 3 * list};
     if (!s.accumulate) GRADSTEP_CUDA(cudaMemsetAsync(s.dtable, 0, bytes, stream));
-    launch_cooperating(stream, sort_kernel, dim3(1), dim3(kSortThreads), 0, indices, n, vocabulary,
-                       of_table, rows, passes, a, b);
+    launch_cooperating(stream, sort_kernel, dim3(1), dim3(kSortThreads), 0, indices, n, vocabulary, of_table, rows,
+                       passes, a, b);
     const Pairs& sorted = passes % 2 == 1 ? a : b;
     EmbeddingGrad at = s;
     at.keys = sorted.keys;

@@ -1,4 +1,5 @@
-// reverse on the CPU: whole rows of `inner` numbers, or one after the other from the end. int32 moves as float32 does: by its bits.
+// reverse on the CPU: whole rows of `inner` numbers, or one after the other from the end. int32 moves as float32 does:
+// by its bits.
 #include "generated/args/reverse.h"
 
 #include <cstring>

@@ -1,4 +1,5 @@
-// reverse on CUDA: up to four neighbours of a row of `inner` numbers a thread. int32 moves as float32 does: by its bits.
+// reverse on CUDA: up to four neighbours of a row of `inner` numbers a thread. int32 moves as float32 does: by its
+// bits.
 #include "cuda/divide.h"
 #include "cuda/pack.h"
 #include "cuda/prepare.h"
@@ -24,7 +25,8 @@ __global__ void __launch_bounds__(kThreads) reverse_kernel(Reversal r) {
   const uint32_t row = r.of_row.divide(pack, column);
   r.of_length.divide(row, at);
   const int64_t from = static_cast<int64_t>(row) + r.length - 1 - 2 * static_cast<int64_t>(at);
-  store_pack(r.y + static_cast<int64_t>(pack) * kWidth, load_pack<kWidth>(r.x + (from * r.row_packs + column) * kWidth));
+  store_pack(r.y + static_cast<int64_t>(pack) * kWidth,
+             load_pack<kWidth>(r.x + (from * r.row_packs + column) * kWidth));
 }
 
 }  // namespace
@@ -41,9 +43,7 @@ Step reverse(Prepare& prepare, const ReverseArgs& args) {
   r.of_row = Divider(static_cast<uint32_t>(r.row_packs));
   r.of_length = Divider(static_cast<uint32_t>(r.length));
   const auto kernel = wide ? reverse_kernel<4> : reverse_kernel<1>;
-  return [=](cudaStream_t stream) {
-    launch(stream, kernel, blocks_for(r.packs, kThreads), dim3(kThreads), r);
-  };
+  return [=](cudaStream_t stream) { launch(stream, kernel, blocks_for(r.packs, kThreads), dim3(kThreads), r); };
 }
 
 }  // namespace gradstep::cuda

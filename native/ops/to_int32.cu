@@ -1,9 +1,8 @@
 // to_int32 on CUDA: up to four neighbours a thread.
-#include "ops/to_int32.h"
-
 #include "cuda/pack.h"
 #include "cuda/prepare.h"
 #include "generated/args/to_int32.h"
+#include "ops/to_int32.h"
 
 namespace gradstep::cuda {
 namespace {

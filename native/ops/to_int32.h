@@ -1,5 +1,5 @@
-// A float as a whole number, as both backends do it: towards zero; the nearest that int32 holds, and 0 for NaN, where C++
-// says nothing.
+// A float as a whole number, as both backends do it: towards zero; the nearest that int32 holds, and 0 for NaN, where
+// C++ says nothing.
 #pragma once
 
 #include <cstdint>

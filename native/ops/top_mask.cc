@@ -1,9 +1,9 @@
 // topMask on the CPU. A row's numbers become whole numbers that are ordered as they are, a NaN the largest; then the
 // k-th largest is found: for few leaders by as many passes, each for the largest below the last, else, or where equals
 // are among the leaders, by halving the interval that it lies in. Whatever is above it leads, and the first of its
-// equals do. In rows of at most kRanked every number is compared with every other instead. Where positions are asked for,
-// those of the mask are sorted, some rows at a time. Workspace: a row of whole numbers for each part, and the mask of
-// those rows where nobody else has room for it.
+// equals do. In rows of at most kRanked every number is compared with every other instead. Where positions are asked
+// for, those of the mask are sorted, some rows at a time. Workspace: a row of whole numbers for each part, and the mask
+// of those rows where nobody else has room for it.
 #include "generated/args/top_mask.h"
 
 #include <algorithm>
