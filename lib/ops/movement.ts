@@ -187,32 +187,25 @@ export function cumsum(x: Value, axis = 0, options?: CumsumOptions): Value {
   return cumulativeSum(floats('ops.cumsum x', x), axisOf('ops.cumsum axis', axis, x.shape.length), exclusive, reverse);
 }
 
+/** The elements along an axis, `inner` of them one unit, each `times` times in a row. */
+function repeated(x: Value, axis: number, inner: number, times: number): Value {
+  const units = sizeOf(x.shape.slice(0, axis + 1)) / inner;
+  const unit = sizeOf(x.shape) / units;
+  const all = broadcast(reshapeTo(x, [units, 1, unit]), [units, times, unit]);
+  return reshapeTo(all, x.shape.with(axis, x.shape[axis]! * times));
+}
+
 /** x repeated whole: `reps` times along each axis. */
 export function tile(x: Value, reps: readonly number[]): Value {
-  const given = floats('ops.tile x', x);
-  const rank = given.shape.length;
+  const { length: rank } = floats('ops.tile x', x).shape;
   const times = integers('ops.tile reps', reps, rank, (n) => n > 0, `${rank} integers > 0`);
-  const repeated = broadcast(
-    reshapeTo(
-      given,
-      given.shape.flatMap((d) => [1, d]),
-    ),
-    given.shape.flatMap((d, i) => [times[i]!, d]),
-  );
-  return reshapeTo(
-    repeated,
-    given.shape.map((d, i) => d * times[i]!),
-  );
+  return times.reduce((y, n, axis) => (n === 1 ? y : repeated(y, axis, y.shape[axis]!, n)), x);
 }
 
 /** Each element of x along an axis `repeats` times in a row. */
 export function repeat(x: Value, repeats: number, axis = 0): Value {
-  const { shape } = floats('ops.repeat x', x);
-  const at = axisOf('ops.repeat axis', axis, shape.length);
-  const times = integer(1)(repeats, 'ops.repeat repeats');
-  const [before, length, after] = [shape.slice(0, at), shape[at]!, shape.slice(at + 1)];
-  const repeated = broadcast(reshapeTo(x, [...before, length, 1, ...after]), [...before, length, times, ...after]);
-  return reshapeTo(repeated, [...before, length * times, ...after]);
+  const { length: rank } = floats('ops.repeat x', x).shape;
+  return repeated(x, axisOf('ops.repeat axis', axis, rank), 1, integer(1)(repeats, 'ops.repeat repeats'));
 }
 
 /** x from the last to the first along axes; by default along all of them. */

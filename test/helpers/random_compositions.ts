@@ -16,7 +16,7 @@ const SMOOTH: readonly Element[] = [
   ['reciprocal (x² + ½)', (x) => ops.reciprocal(ops.add(ops.square(x), 0.5)), (v) => 1 / (v * v + 0.5)],
   ['rsqrt (x² + ½)', (x) => ops.rsqrt(ops.add(ops.square(x), 0.5)), (v) => 1 / Math.sqrt(v * v + 0.5)],
   ['squaredDifference 2 x', (x) => ops.squaredDifference(2, x), (v) => (2 - v) ** 2],
-  ['add x fill', (x) => ops.add(x, ops.fill(x, [1], 0.25)), (v) => v + 0.25],
+  ['add x fill', (x) => ops.add(x, ops.fill(x, [], 0.25)), (v) => v + 0.25],
   ['sub onesLike x', (x) => ops.sub(ops.onesLike(x), x), (v) => 1 - v],
   ['maximum zerosLike x²', (x) => ops.maximum(ops.zerosLike(x), ops.add(ops.square(x), 0.1)), (v) => v * v + 0.1],
 ];
