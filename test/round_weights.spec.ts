@@ -111,6 +111,21 @@ describe('weights in bfloat16', () => {
       expect(layer!.inputs.bias!.buffer).to.equal(roundings(program)[0]!.outputs.y2!.buffer);
     });
 
+    it('of layers without an activation, and with a relu whose slope nobody wants', () => {
+      const program = lowered((read) => {
+        const z = matmul(hidden(read), read('w2', [8, 16]), false, false, read('b2', [16]));
+        const h = elementwise('relu', matmul(z, read('w3', [16, 8]), false, false, read('b3', [8])));
+        return [matmul(h, read('w4', [8, 2]))];
+      });
+      expect(roundings(program).map(variablesOf)).to.deep.equal([['w2', 'b2', 'w3', 'b3', 'w4']]);
+      const layers = named(program, 'dense');
+      expect(layers.map(({ attrs }) => attrs.activation)).to.deep.equal(['linear', 'relu']);
+      for (const { inputs, outputs } of layers) {
+        expect([inputs.bias!.dtype, outputs.y!.dtype]).to.deep.equal(['bfloat16', 'bfloat16']);
+        expect(Object.keys(outputs)).to.deep.equal(['y']);
+      }
+    });
+
     it('of a layer that keeps the sums before gelu are not, nor those of a layer that reads float32', () => {
       expect(roundings(trained('gelu')).flatMap(variablesOf)).to.not.include('b2');
       const program = lowered((read) => {

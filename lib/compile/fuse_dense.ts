@@ -1,12 +1,14 @@
 /**
  * Dense layers on CUDA; see fuse.ts. With relu or gelu: what a layer's activation leaves for its slope goes from its product,
  * dense, to the product of the layer above that goes back through it, denseDx: relu's as bits, gelu's as the sums before it.
- * Behind gelu alone, in a prediction, nothing is left. With any activation: the gradients of weights and bias become one,
+ * Behind gelu alone, in a prediction, nothing is left. In bfloat16 every layer with a bias is dense, whose bias may be rounded along
+ * with the weights: beside one in float32 the library does not round its result, and a pass behind it would have to. With any
+ * activation: the gradients of weights and bias become one,
  * denseDw, where no denseDx has made the bias's. In bfloat16 denseDx leaves that to denseDw: with sums beside it, which are
  * float32, the library would not store its result in bfloat16.
  */
 import { bitWords, denseDwOp, denseDxOp, denseOp } from '../ops/dense.js';
-import { matmulOp } from '../ops/matmul.js';
+import { matmulOp, type EPILOGUES } from '../ops/matmul.js';
 import { addColumnSums, isSumOfColumns, timesSlope } from './fuse_mask.js';
 import { isMapOf } from './is_map_of.js';
 import { bytesOf, type Buffer, type Instruction, type Operand } from './program.js';
@@ -33,6 +35,9 @@ export function denseLayers(list: Instruction[]): Instruction[] {
   for (const instruction of uses.instructions) {
     if (isProduct(instruction, 'yes', 'no')) withBiasGradient(uses, instruction);
   }
+  for (const instruction of uses.instructions) {
+    if (isProduct(instruction, 'no', 'no') && instruction.attrs.precision === 'bfloat16') withBias(uses, instruction);
+  }
   return uses.instructions;
 }
 
@@ -57,7 +62,13 @@ function withGelu(uses: Uses, product: Instruction): void {
   uses.replace(product, dense(product, 'gelu', isKept ? { y, aux: z } : { y }));
 }
 
-function dense(product: Instruction, activation: 'relu' | 'gelu', outputs: Record<string, Operand>): Instruction {
+function withBias(uses: Uses, product: Instruction): void {
+  const { inputs, outputs, attrs } = product;
+  if (!inputs.bias || inputs.mask) return;
+  uses.replace(product, dense(product, attrs.activation as (typeof EPILOGUES)[number], { y: outputs.y! }));
+}
+
+function dense(product: Instruction, activation: 'relu' | 'gelu' | 'linear', outputs: Record<string, Operand>): Instruction {
   const { a, b, bias } = product.inputs;
   const inputs = { x: a!, w: b!, ...(bias && { bias }) };
   return { ...product, op: denseOp, inputs, outputs, attrs: { activation, precision: product.attrs.precision! } };

@@ -1,5 +1,5 @@
 /**
- * dense: y = activation(x·w + bias), which also leaves aux, what the activation's slope follows from. denseDx: the way back,
+ * dense: y = activation(x·w + bias), which may also leave aux, what the activation's slope follows from. denseDx: the way back,
  * dx = (dy·wᵀ) times the slope of the activation below, read from its aux, and sums, of dx's columns: the gradient of the bias
  * below. denseDw: dw = xᵀ·dy, and dbias, the sums of dy's columns. For CUDA only, where the library of products has each as one
  * kernel; lib/compile/fuse_dense.ts makes them.
@@ -24,12 +24,13 @@ const row = (size: number): TensorType => ({ dtype: 'float32', shape: [size] });
 const float = { dtypes: ['float32'] } as const;
 const layered = { dtypes: ['float32', 'bfloat16'] } as const;
 const attrs = { activation: { type: 'enum', values: ['relu', 'gelu'] }, precision } as const;
+const layerAttrs = { activation: { type: 'enum', values: ['relu', 'gelu', 'linear'] }, precision } as const;
 
 export const denseOp = defineOp({
   name: 'dense',
   inputs: { x: layered, w: layered, bias: { ...layered, optional: true } },
   outputs: { y: layered, aux: { dtypes: ['int32', 'float32'], optional: true } },
-  attrs,
+  attrs: layerAttrs,
   infer({ x, w }, { activation }) {
     const y = matrix(x!.shape[0]!, w!.shape[1]!);
     const bits: TensorType = { dtype: 'int32', shape: [y.shape[0]!, bitWords(y.shape[1]!)] };

@@ -321,7 +321,7 @@ const std::vector<OpInfo>& op_table() {
         {"bias", FieldRole::kInput, 96, 17, true, 0},
         {"y", FieldRole::kOutput, 144, 17, false, 0},
         {"aux", FieldRole::kOutput, 192, 3, true, 0},
-        {"activation", FieldRole::kEnum, 240, 0, false, 2},
+        {"activation", FieldRole::kEnum, 240, 0, false, 3},
         {"precision", FieldRole::kEnum, 244, 0, false, 3},
     }},
     {"denseDx", 248, {

@@ -62,7 +62,7 @@ namespace gradstep {
 
 constexpr uint32_t kMagic = 0x31505347;
 constexpr uint32_t kFormat = 1;
-constexpr uint64_t kOpTableHash = 0xeff4bd5798e53bb5ull;
+constexpr uint64_t kOpTableHash = 0x24d7ce1dc124961aull;
 
 // X(code, struct, function) for every op.
 #define GRADSTEP_OPS(X) \

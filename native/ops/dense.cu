@@ -148,6 +148,7 @@ Step either_way(Prepare& prepare, const char* op, const char* epilogue, const Ge
 
 Step dense(Prepare& prepare, const DenseArgs& args) {
   const bool gelu = args.activation == DenseArgs::kActivationGelu;
+  const bool relu = args.activation == DenseArgs::kActivationRelu;
   GemmShape shape{};
   shape.m = args.y.dims[0];
   shape.n = args.y.dims[1];
@@ -159,13 +160,13 @@ Step dense(Prepare& prepare, const DenseArgs& args) {
   fused.aux = args.aux.present();
 
   // relu is an epilogue of every product; gelu's sums go to aux where that is wanted.
-  if (!gelu) shape.epilogue = Epilogue::kRelu;
+  if (relu) shape.epilogue = Epilogue::kRelu;
+  if (!gelu && !args.aux.present()) return StoredProduct(prepare, shape, {args.x, args.w, args.bias, args.y, {}, {}});
   const bool is_narrow = args.y.dtype == DType::kBfloat16;
   const Tensor& made = gelu && args.aux.present() ? args.aux : args.y;
   const auto with_pass = [&](Prepare& on) -> Step {
     const Product alone{args.x, args.w, args.bias, made, {}, {}};
     const int64_t m = shape.m, n = shape.n;
-    if (!gelu && !args.aux.present()) return StoredProduct(on, shape, alone);
     // relu's bits are made of either.
     const StoredProduct product(on, shape, alone, gelu ? StoredProduct::Result::kWide : StoredProduct::Result::kEither);
     void* const y = on.at<void>(args.y);

@@ -6,7 +6,7 @@
 namespace gradstep {
 
 struct alignas(8) DenseArgs {
-  enum Activation : int32_t { kActivationRelu, kActivationGelu };
+  enum Activation : int32_t { kActivationRelu, kActivationGelu, kActivationLinear };
   enum Precision : int32_t { kPrecisionFloat32, kPrecisionTf32, kPrecisionBfloat16 };
   Tensor x;
   Tensor w;
