@@ -102,6 +102,99 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       expect((await model.predict(x)).data).to.deep.equal(x.data);
     });
 
+    describe('alone, with no loss of an output', () => {
+      /** Kernel's l2 and the results' l2: Σw² / 5 + Σy² / (4 · rows). */
+      const alone = async (loss: null | [null] = null) => {
+        const model = gs.sequential([
+          layers.dense({
+            units: 2,
+            useBias: false,
+            inputShape: [3],
+            kernelRegularizer: regularizers.l2({ l2: 0.2 }),
+            activityRegularizer: regularizers.l2({ l2: 0.25 }),
+          }),
+        ]);
+        model.compile({ optimizer: gs.optimizers.sgd({ learningRate: RATE }), loss, device });
+        await model.setWeights([gs.tensor(Float32Array.from(first), [3, 2])]);
+        return model;
+      };
+      const exact = (w: readonly number[], begin: number, end: number) => {
+        const gradient = w.map((v) => 0.4 * v);
+        let loss = sum(w, (v) => 0.2 * v * v);
+        for (let r = begin; r < end; r++) {
+          for (let u = 0; u < 2; u++) {
+            const made = [0, 1, 2].reduce((s, i) => s + x.data[r * 3 + i]! * w[i * 2 + u]!, 0);
+            loss += (0.25 * made * made) / (end - begin);
+            for (let i = 0; i < 3; i++) gradient[i * 2 + u]! += (0.5 * made * x.data[r * 3 + i]!) / (end - begin);
+          }
+        }
+        return { loss, gradient };
+      };
+
+      it('is what fit, evaluate and trainOnBatch take no labels for', async () => {
+        using model = await alone();
+        const w = [...first];
+        let mean = 0;
+        for (const [begin, end] of [
+          [0, 4],
+          [4, 6],
+        ] as const) {
+          const { loss, gradient } = exact(w, begin, end);
+          mean += (loss * (end - begin)) / ROWS;
+          gradient.forEach((g, i) => (w[i]! -= RATE * g));
+        }
+        const options = { batchSize: 4, shuffle: false, validationData: [x, null] } as const;
+        const history = await model.fit(x, null, options);
+        expect(history.loss![0]!).to.be.closeTo(mean, 2e-6);
+        expect(history.val_loss![0]!).to.be.closeTo((4 * exact(w, 0, 4).loss + 2 * exact(w, 4, 6).loss) / ROWS, 2e-6);
+        await expectKernel(model, w);
+        expect((await model.evaluate(x, null, { batchSize: ROWS })).loss!).to.be.closeTo(exact(w, 0, ROWS).loss, 2e-6);
+        const { loss, gradient } = exact(w, 0, ROWS);
+        expect((await model.trainOnBatch(x, null)).loss!).to.be.closeTo(loss, 2e-6);
+        const moved = w.map((v, i) => v - RATE * gradient[i]!);
+        await expectKernel(model, moved);
+      });
+
+      it('from datasets without labels; saved and loaded', async () => {
+        const path = join(tmpdir(), `gradstep_unlabelled_${process.pid}_${device.replace(':', '_')}.safetensors`);
+        using model = await alone([null]);
+        const { loss, gradient } = exact(first, 0, ROWS);
+        const rows = gs.data.dataset({ x }).batch(ROWS);
+        expect((await model.fit(rows)).loss![0]!).to.be.closeTo(loss, 2e-6);
+        const w = first.map((v, i) => v - RATE * gradient[i]!);
+        await expectKernel(model, w);
+        await model.save(path, { includeOptimizer: true });
+        using again = await gs.loadModel(path, { device });
+        await rm(path);
+        expect((await again.evaluate(rows)).loss!).to.be.closeTo(exact(w, 0, ROWS).loss, 2e-6);
+        expect((await again.fit(x, null, { batchSize: ROWS })).loss![0]!).to.be.closeTo(exact(w, 0, ROWS).loss, 2e-6);
+      });
+
+      it('refuses labels, weights and metrics, and a model whose layers add nothing', async () => {
+        using model = await alone();
+        await expectFailure(() => model.fit(x, y), 'ERR_OPTION', /^Expected null where compile.loss is null for y/);
+        const weighted = { sampleWeight: new Float32Array(ROWS) };
+        await expectFailure(
+          () => model.fit(x, null, weighted),
+          'ERR_OPTION',
+          /^Expected undefined where compile.loss is null for weights/,
+        );
+        const options = { optimizer: 'sgd', loss: null, device } as const;
+        await expectFailure(
+          () => model.compile({ ...options, metrics: ['mse'] }),
+          'ERR_OPTION',
+          /^Expected no metrics where no output has a loss for compile.metrics/,
+        );
+        using plain = gs.sequential([layers.dense({ units: 1, inputShape: [3] })]);
+        plain.compile(options);
+        const nothing =
+          /^Expected a loss for an output, or layers that add to the loss, but compile.loss is null and no layer does/;
+        await expectFailure(() => plain.fit(x, null), 'ERR_OPTION', nothing);
+        plain.compile({ ...options, loss: 'mse' });
+        await expectFailure(() => plain.fit(x, null), 'ERR_OPTION', /^Expected labels for y but received null/);
+      });
+    });
+
     it("addLoss in a layer of one's own: training moves by its gradient", async () => {
       using model = gs.sequential([weighed({ inputShape: [3] })]);
       model.compile({ optimizer: gs.optimizers.sgd({ learningRate: RATE }), loss: 'meanSquaredError', device });

@@ -21,6 +21,11 @@ export function inputShapes({ x }: Pick<Samples, 'x'>): Shape[] {
   return x.map((t) => t.shape.slice(1));
 }
 
+/** Labels of the first output that has a loss in a row of them: what an error's position is counted in. */
+export function labelsPerRow({ y }: Samples): number {
+  return y[0] ? sizeOf(y[0].shape.slice(1)) : 1;
+}
+
 /** Rows `begin` to `end` (exclusive) of everything, over the same memory. */
 export function sliceSamples({ x, y, weights }: Samples, begin: number, end: number): Samples {
   const slice = (t: Tensor) => t.rows(begin, end);

@@ -2,7 +2,8 @@
  * What a step does with the outputs of a model: compares them with labels, adds to the totals of loss and metrics, and
  * says what training minimises.
  */
-import type { Value } from '../graph/graph.js';
+import { GradstepError } from '../errors.js';
+import type { Graph, Value } from '../graph/graph.js';
 import { meanPerSample } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { broadcastTo, elementwise } from '../ops/map.js';
@@ -51,12 +52,31 @@ function weightedLoss({ output, yPred, yTrue, weights, mask }: Compared, state: 
   return meanPerSample(positions);
 }
 
-/**
- * Adds to the totals of loss and metrics; returns the loss of each sample, [rows], summed over the outputs.
- * @param penalty what regularizers add, []
- */
-export function compare(options: Compiled, report: ReportBlock, parts: readonly Compared[], penalty: Value | undefined): Value {
-  const { graph } = parts[0]!.yPred;
+/** What is compared, and what it comes to. */
+export interface Comparison {
+  readonly rows: number;
+  readonly parts: readonly Compared[];
+  /** What regularizers and layers add, []. */
+  readonly penalty: Value | undefined;
+}
+
+/** The loss of each sample, [rows], of all there is; ERR_OPTION where there is nothing. */
+function added(terms: readonly Value[], { rows, penalty }: Comparison): Value {
+  const whole = penalty && reshape(penalty, [1]);
+  if (terms.length > 0) {
+    const total = terms.reduce((a, b) => elementwise('add', a, b));
+    return whole ? elementwise('add', total, broadcastTo(whole, total.shape)) : total;
+  }
+  if (whole) return broadcastTo(whole, [rows]);
+  throw new GradstepError(
+    'ERR_OPTION',
+    'Expected a loss for an output, or layers that add to the loss, but compile.loss is null and no layer does',
+  );
+}
+
+/** Adds to the totals of loss and metrics; returns the loss of each sample, [rows], summed over the outputs. */
+export function compare(graph: Graph, options: Compiled, report: ReportBlock, comparison: Comparison): Value {
+  const { parts } = comparison;
   const [state, flag] = [graph.read(report.state), graph.read(report.flag)];
   let next = 0;
   const nextTotal = () => graph.read(report.totals[next++]!);
@@ -67,8 +87,7 @@ export function compare(options: Compiled, report: ReportBlock, parts: readonly 
       const { weight } = parts[i]!.output;
       return weight === 1 ? loss : elementwise('mul', loss, weight);
     });
-    let total = terms.reduce((a, b) => elementwise('add', a, b));
-    if (penalty) total = elementwise('add', total, broadcastTo(reshape(penalty, [1]), total.shape));
+    const total = added(terms, comparison);
     metricSum(total, nextTotal(), state, flag, options.onNaN === 'error');
     if (several) for (const loss of losses) metricSum(loss, nextTotal(), state, flag, false);
     for (const { output, yTrue, yPred, weights, mask } of parts) {

@@ -35,8 +35,11 @@ type MetricLike = MetricName | Metric | MetricFunction;
 
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
-  /** What training minimises; with several outputs one for each (an output without is not trained), or one for all. */
-  loss: LossLike | PerOutput<LossLike | null>;
+  /**
+   * What training minimises; with several outputs one for each (an output without is not trained), or one for all. `null`: nothing
+   * but what layers add (`addLoss`, `activityRegularizer`, regularizers of weights); `fit` then takes no labels.
+   */
+  loss: LossLike | null | PerOutput<LossLike | null>;
   /** With several outputs: the factor of each output's loss in the sum. Default 1. */
   lossWeights?: PerOutput<number>;
   /**
@@ -155,9 +158,11 @@ export function checkCompileOptions(options: unknown, names: readonly string[]):
   const { loss, lossWeights, metrics, weightedMetrics, ...rest } = checkOptions('compile', options, schema);
   const several = names.length > 1;
   const losses = perOutput(loss, names, 'compile.loss', isOneLoss, (v, where) =>
-    several && (v === null || v === undefined) ? undefined : lossOption(v, where),
+    v === null || (several && v === undefined) ? undefined : lossOption(v, where),
   );
-  if (losses.every((l) => l === undefined)) throw optionError('compile.loss', 'loss for at least one output', loss);
+  // What was forgotten is no wish for none.
+  const isNone = loss === null || (Array.isArray(loss) && loss.every((l) => l === null));
+  if (!isNone && losses.every((l) => l === undefined)) throw optionError('compile.loss', 'loss for at least one output', loss);
   const weights = perOutput(
     lossWeights,
     names,
@@ -179,6 +184,9 @@ export function checkCompileOptions(options: unknown, names: readonly string[]):
     weightedMetrics: losses[i] ? weightedLists[i]! : [],
   }));
   const compared = outputs.filter((o) => o.loss);
+  if (compared.length === 0 && [...lists, ...weightedLists].flat().length > 0) {
+    throw optionError('compile.metrics', 'no metrics where no output has a loss', metrics ?? weightedMetrics);
+  }
   const totals = [
     'loss',
     ...(several ? compared.map((o) => `${o.name}_loss`) : []),

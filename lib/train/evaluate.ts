@@ -1,8 +1,7 @@
 /** Evaluation: loss and metrics over rows, without dropout and without updates. Also validation inside `fit`. */
 import type { Dataset } from '../data/dataset.js';
-import { rowsOf, type Samples } from '../data/samples.js';
+import { labelsPerRow, rowsOf, type Samples } from '../data/samples.js';
 import { GradstepError } from '../errors.js';
-import { sizeOf } from '../graph/shape.js';
 import type { Engine } from './engine.js';
 import { Feed } from './feed.js';
 import { checkFlag } from './flags.js';
@@ -30,9 +29,8 @@ async function evaluatePart(
   const rows = rowsOf(samples);
   const batch = { kind: 'evaluate', purpose, shuffled: false, ...batchOf(samples) } as const;
   return engine.withStretches(rows, Math.min(batchSize, rows), batch, async (stretches) => {
-    const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
     const what = purpose === 'validation' ? 'validate' : purpose;
-    const context = { what, firstStep: 0, batchSize, labelsPerRow };
+    const context = { what, firstStep: 0, batchSize, labelsPerRow: labelsPerRow(samples) };
     let values: Report['values'] = [];
     const running = engine.run(stretches, report, signal, (now) => {
       checkFlag(now.flag, context);

@@ -1,7 +1,7 @@
 /**
  * The training loop: epochs of steps that run in native code, which comes back about ten times a second to report.
  */
-import { sizeOf } from '../graph/shape.js';
+import { labelsPerRow } from '../data/samples.js';
 import type { Callback, TrainingContext } from './callback.js';
 import { CallbackList } from './callback_list.js';
 import { Clock } from './clock.js';
@@ -172,9 +172,9 @@ class Training {
     const { engine, given, callbacks, watch } = this;
     const { memory } = engine;
     const { report, options } = memory.training!;
-    const labelsPerRow = sizeOf(piece.samples.y[0]!.shape.slice(1));
     const { batchSize, order } = piece;
-    const flags = { what: 'fit', firstStep: engine.epochStart, batchSize, labelsPerRow, order, memory };
+    const labels = labelsPerRow(piece.samples);
+    const flags = { what: 'fit', firstStep: engine.epochStart, batchSize, labelsPerRow: labels, order, memory };
     let logs = before;
     const hear = (now: Report): Promise<void> => {
       engine.step = now.step;

@@ -1,7 +1,6 @@
 /** Gradients of one batch without an update: what tests compare with other libraries. */
-import { rowsOf } from '../data/samples.js';
+import { labelsPerRow, rowsOf } from '../data/samples.js';
 import type { Tensor } from '../data/tensor.js';
-import { sizeOf } from '../graph/shape.js';
 import { checkFlag } from './flags.js';
 import { samplesOf } from './inputs.js';
 import type { Model } from './model.js';
@@ -24,8 +23,7 @@ export async function computeGradients(model: Model, x: DataLike, y: DataLike): 
     await withSamples(engine, samples, 'train', () =>
       engine.withPrograms([batch], async ([entry]) => {
         await session.write(report.range.offset, report.fresh(step, seed));
-        const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
-        const context = { what: 'computeGradients', firstStep: step, batchSize: rows, labelsPerRow };
+        const context = { what: 'computeGradients', firstStep: step, batchSize: rows, labelsPerRow: labelsPerRow(samples) };
         await engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => checkFlag(now.flag, context));
         await session.write(report.range.offset, report.fresh(step, seed));
       }),

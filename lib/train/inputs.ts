@@ -12,9 +12,9 @@ import {
   type Samples,
 } from '../data/samples.js';
 import type { Tensor } from '../data/tensor.js';
-import { GradstepError } from '../errors.js';
+import { GradstepError, optionError } from '../errors.js';
 import type { ModelCore } from './model_core.js';
-import type { DataLike } from './run_options.js';
+import type { DataLike, Labels } from './run_options.js';
 
 /** Data for each input of a model. */
 export function inputsOf({ network, shapeHint }: ModelCore, x: DataLike): Tensor[] {
@@ -31,22 +31,31 @@ export interface Weighting {
   readonly classWeight?: ReadonlyMap<number, number> | undefined;
 }
 
-/** Data, labels and weights of samples for a compiled model. */
-export function samplesOf(core: ModelCore, x: DataLike, y: DataLike, { sampleWeight, classWeight }: Weighting = {}): Samples {
+/** Data, labels and weights of samples for a compiled model; no labels where no output has a loss. */
+export function samplesOf(core: ModelCore, x: DataLike, y: Labels, { sampleWeight, classWeight }: Weighting = {}): Samples {
   const { network, compiled } = core;
   const inputs = inputsOf(core, x);
   const rows = inputs[0]!.shape[0]!;
   const { compared, outputs } = compiled;
+  if (compared.length === 0) return unlabelled(inputs, y, sampleWeight ?? classWeight);
   const shapes = network.outputsFor(inputShapes({ x: inputs }));
   const names = compared.map((o) => o.name);
   const all = outputs.map((o) => o.name);
-  const givenLabels = separate(y, names, 'y', all);
+  if (y === null) throw optionError('y', 'labels', y);
+  const givenLabels = separate(y!, names, 'y', all);
   const labels = compared.map(({ name, loss }, i) => {
     return labelRows(givenLabels[i]!, rows, loss!, shapes[all.indexOf(name)]!, name);
   });
   const given = sampleWeight === undefined ? undefined : separate(sampleWeight, names, 'sampleWeight', all);
   const weights = labels.map((l, i): Tensor | undefined => given && weightRows(given[i]!, l.shape.slice(1), rows));
   return withClassWeight(pairSamples(inputs, labels, weights), classWeight);
+}
+
+/** Samples of a model that is compiled without a loss: layers alone say what training minimises. */
+function unlabelled(x: Tensor[], y: Labels, weighting: unknown): Samples {
+  if (y !== undefined && y !== null) throw optionError('y', 'null where compile.loss is null', y);
+  if (weighting !== undefined) throw optionError('weights', 'undefined where compile.loss is null', weighting);
+  return pairSamples(x, [], []);
 }
 
 /** Samples weighted after their classes, where weights of classes are given. */

@@ -165,13 +165,13 @@ export class Model extends Layer {
 
   /**
    * Trains on rows of data. `x` is [rows, ...inputShape] (or a bare typed array of so many numbers, or nested arrays);
-   * `y` has as many rows, of the shape and type that the loss wants. With several inputs or outputs: an array of them, or
-   * an object by their names. Resolves with the means of every epoch.
+   * `y` has as many rows, of the shape and type that the loss wants, and is null where the model was compiled with `loss: null`.
+   * With several inputs or outputs: an array of them, or an object by their names. Resolves with the means of every epoch.
    * ERR_SHAPE, ERR_DTYPE, ERR_OPTION before anything runs; ERR_LABEL_RANGE, ERR_NAN, ERR_ABORTED, ERR_DISPOSED, ERR_OOM
    * during the run: the model then holds the weights of the last step that went well, and where the loss was finite but a
    * gradient was not, moved by the other gradients of that step. ERR_BUSY while another `fit` runs.
    */
-  fit(x: DataLike, y: DataLike, options?: FitOptions): Promise<History>;
+  fit(x: DataLike, y: DataLike | null, options?: FitOptions): Promise<History>;
   /** Trains on batches { x, y, sampleWeight } of a dataset, one pass an epoch; samples are put into batches of `batchSize`. */
   fit(dataset: Dataset, options?: FitOptions): Promise<History>;
   async fit(x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<History> {
@@ -185,7 +185,7 @@ export class Model extends Layer {
    * the means of each epoch, and begins the next when it is asked for. Leaving the loop ends training after the step under way;
    * errors are thrown in it. The model stays busy until the iterator has come to its end or its `return` has been called.
    */
-  train(x: DataLike, y: DataLike, options?: FitOptions): AsyncIterableIterator<EpochReport, undefined>;
+  train(x: DataLike, y: DataLike | null, options?: FitOptions): AsyncIterableIterator<EpochReport, undefined>;
   train(dataset: Dataset, options?: FitOptions): AsyncIterableIterator<EpochReport, undefined>;
   train(x: DataLike | Dataset, ...rest: readonly unknown[]): AsyncIterableIterator<EpochReport, undefined> {
     const core = coreOf(this);
@@ -201,7 +201,7 @@ export class Model extends Layer {
    * One step of training on all rows given, with an update whatever `gradientAccumulationSteps` says; resolves with their
    * loss and metrics, of before the update. Errors as for `fit`.
    */
-  async trainOnBatch(x: DataLike, y: DataLike, options?: BatchOptions): Promise<Logs> {
+  async trainOnBatch(x: DataLike, y: DataLike | null, options?: BatchOptions): Promise<Logs> {
     const core = coreOf(this);
     return core.whileBusy('trainOnBatch', () => trainOnBatch(core, x, y, options));
   }
@@ -222,7 +222,7 @@ export class Model extends Layer {
   }
 
   /** Loss and metrics over rows of data, without training. Arguments and errors as for `fit`. */
-  evaluate(x: DataLike, y: DataLike, options?: EvaluateOptions): Promise<Logs>;
+  evaluate(x: DataLike, y: DataLike | null, options?: EvaluateOptions): Promise<Logs>;
   /** Loss and metrics over one pass of a dataset. What reads it must not await predictions of the model: they wait for the end. */
   evaluate(dataset: Dataset, options?: EvaluateOptions): Promise<Logs>;
   async evaluate(x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<Logs> {
@@ -239,12 +239,12 @@ export class Model extends Layer {
       });
     }
     core.prepareFor(x);
-    const samples = rowsOfBatches(samplesOf(core, x, y!, { sampleWeight }), steps, batchSize);
+    const samples = rowsOfBatches(samplesOf(core, x, y, { sampleWeight }), steps, batchSize);
     return core.withEngine((engine) => evaluate(engine, samples, batchSize, signal));
   }
 
   /** Loss and metrics of all rows given as one batch. */
-  async testOnBatch(x: DataLike, y: DataLike, options?: TestOptions): Promise<Logs> {
+  async testOnBatch(x: DataLike, y: DataLike | null, options?: TestOptions): Promise<Logs> {
     return this.evaluate(x, y, { ...checkTestOptions(options), batchSize: 0x7fffffff } as EvaluateOptions);
   }
 

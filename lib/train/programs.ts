@@ -142,7 +142,8 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   const flow = forward(graph, memory, batch, report, true);
   probe?.activations(flow.outputs);
   const penalty = penaltyIn(graph, memory, flow);
-  const perSample = compare(options, report, comparedOf(graph, memory, batch, report, flow), penalty);
+  const parts = comparedOf(graph, memory, batch, report, flow);
+  const perSample = compare(graph, options, report, { rows: batch.rows, parts, penalty });
   const objective = graph.inScope('loss', () => {
     const loss = mean(perSample);
     probe?.loss(loss);
@@ -192,7 +193,7 @@ function describeEvaluation(graph: Graph, memory: ModelMemory, batch: BatchSpec)
   const report = memory.inference;
   const flow = forward(graph, memory, batch, report, false);
   const parts = comparedOf(graph, memory, batch, report, flow);
-  compare(trainingOf(memory).options, report, parts, penaltyIn(graph, memory, flow));
+  compare(graph, trainingOf(memory).options, report, { rows: batch.rows, parts, penalty: penaltyIn(graph, memory, flow) });
   carryOver(graph, report, flow);
   graph.inScope('step', () => advance(graph.read(report.state), 1, batch.rows));
 }

@@ -22,8 +22,12 @@ import type { Logs, Progress } from './history.js';
 /** Data for a model: one tensor, or one for each input or output, in their order or by name. */
 export type DataLike = TensorLike | Several;
 
+/** Labels; none where no output has a loss. */
+export type Labels = DataLike | null | undefined;
+
 /** Rows of data with labels, and weights of the samples. */
-export type DataWithLabels = readonly [x: DataLike, y: DataLike] | readonly [x: DataLike, y: DataLike, sampleWeight: DataLike];
+export type DataWithLabels =
+  readonly [x: DataLike, y: DataLike | null] | readonly [x: DataLike, y: DataLike, sampleWeight: DataLike];
 
 export interface PredictOptions {
   /** Rows computed at once. Default 32. A dataset of batches keeps its own. */
@@ -186,7 +190,7 @@ export function labelsAndOptions<O>(
   where: string,
   x: DataLike | Dataset,
   [first, second]: readonly unknown[],
-): [y: DataLike | undefined, options: O | undefined] {
+): [y: Labels, options: O | undefined] {
   if (!(x instanceof Dataset)) return [first as DataLike, second as O];
   if (second === undefined) return [undefined, first as O];
   if (first !== undefined) throw optionError(`${where}.y`, 'undefined where x is a dataset', first);

@@ -13,7 +13,7 @@ import { samplesOf, splitSamples, withClassWeight } from './inputs.js';
 import type { Model } from './model.js';
 import type { ModelCore } from './model_core.js';
 import { withSamples } from './resident.js';
-import { checkFitOptions, withoutWeights, type DataLike, type FitOptions } from './run_options.js';
+import { checkFitOptions, withoutWeights, type DataLike, type FitOptions, type Labels } from './run_options.js';
 import { checkEnds, firstBatches, sampleReader, shapeFrom } from './stream.js';
 
 /** Rows of the chunks in which `batchSize: 'full'` adds up its gradient. */
@@ -26,7 +26,7 @@ export async function startFit(
   model: Model,
   core: ModelCore,
   x: DataLike | Dataset,
-  y: DataLike | undefined,
+  y: Labels,
   options: FitOptions | undefined,
   listener?: Callback,
 ): Promise<History> {
@@ -52,8 +52,8 @@ export async function startFit(
   });
 }
 
-function residentData(core: ModelCore, x: DataLike, y: DataLike | undefined, checked: Checked) {
-  if (y === undefined) throw optionError('fit.y', 'labels', y);
+function residentData(core: ModelCore, x: DataLike, y: Labels, checked: Checked) {
+  if (y === undefined && core.compiled.compared.length > 0) throw optionError('fit.y', 'labels', y);
   core.prepareFor(x);
   const { sampleWeight, classWeight, validationData, validationSplit } = checked;
   const all = samplesOf(core, x, y, { sampleWeight });

@@ -59,7 +59,7 @@ export function firstBatches(dataset: Dataset, batchSize: number, steps: number 
 export function sampleReader(core: ModelCore, classWeight?: Weighting['classWeight']): (element: unknown) => Samples {
   return (element) => {
     const { x, y, sampleWeight } = partsOf(element);
-    if (y === undefined) throw optionError('dataset element', 'batch with x and y', element);
+    if (y === undefined && core.compiled.compared.length > 0) throw optionError('dataset element', 'batch with x and y', element);
     core.prepareFor(x);
     return samplesOf(core, x, y, { sampleWeight, classWeight });
   };

@@ -1,6 +1,5 @@
 /** One step of training on rows that the caller gives. */
-import { rowsOf } from '../data/samples.js';
-import { sizeOf } from '../graph/shape.js';
+import { labelsPerRow, rowsOf } from '../data/samples.js';
 import { checkOptions, type SchemaOf } from '../options.js';
 import { checkFlag } from './flags.js';
 import { logsOf, type Logs } from './history.js';
@@ -8,11 +7,11 @@ import { samplesOf } from './inputs.js';
 import type { ModelCore } from './model_core.js';
 import type { Report } from './report.js';
 import { batchOf, withSamples } from './resident.js';
-import { weightingSchema, type DataLike, type FitOptions } from './run_options.js';
+import { weightingSchema, type DataLike, type FitOptions, type Labels } from './run_options.js';
 
 export type BatchOptions = Pick<FitOptions, 'sampleWeight' | 'classWeight'>;
 
-export async function trainOnBatch(core: ModelCore, x: DataLike, y: DataLike, options: BatchOptions | undefined): Promise<Logs> {
+export async function trainOnBatch(core: ModelCore, x: DataLike, y: Labels, options: BatchOptions | undefined): Promise<Logs> {
   const weighting = checkOptions('trainOnBatch', options, weightingSchema satisfies SchemaOf<BatchOptions>);
   core.prepareFor(x);
   const samples = samplesOf(core, x, y, weighting);
@@ -27,8 +26,8 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: DataLike, op
   const train = () =>
     engine.withPrograms([batch], async ([entry]) => {
       const begun = session.write(report.range.offset, report.fresh(step, seed));
-      const labelsPerRow = sizeOf(samples.y[0]!.shape.slice(1));
-      const context = { what: 'trainOnBatch', firstStep: step, batchSize: rows, labelsPerRow, memory };
+      const labels = labelsPerRow(samples);
+      const context = { what: 'trainOnBatch', firstStep: step, batchSize: rows, labelsPerRow: labels, memory };
       const running = engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => {
         engine.step = now.step;
         checkFlag(now.flag, context);

@@ -4,7 +4,7 @@
  */
 import type { NativeChoices } from '../../../binding.js';
 import type { Program } from '../../compile/program.js';
-import { inputShapes, rowsOf, type Samples } from '../../data/samples.js';
+import { inputShapes, labelsPerRow, rowsOf, type Samples } from '../../data/samples.js';
 import { Tensor } from '../../data/tensor.js';
 import type { Session } from '../../runtime/session.js';
 import type { Engine } from '../engine.js';
@@ -66,8 +66,7 @@ export class TimedBatch {
     }
     const batch = { kind, purpose: kind, rows, shuffled: true, ...batchOf(samples) } as const;
     const program = buildProgram(memory, batch, session.backend);
-    const labelsPerRow = samples.y[0] ? samples.y[0].data.length / rows : 1;
-    return new TimedBatch(session, copy, await session.loadProgram(program), program, kind, order, labelsPerRow);
+    return new TimedBatch(session, copy, await session.loadProgram(program), program, kind, order, labelsPerRow(samples));
   }
 
   private get report(): ReportBlock {
