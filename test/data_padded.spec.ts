@@ -77,6 +77,18 @@ describe('utils.padSequences', () => {
       'ERR_OPTION',
       /^Expected number that int32 holds for utils\.padSequences\.value/,
     );
+    for (const [number, dtype] of [
+      [256, 'uint8'],
+      [-1, 'uint8'],
+      [2 ** 31, 'int32'],
+      [NaN, 'int32'],
+    ] as const) {
+      await expectFailure(
+        () => padSequences([[1], [2, number]], { dtype }),
+        'ERR_OPTION',
+        `Expected numbers that ${dtype} holds for utils.padSequences.sequences[1] but received ${number} of type number`,
+      );
+    }
     await expectFailure(() => padSequences(sequences, wrong({ maxLen: 3 })), 'ERR_OPTION', /did you mean "maxlen"\?$/);
   });
 });

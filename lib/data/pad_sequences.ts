@@ -9,7 +9,7 @@ import { Tensor, tensor, type DataType, type TensorLike } from './tensor.js';
 export interface PadSequencesOptions {
   /** Length of each sequence in the result, integer > 0. Default: that of the longest. */
   maxlen?: number;
-  /** Default `int32`; numbers lose what is behind the point there. */
+  /** Default `int32`; numbers lose what is behind the point there. ERR_OPTION where it does not hold one. */
   dtype?: DataType;
   /** Whether shorter sequences are filled before their first step or after their last. Default `pre`. */
   padding?: 'pre' | 'post';
@@ -66,7 +66,11 @@ export function padSequences(sequences: readonly TensorLike[], options?: PadSequ
     const kept = Math.min(length, longest);
     const from = truncating === 'pre' ? length - kept : 0;
     const at = i * longest + (padding === 'pre' ? longest - kept : 0);
-    data.set(numbers.subarray(from * size, (from + kept) * size), at * size);
+    const given = numbers.subarray(from * size, (from + kept) * size);
+    data.set(given, at * size);
+    if (dtype === 'float32') return;
+    const lost = given.findIndex((v, k) => Math.trunc(v) !== data[at * size + k]);
+    if (lost >= 0) throw optionError(`${where}.sequences[${i}]`, `numbers that ${dtype} holds`, given[lost]);
   });
   return new Tensor(data, [all.length, longest, ...step]);
 }
