@@ -11,7 +11,6 @@ import type { Shape } from '../graph/shape.js';
 import { glorotUniform, orthogonal } from '../initializers/index.js';
 import type { Initializer } from '../initializers/initializer.js';
 import type { InitializerName } from '../initializers/registry.js';
-import { concat } from '../ops/concat.js';
 import { elementwise } from '../ops/map.js';
 import { sliceAxis } from '../ops/pad.js';
 import { reshape } from '../ops/reshape.js';
@@ -23,6 +22,7 @@ import type { Layer, LayerOptions } from './define_layer.js';
 import { rateOption } from './drop_options.js';
 import { gateBias } from './lstm.js';
 import { defineRecurrent, type RecurrentOptions } from './recurrent.js';
+import { unrolled } from './unrolled.js';
 import { weight, weightOptions, type KernelOptions, type WeightOptions } from './weight_options.js';
 import { windowedSize } from './window.js';
 
@@ -70,32 +70,27 @@ function convolvedFrames(o: Options, x: Value, { context }: CellRun): Value {
 }
 
 function run(o: Options, x: Value, cellRun: CellRun): ReturnType<Cell['run']> {
-  const { context, mask, direction, states } = cellRun;
+  const { context, states } = cellRun;
   const { filters, activation, recurrentActivation } = o;
   const xw = convolvedFrames(o, x, cellRun);
-  const [rows, time, ...size] = xw.shape.slice(0, -1) as [number, number, ...number[]];
-  const stateShape = [rows, ...size, filters];
-  const keep = stateFactors(stateShape, o.recurrentDropout, context);
+  const [rows, , ...size] = xw.shape.slice(0, -1) as [number, number, ...number[]];
+  const keep = stateFactors([rows, ...size, filters], o.recurrentDropout, context);
   const around: SlidingWindow = { size: o.kernelSize, strides: [1, 1], dilation: [1, 1], padding: 'same' };
   const recurrent = (h: Value): Value =>
     convolution(2, keep ? elementwise('mul', h, keep) : h, context.weight('recurrent_kernel'), around, 1);
-  let [h, c] = states;
-  const yielded: Value[] = [];
-  const order = Array.from({ length: time }, (_, s) => (direction === 'forward' ? s : time - 1 - s));
-  for (const t of order) {
-    const input = reshape(sliceAxis(xw, 1, t, t + 1), [rows, ...size, 4 * filters]);
-    const z = h ? elementwise('add', input, recurrent(h)) : input;
-    const gate = (n: number): Value => sliceAxis(z, z.shape.length - 1, n * filters, (n + 1) * filters);
-    const added = elementwise('mul', recurrentActivation(gate(0)), activation(gate(2)));
-    const nextC = c ? elementwise('add', elementwise('mul', recurrentActivation(gate(1)), c), added) : added;
-    const nextH = elementwise('mul', recurrentActivation(gate(3)), activation(nextC));
-    const counts = mask && reshape(sliceAxis(mask, 1, t, t + 1), [rows, ...size.map(() => 1), 1]);
-    const or = (next: Value, before: Value | undefined): Value =>
-      counts ? elementwise('where', counts, next, before ?? 0) : next;
-    [h, c] = [or(nextH, h), or(nextC, c)];
-    yielded[direction === 'backward' ? t : yielded.length] = reshape(h, [rows, 1, ...stateShape.slice(1)]);
-  }
-  return { y: concat(yielded, 1), last: h!, states: [h!, c!] };
+  return unrolled(
+    xw,
+    cellRun,
+    (input, [h, c]) => {
+      const z = h ? elementwise('add', input, recurrent(h)) : input;
+      const gate = (n: number): Value => sliceAxis(z, z.shape.length - 1, n * filters, (n + 1) * filters);
+      const added = elementwise('mul', recurrentActivation(gate(0)), activation(gate(2)));
+      const nextC = c ? elementwise('add', elementwise('mul', recurrentActivation(gate(1)), c), added) : added;
+      const nextH = elementwise('mul', recurrentActivation(gate(3)), activation(nextC));
+      return { y: nextH, states: [nextH, nextC] };
+    },
+    states[0],
+  );
 }
 
 function convLstmCellOf(o: Options): Cell {

@@ -80,14 +80,14 @@ export type LayerFactory<S extends OptionChecks> =
     ? (options?: GivenOptions<S> & LayerOptions) => Layer
     : (options: GivenOptions<S> & LayerOptions) => Layer;
 
-const className: Check<string> = (value, name) => {
+export const className: Check<string> = (value, name) => {
   if (typeof value !== 'string' || !/^[A-Za-z][A-Za-z0-9_.-]*$/.test(value)) {
     throw optionError(name, 'name of letters, digits, "_", "-" and "."', value);
   }
   return value;
 };
 
-const checkTable: Check<OptionChecks> = (value, name) => {
+export const checkTable: Check<OptionChecks> = (value, name) => {
   const table = record('object of checks')(value, name);
   const reserved = ['name', 'inputShape', 'trainable', 'learningRateMultiplier', 'activityRegularizer'];
   for (const [key, check] of Object.entries(table)) {
@@ -123,12 +123,12 @@ const weightSchema = {
 } satisfies SchemaOf<CustomWeight>;
 
 /** `ScaleAndShift` → `scale_and_shift`. */
-function snakeCase(name: string): string {
+export function snakeCase(name: string): string {
   return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '_').toLowerCase();
 }
 
 /** A layer's weights, checked: names must differ. */
-function weightsOf(given: unknown, where: string): WeightSpec[] {
+export function weightsOf(given: unknown, where: string): WeightSpec[] {
   if (!Array.isArray(given)) throw optionError(where, 'array of weights', given);
   const specs = [...given].map((w: unknown, i) => {
     const { name: role, ...rest } = checkOptions(`${where}[${i}]`, w, weightSchema);

@@ -40,6 +40,7 @@ export {
   type LayerFactory,
   type MergeLayerDescription,
 } from './custom.js';
+export { defineCell, type CellContext, type CellDescription, type CustomState } from './custom_cell.js';
 export type { CustomContext } from './custom_context.js';
 export * as options from './option_checks.js';
 export type { Layer, LayerOptions } from './define_layer.js';

@@ -5,10 +5,10 @@
 import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
-import { constant, elementwise } from '../ops/map.js';
+import { elementwise } from '../ops/map.js';
 import type { Direction } from '../ops/recurrence.js';
 import { reshape } from '../ops/reshape.js';
-import { simpleRnn } from '../ops/simple_rnn.js';
+import { reverse } from '../ops/reverse.js';
 import { boolean, optional, type Checked, type Schema, type SchemaOf } from '../options.js';
 import { checkStates, type Cell } from './cell.js';
 import { defineGeneralLayer, type CallContext, type Layer, type LayerOptions } from './define_layer.js';
@@ -63,16 +63,6 @@ export function recurrentShapes({ cell, options }: Recurrence, input: Shape): Sh
   return [options.returnSequences ? [input[0]!, ...y] : y, ...states];
 }
 
-/** A mask [rows, time] in the opposite order of steps: what a recurrence without memory, run in reverse, yields. */
-function flipped(mask: Value): Value {
-  const [rows, time] = mask.shape as [number, number];
-  const { y } = simpleRnn(reshape(mask, [rows, time, 1]), constant(mask.graph, 0, [1, 1]), {
-    direction: 'reversed',
-    activation: 'linear',
-  });
-  return reshape(y, [rows, time]);
-}
-
 /**
  * Runs a cell over a sequence: the results, and their mask where there is one.
  * @param given initial states; none where the layer begins with zeros or goes on from the batch before.
@@ -97,7 +87,7 @@ export function runRecurrence(
   if (stateful) kept.forEach(({ role }, i) => context.carry(role, ends[i]!));
   const results = returnState ? ends : [];
   if (!returnSequences) return { results: [last, ...results], mask: undefined };
-  const made = mask && (direction === 'reversed' ? flipped(mask) : mask);
+  const made = mask && (direction === 'reversed' ? reverse(mask, 1) : mask);
   const broad = made && reshape(made, [rows, time, ...y.shape.slice(2).map(() => 1)]);
   return { results: [broad && zeroOutputForMask ? elementwise('mul', y, broad) : y, ...results], mask: made };
 }
