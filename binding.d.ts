@@ -54,7 +54,7 @@ export interface NativeSession {
   load(program: Uint8Array): Promise<number>;
   unload(entry: number): Promise<void>;
   /**
-   * Runs an entry up to `steps` times: ends early when `budgetMs` (0: unbounded) has passed, when 10 ms of it have passed and
+   * Runs an entry up to `steps` times: ends early when `budgetMs` (0: unbounded) has passed, when 2 ms of it have passed and
    * other calls wait for the device, or when `stop` was called after this call; then reads `report` of the persistent region.
    */
   run(entry: number, steps: number, budgetMs: number, report: { offset: number; bytes: number }): Promise<NativeRunResult>;

@@ -66,7 +66,7 @@ export function unknownName(kind: string, name: unknown, where: string, known: r
 }
 
 /** The known name that differs least, if it differs by little enough to be what was meant. */
-function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const ranked = known.map((k) => ({ k, distance: editDistance(name.toLowerCase(), k.toLowerCase()) }));
   ranked.sort((a, b) => a.distance - b.distance);
   const best = ranked[0];

@@ -5,6 +5,7 @@
 import { Graph, type Value } from '../lib/graph/graph.js';
 import type { DType } from '../lib/graph/dtype.js';
 import type { Shape } from '../lib/graph/shape.js';
+import { gradients } from '../lib/ops/autodiff.js';
 import * as ops from '../lib/ops/index.js';
 import { reversed } from './cases/reverse.js';
 import { flat, indices, type OpCase } from './cases/op_case.js';
@@ -145,6 +146,45 @@ describeCases('numbers in gs.ops', [
     (x) => ops.norm(x, { axis, ord: Infinity }),
     (v) => Math.max(...v.map(abs)),
   ),
+  ...[0, 1, -1].map((at): OpCase => ({
+    name: `softmax, logSoftmax, argmax, argmin along ${at}`,
+    inputs: { x: { shape: [3, 4, 2] } },
+    build: ({ x }) => ({
+      softmax: ops.softmax(x!, at),
+      log: ops.logSoftmax(x!, at),
+      most: ops.argmax(x!, at),
+      least: ops.argmin(x!, at),
+    }),
+    reference({ x }) {
+      const [shape, axisAt] = [[3, 4, 2], at < 0 ? at + 3 : at];
+      const sums = along(x!, shape, axisAt, (v) => total(v.map(exp)));
+      const part = indices(shape).map((index) => sums[flat(shape.toSpliced(axisAt, 1), index.toSpliced(axisAt, 1))]!);
+      return {
+        softmax: x!.map((v, i) => exp(v) / part[i]!),
+        log: x!.map((v, i) => v - log(part[i]!)),
+        most: along(x!, shape, axisAt, (v) => v.indexOf(Math.max(...v))),
+        least: along(x!, shape, axisAt, (v) => v.indexOf(Math.min(...v))),
+      };
+    },
+  })),
+  {
+    name: 'pow with whole exponents at 0 and below: values and slopes of slopes',
+    inputs: { x: { shape: [4], data: [0, -1.5, 2, -0.25] } },
+    build({ x }) {
+      const slopes = [0, 1, 2, 3, 4].map((n) => gradients(ops.pow(x!, n), [x!])[0]!);
+      return {
+        values: ops.stack([0, 1, 2, 3, 4].map((n) => ops.pow(x!, n))),
+        slopes: ops.stack(slopes),
+        bends: ops.stack(slopes.map((slope) => gradients(slope, [x!])[0]!)),
+      };
+    },
+    reference: ({ x }) => ({
+      values: [0, 1, 2, 3, 4].flatMap((n) => x!.map((v) => v ** n)),
+      slopes: [0, 1, 2, 3, 4].flatMap((n) => x!.map((v) => (n === 0 ? 0 : n * v ** (n - 1)))),
+      bends: [0, 1, 2, 3, 4].flatMap((n) => x!.map((v) => (n < 2 ? 0 : n * (n - 1) * v ** (n - 2)))),
+    }),
+    gradients: [],
+  },
   {
     name: 'any and all',
     inputs: { x: { shape: [3, 2], data: [0, 0, 0, -2, 1, 3] } },
@@ -227,8 +267,17 @@ describeRefusals('numbers in gs.ops', [
   ['repeat no times', () => ops.repeat(x, 0), 'ERR_OPTION', 'Expected integer > 0 for ops.repeat repeats'],
   ['reverse along another axis', () => ops.reverse(x, 2), 'ERR_OPTION', 'Expected integer from -2 to 1 for ops.reverse axis'],
   ['reverse along a word', () => ops.reverse(x, bad('x')), 'ERR_OPTION', 'integer or an array of them for ops.reverse axis'],
-  ['a norm of order 3', () => ops.norm(x, { ord: bad(3) }), 'ERR_OPTION', 'Expected "euclidean", 1 or Infinity for ops.norm.ord'],
-  ['an axis too many', () => ops.prod(x, { axis: 2 }), 'ERR_SHAPE', 'Axis 2 is outside a value of rank 2'],
+  [
+    'a norm of order 3',
+    () => ops.norm(x, { ord: bad(3) }),
+    'ERR_OPTION',
+    'Expected "euclidean", 1, 2 or Infinity for ops.norm.ord',
+  ],
+  ['an axis too many', () => ops.prod(x, { axis: 2 }), 'ERR_OPTION', 'Expected integer from -2 to 1 for ops.prod.axis'],
+  ['softmax along another axis', () => ops.softmax(x, 2), 'ERR_OPTION', 'Expected integer from -2 to 1 for ops.softmax axis'],
+  ['ones like nothing', () => ops.onesLike(bad(undefined)), 'ERR_OPTION', 'Expected value for ops.onesLike x'],
+  ['clip between words', () => ops.clipByValue(x, 0, bad('a')), 'ERR_OPTION', 'Expected value or number for ops.clipByValue max'],
+  ['ceil of nothing', () => ops.ceil(bad(undefined)), 'ERR_OPTION', 'Expected value for ops.ceil x'],
   ['an axis twice', () => ops.variance(x, { axis: [0, -2] }), 'ERR_OPTION', 'Expected each axis once for ops.variance.axis'],
   [
     'a wrong name',

@@ -63,7 +63,7 @@ export interface PaddedBatchOptions extends BatchOptions {
 
 export interface ElementsOptions {
   /** Ends the pass: it rejects with ERR_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Which pass this is, counted from 0: what shuffling depends on. Default: the passes begun so far. */
   epoch?: number;
 }

@@ -50,8 +50,8 @@ interface Description<S extends OptionChecks> {
   baseName?: string;
   /** Checks of the options, such as `gs.layers.options.integer()`. Default: no options. */
   options?: S;
-  /** `int32` where the layer wants integers. Default `float32`. */
-  inputDtype?: 'float32' | 'int32';
+  /** `int32` where the layer wants integers; `any`: each input comes in the type it has. Default `float32`. */
+  inputDtype?: 'float32' | 'int32' | 'any';
   /** `pass`: the result has the mask of the input. Default `stop`. */
   mask?: 'pass' | 'stop';
 }
@@ -106,7 +106,7 @@ const descriptionSchema = {
   className,
   baseName: optional(layerName, undefined),
   options: optional(checkTable, {}),
-  inputDtype: optional(oneOf(['float32', 'int32']), 'float32' as const),
+  inputDtype: optional(oneOf(['float32', 'int32', 'any']), 'float32' as const),
   mask: optional(oneOf(['pass', 'stop']), 'stop' as const),
   weights: optional(func<OfShapes>(), undefined),
   outputShape: optional(func<OfShapes>(), undefined),

@@ -1,6 +1,6 @@
 /** Layer classes by the name they are saved under. Defining a layer enters it here. */
 import { GradstepError } from '../errors.js';
-import { unknownName } from '../options.js';
+import { nearest, unknownName } from '../options.js';
 import type { Layer } from './layer.js';
 
 type Factory = (options: unknown) => Layer;
@@ -24,8 +24,13 @@ export function registerLayerClass(className: string, factory: Factory, takes: '
 /** The factory of a class; ERR_OPTION when there is none of that name. */
 export function layerClass(className: string, where: string): Factory {
   const factory = classes.get(className);
-  if (!factory) throw unknownName('layer class', className, where, [...classes.keys()]);
-  return factory;
+  if (factory) return factory;
+  const known = [...classes.keys()];
+  if (nearest(className, known) !== undefined) throw unknownName('layer class', className, where, known);
+  throw new GradstepError(
+    'ERR_OPTION',
+    `Unknown layer class ${JSON.stringify(className)} for ${where}: a class of one's own is to be defined (gs.layers.defineLayer) before a model with it is read`,
+  );
 }
 
 /** Whether a class's factory reads its saved form itself. */

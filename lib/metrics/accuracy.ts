@@ -9,7 +9,7 @@ import { argmax } from '../ops/argmax.js';
 import { elementwise } from '../ops/map.js';
 import { targetRank } from '../ops/target_rank.js';
 import { checkOptions, integer, optional, type SchemaOf } from '../options.js';
-import { choice, numbersLike, ranked, THRESHOLD, trueClasses } from './labels.js';
+import { choice, classNumbers, numbersLike, ranked, THRESHOLD, trueClasses } from './labels.js';
 import { meanMetric } from './mean_metric.js';
 import type { Metric } from './metric.js';
 import { fraction, nameOption } from './options.js';
@@ -37,15 +37,23 @@ function binary(yTrue: Value, yPred: Value, threshold: number, where: string): V
   return elementwise('equal', elementwise('greater', yPred, threshold), numbersLike(yTrue, yPred, where));
 }
 
-/** ERR_OPTION unless labels are of the kind that a metric is for. */
-function expectLabels(yTrue: Value, kind: 'int32' | 'float32', where: string, instead: string): void {
-  if (yTrue.dtype === kind) return;
-  const names = { int32: 'class numbers', float32: 'distributions' };
-  const given = yTrue.dtype === 'int32' ? 'int32' : 'float32';
-  throw new GradstepError(
+function labelsError(where: string, wanted: string, given: string, instead: string): GradstepError {
+  return new GradstepError(
     'ERR_OPTION',
-    `Expected labels that are ${names[kind]} for metrics.${where} but they are ${names[given]}: use ${instead}`,
+    `Expected labels that are ${wanted} for metrics.${where} but they are ${given}: use ${instead}`,
   );
+}
+
+/** ERR_OPTION where labels are class numbers by their type. */
+function expectDistributions(yTrue: Value, where: string, instead: string): void {
+  if (yTrue.dtype === 'int32') throw labelsError(where, 'distributions', 'class numbers', instead);
+}
+
+/** ERR_OPTION where labels are not class numbers. */
+function expectClasses(yTrue: Value, yPred: Value, where: string, instead: string): Value {
+  const numbers = classNumbers(yTrue, yPred);
+  if (!numbers) throw labelsError(where, 'class numbers', 'distributions', instead);
+  return numbers;
 }
 
 /** The part of predictions that are right, in [0, 1]. */
@@ -71,7 +79,7 @@ export function binaryAccuracy(options?: BinaryAccuracyOptions): Metric {
 export function categoricalAccuracy(options?: NamedOptions): Metric {
   const config = checkOptions('metrics.categoricalAccuracy', options, { name: nameOption('categoricalAccuracy') });
   return meanMetric('categoricalAccuracy', config, (yTrue, yPred) => {
-    expectLabels(yTrue, 'float32', 'categoricalAccuracy', 'sparseCategoricalAccuracy');
+    expectDistributions(yTrue, 'categoricalAccuracy', 'sparseCategoricalAccuracy');
     return elementwise('equal', choice(yPred), argmax(numbersLike(yTrue, yPred, 'metrics.categoricalAccuracy')));
   });
 }
@@ -80,8 +88,8 @@ export function categoricalAccuracy(options?: NamedOptions): Metric {
 export function sparseCategoricalAccuracy(options?: NamedOptions): Metric {
   const config = checkOptions('metrics.sparseCategoricalAccuracy', options, { name: nameOption('sparseCategoricalAccuracy') });
   return meanMetric('sparseCategoricalAccuracy', config, (yTrue, yPred) => {
-    expectLabels(yTrue, 'int32', 'sparseCategoricalAccuracy', 'categoricalAccuracy');
-    return elementwise('equal', choice(yPred), yTrue);
+    const numbers = expectClasses(yTrue, yPred, 'sparseCategoricalAccuracy', 'categoricalAccuracy');
+    return elementwise('equal', choice(yPred), numbers);
   });
 }
 
@@ -91,7 +99,7 @@ const topKSchema = (name: string) => ({ k: optional(integer(1), 5), name: nameOp
 export function topKCategoricalAccuracy(options?: TopKOptions): Metric {
   const config = checkOptions('metrics.topKCategoricalAccuracy', options, topKSchema('topKCategoricalAccuracy'));
   return meanMetric('topKCategoricalAccuracy', config, (yTrue, yPred) => {
-    expectLabels(yTrue, 'float32', 'topKCategoricalAccuracy', 'sparseTopKCategoricalAccuracy');
+    expectDistributions(yTrue, 'topKCategoricalAccuracy', 'sparseTopKCategoricalAccuracy');
     const target = argmax(numbersLike(yTrue, yPred, 'metrics.topKCategoricalAccuracy'));
     return elementwise('less', targetRank(ranked(yPred), target), config.k);
   });
@@ -101,7 +109,7 @@ export function topKCategoricalAccuracy(options?: TopKOptions): Metric {
 export function sparseTopKCategoricalAccuracy(options?: TopKOptions): Metric {
   const config = checkOptions('metrics.sparseTopKCategoricalAccuracy', options, topKSchema('sparseTopKCategoricalAccuracy'));
   return meanMetric('sparseTopKCategoricalAccuracy', config, (yTrue, yPred) => {
-    expectLabels(yTrue, 'int32', 'sparseTopKCategoricalAccuracy', 'topKCategoricalAccuracy');
-    return elementwise('less', targetRank(ranked(yPred), yTrue), config.k);
+    const numbers = expectClasses(yTrue, yPred, 'sparseTopKCategoricalAccuracy', 'topKCategoricalAccuracy');
+    return elementwise('less', targetRank(ranked(yPred), numbers), config.k);
   });
 }

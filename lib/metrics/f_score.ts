@@ -9,7 +9,7 @@ import { topMask } from '../ops/top_mask.js';
 import { checkOptions, number, oneOf, optional, type SchemaOf } from '../options.js';
 import type { NamedOptions } from './accuracy.js';
 import { addBuckets, countsOf, divide } from './confusion.js';
-import { choice, numbersLike, ranked, THRESHOLD } from './labels.js';
+import { choice, distributionsLike, ranked, THRESHOLD } from './labels.js';
 import { weightsFor } from './mean_metric.js';
 import type { Metric, MetricSetting } from './metric.js';
 import { fraction, nameOption, wordOrNull } from './options.js';
@@ -77,7 +77,7 @@ function fMetric(className: string, config: Config, beta: number): Metric {
         histogram({ column: chosen, weights, columns: classes, at: 2 * classes }, total, state, flag);
         return;
       }
-      const label = numbersLike(yTrue, yPred, where);
+      const label = distributionsLike(yTrue, yPred, where);
       const limit = threshold ?? (classes === 1 ? THRESHOLD : undefined);
       const positive = limit === undefined ? topMask(ranked(yPred), 1) : elementwise('greater', yPred, limit);
       addBuckets(label, positive, classes, 2, context);

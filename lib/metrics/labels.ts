@@ -4,8 +4,10 @@ import type { Value } from '../graph/graph.js';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.js';
 import { argmax } from '../ops/argmax.js';
 import { elementwise } from '../ops/map.js';
+import { oneHotOfFloats } from '../ops/one_hot.js';
 import { reshape } from '../ops/reshape.js';
 import { softmaxOp } from '../ops/softmax.js';
+import { toInt32 } from '../ops/to_int32.js';
 
 /** Keras's threshold: p > 0.5 counts as 1. */
 export const THRESHOLD = 0.5;
@@ -23,6 +25,27 @@ export function numbersLike(yTrue: Value, yPred: Value, where: string): Value {
   const ones = (v: Value) => v.shape.filter((d) => d !== 1);
   if (!sameShape(ones(yTrue), ones(yPred))) throw misfit(yTrue, yPred, where);
   return reshape(yTrue, yPred.shape);
+}
+
+/** Whether labels have one number for each choice among an output's elements, as class numbers do, and not one for each element. */
+function areOfChoices(yTrue: Value, yPred: Value): boolean {
+  const classes = yPred.shape.at(-1)!;
+  return classes > 1 && sizeOf(yTrue.shape) * classes === sizeOf(yPred.shape);
+}
+
+/**
+ * Class numbers, int32 [rows, …] without the output's last axis; undefined where labels are not such. Those of a loss of one's own
+ * are floats.
+ */
+export function classNumbers(yTrue: Value, yPred: Value): Value | undefined {
+  if (yTrue.dtype === 'int32') return yTrue;
+  return areOfChoices(yTrue, yPred) ? reshape(toInt32(yTrue), yPred.shape.slice(0, -1)) : undefined;
+}
+
+/** Labels with the shape of the output; class numbers of a loss of one's own as 1 at their place. */
+export function distributionsLike(yTrue: Value, yPred: Value, where: string): Value {
+  if (yTrue.dtype === 'int32' || !areOfChoices(yTrue, yPred)) return numbersLike(yTrue, yPred, where);
+  return oneHotOfFloats(reshape(yTrue, yPred.shape.slice(0, -1)), yPred.shape.at(-1)!);
 }
 
 /** What comes before a softmax, which keeps the order; so it need not be computed for a comparison. */

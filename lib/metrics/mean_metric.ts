@@ -7,7 +7,7 @@ import { broadcastTo } from '../ops/map.js';
 import { metricSum } from '../ops/metric_sum.js';
 import { mean, sum } from '../ops/reduce_sum.js';
 import { reshape } from '../ops/reshape.js';
-import { numbersLike } from './labels.js';
+import { classNumbers, numbersLike } from './labels.js';
 import type { Metric, MetricContext } from './metric.js';
 
 const isPrefix = (prefix: Shape, shape: Shape) => sameShape(prefix, shape.slice(0, prefix.length));
@@ -66,6 +66,8 @@ export function lossMetric(
     className,
     config,
     (yTrue, yPred, { labels, state, flag }) => {
+      const numbers = loss.labels === 'int32' ? classNumbers(yTrue, yPred) : undefined;
+      if (numbers) return loss.perPosition(numbers, yPred, { state, flag });
       if (labels !== loss.labels) {
         const [wanted, given] = labels === 'int32' ? ['numbers', 'class numbers'] : ['class numbers', 'numbers'];
         throw new GradstepError(
@@ -73,7 +75,7 @@ export function lossMetric(
           `Expected a loss that takes ${wanted} as labels for ${where} but it takes ${given}`,
         );
       }
-      return loss.perPosition(labels === 'int32' ? yTrue : numbersLike(yTrue, yPred, where), yPred, { state, flag });
+      return loss.perPosition(numbersLike(yTrue, yPred, where), yPred, { state, flag });
     },
     finish,
   );

@@ -8,7 +8,7 @@ import { reshape } from '../ops/reshape.js';
 import { softmaxCrossEntropy } from '../ops/softmax_cross_entropy.js';
 import { boolean, checkOptions, integer, optional, type SchemaOf } from '../options.js';
 import type { NamedOptions } from './accuracy.js';
-import { numbersLike } from './labels.js';
+import { classNumbers, numbersLike } from './labels.js';
 import { addMean, meanOf, weightsFor } from './mean_metric.js';
 import type { Metric, MetricContext } from './metric.js';
 import { nameOption } from './options.js';
@@ -21,12 +21,12 @@ export interface PerplexityOptions extends NamedOptions {
 }
 
 /** −log p[y] or −Σ y·log p of each place, [rows, …]. */
-function crossEntropy(yTrue: Value, yPred: Value, fromLogits: boolean, { labels, state, flag }: MetricContext): Value {
+function crossEntropy(yTrue: Value, yPred: Value, fromLogits: boolean, { state, flag }: MetricContext): Value {
   const logits = fromLogits ? yPred : (softmaxInput(yPred) ?? elementwise('log', clipProbabilities(yPred)));
   const classes = logits.shape.at(-1)!;
   const rows = sizeOf(logits.shape) / classes;
-  const y =
-    labels === 'int32' ? reshape(yTrue, [rows]) : reshape(numbersLike(yTrue, yPred, 'metrics.perplexity'), [rows, classes]);
+  const numbers = classNumbers(yTrue, yPred);
+  const y = numbers ? reshape(numbers, [rows]) : reshape(numbersLike(yTrue, yPred, 'metrics.perplexity'), [rows, classes]);
   return reshape(softmaxCrossEntropy(reshape(logits, [rows, classes]), y, state, flag), logits.shape.slice(0, -1));
 }
 
@@ -45,8 +45,9 @@ export function perplexity(options?: PerplexityOptions): Metric {
     size: () => 2,
     update(yTrue, yPred, context) {
       const loss = crossEntropy(yTrue, yPred, fromLogits, context);
-      if (maskTokenId === undefined || context.labels !== 'int32') return addMean(loss, context);
-      const counts = reshape(elementwise('notEqual', yTrue, maskTokenId), loss.shape);
+      const numbers = classNumbers(yTrue, yPred);
+      if (maskTokenId === undefined || !numbers) return addMean(loss, context);
+      const counts = reshape(elementwise('notEqual', numbers, maskTokenId), loss.shape);
       const given = weightsFor(loss.shape, context.weights);
       const ones = loss.shape.slice(given?.shape.length ?? 0).map(() => 1);
       const weights = given ? elementwise('mul', counts, reshape(given, [...given.shape, ...ones])) : counts;

@@ -2,7 +2,7 @@
 import { GradstepError } from '../errors.js';
 import { Value } from '../graph/graph.js';
 import { value } from './arguments.js';
-import { elementwise } from './map.js';
+import { constant, elementwise } from './map.js';
 import type { ScalarName } from './scalar_table.js';
 
 /** A value or a number. */
@@ -101,9 +101,15 @@ export function cos(x: Value): Value {
   return apply('cos', x);
 }
 
-/** a^b for a > 0. */
+/** a^b for a > 0, and where b is one of the numbers 0, 1, 2, 3, 4 for any a. */
 export function pow(a: Operand, b: Operand): Value {
-  return apply('pow', a, b);
+  if (!(a instanceof Value) || typeof b !== 'number') return apply('pow', a, b);
+  // As products, whose slopes are finite at 0.
+  if (b === 0) return constant(a.graph, 1, a.shape);
+  if (b === 1) return apply('identity', a);
+  if (b === 2) return square(a);
+  if (b === 3) return mul(square(a), a);
+  return b === 4 ? square(square(a)) : apply('pow', a, b);
 }
 
 /** The larger of a and b; the gradient goes there, to a where they are equal. */
@@ -178,12 +184,12 @@ export function where(condition: Value, a: Operand, b: Operand): Value {
 
 /** The smallest integer >= x; no gradient. */
 export function ceil(x: Value): Value {
-  return neg(floor(neg(x)));
+  return neg(floor(neg(value('ops.ceil x', x))));
 }
 
 /** The nearest integer, of two equally near ones the even one; no gradient. */
 export function round(x: Value): Value {
-  const below = floor(x);
+  const below = floor(value('ops.round x', x));
   const part = sub(x, below);
   const even = mul(2, floor(mul(0.5, add(below, 1))));
   return where(equal(part, 0.5), even, floor(add(below, greater(part, 0.5))));
@@ -191,22 +197,23 @@ export function round(x: Value): Value {
 
 /** 1 / x. */
 export function reciprocal(x: Value): Value {
-  return div(1, x);
+  return div(1, value('ops.reciprocal x', x));
 }
 
 /** 1 / √x, x > 0. */
 export function rsqrt(x: Value): Value {
-  return div(1, sqrt(x));
+  return div(1, sqrt(value('ops.rsqrt x', x)));
 }
 
 /** (a − b)². */
 export function squaredDifference(a: Operand, b: Operand): Value {
-  return square(sub(a, b));
+  return square(sub(operand('ops.squaredDifference a', a), operand('ops.squaredDifference b', b)));
 }
 
 /** x, but at least `min` and at most `max`; the gradient is 0 where x is beyond them. */
 export function clipByValue(x: Value, min: Operand, max: Operand): Value {
-  return minimum(maximum(value('ops.clipByValue x', x), min), max);
+  const bounds = [operand('ops.clipByValue min', min), operand('ops.clipByValue max', max)] as const;
+  return minimum(maximum(value('ops.clipByValue x', x), bounds[0]), bounds[1]);
 }
 
 /** 1 where a and b are both not 0, else 0; no gradient. */
@@ -226,12 +233,13 @@ export function logicalXor(a: Operand, b: Operand): Value {
 
 /** 1 where x is 0, else 0; no gradient. */
 export function logicalNot(x: Value): Value {
-  return apply('equal', x, 0);
+  return apply('equal', value('ops.logicalNot x', x), 0);
 }
 
 /** 1 where x is NaN, else 0; no gradient. */
 export function isNaN(x: Value): Value {
-  return apply('notEqual', x, x);
+  const given = value('ops.isNaN x', x);
+  return apply('notEqual', given, given);
 }
 
 /** The largest number that float32 holds. */
@@ -239,10 +247,14 @@ const LARGEST = 3.4028234663852886e38;
 
 /** 1 where x is neither NaN nor infinite, else 0; no gradient. */
 export function isFinite(x: Value): Value {
-  return apply('lessEqual', abs(x), LARGEST);
+  return apply('lessEqual', abs(value('ops.isFinite x', x)), LARGEST);
+}
+
+function operand(what: string, x: unknown): Operand {
+  return typeof x === 'number' ? x : value(what, x, 'value or number');
 }
 
 function truth(name: string, x: Operand): Operand {
   if (typeof x === 'number') return x !== 0 ? 1 : 0;
-  return apply('notEqual', value(`ops.${name} operand`, x, 'value or number'), 0);
+  return apply('notEqual', operand(`ops.${name} operand`, x), 0);
 }

@@ -4,17 +4,18 @@
  * comparisons are in float32, also of int32, of which they keep numbers up to 2^24 exactly; what moves, picks or counts numbers
  * (concat, slice, transpose …) keeps all.
  */
-import { optionError } from '../errors.js';
+import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { float32, oneOf, shape as shapeOption } from '../options.js';
 import { argmax as argmaxOf } from './argmax.js';
-import { floats, value } from './arguments.js';
+import { axisOf, floats, value } from './arguments.js';
 import { cumulativeSum } from './cumulative_sum.js';
 import { logSoftmax as logSoftmaxOf } from './log_softmax.js';
 import { constant, elementwise } from './map.js';
 import { softmax as softmaxOf } from './softmax.js';
 import { stopGradient as stopped } from './stop_gradient.js';
 import { toInt32 } from './to_int32.js';
+import { transpose } from './transpose.js';
 
 export type { Value } from '../graph/graph.js';
 export * from './arithmetic.js';
@@ -41,19 +42,40 @@ export {
 } from './statistics.js';
 export * from './windowed.js';
 
-/** e^x / Σ e^x over the last axis. */
-export function softmax(x: Value): Value {
-  return softmaxOf(floats('ops.softmax x', x));
+/** What `make` makes of x with an axis as its last, brought back to where it was unless it is gone. */
+function alongAxis(name: string, x: Value, axis: number, make: (x: Value) => Value): Value {
+  const given = floats(`ops.${name} x`, x);
+  const rank = given.shape.length;
+  if (rank === 0) return make(given);
+  const at = axisOf(`ops.${name} axis`, axis, rank);
+  if (at === rank - 1) return make(given);
+  const others = given.shape.flatMap((_, i) => (i === at ? [] : [i]));
+  const made = make(transpose(given, [...others, at]));
+  if (made.shape.length < rank) return made;
+  return transpose(
+    made,
+    given.shape.map((_, i) => (i === at ? rank - 1 : others.indexOf(i))),
+  );
 }
 
-/** x − log Σ e^x over the last axis: the logarithm of softmax. */
-export function logSoftmax(x: Value): Value {
-  return logSoftmaxOf(floats('ops.logSoftmax x', x));
+/** e^x / Σ e^x over an axis, by default the last. */
+export function softmax(x: Value, axis = -1): Value {
+  return alongAxis('softmax', x, axis, softmaxOf);
 }
 
-/** Position of the largest element along the last axis (int32), the first of equals; no gradient. */
-export function argmax(x: Value): Value {
-  return argmaxOf(floats('ops.argmax x', x));
+/** x − log Σ e^x over an axis, by default the last: the logarithm of softmax. */
+export function logSoftmax(x: Value, axis = -1): Value {
+  return alongAxis('logSoftmax', x, axis, logSoftmaxOf);
+}
+
+/** Position of the largest element along an axis, by default the last (int32), the first of equals; no gradient. */
+export function argmax(x: Value, axis = -1): Value {
+  return alongAxis('argmax', x, axis, argmaxOf);
+}
+
+/** Position of the smallest element along an axis, by default the last (int32), the first of equals; no gradient. */
+export function argmin(x: Value, axis = -1): Value {
+  return alongAxis('argmin', x, axis, (v) => argmaxOf(elementwise('neg', v)));
 }
 
 /** x as a constant: no gradient goes back through it, first or second. Straight-through: `add(x, stopGradient(sub(rounded, x)))`. */
@@ -81,12 +103,14 @@ export function fill(like: Value, shape: readonly number[], number: number): Val
 
 /** Zeros in the shape of x. */
 export function zerosLike(x: Value): Value {
-  return constant(x.graph, 0, value('ops.zerosLike x', x).shape);
+  const { graph, shape } = value('ops.zerosLike x', x);
+  return constant(graph, 0, shape);
 }
 
 /** Ones in the shape of x. */
 export function onesLike(x: Value): Value {
-  return constant(x.graph, 1, value('ops.onesLike x', x).shape);
+  const { graph, shape } = value('ops.onesLike x', x);
+  return constant(graph, 1, shape);
 }
 
 /**
@@ -98,7 +122,8 @@ export function range(like: Value, start: number, stop: number, step = 1): Value
   const [from, to, by] = [start, stop, step].map((n, i) => float32()(n, `ops.range ${['start', 'stop', 'step'][i]!}`));
   const length = Math.ceil((to! - from!) / by!);
   if (!(length >= 1 && length < Infinity)) {
-    throw optionError('ops.range', 'numbers of which there is at least one', `${start} to ${stop} by ${step}`);
+    const given = `${start} to ${stop} by ${step}`;
+    throw new GradstepError('ERR_OPTION', `Expected numbers of which there is at least one for ops.range but received ${given}`);
   }
   const counted = cumulativeSum(constant(graph, 1, [length]), 0, true);
   return elementwise('add', elementwise('mul', counted, by!), from!);

@@ -119,12 +119,12 @@ export function unsortedSegmentSum(x: Value, ids: Value, numSegments: number): V
 }
 
 /** The k largest elements along the last axis, and where they stand. */
-export interface TopK {
+export type TopK = {
   /** The largest in front; gradients go to where they stand. */
   values: Value;
   /** int32; the first of equals comes first, and a NaN is largest. */
   indices: Value;
-}
+};
 
 /** The k largest elements along the last axis of x (float32): [..., n] → values and indices [..., k]. Default k: 1. */
 export function topk(x: Value, k = 1): TopK {

@@ -2,7 +2,7 @@
 import { optionError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
 import { boolean, checkOptions, optional, type Check, type SchemaOf } from '../options.js';
-import { axesOver, floats } from './arguments.js';
+import { axesOver, axisOf, floats } from './arguments.js';
 import { elementwise } from './map.js';
 import { sliceAxis } from './pad.js';
 import { extremum } from './reduce_max.js';
@@ -35,10 +35,9 @@ function reduction(
 ): [axes: readonly number[] | undefined, keepDims: boolean] {
   const { length: rank } = floats(`ops.${name} x`, x).shape;
   const { axis, keepDims } = checkOptions(`ops.${name}`, options, reduceOptions);
-  if (axis && new Set(axis.map((a) => (a < 0 ? a + rank : a))).size < axis.length) {
-    throw optionError(`ops.${name}.axis`, 'each axis once', axis);
-  }
-  return [axis, keepDims];
+  const over = axis?.map((a) => axisOf(`ops.${name}.axis`, a, rank));
+  if (new Set(over).size < (over?.length ?? 0)) throw optionError(`ops.${name}.axis`, 'each axis once', axis);
+  return [over, keepDims];
 }
 
 /** Σ x over axes. */
@@ -74,10 +73,10 @@ export function all(x: Value, options?: ReduceOptions): Value {
 }
 
 /** Mean and variance. */
-export interface Moments {
+export type Moments = {
   mean: Value;
   variance: Value;
-}
+};
 
 /** The value without the given axes, which have size 1. */
 function without(x: Value, axes: readonly number[], keepDims: boolean): Value {
@@ -143,13 +142,13 @@ function productAlong(x: Value, axis: number): Value {
 
 /** Options of norms. */
 export interface NormOptions extends ReduceOptions {
-  /** `euclidean`: √Σx²; 1: Σ|x|; Infinity: the largest |x|. Default `euclidean`. */
-  ord?: 'euclidean' | 1 | typeof Infinity;
+  /** `euclidean` or 2: √Σx²; 1: Σ|x|; Infinity: the largest |x|. No other number. Default `euclidean`. */
+  ord?: 'euclidean' | number;
 }
 
 const ordOption: Check<'euclidean' | number> = (given, name) => {
-  if (given === 'euclidean' || given === 1 || given === Infinity) return given;
-  throw optionError(name, '"euclidean", 1 or Infinity', given);
+  if (given === 'euclidean' || given === 1 || given === 2 || given === Infinity) return given;
+  throw optionError(name, '"euclidean", 1, 2 or Infinity', given);
 };
 
 const normOptions = {

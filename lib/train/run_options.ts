@@ -35,7 +35,7 @@ export interface PredictOptions {
   /** Batches to take at most, integer > 0; a dataset that never ends needs it. Default: all. */
   steps?: number;
   /** Ends the run early: it rejects with ERR_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface EvaluateOptions extends PredictOptions {

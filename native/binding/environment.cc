@@ -30,7 +30,11 @@ void on_exit(Napi::Env env, const std::function<void()>& end) {
 void SessionHandle::abandon() const {
   executor->stop(session.get());
   executor->drop(session.get());
-  executor->submit_first({session.get(), [held = session](const std::atomic<bool>&) { held->close(); }, nullptr});
+  try {
+    executor->submit_first({session.get(), [held = session](const std::atomic<bool>&) { held->close(); }, nullptr});
+  } catch (const std::exception&) {  // the system has never given a thread: nobody else is at it
+    session->close();
+  }
 }
 
 std::shared_ptr<Environment> Environment::create(napi_env env) {

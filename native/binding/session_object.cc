@@ -246,8 +246,11 @@ Napi::Value SessionObject::submit(Napi::Env env, Work work) {
   };
   try {
     handle_->executor->submit(std::move(job));
-  } catch (const std::exception& error) {  // the system gives no thread
-    environment_->deliver({deferred, nullptr, "ERR_INTERNAL", error.what(), settled});
+  } catch (const std::exception& error) {
+    environment_->deliver({deferred, nullptr, "ERR_OOM",
+                           std::string("The system gives the process no thread, by a limit on processes or memory: ") +
+                               error.what(),
+                           settled});
   }
   return Napi::Value(env, promise);
 }

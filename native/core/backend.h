@@ -42,7 +42,7 @@ struct Span {
 // When a run ends before its last step, and what may be done within it.
 struct RunControl {
   // Of a run that has a bound: how long it goes on, at least, though others wait for the device.
-  static constexpr double kTurnSeconds = 0.01;
+  static constexpr double kTurnSeconds = 0.002;
 
   const std::atomic<bool>* stop;  // end after the current step when this is set
   double budget_seconds;          // end when this much time has passed; 0: no bound

@@ -196,13 +196,15 @@ const place: Drawn = (draws, values, inputs) => {
   const of = [draws.integer(0, inputs - 1)];
   const depth = values[of[0]!]!.shape.at(-1);
   if (depth === undefined || new Set(values[of[0]!]!.data).size < values[of[0]!]!.data.length) return undefined;
+  const name = draws.pick(['argmax', 'argmin'] as const);
+  const sign = name === 'argmax' ? 1 : -1;
   return {
-    text: 'oneHot of argmax of in',
+    text: `oneHot of ${name} of in`,
     of,
-    apply: (x) => ops.oneHot(ops.argmax(x!), depth),
+    apply: (x) => ops.oneHot(ops[name](x!), depth),
     exact: (x) =>
       built(x!.shape, (index) => {
-        const row = Array.from({ length: depth }, (_, i) => x!.at([...index.slice(0, -1), i]));
+        const row = Array.from({ length: depth }, (_, i) => sign * x!.at([...index.slice(0, -1), i]));
         return Number(row.every((v) => v <= row[index.at(-1)!]!));
       }),
   };

@@ -20,7 +20,7 @@ export interface LearningRateFinderOptions {
   /** Rows in a step. Default 32. */
   batchSize?: number;
   /** Ends the run early: it rejects with ERR_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface LearningRates {

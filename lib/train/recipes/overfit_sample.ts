@@ -23,7 +23,7 @@ export interface OverfitOptions {
   /** Part of the first loss that counts as learned, number in (0, 1). Default 0.05. */
   target?: number;
   /** Ends the run early: it rejects with ERR_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface OverfitResult {
