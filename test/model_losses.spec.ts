@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
+import { expectFailure } from './helpers/failure.js';
 import { computeGradients } from '../lib/train/gradients.js';
 import { describeProgram } from '../lib/train/inspect.js';
 
@@ -222,6 +223,51 @@ describe('a loss of one’s own', () => {
       const [kernel] = await computeGradients(model, x, gs.tensor(Y, [6, 1]));
       expect(kernel!.data[0]).to.be.closeTo(mean(errors.map((e, i) => 2 * e * X[i]!)), TINY);
     }
+  });
+
+  it('of class numbers: metrics of classes beside it are those beside the loss of that name', async () => {
+    const own: gs.LossFunction = (yTrue, yPred) =>
+      gs.ops.neg(gs.ops.log(gs.ops.takeAlongAxis(yPred, gs.ops.cast(yTrue, 'int32'))));
+    const metrics = [
+      'accuracy',
+      'sparseCategoricalAccuracy',
+      gs.metrics.sparseTopKCategoricalAccuracy({ k: 2 }),
+      'sparseCategoricalCrossentropy',
+      'perplexity',
+      gs.metrics.f1Score({ average: 'macro' }),
+    ] as const;
+    const x = gs.tensor(
+      Float32Array.from({ length: 24 }, (_, i) => Math.sin(3 * i)),
+      [8, 3],
+    );
+    const y = Int32Array.of(0, 2, 1, 3, 2, 0, 1, 2);
+    const found = await Promise.all(
+      [own, 'sparseCategoricalCrossentropy' as const].map(async (loss) => {
+        using model = gs.sequential([gs.layers.dense({ units: 4, activation: 'softmax', inputShape: [3] })]);
+        model.compile({ optimizer: 'sgd', loss, metrics, device, seed: 5 });
+        return await model.evaluate(x, y);
+      }),
+    );
+    expect(Object.keys(found[0]!)).to.have.length(7);
+    for (const [name, value] of Object.entries(found[1]!)) expect(found[0]![name], name).to.be.closeTo(value, 1e-5);
+    using model = gs.sequential([gs.layers.dense({ units: 4, inputShape: [3] })]);
+    model.compile({ optimizer: 'sgd', loss: (t, p) => gs.ops.sub(t, p), metrics: ['sparseCategoricalAccuracy'], device });
+    await expectFailure(
+      () => model.evaluate(x, gs.tensor(new Float32Array(32), [8, 4])),
+      'ERR_OPTION',
+      /^Expected labels that are class numbers for metrics\.sparseCategoricalAccuracy but they are distributions/,
+    );
+  });
+
+  it('without a gradient is an error of training, not of evaluation', async () => {
+    using model = await line((t, p) => gs.ops.notEqual(gs.ops.floor(p), t));
+    const [x, y] = [gs.tensor(X, [6, 1]), gs.tensor(Y, [6, 1])];
+    expect((await model.evaluate(x, y)).loss).to.equal(1);
+    await expectFailure(
+      () => model.fit(x, y),
+      'ERR_NOT_DIFFERENTIABLE',
+      /^The loss depends on no weight that is trained, or only/,
+    );
   });
 
   it('gets labels with the last axis of size 1 that the output has, and a metric beside it, too', async () => {

@@ -126,6 +126,18 @@ const cases: OpCase[] = [
 
 describeCases('looking up in gs.ops', cases);
 
+/** Rows of a table by x [rows, n], for each row of x, or for all numbers one after the other. */
+const tableLayer = gs.layers.defineLayer({
+  className: 'TestTable',
+  options: { flat: gs.layers.options.optional(gs.layers.options.boolean(), false) },
+  weights: () => [{ name: 'table', shape: [4, 2] }],
+  outputShape: (_options, [n]) => [n!, 2],
+  call({ flat }, x, { weight }) {
+    const numbers = ops.cast(flat ? ops.reshape(x, [-1]) : x, 'int32');
+    return ops.reshape(ops.gather(weight('table'), numbers), [...x.shape, 2]);
+  },
+});
+
 for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
   describe(`looking up in gs.ops on ${name}: runs`, () => {
     it('of a sum of cubes of what was gathered, once without a gather and once with one', async () => {
@@ -157,6 +169,22 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       await step.dispose();
     });
 
+    it('numbers outside in a layer of one’s own: the row of the data, or of what the layer looks up by, and the step', async () => {
+      using byRow = gs.sequential([tableLayer({ inputShape: [2] })]);
+      byRow.compile({ optimizer: 'sgd', loss: 'mse', device });
+      const x = Float32Array.from({ length: 80 }, (_, i) => (i === 75 ? 9 : i % 4));
+      const outside = (where: string) => `Expected indices from 0 to 3 in ops.gather but received 9 in ${where} (in test_table)`;
+      await expectFailure(() => byRow.predict(x), 'ERR_INDEX_RANGE', outside('row 37 of the data'));
+      await expectFailure(() => byRow.fit(x, gs.tensor(new Float32Array(160), [40, 2, 2]), { batchSize: 8 }), 'ERR_INDEX_RANGE', outside('row 37 of the data')); // prettier-ignore
+      using flat = gs.sequential([tableLayer({ flat: true, inputShape: [2] })]);
+      flat.compile({ optimizer: 'sgd', loss: 'mse', device });
+      await expectFailure(
+        () => flat.predict(x),
+        'ERR_INDEX_RANGE',
+        outside('row 11 of the indices in step 1 of the pass (predict)'),
+      );
+    });
+
     it('class numbers in a loss of one’s own, which otherwise is the one of that name', async () => {
       // The negative logarithm of the probability that a row's class has.
       const nll = (yTrue: Value, yPred: Value): Value => ops.neg(ops.log(ops.takeAlongAxis(yPred, ops.cast(yTrue, 'int32'))));
@@ -174,7 +202,7 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
       await expectFailure(
         () => own.fit(x, gs.tensor([0, 2, 5, 2], [4, 1]), options),
         'ERR_INDEX_RANGE',
-        'Expected indices from 0 to 2 in ops.takeAlongAxis but received 5 in row 0 of the indices (in loss)',
+        'Expected indices from 0 to 2 in ops.takeAlongAxis but received 5 in row 2 of the data (in loss)',
       );
       await own.dispose();
       await named.dispose();

@@ -22,6 +22,8 @@ export interface StepVariables {
   readonly state: Variable;
   /** The error flag (int32 [4]). */
   readonly flag: Variable;
+  /** Rows of the batch that a step has, where it has one. */
+  readonly rows?: number;
 }
 
 /** A tensor inside a graph. */

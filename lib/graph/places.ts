@@ -8,8 +8,8 @@ export interface Place {
   readonly layer: string;
   /** What the data should have been: `indices from 0 to 9`. */
   readonly expected: string;
-  /** What they are data of. Default: `x`. */
-  readonly of?: string;
+  /** What the rows are those of: of `x`, of the step's batch in whatever way it is used, or of indices alone. Default `x`. */
+  readonly of?: 'batch' | 'indices';
 }
 
 /** The flag has room for so many. */

@@ -15,8 +15,13 @@ import type { Node, Value } from '../graph/graph.js';
  * elements are summed. A value the loss does not depend on has gradient zero.
  */
 export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
+  return gradientsFound(loss, wrt).map((found, i) => found ?? constant(loss.graph, 0, wrt[i]!.shape));
+}
+
+/** The same; undefined for values that the loss does not depend on, or only through what has no gradient. */
+export function gradientsFound(loss: Value, wrt: readonly Value[]): (Value | undefined)[] {
   const found = walk([...loss.graph.nodes], wrt, [[loss, () => constant(loss.graph, 1, loss.shape)]]);
-  return wrt.map((value) => found.get(value) ?? constant(loss.graph, 0, value.shape));
+  return wrt.map((value) => found.get(value));
 }
 
 /** Values by name; undefined where there is none. */

@@ -57,7 +57,7 @@ function elements(what: string, x: Value, indices: Value, axis: number, batch: n
   const place = placeNumber({
     layer: x.graph.scope,
     expected: `indices from 0 to ${length - 1} in ${what}`,
-    of: 'the indices',
+    of: indices.shape[0] === x.graph.step?.rows ? 'batch' : 'indices',
   });
   // Two axes: the first one's elements are the rows that an error tells.
   const rows = indices.shape[0] ?? 1;

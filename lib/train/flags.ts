@@ -10,6 +10,7 @@ export interface FlagContext {
   readonly what: string;
   /** Step counter at the beginning of the pass. */
   readonly firstStep: number;
+  /** Rows of a step; 0 where it has no batch. */
   readonly batchSize: number;
   /** Labels in each row; absent where those of several shapes may be compared. */
   readonly labelsPerRow?: number;
@@ -48,8 +49,12 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
   const [kind, place] = [flag.code & ((1 << CODE_BITS) - 1), flag.code >>> CODE_BITS];
   if (kind === FLAG.indexRange) {
     const { layer = '', expected, of } = placeOf(place) ?? { expected: 'indices of the table' };
-    // Rows of x are those of the data; others are told as they lie in the step.
-    const where = of === undefined ? `in row ${rowOf(flag.index)} of x` : `in row ${flag.index} of ${of}`;
+    const inStep = batchSize === 0 ? '' : ` in step ${step} of the pass (${what})`;
+    const where = {
+      x: () => `in row ${rowOf(flag.index)} of x`,
+      batch: () => `in row ${rowOf(flag.index)} of the data`,
+      indices: () => `in row ${flag.index} of the indices${inStep}`,
+    }[of ?? 'x']();
     throw new GradstepError(
       'ERR_INDEX_RANGE',
       `Expected ${expected} but received ${flag.value} ${where}${layer === '' ? '' : ` (in ${layer})`}`,

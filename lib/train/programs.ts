@@ -8,9 +8,9 @@ import { GradstepError } from '../errors.js';
 import type { DType } from '../graph/dtype.js';
 import { Graph, type Value, type Variable } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
-import { gradients } from '../ops/autodiff.js';
+import { gradientsFound } from '../ops/autodiff.js';
 import { advance, gather, scatter } from '../ops/gather.js';
-import { elementwise } from '../ops/map.js';
+import { constant, elementwise } from '../ops/map.js';
 import { mean } from '../ops/reduce_sum.js';
 import { courseOf } from './carried.js';
 import { compare, type Compared } from './compare.js';
@@ -72,7 +72,8 @@ export function programKey({ kind, purpose, rows, x, y, shuffled, share, watch }
 /** Describes and lowers a program. */
 export function buildProgram(memory: ModelMemory, batch: BatchSpec, backend: 'cpu' | 'cuda'): Program {
   const isInference = batch.kind === 'predict' || batch.kind === 'evaluate';
-  const graph = new Graph(isInference ? memory.inference : trainingOf(memory).report);
+  const { state, flag } = isInference ? memory.inference : trainingOf(memory).report;
+  const graph = new Graph({ state, flag, rows: batch.rows });
   if (batch.kind === 'predict') describePrediction(graph, memory, batch);
   else if (batch.kind === 'evaluate') describeEvaluation(graph, memory, batch);
   else if (batch.kind === 'update') describeUpdate(graph, trainingOf(memory), memory, batch);
@@ -151,7 +152,7 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   });
   const wanted = memory.params.members.map((v) => graph.read(v));
   const nodesForward = graph.nodes.length;
-  const found = gradients(objective, wanted);
+  const found = gradientsOf(objective, wanted);
   if (batch.watch === 'locate') {
     describeCounts(graph, memory, programKey(batch), nodesForward, [objective, ...found]);
     return;
@@ -171,6 +172,18 @@ function describeTraining(graph: Graph, memory: ModelMemory, batch: BatchSpec): 
   const fault = moves > 0 ? watchedFault(graph, training) : undefined;
   const flag = graph.read(report.flag);
   graph.inScope('step', () => advance(state, 1, batch.rows, flag, { updates: graph.read(updates), moves, fault }));
+}
+
+/** ERR_NOT_DIFFERENTIABLE where the loss has no gradient by anything that is trained: nothing would be. */
+function gradientsOf(objective: Value, wanted: readonly Value[]): Value[] {
+  const found = gradientsFound(objective, wanted);
+  if (wanted.length > 0 && found.every((g) => g === undefined)) {
+    throw new GradstepError(
+      'ERR_NOT_DIFFERENTIABLE',
+      'The loss depends on no weight that is trained, or only through what has no gradient, such as comparisons, argmax and casts',
+    );
+  }
+  return found.map((g, i) => g ?? constant(objective.graph, 0, wanted[i]!.shape));
 }
 
 function updateWatched(graph: Graph, memory: ModelMemory, probe: Probe | undefined): void {
