@@ -227,7 +227,7 @@ describe('a loss of one’s own', () => {
 
   it('of class numbers: metrics of classes beside it are those beside the loss of that name', async () => {
     const own: gs.LossFunction = (yTrue, yPred) =>
-      gs.ops.neg(gs.ops.log(gs.ops.takeAlongAxis(yPred, gs.ops.cast(yTrue, 'int32'))));
+      gs.ops.neg(gs.ops.log(gs.ops.gather(yPred, gs.ops.cast(yTrue, 'int32'), { batchDims: 1 })));
     const metrics = [
       'accuracy',
       'sparseCategoricalAccuracy',
