@@ -1,8 +1,10 @@
 /** What a device's name means, what `devices()` lists, and how a missing, broken or stale binary is reported. */
 import { expect } from 'chai';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { GradstepError } from '../lib/errors.js';
 import { devices, resolveDevice } from '../lib/runtime/devices.js';
 import { loadAddon, native, packageRoot } from '../lib/runtime/native.js';
@@ -94,6 +96,16 @@ describe('loading the addon', () => {
   it('a checkout without a binary: the command that builds one', () => {
     writeFileSync(join(folder, 'CMakeLists.txt'), '');
     expect(errorOf(() => loadAddon(folder)).message).to.contain('Build it with `npm run setup`.');
+  });
+
+  it('where Node.js loads no addons: how to start it', () => {
+    const loader = pathToFileURL(join(packageRoot(), 'lib/runtime/native.ts')).href;
+    const code = `import { native } from '${loader}'; try { native(); } catch (error) { console.log(error.code, error.message); }`;
+    const args = ['--no-addons', '--import', 'tsx', '--input-type=module', '--eval', code];
+    const said = execFileSync(process.execPath, args, { cwd: packageRoot(), encoding: 'utf8' });
+    expect(said).to.match(/^ERR_LOAD gradstep's binary .* cannot be loaded/);
+    expect(said).to.contain('Start Node.js with --allow-addons, without --no-addons');
+    expect(said).not.to.contain('npm run setup');
   });
 
   it('a binary that cannot be loaded: which one, and why', () => {

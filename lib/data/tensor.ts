@@ -106,9 +106,15 @@ export function tensor(data: number | TensorData | NestedNumbers, shape?: readon
 const dataType = oneOf(['float32', 'int32', 'uint8']);
 
 /** A zeroed array of a type. */
+export function allocate(dtype: 'float32', length: number): Float32Array<ArrayBuffer>;
+export function allocate(dtype: DataType, length: number): TensorData;
 export function allocate(dtype: DataType, length: number): TensorData {
-  if (dtype === 'float32') return new Float32Array(length);
-  return dtype === 'int32' ? new Int32Array(length) : new Uint8Array(length);
+  const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
+  try {
+    return new arrays[dtype](length);
+  } catch (error) {
+    throw new GradstepError('ERR_OOM', `Out of memory: an array of ${length} numbers was wanted (${dtype})`, { cause: error });
+  }
 }
 
 /** The most depths of nested arrays, as in NumPy: an array that holds itself would have no end. */

@@ -23,7 +23,7 @@ export function packageRoot(): string {
   }
   throw new GradstepError(
     'ERR_LOAD',
-    `gradstep's package.json is missing above ${fileURLToPath(import.meta.url)}: install the package again`,
+    `gradstep's package.json is missing above ${fileURLToPath(import.meta.url)}: bundlers are to leave gradstep out (external), as it loads a binary that lies beside it; otherwise install the package again`,
   );
 }
 
@@ -42,9 +42,17 @@ function howToBuild(root: string): string {
         'GRADSTEP_PREBUILD=<that checkout>.';
 }
 
+/** What Node.js says where its permission model, or a flag, keeps addons out. */
+const FORBIDDEN: readonly unknown[] = ['ERR_ACCESS_DENIED', 'ERR_DLOPEN_DISABLED'];
+
+function howToAllow(root: string): string {
+  return `Start Node.js with --allow-addons, without --no-addons, and with --allow-fs-read=${root}/* and --allow-fs-read=/etc/alpine-release.`;
+}
+
 function loadError(root: string, what: string, cause?: unknown): GradstepError {
   const details = cause instanceof Error ? `\n  ${cause.message.trim().replaceAll('\n', '\n  ')}` : '';
-  return new GradstepError('ERR_LOAD', `${what}${details}\n${howToBuild(root)}`, { cause });
+  const isForbidden = FORBIDDEN.includes((cause as { code?: unknown } | undefined)?.code);
+  return new GradstepError('ERR_LOAD', `${what}${details}\n${isForbidden ? howToAllow(root) : howToBuild(root)}`, { cause });
 }
 
 /** A loaded addon and the file it came from. */
@@ -58,9 +66,9 @@ export interface LoadedAddon {
  * the platform, the places that were searched and the command that builds a binary.
  */
 export function loadAddon(root: string, hash = opTableHash()): LoadedAddon {
-  const nodeGypBuild = require('node-gyp-build') as { path(folder: string): string };
   let path: string;
   try {
+    const nodeGypBuild = require('node-gyp-build') as { path(folder: string): string };
     path = nodeGypBuild.path(root);
   } catch (error) {
     const places = [process.env.GRADSTEP_PREBUILD ?? root].flatMap((f) => [join(f, 'build/Release'), join(f, 'prebuilds')]);

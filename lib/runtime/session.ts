@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { NativeChoices, NativeRunResult, NativeSession } from '../../binding.js';
 import { encodeProgram } from '../compile/encode.js';
 import type { Program } from '../compile/program.js';
-import { isDetached, type Tensor, type TensorData } from '../data/tensor.js';
+import { allocate, isDetached, type Tensor, type TensorData } from '../data/tensor.js';
 import { GradstepError, type ErrorCode } from '../errors.js';
 import { DTYPES } from '../graph/dtype.js';
 import { sizeOf } from '../graph/shape.js';
@@ -242,7 +242,7 @@ export class Session {
 
   /** Copies a slot's floats out. */
   async readSlot(slot: number, length: number): Promise<Float32Array<ArrayBuffer>> {
-    const data = new Float32Array(length);
+    const data = allocate('float32', length);
     const step = SLICE_BYTES / 4;
     // Straight into the result: what is garbage outside of JavaScript's heap makes it collect all of that.
     for (let at = 0; at < length; at += step) {

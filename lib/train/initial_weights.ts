@@ -1,5 +1,6 @@
 /** The first values of a weight: a function of the seed, its name, its shape and its initializer. */
 import { setImmediate } from 'node:timers/promises';
+import { allocate } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import { sizeOf } from '../graph/shape.js';
 import type { WeightSpec } from '../layers/layer.js';
@@ -24,7 +25,7 @@ export async function initialWeight(
     check();
   };
   check();
-  const values = new Float32Array(sizeOf(shape));
+  const values = allocate('float32', sizeOf(shape));
   const random = new RandomStream(seed, streamOf(name));
   const sample = initializer.sampler(shape);
   await sample.prepare?.(random, pause);
