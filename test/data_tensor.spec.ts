@@ -1,5 +1,6 @@
 /** gs.tensor and what is made of tensors: nested arrays in and out, element types, one-hot rows, splits, class weights. */
 import { expect } from 'chai';
+import { runInNewContext } from 'node:vm';
 import * as gs from '../lib/index.js';
 import { takenAway } from './helpers/datasets.js';
 import { expectFailure, wrong } from './helpers/failure.js';
@@ -142,6 +143,45 @@ describe('tensor', () => {
     ['arrays of memory taken away', 'ERR_OPTION', /^The memory of the tensor was transferred/, () => takenAway().toArray()],
   ];
   for (const [what, code, message, run] of refused) it(`refuses ${what}`, () => expectFailure(run, code, message));
+});
+
+describe('data of another realm', () => {
+  const made = <T>(code: string) => runInNewContext(code) as T;
+
+  it('is data: typed arrays are of this one then, over the same memory', () => {
+    for (const [code, dtype] of [
+      ['Float32Array', 'float32'],
+      ['Int32Array', 'int32'],
+      ['Uint8Array', 'uint8'],
+    ] as const) {
+      const foreign = made<Float32Array>(`new ${code}([9, 1, 2, 3, 4]).subarray(1)`);
+      expect(foreign).not.to.be.instanceOf(Float32Array);
+      const tensor = gs.tensor(foreign, [2, 2]);
+      expect(tensor.dtype).to.equal(dtype);
+      expect(tensor.data.constructor).to.equal({ Float32Array, Int32Array, Uint8Array }[code]);
+      foreign[3] = 7;
+      expect([...tensor.data]).to.deep.equal([1, 2, 3, 7]);
+    }
+  });
+
+  it('trains and predicts, alone and in elements of datasets', async () => {
+    using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
+    model.compile({ optimizer: 'sgd', loss: 'mse', device: 'cpu', seed: 1 });
+    const x = made<Float32Array>('new Float32Array([1, 2, 3, 4])');
+    const expected = await model.predict(gs.tensor([1, 2, 3, 4], [2, 2]));
+    expect([...(await model.predict(x)).data]).to.deep.equal([...expected.data]);
+    const elements = made<object[]>('[{ x: [1, 2], y: [0.5] }, { x: new Float32Array([3, 4]), y: [1] }]');
+    const { loss } = await model.evaluate(gs.data.dataset(elements as never).batch(2));
+    expect(loss).to.be.closeTo(((expected.data[0]! - 0.5) ** 2 + (expected.data[1]! - 1) ** 2) / 2, 1e-5);
+  });
+
+  it('other things are refused as before', () => {
+    for (const code of ['new Float64Array(2)', 'new DataView(new ArrayBuffer(4))', 'new Map()', '({})']) {
+      expect(() => gs.tensor(made(code)))
+        .to.throw('Expected Float32Array, Int32Array, Uint8Array')
+        .with.property('code', 'ERR_DTYPE');
+    }
+  });
 });
 
 describe('utils.toCategorical', () => {

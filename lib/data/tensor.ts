@@ -18,14 +18,18 @@ export type TensorLike = Tensor | TensorData | NestedNumbers;
 
 /** A typed array with a shape, row-major. ERR_SHAPE unless the shape holds as many elements; ERR_DTYPE for other arrays. */
 export class Tensor<D extends TensorData = TensorData> {
+  readonly data: D;
+
   constructor(
-    readonly data: D,
+    data: D,
     readonly shape: Shape,
   ) {
-    if (!dtypeOf(data)) {
+    const dtype = dtypeOf(data);
+    if (!dtype) {
       const { message } = optionError('tensor.data', 'Float32Array, Int32Array or Uint8Array', data);
       throw new GradstepError('ERR_DTYPE', message);
     }
+    this.data = ofThisRealm(data, dtype) as D;
     if (!Array.isArray(shape) || !shape.every((d) => Number.isInteger(d) && d >= 0)) {
       throw optionError('tensor.shape', 'array of integers >= 0', shape);
     }
@@ -66,10 +70,24 @@ function nest(data: TensorData, shape: Shape, depth: number, begin: number): num
   return Array.from({ length: shape[depth]! }, (_, i) => nest(data, shape, depth + 1, begin + i * size)) as NestedNumbers[];
 }
 
+const ARRAYS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
+const TYPES: Readonly<Record<string, DataType>> = { Float32Array: 'float32', Int32Array: 'int32', Uint8Array: 'uint8' };
+
+/** The name of a typed array's kind, of whichever realm it is; undefined of anything else. */
+const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get as (
+  this: unknown,
+) => string | undefined;
+
+/** The type of a typed array, also of one that another realm has made: of a test's context, of `structuredClone` beside it. */
 export function dtypeOf(value: unknown): DataType | undefined {
-  if (value instanceof Float32Array) return 'float32';
-  if (value instanceof Int32Array) return 'int32';
-  return value instanceof Uint8Array ? 'uint8' : undefined;
+  return TYPES[kindOf.call(value) ?? ''];
+}
+
+/** The array, or one of this realm over the same memory. */
+function ofThisRealm(data: TensorData, dtype: DataType): TensorData {
+  if (data instanceof ARRAYS[dtype]) return data;
+  const { buffer, byteOffset, length } = data as TensorData;
+  return new ARRAYS[dtype](buffer as ArrayBuffer, byteOffset, length);
 }
 
 /** Whether the memory behind an array has been taken away (transferred to a worker). */
@@ -109,9 +127,8 @@ const dataType = oneOf(['float32', 'int32', 'uint8']);
 export function allocate(dtype: 'float32', length: number): Float32Array<ArrayBuffer>;
 export function allocate(dtype: DataType, length: number): TensorData;
 export function allocate(dtype: DataType, length: number): TensorData {
-  const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
   try {
-    return new arrays[dtype](length);
+    return new ARRAYS[dtype](length);
   } catch (error) {
     throw new GradstepError('ERR_OOM', `Out of memory: an array of ${length} numbers was wanted (${dtype})`, { cause: error });
   }
