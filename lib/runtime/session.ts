@@ -172,9 +172,11 @@ export class Session {
     return this.call((n) => n.write({ region: 'persistent', offset }, data));
   }
 
-  /** Reads a range at one moment: no step runs in between. */
-  read({ offset, bytes }: Range): Promise<ArrayBuffer> {
-    return this.call((n) => n.read({ region: 'persistent', offset, bytes }));
+  /** Reads a range at one moment: no step runs in between. It is copied by the session's thread, however large it is. */
+  async read({ offset, bytes }: Range): Promise<ArrayBuffer> {
+    const data = allocate('uint8', bytes);
+    if (bytes > 0) await this.call((n) => n.readInto({ region: 'persistent', offset }, data));
+    return data.buffer as ArrayBuffer;
   }
 
   /** Makes a data slot as large as a tensor's rows. */

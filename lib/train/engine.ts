@@ -10,6 +10,7 @@ import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Range, type Stretch } from '../runtime/session.js';
 import { COURSES, courseOf, type Carried, type Course } from './carried.js';
 import type { Compiled } from './compile_options.js';
+import { copierOf } from './copier.js';
 import { Lock } from './lock.js';
 import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
 import type { Network } from './network.js';
@@ -213,17 +214,21 @@ export class Engine implements WeightHolder {
     const { epochs, learningRate, epochStart, updatesBefore, unfinished: isUnfinished, accumulates } = this;
     const ends = carriedOver.map(({ variable }) => this.memory.rangeOf(variable)).map((r) => r.offset + r.bytes);
     const bytes = await this.session.read({ offset: 0, bytes: Math.max(snapshot.bytes, ...ends) });
-    const floats = ({ offset, bytes: length }: Range) => new Float32Array(bytes.slice(offset, offset + length));
-    const weights = this.homes.map((home) => floats(this.memory.placeOf(home)));
+    const floats = copierOf(bytes);
+    const weights: Float32Array[] = [];
+    for (const home of this.homes) weights.push(await floats(this.memory.placeOf(home)));
     if (!training) return { weights, training: undefined };
     const slots = new Map<string, Float32Array>();
     for (const [slot, block] of training.kept) {
       if (slot === ACCUMULATED && !(isUnfinished && accumulates)) continue;
-      this.memory.trained.forEach(({ name }, i) => slots.set(`${slot}/${name}`, floats(this.memory.rangeOf(block.members[i]!))));
+      for (const [i, { name }] of this.memory.trained.entries()) {
+        slots.set(`${slot}/${name}`, await floats(this.memory.rangeOf(block.members[i]!)));
+      }
     }
-    const carried = new Map(
-      carriedOver.map(({ path, variable }) => [path, { shape: variable.shape, data: floats(this.memory.rangeOf(variable)) }]),
-    );
+    const carried = new Map<string, Carried>();
+    for (const { path, variable } of carriedOver) {
+      carried.set(path, { shape: variable.shape, data: await floats(this.memory.rangeOf(variable)) });
+    }
     const { range: reported, state } = training.report;
     const first = (v: Variable) => new Int32Array(bytes, layout.offsetOf(v), 1)[0]!;
     const report = new Uint8Array(bytes.slice(reported.offset, reported.offset + reported.bytes));
