@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import * as gs from '../lib/index.js';
 import { VERSION } from '../lib/train/version.js';
 import { failure } from './helpers/failure.js';
@@ -201,9 +202,9 @@ describe('checkpoints', () => {
   it('may have the longest name there is', async () => {
     using model = network();
     const name = `${'n'.repeat(255 - '.safetensors'.length)}.safetensors`;
-    await model.save(join(folder, name));
+    await model.save(pathToFileURL(join(folder, name)));
     expect(readdirSync(folder)).to.deep.equal([name]);
-    await (await gs.loadModel(join(folder, name))).dispose();
+    await (await gs.loadModel(pathToFileURL(join(folder, name)))).dispose();
     await gs.data.writeNpy(join(folder, 'n'.repeat(255)), x);
     const error = await failure(model.save(join(folder, 'n'.repeat(256))));
     expect(error.code).to.equal('ERR_FILE');

@@ -102,7 +102,8 @@ describe('tensor', () => {
       /^Expected Float32Array, .* for tensor.data but received undefined$/,
       () => gs.tensor(wrong(undefined)),
     ],
-    ['doubles', 'ERR_DTYPE', /received Float64Array/, () => gs.tensor(wrong(new Float64Array(2)))],
+    ['big integers', 'ERR_DTYPE', /received BigInt64Array/, () => gs.tensor(wrong(new BigInt64Array(2)))],
+    ['numbers beyond int32', 'ERR_DTYPE', 'Expected numbers that int32 holds but received 2147483648 at element 1 of data', () => gs.tensor(Uint32Array.of(1, 2 ** 31))], // prettier-ignore
     [
       'a fraction among integers',
       'ERR_DTYPE',
@@ -145,6 +146,52 @@ describe('tensor', () => {
   for (const [what, code, message, run] of refused) it(`refuses ${what}`, () => expectFailure(run, code, message));
 });
 
+describe('data in other typed arrays', () => {
+  const kinds: [data: gs.TensorLike, dtype: string][] = [
+    [Float64Array.of(0.1, -3, 2.5), 'float32'],
+    [Int8Array.of(-128, 3, 127), 'int32'],
+    [Int16Array.of(-32768, 3, 32767), 'int32'],
+    [Uint16Array.of(0, 3, 65535), 'int32'],
+    [Uint32Array.of(0, 3, 2 ** 31 - 1), 'int32'],
+    [Uint8ClampedArray.of(0, 3, 255), 'uint8'],
+  ];
+  for (const [data, dtype] of kinds) {
+    it(`${data.constructor.name}: ${dtype}`, () => {
+      const made = gs.tensor(data as Float64Array, [3, 1]);
+      expect(made.dtype).to.equal(dtype);
+      expect([...made.data]).to.deep.equal([...(data as Float64Array)].map(dtype === 'float32' ? Math.fround : Number));
+    });
+  }
+
+  it('is taken by fit, evaluate and predict as other data are', async () => {
+    using model = gs.sequential([gs.layers.dense({ units: 3, activation: 'softmax', inputShape: [2] })]);
+    model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy', device: 'cpu', seed: 2 });
+    const numbers = [0.1, 0.7, -0.3, 0.2];
+    const expected = await model.evaluate(Float32Array.from(numbers), Int32Array.of(2, 0));
+    const found = await model.evaluate(Float64Array.from(numbers), Uint16Array.of(2, 0));
+    expect(found).to.deep.equal(expected);
+    const { loss } = await model.fit(Float64Array.from(numbers), Int8Array.of(2, 0), { batchSize: 2 });
+    expect(loss![0]).to.be.closeTo(expected.loss, 1e-6);
+    expect((await model.predict(Float64Array.of(1, 2))).shape).to.deep.equal([1, 3]);
+  });
+
+  it('what is no data says so: a promise, a map, a buffer without a type', async () => {
+    using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
+    await expectFailure(
+      () => model.predict(wrong(Promise.resolve([1, 2]))),
+      'ERR_OPTION',
+      /^Expected data, not a promise of it: await it first, for x/,
+    );
+    for (const given of [new Map(), new ArrayBuffer(8), new Set([1, 2])]) {
+      await expectFailure(
+        () => model.predict(wrong(given)),
+        'ERR_OPTION',
+        /^Expected tensor, typed array, nested arrays, or object with input for x but received/,
+      );
+    }
+  });
+});
+
 describe('data of another realm', () => {
   const made = <T>(code: string) => runInNewContext(code) as T;
 
@@ -176,7 +223,7 @@ describe('data of another realm', () => {
   });
 
   it('other things are refused as before', () => {
-    for (const code of ['new Float64Array(2)', 'new DataView(new ArrayBuffer(4))', 'new Map()', '({})']) {
+    for (const code of ['new BigInt64Array(2)', 'new DataView(new ArrayBuffer(4))', 'new Map()', '({})']) {
       expect(() => gs.tensor(made(code)))
         .to.throw('Expected Float32Array, Int32Array, Uint8Array')
         .with.property('code', 'ERR_DTYPE');

@@ -65,11 +65,11 @@ const CASES: Case[] = [
     run: () => gs.tensor(wrong(['a'])),
   },
   {
-    name: 'doubles as data',
+    name: 'big integers as data',
     code: 'ERR_DTYPE',
     message:
-      /^Expected Float32Array, Int32Array, Uint8Array or nested arrays of numbers for tensor.data but received Float64Array/,
-    run: () => gs.tensor(wrong(new Float64Array(3))),
+      /^Expected Float32Array, Int32Array, Uint8Array or nested arrays of numbers for tensor.data but received BigInt64Array/,
+    run: () => gs.tensor(wrong(new BigInt64Array(3))),
   },
   {
     name: 'x of another shape',

@@ -253,4 +253,24 @@ describe("layers of one's own", () => {
       `a float32 mask for ${where}.setMask but received int32`,
     );
   });
+
+  it('take inputs of several types with inputDtype any: rows of one picked by the numbers of the other', async () => {
+    const pick = gs.layers.defineMergeLayer({
+      className: 'TestPick',
+      inputDtype: 'any',
+      outputShape: (_options, [x, at]) => [...at!, ...x!.slice(1)],
+      call(_options, [x, at]) {
+        expect([x!.dtype, at!.dtype]).to.deep.equal(['float32', 'int32']);
+        return gs.ops.gather(x!, at!, { batchDims: 1 });
+      },
+    });
+    const [x, at] = [gs.input({ shape: [3, 2] }), gs.input({ shape: [2], dtype: 'int32' })];
+    using model = gs.model({ inputs: [x, at], outputs: pick().apply([x, at]) });
+    const rows = gs.tensor(
+      Float32Array.from({ length: 12 }, (_, i) => i),
+      [2, 3, 2],
+    );
+    const { data } = await model.predict([rows, gs.tensor(Int32Array.of(2, 0, 1, 1), [2, 2])]);
+    expect([...data]).to.deep.equal([4, 5, 0, 1, 8, 9, 8, 9]);
+  });
 });

@@ -2,6 +2,7 @@
 import { GradstepError, optionError } from '../errors.js';
 import { fitsShape, formatShape, isKnown, sameShape, sizeOf, type PartialShape, type Shape } from '../graph/shape.js';
 import { unknownName } from '../options.js';
+import { isRecord } from './structure.js';
 import { dtypeOf, Tensor, tensor, type TensorLike } from './tensor.js';
 
 /** Rows of data for each input and, for training and evaluation, as many rows of labels for each output that has a loss. */
@@ -56,6 +57,9 @@ export function separate(
 ): TensorLike[] {
   const isObject = typeof given === 'object' && given !== null && !(given instanceof Tensor) && !ArrayBuffer.isView(given);
   if (isObject && !Array.isArray(given)) {
+    if (typeof (given as { then?: unknown }).then === 'function')
+      throw optionError(what, 'data, not a promise of it: await it first,', given);
+    if (!isRecord(given)) throw optionError(what, `tensor, typed array, nested arrays, or object with ${all.join(', ')}`, given);
     const record = given as Readonly<Record<string, Part>>;
     for (const key of Object.keys(record)) if (!all.includes(key)) throw unknownName('entry', key, what, all);
     return names.map((name) => present(Object.hasOwn(record, name) ? record[name] : undefined, `${what}.${name}`));

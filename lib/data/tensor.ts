@@ -7,6 +7,9 @@ import { integer, oneOf, shape as shapeOption } from '../options.js';
 /** Typed arrays that hold data. Bytes stay bytes on the device and are cast there, never scaled. */
 export type TensorData = Float32Array | Int32Array | Uint8Array;
 
+/** Typed arrays whose numbers are copied: into float32, or int32 where they are whole (of clamped bytes the memory is used as it is). */
+export type OtherNumbers = Float64Array | Int8Array | Int16Array | Uint16Array | Uint32Array | Uint8ClampedArray;
+
 /** Numbers in arrays in arrays: all of one length at each depth. */
 export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
 
@@ -14,7 +17,7 @@ export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
 export type DataType = Exclude<DType, 'float64' | 'bfloat16'>;
 
 /** What functions that take data accept. */
-export type TensorLike = Tensor | TensorData | NestedNumbers;
+export type TensorLike = Tensor | TensorData | OtherNumbers | NestedNumbers;
 
 /** A typed array with a shape, row-major. ERR_SHAPE unless the shape holds as many elements; ERR_DTYPE for other arrays. */
 export class Tensor<D extends TensorData = TensorData> {
@@ -71,23 +74,42 @@ function nest(data: TensorData, shape: Shape, depth: number, begin: number): num
 }
 
 const ARRAYS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
-const TYPES: Readonly<Record<string, DataType>> = { Float32Array: 'float32', Int32Array: 'int32', Uint8Array: 'uint8' };
+const TYPES: Readonly<Record<string, DataType>> = {
+  Float32Array: 'float32',
+  Float64Array: 'float32',
+  Int8Array: 'int32',
+  Int16Array: 'int32',
+  Int32Array: 'int32',
+  Uint16Array: 'int32',
+  Uint32Array: 'int32',
+  Uint8Array: 'uint8',
+  Uint8ClampedArray: 'uint8',
+};
 
 /** The name of a typed array's kind, of whichever realm it is; undefined of anything else. */
 const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get as (
   this: unknown,
 ) => string | undefined;
 
-/** The type of a typed array, also of one that another realm has made: of a test's context, of `structuredClone` beside it. */
+/**
+ * The type that the numbers of a typed array have as data, also of one that another realm has made: of a test's context, of
+ * `structuredClone` beside it.
+ */
 export function dtypeOf(value: unknown): DataType | undefined {
   return TYPES[kindOf.call(value) ?? ''];
 }
 
-/** The array, or one of this realm over the same memory. */
-function ofThisRealm(data: TensorData, dtype: DataType): TensorData {
-  if (data instanceof ARRAYS[dtype]) return data;
-  const { buffer, byteOffset, length } = data as TensorData;
-  return new ARRAYS[dtype](buffer as ArrayBuffer, byteOffset, length);
+/** The array; one of this realm over the same memory where it holds such numbers; else a copy. ERR_DTYPE where int32 does not hold one. */
+function ofThisRealm(data: TensorData | OtherNumbers, dtype: DataType): TensorData {
+  const Own = ARRAYS[dtype];
+  if (data instanceof Own) return data;
+  const { buffer, byteOffset, length } = data as OtherNumbers;
+  const kind = kindOf.call(data);
+  if (kind === Own.name || kind === 'Uint8ClampedArray') return new Own(buffer as ArrayBuffer, byteOffset, length);
+  const copy = Own.from(data as ArrayLike<number>);
+  const lost = dtype === 'int32' ? copy.findIndex((v, i) => v !== data[i]) : -1;
+  if (lost < 0) return copy;
+  throw new GradstepError('ERR_DTYPE', `Expected numbers that int32 holds but received ${data[lost]} at element ${lost} of data`);
 }
 
 /** Whether the memory behind an array has been taken away (transferred to a worker). */
@@ -101,14 +123,23 @@ export function checkAttached({ data, shape }: Tensor, what: string): void {
 }
 
 /**
- * Host data as a tensor. A typed array is used as it is, with `shape` or as one row of numbers; numbers and nested arrays are
- * copied into float32, or into `dtype`. ERR_SHAPE when the shape does not hold as many elements, or nested arrays are ragged;
+ * Host data as a tensor. A Float32Array, Int32Array or Uint8Array is used as it is, with `shape` or as one row of numbers; other typed
+ * arrays are copied into float32, or int32 where they hold whole numbers; numbers and nested arrays into float32, or `dtype`. ERR_SHAPE when the shape does not hold as many elements, or nested arrays are ragged;
  * ERR_DTYPE for any other kind of data, for numbers that `dtype` does not hold, and for a typed array of another `dtype`.
  */
 export function tensor<D extends TensorData>(data: D, shape?: readonly number[], dtype?: DataType): Tensor<D>;
+export function tensor(data: Float64Array, shape?: readonly number[], dtype?: 'float32'): Tensor<Float32Array>;
 export function tensor(data: number | NestedNumbers, shape?: readonly number[], dtype?: 'float32'): Tensor<Float32Array>;
-export function tensor(data: number | TensorData | NestedNumbers, shape?: readonly number[], dtype?: DataType): Tensor;
-export function tensor(data: number | TensorData | NestedNumbers, shape?: readonly number[], dtype?: DataType): Tensor {
+export function tensor(
+  data: number | TensorData | OtherNumbers | NestedNumbers,
+  shape?: readonly number[],
+  dtype?: DataType,
+): Tensor;
+export function tensor(
+  data: number | TensorData | OtherNumbers | NestedNumbers,
+  shape?: readonly number[],
+  dtype?: DataType,
+): Tensor {
   const wanted = dtype === undefined ? undefined : dataType(dtype, 'tensor.dtype');
   const given = dtypeOf(data);
   if (given && wanted && given !== wanted) {

@@ -3,6 +3,7 @@
  * through, and its tensors against the architecture. Whatever is wrong is ERR_FILE, naming it.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { pathOf } from '../data/bytes.js';
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, type Shape } from '../graph/shape.js';
 import type { Layer } from '../layers/layer.js';
@@ -290,8 +291,8 @@ async function loadFrom(file: FileHandle, path: string, device: string): Promise
  * training goes on as if it had never stopped. A model whose loss or metric was a function of the user's own must be compiled first: with
  * the same options, it goes on so, too. Nothing in the file is trusted: ERR_FILE says what is wrong with it.
  */
-export async function loadModel(path: string, options?: LoadOptions): Promise<Model> {
-  if (typeof path !== 'string' || path === '') throw optionError('loadModel.path', 'path of a file', path);
+export async function loadModel(from: string | URL, options?: LoadOptions): Promise<Model> {
+  const path = pathOf(from, 'loadModel.path');
   const schema = { device: optional(deviceOption, 'auto') } satisfies SchemaOf<LoadOptions>;
   const { device } = checkOptions('loadModel', options, schema);
   return readingFile(path, (file) => loadFrom(file, path, device));

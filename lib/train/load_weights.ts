@@ -1,5 +1,5 @@
 /** Weights from a file into a model that is there already: the same architecture, or parts of another by their names. */
-import { optionError } from '../errors.js';
+import { pathOf } from '../data/bytes.js';
 import { GradstepError } from '../errors.js';
 import { formatShape, sameShape } from '../graph/shape.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
@@ -23,12 +23,12 @@ export interface LoadedWeights {
 
 export async function loadWeights(
   core: ModelCore,
-  path: string,
+  from: string | URL,
   options: LoadWeightsOptions | undefined,
 ): Promise<LoadedWeights> {
   const schema = { byName: optional(boolean, false) } satisfies SchemaOf<LoadWeightsOptions>;
   const { byName } = checkOptions('loadWeights', options, schema);
-  if (typeof path !== 'string' || path === '') throw optionError('loadWeights.path', 'path of a file', path);
+  const path = pathOf(from, 'loadWeights.path');
   core.checkFree('loadWeights');
   const { weights } = core.network;
   return readingFile(path, async (file) => {

@@ -321,7 +321,7 @@ export class Model extends Layer {
    * Takes weights from a file that `save` wrote, or any safetensors file: all of them, or those of the same name.
    * ERR_FILE when a weight is not there or has another shape; with `byName` those are left as they are, and named.
    */
-  loadWeights(path: string, options?: LoadWeightsOptions): Promise<LoadedWeights> {
+  loadWeights(path: string | URL, options?: LoadWeightsOptions): Promise<LoadedWeights> {
     return loadWeights(coreOf(this), path, options);
   }
 
@@ -331,7 +331,7 @@ export class Model extends Layer {
    * of your own. Where the loss or a metric is one, compile options are left out: `compile` with the same ones after loading takes
    * the state of training up.
    */
-  async save(path: string, options?: SaveOptions): Promise<void> {
+  async save(path: string | URL, options?: SaveOptions): Promise<void> {
     await saveModel(coreOf(this), path, options);
   }
 

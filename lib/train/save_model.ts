@@ -3,8 +3,8 @@
  * optimizer, `carried/layer/role` for what stateful layers carry from batch to batch; the metadata key `gradstep` holds architecture, compile options and counters as JSON.
  */
 import type { NativeChoices } from '../../binding.js';
+import { pathOf } from '../data/bytes.js';
 import { Tensor } from '../data/tensor.js';
-import { optionError } from '../errors.js';
 import type { PartialShape } from '../graph/shape.js';
 import { saveLayer, type SavedLayer } from '../layers/registry.js';
 import type { Metric } from '../metrics/metric.js';
@@ -127,9 +127,9 @@ function saveTraining({ slots: _, carried: __, unfinished, ...counters }: Traini
   return { ...counters, ...rest };
 }
 
-export async function saveModel(core: ModelCore, path: string, options: SaveOptions | undefined): Promise<void> {
+export async function saveModel(core: ModelCore, to: string | URL, options: SaveOptions | undefined): Promise<void> {
   core.checkUsable();
-  if (typeof path !== 'string' || path === '') throw optionError('save.path', 'path of a file', path);
+  const path = pathOf(to, 'save.path');
   const { includeOptimizer } = checkOptions('save', options, schema);
   const { network } = core;
   const kind = includeOptimizer ? core.stateKind : undefined;

@@ -136,8 +136,9 @@ export async function running(model: gs.Sequential): Promise<void> {
   void [losses, perhaps, sum, floats, shape];
   // @ts-expect-error a misspelled option
   await model.fit(x, [0, 1, 2], { epoch: 3 });
-  // @ts-expect-error doubles are not data
   await model.predict(new Float64Array(4));
+  // @ts-expect-error big integers are not data
+  await model.predict(new BigInt64Array(4));
   // @ts-expect-error words are not data
   await model.predict([['a']]);
   // @ts-expect-error labels are missing
