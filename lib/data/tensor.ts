@@ -128,8 +128,7 @@ export function checkAttached({ data, shape }: Tensor, what: string): void {
  * ERR_DTYPE for any other kind of data, for numbers that `dtype` does not hold, and for a typed array of another `dtype`.
  */
 export function tensor<D extends TensorData>(data: D, shape?: readonly number[], dtype?: DataType): Tensor<D>;
-export function tensor(data: Float64Array, shape?: readonly number[], dtype?: 'float32'): Tensor<Float32Array>;
-export function tensor(data: number | NestedNumbers, shape?: readonly number[], dtype?: 'float32'): Tensor<Float32Array>;
+export function tensor(data: number | Float64Array | NestedNumbers, shape?: readonly number[], dtype?: 'float32'): Tensor<Float32Array>;
 export function tensor(
   data: number | TensorData | OtherNumbers | NestedNumbers,
   shape?: readonly number[],

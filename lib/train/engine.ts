@@ -7,7 +7,7 @@ import { onAbort, throwIfAborted } from '../abort.js';
 import type { Variable } from '../graph/graph.js';
 import { blockBegins } from '../ops/clip_by_norm.js';
 import { rateAt } from '../optimizers/optimizer.js';
-import { Session, type Range, type Stretch } from '../runtime/session.js';
+import { Session, type Stretch } from '../runtime/session.js';
 import { COURSES, courseOf, type Carried, type Course } from './carried.js';
 import type { Compiled } from './compile_options.js';
 import { copierOf } from './copier.js';

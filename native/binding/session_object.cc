@@ -247,10 +247,10 @@ Napi::Value SessionObject::submit(Napi::Env env, Work work) {
   try {
     handle_->executor->submit(std::move(job));
   } catch (const std::exception& error) {
-    environment_->deliver({deferred, nullptr, "ERR_OOM",
-                           std::string("The system gives the process no thread, by a limit on processes or memory: ") +
-                               error.what(),
-                           settled});
+    environment_->deliver(
+        {deferred, nullptr, "ERR_OOM",
+         std::string("The system gives the process no thread, by a limit on processes or memory: ") + error.what(),
+         settled});
   }
   return Napi::Value(env, promise);
 }
