@@ -124,11 +124,16 @@ export function checkAttached({ data, shape }: Tensor, what: string): void {
 
 /**
  * Host data as a tensor. A Float32Array, Int32Array or Uint8Array is used as it is, with `shape` or as one row of numbers; other typed
- * arrays are copied into float32, or int32 where they hold whole numbers; numbers and nested arrays into float32, or `dtype`. ERR_SHAPE when the shape does not hold as many elements, or nested arrays are ragged;
- * ERR_DTYPE for any other kind of data, for numbers that `dtype` does not hold, and for a typed array of another `dtype`.
+ * arrays are copied into float32, or int32 where they hold whole numbers; numbers and nested arrays into float32, or `dtype`.
+ * ERR_SHAPE when the shape does not hold as many elements, or nested arrays are ragged; ERR_DTYPE for any other kind of data, for
+ * numbers that the type does not hold, and for a typed array of another `dtype`.
  */
 export function tensor<D extends TensorData>(data: D, shape?: readonly number[], dtype?: DataType): Tensor<D>;
-export function tensor(data: number | Float64Array | NestedNumbers, shape?: readonly number[], dtype?: 'float32'): Tensor<Float32Array>;
+export function tensor(
+  data: number | Float64Array | NestedNumbers,
+  shape?: readonly number[],
+  dtype?: 'float32',
+): Tensor<Float32Array>;
 export function tensor(
   data: number | TensorData | OtherNumbers | NestedNumbers,
   shape?: readonly number[],
