@@ -44,6 +44,21 @@ for (const { device, kind } of backends().filter((b) => (b.order ?? 0) === 0)) {
       });
     }
 
+    it('bfloat16: results are what was computed, though a product reads them, too, and so is what is made of them', async () => {
+      using f = gs.compile(
+        ({ x, w }) => {
+          const largest = ops.maxPool(x);
+          const next = ops.add(ops.mul(largest, 1), 1);
+          return { largest, next: ops.cast(next, 'int32'), y: ops.matmul(ops.reshape(largest, [8, 2]), w) };
+        },
+        { inputs: { x: { shape: [1, 16, 2] }, w: { shape: [2, 2] } }, device, precision: 'bfloat16' },
+      );
+      const { largest, next } = await f({ x: Float32Array.from({ length: 32 }, (_, i) => 1001 + i), w: numbers(4, 0) });
+      const expected = Array.from({ length: 16 }, (_, i) => 1001 + 4 * Math.floor(i / 2) + 2 + (i % 2));
+      expect([...largest.data]).to.deep.equal(expected);
+      expect([...next.data]).to.deep.equal(expected.map((v) => v + 1));
+    });
+
     it('bfloat16 trains a model as fit does', async () => {
       const build = () =>
         gs.sequential([gs.layers.dense({ units: 8, activation: 'relu', inputShape: [6] }), gs.layers.dense({ units: 2 })]);

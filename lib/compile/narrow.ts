@@ -3,10 +3,11 @@
  * write and read. A scratch buffer is stored so when every instruction that writes or reads it can (the op table says
  * bfloat16 beside float32), and it is on its way to a layer's kernel (a product, a pooling, a normalisation): one reads it, or
  * only ops between layers do whose results are stored so in turn. So what a loss, a metric or a user's own arithmetic reads
- * last stays float32, like everything that outlives the step: parameters, their gradients, statistics, sums. A value is
- * rounded once, when it is stored (to nearest, ties to even); kernels compute in float32.
+ * last stays float32, like everything that outlives the step: parameters, their gradients, statistics, sums, and what is copied
+ * there as it is, such as a function's results. A value is rounded once, when it is stored (to nearest, ties to even); kernels compute in float32.
  */
 import type { InputSpec } from '../graph/define_op.js';
+import { isMapOf } from './is_map_of.js';
 import type { Buffer, Instruction, Operand } from './program.js';
 
 /** Ops between layers: no reason of their own to store what they read in bfloat16. */
@@ -29,8 +30,9 @@ export function narrow(instructions: readonly Instruction[]): Instruction[] {
   const readers = new Map<Buffer, Instruction[]>();
   for (const instruction of instructions) {
     const { op, inputs, outputs } = instruction;
+    const isResult = isMapOf(instruction, 'identity') && outputs.out0!.buffer.variable !== undefined;
     for (const [name, operand] of Object.entries(inputs)) {
-      if (!canBeNarrow(op.inputs[name]!, operand)) kept.add(operand.buffer);
+      if (isResult || !canBeNarrow(op.inputs[name]!, operand)) kept.add(operand.buffer);
       readers.get(operand.buffer)?.push(instruction);
     }
     for (const [name, operand] of Object.entries(outputs)) {
