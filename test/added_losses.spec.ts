@@ -39,6 +39,23 @@ function reference(w: readonly number[], factor: number, begin: number, end: num
 const first = [0.3, -0.2, 0.5, 0.1, -0.4, 0.25];
 const [RATE, FACTOR] = [0.1, 0.2];
 
+type Slope = (w: readonly number[], begin: number, end: number) => { loss: number; gradient: number[] };
+
+/** Where a step for rows 0 to 3 and one for rows 4 and 5 lead, and the mean of the losses on the way. */
+function afterTwoBatches(slope: Slope): { w: number[]; mean: number } {
+  const w = [...first];
+  let mean = 0;
+  for (const [begin, end] of [
+    [0, 4],
+    [4, 6],
+  ] as const) {
+    const { loss, gradient } = slope(w, begin, end);
+    mean += (loss * (end - begin)) / ROWS;
+    gradient.forEach((g, i) => (w[i]! -= RATE * g));
+  }
+  return { w, mean };
+}
+
 /** Adds half of the square of what it multiplies by. */
 const weighed = layers.defineLayer({
   className: 'TestWeighed',
@@ -65,16 +82,7 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
 
     it('activityRegularizer: over the rows of each batch, in the gradient too', async () => {
       using model = await regularized();
-      const w = [...first];
-      let mean = 0;
-      for (const [begin, end] of [
-        [0, 4],
-        [4, 6],
-      ] as const) {
-        const { loss, gradient } = reference(w, FACTOR, begin, end);
-        mean += (loss * (end - begin)) / ROWS;
-        gradient.forEach((g, i) => (w[i]! -= RATE * g));
-      }
+      const { w, mean } = afterTwoBatches((at, begin, end) => reference(at, FACTOR, begin, end));
       const { loss, meanSquaredError } = await model.fit(x, y, { batchSize: 4, shuffle: false });
       expect(loss![0]!).to.be.closeTo(mean, 2e-6);
       expect(meanSquaredError![0]!).to.be.lessThan(mean);
@@ -133,16 +141,7 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
 
       it('is what fit, evaluate and trainOnBatch take no labels for', async () => {
         using model = await alone();
-        const w = [...first];
-        let mean = 0;
-        for (const [begin, end] of [
-          [0, 4],
-          [4, 6],
-        ] as const) {
-          const { loss, gradient } = exact(w, begin, end);
-          mean += (loss * (end - begin)) / ROWS;
-          gradient.forEach((g, i) => (w[i]! -= RATE * g));
-        }
+        const { w, mean } = afterTwoBatches(exact);
         const options = { batchSize: 4, shuffle: false, validationData: [x, null] } as const;
         const history = await model.fit(x, null, options);
         expect(history.loss![0]!).to.be.closeTo(mean, 2e-6);

@@ -5,15 +5,17 @@ import type { Range } from '../runtime/session.js';
 /** Bytes copied between two looks at the event loop. */
 const PAUSE_BYTES = 8 << 20;
 
-/** The floats of a range, as an array of their own. */
-export function copierOf(bytes: ArrayBuffer): (range: Range) => Promise<Float32Array> {
+/** The floats of ranges, each as an array of its own. */
+export async function floatsOf(bytes: ArrayBuffer, ranges: readonly Range[]): Promise<Float32Array[]> {
+  const all: Float32Array[] = [];
   let copied = 0;
-  return async ({ offset, bytes: length }) => {
+  for (const { offset, bytes: length } of ranges) {
     copied += length;
     if (copied > PAUSE_BYTES) {
       await setImmediate();
       copied = length;
     }
-    return new Float32Array(bytes.slice(offset, offset + length));
-  };
+    all.push(new Float32Array(bytes.slice(offset, offset + length)));
+  }
+  return all;
 }

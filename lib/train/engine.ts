@@ -10,7 +10,7 @@ import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Stretch } from '../runtime/session.js';
 import { COURSES, courseOf, type Carried, type Course } from './carried.js';
 import type { Compiled } from './compile_options.js';
-import { copierOf } from './copier.js';
+import { floatsOf } from './copier.js';
 import { Lock } from './lock.js';
 import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
 import type { Network } from './network.js';
@@ -214,21 +214,20 @@ export class Engine implements WeightHolder {
     const { epochs, learningRate, epochStart, updatesBefore, unfinished: isUnfinished, accumulates } = this;
     const ends = carriedOver.map(({ variable }) => this.memory.rangeOf(variable)).map((r) => r.offset + r.bytes);
     const bytes = await this.session.read({ offset: 0, bytes: Math.max(snapshot.bytes, ...ends) });
-    const floats = copierOf(bytes);
-    const weights: Float32Array[] = [];
-    for (const home of this.homes) weights.push(await floats(this.memory.placeOf(home)));
+    const { memory } = this;
+    const places = this.homes.map((home) => memory.placeOf(home));
+    const weights = await floatsOf(bytes, places);
     if (!training) return { weights, training: undefined };
+    const rangesOf = (variables: readonly Variable[]) => variables.map((v) => memory.rangeOf(v));
+    const copies = (variables: readonly Variable[]) => floatsOf(bytes, rangesOf(variables));
     const slots = new Map<string, Float32Array>();
     for (const [slot, block] of training.kept) {
       if (slot === ACCUMULATED && !(isUnfinished && accumulates)) continue;
-      for (const [i, { name }] of this.memory.trained.entries()) {
-        slots.set(`${slot}/${name}`, await floats(this.memory.rangeOf(block.members[i]!)));
-      }
+      const values = await copies(block.members.slice(0, memory.trained.length));
+      memory.trained.forEach(({ name }, i) => slots.set(`${slot}/${name}`, values[i]!));
     }
-    const carried = new Map<string, Carried>();
-    for (const { path, variable } of carriedOver) {
-      carried.set(path, { shape: variable.shape, data: await floats(this.memory.rangeOf(variable)) });
-    }
+    const states = await copies(carriedOver.map(({ variable }) => variable));
+    const carried = new Map(carriedOver.map(({ path, variable }, i) => [path, { shape: variable.shape, data: states[i]! }]));
     const { range: reported, state } = training.report;
     const first = (v: Variable) => new Int32Array(bytes, layout.offsetOf(v), 1)[0]!;
     const report = new Uint8Array(bytes.slice(reported.offset, reported.offset + reported.bytes));
