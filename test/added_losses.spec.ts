@@ -169,6 +169,24 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
         expect((await again.fit(x, null, { batchSize: ROWS })).loss![0]!).to.be.closeTo(exact(w, 0, ROWS).loss, 2e-6);
       });
 
+      it('is what recipes take, and models of several outputs, none of which has a loss', async () => {
+        using model = await alone();
+        const { losses } = await gs.recipes.learningRateFinder(model, x, null as never, { steps: 5 });
+        expect(losses[0]).to.be.closeTo(exact(first, 0, ROWS).loss, 2e-6);
+        const input = gs.input({ shape: [3] });
+        const heads = ['a', 'b'].map((head) => layers.dense({ units: 1, name: head, activityRegularizer: 'l2' }).apply(input));
+        using two = gs.model({ inputs: input, outputs: heads });
+        for (const loss of [null, [null, null], { a: null, b: null }]) {
+          two.compile({ optimizer: 'sgd', loss, device });
+          expect((await two.evaluate(x, [null, null] as never)).loss).to.be.above(0);
+        }
+        await expectFailure(
+          () => two.compile({ optimizer: 'sgd', loss: {}, device }),
+          'ERR_OPTION',
+          /^Expected loss for at least one output/,
+        );
+      });
+
       it('refuses labels, weights and metrics, and a model whose layers add nothing', async () => {
         using model = await alone();
         await expectFailure(() => model.fit(x, y), 'ERR_OPTION', /^Expected null where compile.loss is null for y/);
@@ -176,8 +194,16 @@ for (const { device, name } of backends().filter((b) => (b.order ?? 0) === 0)) {
         await expectFailure(
           () => model.fit(x, null, weighted),
           'ERR_OPTION',
-          /^Expected undefined where compile.loss is null for weights/,
+          /^Expected undefined where compile.loss is null for sampleWeight/,
         );
+        const byClass = { classWeight: { 0: 2 } };
+        for (const run of [
+          () => model.fit(x, null, byClass),
+          () => model.trainOnBatch(x, null, byClass),
+          () => model.fit(gs.data.dataset({ x }).batch(2), byClass),
+        ]) {
+          await expectFailure(run, 'ERR_OPTION', /^Expected undefined where compile.loss is null for classWeight/);
+        }
         const options = { optimizer: 'sgd', loss: null, device } as const;
         await expectFailure(
           () => model.compile({ ...options, metrics: ['mse'] }),

@@ -175,6 +175,18 @@ describe('data in other typed arrays', () => {
     expect((await model.predict(Float64Array.of(1, 2))).shape).to.deep.equal([1, 3]);
   });
 
+  it('whose memory was taken away is refused', async () => {
+    using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
+    for (const data of [Float64Array.of(1, 2), Int16Array.of(1, 2)]) {
+      structuredClone(data, { transfer: [data.buffer] });
+      await expectFailure(
+        () => model.predict(data),
+        'ERR_OPTION',
+        'The memory of data was transferred elsewhere, or it is empty',
+      );
+    }
+  });
+
   it('what is no data says so: a promise, a map, a buffer without a type', async () => {
     using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
     await expectFailure(

@@ -250,6 +250,11 @@ describe('a loss of one’s own', () => {
     );
     expect(Object.keys(found[0]!)).to.have.length(7);
     for (const [name, value] of Object.entries(found[1]!)) expect(found[0]![name], name).to.be.closeTo(value, 1e-5);
+    for (const label of [NaN, 1.5]) {
+      using model = gs.sequential([gs.layers.dense({ units: 4, activation: 'softmax', inputShape: [3] })]);
+      model.compile({ optimizer: 'sgd', loss: (_t, p) => gs.ops.mean(p, { axis: -1 }), metrics: ['perplexity'], device });
+      await expectFailure(() => model.evaluate(x, Float32Array.of(0, 2, 1, label, 2, 0, 1, 2)), 'ERR_LABEL_RANGE', /received -1/);
+    }
     using model = gs.sequential([gs.layers.dense({ units: 4, inputShape: [3] })]);
     model.compile({ optimizer: 'sgd', loss: (t, p) => gs.ops.sub(t, p), metrics: ['sparseCategoricalAccuracy'], device });
     await expectFailure(

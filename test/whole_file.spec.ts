@@ -24,6 +24,16 @@ describe('files that are written whole', () => {
     expect([...(await gs.data.npy(path)).data]).to.deep.equal([1, 2, 3]);
   });
 
+  it('are named by file URLs of this machine alone', async () => {
+    for (const url of ['file://elsewhere/z', 'file:///tmp/a%2Fb', 'https://example.org/model']) {
+      await expectFailure(
+        () => gs.loadModel(new URL(url)),
+        'ERR_OPTION',
+        new RegExp(`^Expected path of a file or file: URL of one for loadModel\\.path but received ${url}`),
+      );
+    }
+  });
+
   it('take the place of no pipe, device or folder, nor through a link', async () => {
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);

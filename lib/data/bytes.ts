@@ -23,9 +23,18 @@ export function fileError(name: string, what: string, cause?: unknown): Gradstep
 
 /** A path as a string; ERR_OPTION names the argument. */
 export function pathOf(path: unknown, name: string): string {
-  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path);
+  if (path instanceof URL) return fromUrl(path, name);
   if (typeof path !== 'string' || path === '') throw optionError(name, 'path of a file', path);
   return path;
+}
+
+function fromUrl(url: URL, name: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    const message = `Expected path of a file or file: URL of one for ${name} but received ${url.href}: ${(error as Error).message}`;
+    throw new GradstepError('ERR_OPTION', message, { cause: error });
+  }
 }
 
 /** Whether bytes begin as gzip does. */

@@ -106,6 +106,9 @@ function ofThisRealm(data: TensorData | OtherNumbers, dtype: DataType): TensorDa
   const { buffer, byteOffset, length } = data as OtherNumbers;
   const kind = kindOf.call(data);
   if (kind === Own.name || kind === 'Uint8ClampedArray') return new Own(buffer as ArrayBuffer, byteOffset, length);
+  if ((buffer as ArrayBuffer & { detached?: boolean }).detached ?? (buffer.byteLength === 0 && length === 0)) {
+    throw new GradstepError('ERR_OPTION', 'The memory of data was transferred elsewhere, or it is empty');
+  }
   const copy = Own.from(data as ArrayLike<number>);
   const lost = dtype === 'int32' ? copy.findIndex((v, i) => v !== data[i]) : -1;
   if (lost < 0) return copy;

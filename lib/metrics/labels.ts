@@ -35,11 +35,13 @@ function areOfChoices(yTrue: Value, yPred: Value): boolean {
 
 /**
  * Class numbers, int32 [rows, …] without the output's last axis; undefined where labels are not such. Those of a loss of one's own
- * are floats.
+ * are floats; what is no whole number is no class.
  */
 export function classNumbers(yTrue: Value, yPred: Value): Value | undefined {
   if (yTrue.dtype === 'int32') return yTrue;
-  return areOfChoices(yTrue, yPred) ? reshape(toInt32(yTrue), yPred.shape.slice(0, -1)) : undefined;
+  if (!areOfChoices(yTrue, yPred)) return undefined;
+  const isWhole = elementwise('equal', elementwise('floor', yTrue), yTrue);
+  return reshape(toInt32(elementwise('where', isWhole, yTrue, -1)), yPred.shape.slice(0, -1));
 }
 
 /** Labels with the shape of the output; class numbers of a loss of one's own as 1 at their place. */

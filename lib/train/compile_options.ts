@@ -161,7 +161,8 @@ export function checkCompileOptions(options: unknown, names: readonly string[]):
     v === null || (several && v === undefined) ? undefined : lossOption(v, where),
   );
   // What was forgotten is no wish for none.
-  const isNone = loss === null || (Array.isArray(loss) && loss.every((l) => l === null));
+  const parts: readonly unknown[] = typeof loss === 'object' && loss !== null ? Object.values(loss) : [];
+  const isNone = loss === null || (parts.length > 0 && parts.every((l) => l === null));
   if (!isNone && losses.every((l) => l === undefined)) throw optionError('compile.loss', 'loss for at least one output', loss);
   const weights = perOutput(
     lossWeights,

@@ -37,7 +37,7 @@ export function samplesOf(core: ModelCore, x: DataLike, y: Labels, { sampleWeigh
   const inputs = inputsOf(core, x);
   const rows = inputs[0]!.shape[0]!;
   const { compared, outputs } = compiled;
-  if (compared.length === 0) return unlabelled(inputs, y, sampleWeight ?? classWeight);
+  if (compared.length === 0) return unlabelled(inputs, y, { sampleWeight, classWeight });
   const shapes = network.outputsFor(inputShapes({ x: inputs }));
   const names = compared.map((o) => o.name);
   const all = outputs.map((o) => o.name);
@@ -52,9 +52,12 @@ export function samplesOf(core: ModelCore, x: DataLike, y: Labels, { sampleWeigh
 }
 
 /** Samples of a model that is compiled without a loss: layers alone say what training minimises. */
-function unlabelled(x: Tensor[], y: Labels, weighting: unknown): Samples {
-  if (y !== undefined && y !== null) throw optionError('y', 'null where compile.loss is null', y);
-  if (weighting !== undefined) throw optionError('weights', 'undefined where compile.loss is null', weighting);
+function unlabelled(x: Tensor[], y: Labels, weighting: Weighting): Samples {
+  const isNone = (part: unknown): boolean => part === undefined || part === null || (Array.isArray(part) && part.every(isNone));
+  if (!isNone(y)) throw optionError('y', 'null where compile.loss is null', y);
+  for (const [name, given] of Object.entries(weighting)) {
+    if (given !== undefined) throw optionError(name, 'undefined where compile.loss is null', given);
+  }
   return pairSamples(x, [], []);
 }
 
@@ -62,6 +65,7 @@ function unlabelled(x: Tensor[], y: Labels, weighting: unknown): Samples {
 export function withClassWeight(samples: Samples, classWeight: Weighting['classWeight']): Samples {
   if (!classWeight) return samples;
   const { y, weights } = samples;
+  if (y.length === 0) throw optionError('classWeight', 'undefined where compile.loss is null', classWeight);
   if (y.length > 1) throw new GradstepError('ERR_OPTION', 'Expected one output where classWeight is given');
   if (weights[0]) throw new GradstepError('ERR_OPTION', 'Expected sampleWeight or classWeight but received both');
   return { ...samples, weights: [classWeightRows(y[0]!, classWeight)] };
