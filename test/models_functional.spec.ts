@@ -389,7 +389,7 @@ describe('functional model', () => {
       'ERR_OPTION',
       /output "rihgt"/,
     );
-    await expectFailure(compile({ loss: { left: null, right: null } }), 'ERR_OPTION', /at least one output/);
+    await expectFailure(compile({ loss: {} }), 'ERR_OPTION', /at least one output/);
     await expectFailure(compile({ lossWeights: [1] }), 'ERR_OPTION', /Expected 2 entries for compile\.lossWeights/);
     await expectFailure(compile({ lossWeights: { left: -1 } }), 'ERR_OPTION', /compile\.lossWeights\.left/);
     await expectFailure(compile({ metrics: { top: ['accuracy'] } }), 'ERR_OPTION', /output "top"/);
