@@ -145,7 +145,7 @@ export class Session {
   }
 
   /**
-   * Runs stretches one after the other, for about 100 ms, or 10 where other work waits for the device, then reads `report`;
+   * Runs stretches one after the other, for about 100 ms, or 2 where other work waits for the device, then reads `report`;
    * fewer steps than asked for is no error.
    */
   run(stretches: readonly Stretch[], report: Range): Promise<NativeRunResult> {
