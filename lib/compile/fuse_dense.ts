@@ -3,9 +3,8 @@
  * dense, to the product of the layer above that goes back through it, denseDx: relu's as bits, gelu's as the sums before it.
  * Behind gelu alone, in a prediction, nothing is left. In bfloat16 every layer with a bias is dense, whose bias may be rounded along
  * with the weights: beside one in float32 the library does not round its result, and a pass behind it would have to. With any
- * activation: the gradients of weights and bias become one,
- * denseDw, where no denseDx has made the bias's. In bfloat16 denseDx leaves that to denseDw: with sums beside it, which are
- * float32, the library would not store its result in bfloat16.
+ * activation: the gradients of weights and bias become one, denseDw, where no denseDx has made the bias's. In bfloat16 denseDx
+ * leaves that to denseDw: with sums beside it, which are float32, the library would not store its result in bfloat16.
  */
 import { bitWords, denseDwOp, denseDxOp, denseOp } from '../ops/dense.js';
 import { matmulOp, type EPILOGUES } from '../ops/matmul.js';
@@ -62,6 +61,7 @@ function withGelu(uses: Uses, product: Instruction): void {
   uses.replace(product, dense(product, 'gelu', isKept ? { y, aux: z } : { y }));
 }
 
+/** Puts dense in the place of a product with a bias and no more. */
 function withBias(uses: Uses, product: Instruction): void {
   const { inputs, outputs, attrs } = product;
   if (!inputs.bias || inputs.mask) return;

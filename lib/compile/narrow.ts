@@ -4,7 +4,8 @@
  * bfloat16 beside float32), and it is on its way to a layer's kernel (a product, a pooling, a normalisation): one reads it, or
  * only ops between layers do whose results are stored so in turn. So what a loss, a metric or a user's own arithmetic reads
  * last stays float32, like everything that outlives the step: parameters, their gradients, statistics, sums, and what is copied
- * there as it is, such as a function's results. A value is rounded once, when it is stored (to nearest, ties to even); kernels compute in float32.
+ * there as it is, such as a function's results. A value is rounded once, when it is stored (to nearest, ties to even); kernels
+ * compute in float32.
  */
 import type { InputSpec } from '../graph/define_op.js';
 import { isMapOf } from './is_map_of.js';

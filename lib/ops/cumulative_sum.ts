@@ -7,7 +7,7 @@ import { defineOp } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
 import { reshape } from './reshape.js';
-import { transpose } from './transpose.js';
+import { axisFromLast, axisToLast } from './transpose.js';
 
 export const cumulativeSumOp = defineOp({
   name: 'cumulativeSum',
@@ -35,11 +35,8 @@ export function cumulativeSum(x: Value, axis: number, exclusive = false, reverse
   if (!Number.isInteger(axis) || axis < 0 || axis >= rank) {
     throw new GradstepError('ERR_SHAPE', `Axis ${axis} is outside a value of rank ${rank}`);
   }
-  const order = x.shape.map((_, i) => i);
-  order.push(...order.splice(axis, 1));
-  const last = transpose(x, order);
+  const last = axisToLast(x, axis);
   const length = x.shape[axis]!;
   const y = reshape(rowSums(reshape(last, [sizeOf(x.shape) / length, length]), exclusive, reverse), last.shape);
-  const back = order.map((_, i) => (i < axis ? i : i === axis ? rank - 1 : i - 1));
-  return transpose(y, back);
+  return axisFromLast(y, axis);
 }

@@ -8,7 +8,7 @@ import { axisOf, floats, lastAxis, value } from './arguments.js';
 import { addRows, lookUpIn } from './embedding.js';
 import { reshape } from './reshape.js';
 import { topPositions } from './top_mask.js';
-import { transpose } from './transpose.js';
+import { axisFromLast, axisToLast, transpose } from './transpose.js';
 
 /** Options of looking up. */
 export interface GatherOptions {
@@ -94,10 +94,7 @@ export function takeAlongAxis(x: Value, indices: Value, axis = -1): Value {
     const shapes = `${formatShape(numbers.shape)} and ${formatShape(given.shape)}`;
     throw new GradstepError('ERR_SHAPE', `Expected indices of x's shape but for axis ${at} for ${what} but received ${shapes}`);
   }
-  const others = given.shape.flatMap((_, i) => (i === at ? [] : [i]));
-  const last = elements(what, transpose(given, [...others, at]), transpose(numbers, [...others, at]), rank - 1, rank - 1);
-  const back = given.shape.map((_, i) => (i === at ? rank - 1 : others.indexOf(i)));
-  return transpose(last, back);
+  return axisFromLast(elements(what, axisToLast(given, at), axisToLast(numbers, at), rank - 1, rank - 1), at);
 }
 
 /**

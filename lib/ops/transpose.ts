@@ -27,6 +27,22 @@ function inverse(order: readonly number[]): number[] {
   return back;
 }
 
+/** x with an axis (counted from the front) as its last one. */
+export function axisToLast(x: Value, axis: number): Value {
+  const order = x.shape.map((_, i) => i);
+  order.push(...order.splice(axis, 1));
+  return transpose(x, order);
+}
+
+/** The way back: the last axis as axis `axis`. */
+export function axisFromLast(x: Value, axis: number): Value {
+  const last = x.shape.length - 1;
+  return transpose(
+    x,
+    x.shape.map((_, i) => (i < axis ? i : i === axis ? last : i - 1)),
+  );
+}
+
 /** x with axis `order[i]` as its axis i; by default all axes in reverse. */
 export function transpose(x: Value, order: readonly number[] = x.shape.map((_, i) => x.shape.length - 1 - i)): Value {
   const rank = x.shape.length;
