@@ -39,28 +39,28 @@ GRADSTEP_INLINE void along_rows(const Copy& c, Body body) {
   }
 }
 
+// local = there, or local += there. What is stored goes by way of `sums`, which can overlap neither: a loop over sixteen
+// numbers is unrolled before anybody asks whether it may be a vector.
+template <bool kAdd, typename T>
+GRADSTEP_INLINE void take_lanes(float* local, const T* there, int64_t lanes) {
+  float sums[kLanes];
+  if (lanes == kLanes) {
+    for (int64_t l = 0; l < kLanes; l++) sums[l] = kAdd ? local[l] + widened(there[l]) : widened(there[l]);
+    memcpy(local, sums, sizeof sums);
+  } else {
+    for (int64_t l = 0; l < lanes; l++) local[l] = kAdd ? local[l] + widened(there[l]) : widened(there[l]);
+    if (!kAdd) memset(local + lanes, 0, (kLanes - lanes) * sizeof(float));
+  }
+}
+
 template <typename T>
 GRADSTEP_VECTORISED void read_rows(const Copy& c) {
-  along_rows<T>(c, [](float* local, const T* there, int64_t lanes) {
-    if (lanes == kLanes) {
-#pragma GCC ivdep
-      for (int64_t l = 0; l < kLanes; l++) local[l] = widened(there[l]);
-    } else {
-      for (int64_t l = 0; l < kLanes; l++) local[l] = l < lanes ? widened(there[l]) : 0.f;
-    }
-  });
+  along_rows<T>(c, [](float* local, const T* there, int64_t lanes) { take_lanes<false>(local, there, lanes); });
 }
 
 template <typename T>
 GRADSTEP_VECTORISED void add_rows(const Copy& c) {
-  along_rows<T>(c, [](float* local, const T* there, int64_t lanes) {
-    if (lanes == kLanes) {
-#pragma GCC ivdep
-      for (int64_t l = 0; l < kLanes; l++) local[l] += widened(there[l]);
-    } else {
-      for (int64_t l = 0; l < lanes; l++) local[l] += widened(there[l]);
-    }
-  });
+  along_rows<T>(c, [](float* local, const T* there, int64_t lanes) { take_lanes<true>(local, there, lanes); });
 }
 
 GRADSTEP_VECTORISED void write_rows(const Copy& c) {
@@ -133,6 +133,21 @@ void Recurrence::add(const Local& to, const StepRows& from, const Share& share) 
 void Recurrence::write(const StepRows& to, const Local& from, const Share& share) const {
   const Copy copy{from, to, share.rows, share.blocks, s.units};
   if (to.array) to.array.narrow() ? round_rows(copy) : write_rows(copy);
+}
+
+void Recurrence::fetch(const StepRows& rows, int gates, const Share& share) const {
+  if (!rows.array) return;
+  constexpr int64_t kLine = 64;
+  const int64_t first = share.blocks.begin * kLanes, last = std::min(s.units, share.blocks.end * kLanes);
+  for (int64_t r = share.rows.begin; r < share.rows.end; r++) {
+    for (int g = 0; g < gates; g++) {
+      const int64_t at = rows.at + r * rows.stride + g * s.units;
+      const char* end = rows.array.bytes_at(at + last);
+      for (const char* line = rows.array.bytes_at(at + first); line < end; line += kLine) {
+        __builtin_prefetch(line, 0, 2);
+      }
+    }
+  }
 }
 
 void Recurrence::multiply_by_keep(float* y, int64_t block, int64_t row, int64_t n) const {

@@ -231,6 +231,9 @@ struct Recurrence {
   void read(const Local& to, const StepRows& from, const Share& share) const;
   void add(const Local& to, const StepRows& from, const Share& share) const;
   void write(const StepRows& to, const Local& from, const Share& share) const;
+  // Asks the memory for a thread's share of a step ahead of the time it is read: each row lies in a place of its own,
+  // which no processor foresees.
+  void fetch(const StepRows& rows, int gates, const Share& share) const;
 
   // y *= keep, for 16 units of some rows; nothing where there is none.
   void multiply_by_keep(float* y, int64_t block, int64_t row, int64_t n) const;

@@ -126,6 +126,7 @@ struct Forward : Gru {
       const int64_t input = s.input(i);
       write(step_of(h_prev, input), state, share);
       read(gate, step_of(xw, input, kGates), share);
+      if (i + 1 < s.steps) fetch(step_of(xw, s.input(i + 1), kGates), kGates, share);
       row_blocks(share, [&](int64_t row, int64_t n) {
         for (int64_t block = share.blocks.begin; block < share.blocks.end; block++) {
           product.product.multiply(product.packed, product.operands[i % 2].row(row), n, block, z, kBlock);
@@ -237,6 +238,12 @@ struct Backward : Gru {
       }
       write(step_of(dxw, input, kGates), gate, share);
       write_added(input, share);
+      if (i > 0) {
+        fetch(step_of(gates, s.input(i - 1), kGates), kGates, share);
+        fetch(step_of(inner, s.input(i - 1)), 1, share);
+        fetch(step_of(h_prev, s.input(i - 1)), 1, share);
+        fetch(step_of(dy, s.result(i - 1)), 1, share);
+      }
       if (i > 0 || dh0) spread(product, state, share);
       share.meet();
     }

@@ -40,6 +40,7 @@ struct Forward : SimpleRnn {
     for (int64_t i = 0; i < s.steps; i++) {
       write(step_of(h_prev, s.input(i)), state, share);
       read(value, step_of(xw, s.input(i)), share);
+      if (i + 1 < s.steps) fetch(step_of(xw, s.input(i + 1)), 1, share);
       share.meet();
       product.each_block(product.operands[i % 2], s, share,
                          [&](float* z, int64_t row, int64_t n, int64_t block) { step(z, i, row, n, block); });
@@ -82,6 +83,10 @@ struct Backward : SimpleRnn {
         for (int64_t block = share.blocks.begin; block < share.blocks.end; block++) step(i, row, n, block);
       });
       write(step_of(dxw, s.input(i)), value, share);
+      if (i > 0) {
+        fetch(step_of(y, s.result(i - 1)), 1, share);
+        fetch(step_of(dy, s.result(i - 1)), 1, share);
+      }
       share.meet();
       if (i > 0 || dh0) spread(product, state, share);
       share.meet();
