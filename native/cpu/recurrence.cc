@@ -39,8 +39,8 @@ GRADSTEP_INLINE void along_rows(const Copy& c, Body body) {
   }
 }
 
-// local = there, or local += there. What is stored goes by way of `sums`, which can overlap neither: a loop over sixteen
-// numbers is unrolled before anybody asks whether it may be a vector.
+// local = there, or local += there. What is stored goes by way of `sums`, which can overlap neither: a loop over
+// sixteen numbers is unrolled before anybody asks whether it may be a vector.
 template <bool kAdd, typename T>
 GRADSTEP_INLINE void take_lanes(float* local, const T* there, int64_t lanes) {
   float sums[kLanes];
