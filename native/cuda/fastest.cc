@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/program.h"
@@ -17,7 +19,8 @@ constexpr int64_t kCompared = 1 << 22;  // numbers of a result; of a larger one 
 constexpr int64_t kPieces = 64;
 constexpr double kSampleSeconds = 5e-4;  // that launches in a row take, unless one alone takes longer
 constexpr double kMostLaunches = 32;
-constexpr int kSamples = 3;
+constexpr int kLeastRounds = 3;  // of samples of each, behind one for warming up
+constexpr int kMostRounds = 32;
 constexpr double kGain = 0.98;  // how much of the best time a later entrant may take to be taken instead
 
 // bfloat16 that fill the first half of the memory of as many float32.
@@ -31,25 +34,42 @@ void widen(float* numbers, size_t count) {
   }
 }
 
-// The results, or pieces of them from their beginning to their end.
-std::vector<float> seen(const Contest& contest, cudaStream_t stream) {
-  std::vector<float> numbers;
+// A piece of a result: where it lies, on the device and among the numbers that are seen.
+struct Piece {
+  const char* from;
+  size_t at, count;
+  DType type;
+};
+
+std::vector<Piece> pieces_of(const Contest& contest) {
+  std::vector<Piece> pieces;
+  size_t at = 0;
   for (const Contest::Result& result : contest.results) {
-    const size_t each = dtype_bytes(result.type);
-    const int64_t pieces = result.count > kCompared ? kPieces : 1;
-    const int64_t piece = std::min(result.count, kCompared) / pieces;
-    for (int64_t i = 0; i < pieces; i++) {
-      const int64_t from = pieces == 1 ? 0 : (result.count - piece) * i / (pieces - 1);
-      const size_t at = numbers.size();
-      numbers.resize(at + static_cast<size_t>(piece));
-      // From memory that is not page-locked, so it has come when the call returns.
-      GRADSTEP_CUDA(cudaMemcpyAsync(numbers.data() + at,
-                                    static_cast<const char*>(result.data) + static_cast<size_t>(from) * each,
-                                    static_cast<size_t>(piece) * each, cudaMemcpyDeviceToHost, stream));
-      if (result.type == DType::kBfloat16) widen(numbers.data() + at, static_cast<size_t>(piece));
+    const int64_t parts = result.count > kCompared ? kPieces : 1;
+    const int64_t count = std::min(result.count, kCompared) / parts;
+    for (int64_t i = 0; i < parts; i++) {
+      const int64_t from = parts == 1 ? 0 : (result.count - count) * i / (parts - 1);
+      const char* data = static_cast<const char*>(result.data) + static_cast<size_t>(from) * dtype_bytes(result.type);
+      pieces.push_back({data, at, static_cast<size_t>(count), result.type});
+      at += static_cast<size_t>(count);
     }
   }
+  return pieces;
+}
+
+// The results, or pieces of them from their beginning to their end. A copy may go on after the call that asks for it,
+// whatever memory it goes to.
+std::vector<float> seen(const Contest& contest, cudaStream_t stream) {
+  const std::vector<Piece> pieces = pieces_of(contest);
+  std::vector<float> numbers(pieces.empty() ? 0 : pieces.back().at + pieces.back().count);
+  for (const Piece& piece : pieces) {
+    GRADSTEP_CUDA(cudaMemcpyAsync(numbers.data() + piece.at, piece.from, piece.count * dtype_bytes(piece.type),
+                                  cudaMemcpyDeviceToHost, stream));
+  }
   GRADSTEP_CUDA(cudaStreamSynchronize(stream));
+  for (const Piece& piece : pieces) {
+    if (piece.type == DType::kBfloat16) widen(numbers.data() + piece.at, piece.count);
+  }
   return numbers;
 }
 
@@ -93,58 +113,99 @@ bool could(cudaStream_t stream, const Work& work) {
   }
 }
 
-// Seconds of one launch among others, in a graph as training steps are: so that it is not the host's time that is
-// compared where kernels are short. Infinite where it cannot after all.
-double seconds_of(const Contest& contest, int entrant, cudaStream_t stream, const Stopwatch& watch) {
-  int launches = 0;
-  OwnedGraphExec instance;
-  const auto launch = [&] { return contest.launch(entrant, stream); };
-  const bool runs = could(stream, [&] {
-    bool launched = true;
-    const double alone = watch.seconds([&] { launched = launch(); });
-    launches = static_cast<int>(std::clamp(kSampleSeconds / std::max(alone, 1e-9), 1.0, kMostLaunches));
-    Capture capture(stream);
-    for (int i = 0; i < launches; i++) launched = launch() && launched;
-    const OwnedGraph graph = capture.end();
-    cudaGraphExec_t made = nullptr;
-    GRADSTEP_CUDA(cudaGraphInstantiate(&made, graph.get(), 0));
-    instance = OwnedGraphExec(made);
-    return launched;
-  });
-  if (!runs) return INFINITY;
-  double least = INFINITY;
-  for (int sample = 0; sample <= kSamples; sample++) {
-    const double taken = watch.seconds([&] { GRADSTEP_CUDA(cudaGraphLaunch(instance.get(), stream)); });
-    if (sample > 0) least = std::min(least, taken);  // the first one is for warming up
+// One that runs: some launches in a row, in a graph as training steps are, so that it is not the host's time that is
+// compared where kernels are short; and seconds of one of them, the least so far.
+struct Runner {
+  int entrant;
+  int launches;
+  OwnedGraphExec graph;
+  double seconds = INFINITY;
+};
+
+std::vector<Runner> runners_of(const Contest& contest, cudaStream_t stream, const Stopwatch& watch) {
+  std::vector<Runner> runners;
+  for (int entrant = 0; entrant < contest.entrants; entrant++) {
+    Runner runner{entrant, 0, {}};
+    const auto launch = [&] { return contest.launch(entrant, stream); };
+    contest.reset(stream);
+    const bool runs = could(stream, [&] {
+      if (!launch()) return false;  // what it does the first time alone
+      bool launched = true;
+      const double alone = watch.seconds([&] { launched = launch(); });
+      runner.launches = static_cast<int>(std::clamp(kSampleSeconds / std::max(alone, 1e-9), 1.0, kMostLaunches));
+      Capture capture(stream);
+      for (int i = 0; i < runner.launches; i++) launched = launch() && launched;
+      const OwnedGraph graph = capture.end();
+      cudaGraphExec_t made = nullptr;
+      GRADSTEP_CUDA(cudaGraphInstantiate(&made, graph.get(), 0));
+      runner.graph = OwnedGraphExec(made);
+      return launched;
+    });
+    if (runs) runners.push_back(std::move(runner));
   }
-  return least / launches;
+  return runners;
+}
+
+// In turn, so that all have the same device: one that was idle takes its time to reach the clock it works at. Until
+// a round finds none faster than before.
+void time_all(std::vector<Runner>& runners, cudaStream_t stream, const Stopwatch& watch) {
+  for (int round = 0; round < kMostRounds; round++) {
+    bool faster = false;
+    for (Runner& runner : runners) {
+      const double taken = watch.seconds([&] { GRADSTEP_CUDA(cudaGraphLaunch(runner.graph.get(), stream)); });
+      const double seconds = taken / runner.launches;
+      faster = faster || seconds < runner.seconds * kGain;
+      runner.seconds = std::min(runner.seconds, seconds);
+    }
+    if (!faster && round >= kLeastRounds) return;
+  }
+}
+
+std::vector<Runner>::iterator best_of(std::vector<Runner>& runners) {
+  auto best = runners.begin();
+  for (auto runner = runners.begin(); runner != runners.end(); ++runner) {
+    if (runner->seconds < best->seconds * kGain) best = runner;
+  }
+  return best;
+}
+
+// What one computes; none where it fails after all.
+std::optional<std::vector<float>> numbers_of(const Contest& contest, int entrant, cudaStream_t stream) {
+  std::vector<float> numbers;
+  contest.reset(stream);
+  const bool ran = could(stream, [&] {
+    if (!contest.launch(entrant, stream)) return false;
+    numbers = seen(contest, stream);
+    return true;
+  });
+  return ran ? std::optional(numbers) : std::nullopt;
+}
+
+int right_and_fastest(const Contest& contest, std::vector<Runner>& runners, const std::vector<float>& expected,
+                      cudaStream_t stream) {
+  while (!runners.empty()) {
+    const auto best = best_of(runners);
+    const auto numbers = numbers_of(contest, best->entrant, stream);
+    if (numbers && alike(expected, *numbers, contest.tolerance)) return best->entrant;
+    runners.erase(best);
+  }
+  return -1;
 }
 
 }  // namespace
 
 int fastest(const Contest& contest) {
-  const OwnedStream stream = make_stream();
-  const Stopwatch watch(stream.get());
-  std::vector<float> expected;
-  int best = -1;
-  double best_seconds = INFINITY;
-  for (int entrant = 0; entrant < contest.entrants; entrant++) {
-    contest.reset(stream.get());
-    std::vector<float> got;
-    const bool runs = could(stream.get(), [&] {
-      if (!contest.launch(entrant, stream.get())) return false;
-      got = seen(contest, stream.get());
-      return true;
-    });
-    if (!runs) continue;
-    if (expected.empty()) expected = got;
-    if (!alike(expected, got, contest.tolerance)) continue;
-    const double seconds = seconds_of(contest, entrant, stream.get(), watch);
-    if (!(seconds < best_seconds * kGain)) continue;
-    best = entrant;
-    best_seconds = seconds;
+  const OwnedStream owned = make_stream();
+  const cudaStream_t stream = owned.get();
+  const Stopwatch watch(stream);
+  std::vector<Runner> runners = runners_of(contest, stream, watch);
+  time_all(runners, stream, watch);
+  while (!runners.empty()) {
+    const auto expected = numbers_of(contest, runners.front().entrant, stream);
+    if (expected) return right_and_fastest(contest, runners, *expected, stream);
+    runners.erase(runners.begin());
   }
-  return best;
+  return -1;
 }
 
 void fill_with_numbers(void* to, int64_t count, cudaStream_t stream, float range, DType type) {

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 // CUDA's handles are opaque: a stream remembers when it began to be captured, an event when it was recorded, a graph
 // how long what it holds takes.
@@ -30,6 +31,14 @@ FakeDevice& fake_device() {
 namespace {
 
 double replayed = 0;  // seconds that graphs took
+
+// Copies to the host that nobody has waited for yet.
+struct Copy {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
+std::vector<Copy> under_way;
 
 double now() { return fake_device().seconds() + replayed; }
 
@@ -70,8 +79,12 @@ cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
   *total = 1;
   return cudaSuccess;
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  memcpy(to, from, bytes);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+  if (kind == cudaMemcpyDeviceToHost) {
+    under_way.push_back({to, from, bytes});
+  } else {
+    memcpy(to, from, bytes);
+  }
   return cudaSuccess;
 }
 
@@ -93,21 +106,29 @@ cudaError_t cudaMemset2DAsync(void* to, size_t apart, int value, size_t width, s
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return give(stream, new CUstream_st{0}); }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return let_go(stream); }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  for (const Copy& copy : under_way) memcpy(copy.to, copy.from, copy.bytes);
+  under_way.clear();
+  return cudaSuccess;
+}
 
 // What is launched meanwhile runs all the same, on numbers that nobody looks at any more.
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   stream->captured_since = now();
+  fake_device().is_capturing = true;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  fake_device().is_capturing = false;
   return give(graph, new CUgraph_st{now() - stream->captured_since});
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* instance, cudaGraph_t graph, unsigned long long) {
   return give(instance, new CUgraphExec_st{graph->seconds});
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t instance, cudaStream_t) {
-  replayed += instance->seconds;
+  double& slow = fake_device().slow_seconds;
+  replayed += slow > 0 ? 5 * instance->seconds : instance->seconds;
+  slow -= instance->seconds;
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return let_go(graph); }

@@ -12,7 +12,9 @@ struct FakeDevice {
   int major = 9, minor = 0, multiprocessors = 132, driver = 13000;
   bool has_memory = true;
   double (*seconds)() = nullptr;  // that launches took so far
-  int alive = 0;                  // what was handed out and not given back
+  double slow_seconds = 0;        // of its work that take five times as long, as the device was idle before
+  bool is_capturing = false;
+  int alive = 0;  // what was handed out and not given back
 };
 
 FakeDevice& fake_device();
