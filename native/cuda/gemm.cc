@@ -3,9 +3,11 @@
 // kept.
 #include "cuda/gemm.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <tuple>
+#include <vector>
 
 #include "core/error.h"
 #include "cuda/gemm_trial.h"
@@ -15,6 +17,9 @@ namespace gradstep::cuda {
 namespace {
 
 constexpr int kCandidates = 16;  // algorithms that are tried
+
+// Products of a batch that the library multiplies at once: their number takes 16 bits.
+constexpr int64_t kMostAtOnce = (1 << 16) - 1;
 
 std::string describe_shape(const GemmShape& s) {
   std::string text = "product";
@@ -112,16 +117,49 @@ class CublasLtGemm final : public Gemm {
     CublasLt::get().Destroy(handle_);
   }
 
-  bool supports(const GemmShape& shape) override { return plan_of(shape)->exists(); }
+  bool supports(const GemmShape& shape) override {
+    const std::vector<GemmShape> parts = parts_of(shape);
+    return std::all_of(parts.begin(), parts.end(), [&](const GemmShape& part) { return plan_of(part)->exists(); });
+  }
 
-  size_t workspace_bytes(const GemmShape& shape) override { return existing(shape)->workspace_bytes(); }
+  size_t workspace_bytes(const GemmShape& shape) override {
+    size_t most = 0;
+    for (const GemmShape& part : parts_of(shape)) most = std::max(most, existing(part)->workspace_bytes());
+    return most;
+  }
 
   Run plan(const GemmShape& shape) override {
-    return Run(
-        [plan = existing(shape)](cudaStream_t stream, const GemmOperands& operands) { plan->run(stream, operands); });
+    std::vector<std::shared_ptr<Plan>> plans;
+    for (const GemmShape& part : parts_of(shape)) plans.push_back(existing(part));
+    return Run([plans, shape](cudaStream_t stream, GemmOperands operands) {
+      for (const std::shared_ptr<Plan>& plan : plans) {
+        plan->run(stream, operands);
+        operands = behind(operands, shape);
+      }
+    });
   }
 
  private:
+  // What a batch is multiplied in, one after another.
+  static std::vector<GemmShape> parts_of(const GemmShape& shape) {
+    std::vector<GemmShape> parts;
+    for (int64_t from = 0; from < shape.batch; from += kMostAtOnce) {
+      parts.push_back(shape);
+      parts.back().batch = std::min(kMostAtOnce, shape.batch - from);
+    }
+    return parts;
+  }
+
+  // The operands of the next part.
+  static GemmOperands behind(GemmOperands operands, const GemmShape& s) {
+    const auto each = static_cast<int64_t>(dtype_bytes(s.operands)),
+               result = static_cast<int64_t>(dtype_bytes(s.result));
+    operands.a = static_cast<const char*>(operands.a) + kMostAtOnce * s.stride_a * each;
+    operands.b = static_cast<const char*>(operands.b) + kMostAtOnce * s.stride_b * each;
+    operands.c = static_cast<char*>(operands.c) + kMostAtOnce * s.m * s.n * result;
+    return operands;
+  }
+
   // Steps ask whether there is a plan, for its workspace and then for itself: the last one is kept for these questions.
   std::shared_ptr<Plan> plan_of(const GemmShape& shape) {
     if (!last_ || fields(last_shape_) != fields(shape)) {

@@ -120,7 +120,7 @@ bool may_compute(const Operation& op) { return rounds || op.compute == CUBLAS_CO
 bool fits(const Operation& op, const Matrix& a, const Matrix& b, const Matrix& d) {
   const bool ta = transposed(op, CUBLASLT_MATMUL_DESC_TRANSA), tb = transposed(op, CUBLASLT_MATMUL_DESC_TRANSB);
   for (const Matrix& m : {a, b, d}) {
-    if (m.ld < static_cast<int64_t>(m.rows) || m.batch != d.batch) return false;
+    if (m.ld < static_cast<int64_t>(m.rows) || m.batch != d.batch || m.batch >= 1 << 16) return false;
   }
   // As the table of types under cublasLtMatmul has it.
   if (a.type != b.type || (a.type == CUDA_R_32F && d.type != CUDA_R_32F)) return false;

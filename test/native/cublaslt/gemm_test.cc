@@ -303,6 +303,18 @@ int run() {
       }
     }
   }
+  // More than the library multiplies at once.
+  for (int bits = 0; bits < 8; bits++) {
+    GemmShape many{2, 1, 2, false, (bits & 1) != 0, (bits & 2) != 0, false};
+    many.batch = 2 * 65535 + 3;
+    many.stride_a = 4;
+    many.stride_b = (bits & 4) != 0 ? 0 : 2;
+    compare(*gemm, many);
+    many.precision = Precision::kBfloat16;
+    many.operands = many.result = DType::kBfloat16;
+    compare(*gemm, many);
+    products += 2;
+  }
   const GemmShape unknown{2, 3, 13, false, false, false, false};
   expect_error(*gemm, unknown, "ERR_DEVICE_UNAVAILABLE", "no algorithm for a product of [2, 13] and [13, 3]");
   const auto expect_refused = [&](const char* message, const auto& change) {
