@@ -151,14 +151,24 @@ __device__ T* dynamic_shared() {
 
 #endif
 
-// How many clusters of so many such blocks can run at a time; 0: none, whatever it is that the driver has against them.
-// More than eight blocks only where the kernel's attributes allow it.
+// How many clusters of so many such blocks can run at a time; 0: none. More than eight blocks only where the kernel's
+// attributes allow it.
 template <typename... Params>
 int active_clusters(void (*kernel)(Params...), unsigned cluster, dim3 block, size_t shared_bytes) {
   int clusters = 0;
-  if (max_active_clusters(&clusters, kernel, cluster, block, shared_bytes) == cudaSuccess) return clusters;
-  cudaGetLastError();
-  return 0;
+  const cudaError_t error = max_active_clusters(&clusters, kernel, cluster, block, shared_bytes);
+  switch (error) {
+    case cudaErrorInvalidClusterSize:
+    case cudaErrorInvalidConfiguration:
+    case cudaErrorInvalidValue:
+    case cudaErrorLaunchOutOfResources:
+    case cudaErrorNotSupported:
+      cudaGetLastError();
+      return 0;
+    default:
+      check(error, "cudaOccupancyMaxActiveClusters");
+      return clusters;
+  }
 }
 
 }  // namespace gradstep::cuda

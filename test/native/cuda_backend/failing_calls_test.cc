@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/plugin.h"
+#include "cuda/launch.h"
 #include "emulated_machine.h"
 #include "faults.h"
 #include "harness.h"
@@ -109,6 +110,19 @@ TEST(one_call_fails_where_blocks_form_clusters) {
 TEST(the_device_breaks) {
   const Setting persistent("GRADSTEP_CUDA_WAYS", "persistent");
   live_with_every_call_failing({cudaErrorLaunchFailure, Fault::kFromThenOn, "ERR_DEVICE_FAILED"});
+}
+
+// Drivers differ in what they say of a cluster that a device cannot have.
+TEST(clusters_that_a_device_cannot_have_are_none) {
+  void (*const kernel)(int) = [](int) {};
+  for (const cudaError_t error : {cudaErrorInvalidValue, cudaErrorInvalidConfiguration, cudaErrorLaunchOutOfResources,
+                                  cudaErrorNotSupported, cudaErrorInvalidClusterSize}) {
+    emulation::fail_call(1, error, Fault::kOnce);
+    EXPECT_EQUAL(cuda::active_clusters(kernel, 4, dim3(256), 0), 0);
+    EXPECT_EQUAL(emulation::failed_call(), "cudaOccupancyMaxActiveClusters");
+    emulation::fail_no_call();
+    EXPECT_EQUAL(cudaPeekAtLastError(), cudaSuccess);
+  }
 }
 
 // Asking for devices never throws: what fails is why there are none.
