@@ -19,7 +19,7 @@ struct Panel {
   const float* b;
   int64_t b_row;
   int64_t rows, lanes, depth;
-  bool add;
+  bool add = false;
 };
 
 void multiply_panel(const Panel& p);

@@ -1,6 +1,6 @@
 // attention on the CPU (cpu/attention_block.h). Threads split (batch, head, query block); a block of queries walks
 // through the keys with a running maximum and sum. In bfloat16 the operands of the products are rounded as they are
-// packed or made, and multiplied as float32.
+// packed or made.
 #include "generated/args/attention.h"
 
 #include "cpu/attention_block.h"
@@ -48,35 +48,38 @@ GRADSTEP_VECTORISED void multiply_lanes(float* x, const float* y, int64_t n) {
 }
 
 int64_t forward_floats(const Shape& s) {
-  return padded(s.keys * s.depth) + padded(s.keys * s.width) + (s.depth + s.width) * kQueries + 2 * kTile;
+  return padded(s.keys * s.words(s.depth)) + padded(s.words(s.keys) * s.width) +
+         (s.words(s.depth) + s.width) * kQueries + 3 * kTile;
 }
 
-// One block of queries of one pair; k [keys, depth] and v [keys, width] are packed.
+// One block of queries of one pair; k is packed along its rows, v along its columns.
 void attend_block(const Shape& s, int64_t pair, int64_t query, const float* k, const float* v, float* memory,
                   const Stored& y, float* lse) {
   Cutter cut(memory);
-  float* lanes = cut.take(s.depth * kQueries);
+  const int64_t depth = s.words(s.depth);
+  float* lanes = cut.take(depth * kQueries);
   float* sums = cut.take(s.width * kQueries);
-  float *scores = cut.take(kTile), *keep = cut.take(kTile);
+  float *scores = cut.take(kTile), *keep = cut.take(kTile), *words = cut.take(kTile);
   const int64_t rows = std::min(kQueries, s.queries - query), row = s.heads * s.depth;
   const int64_t q_at = s.origin(pair, s.queries, s.depth) + query * row;
-  pack_lanes(lanes, {s.q, q_at, row, rows, s.depth}, s.scale, s.bfloat16);
+  pack_lanes(s, lanes, {s.q, q_at, row, rows, s.depth}, s.scale);
   fill(sums, 0.f, s.width * kQueries);
   Running state;
   fill(state.max, -1e30f, kQueries);
   fill(state.sum, 0.f, kQueries);
   for (int64_t key = 0; key < s.seen(query); key += kKeys) {
     const int64_t n = std::min(kKeys, s.seen(query) - key);
-    multiply_panel({scores, kQueries, k + key * s.depth, s.depth, 1, lanes, kQueries, n, kQueries, s.depth, false});
-    restrict_scores(s, scores, pair, query, key, n);
+    multiply(s, {scores, kQueries, k + key * depth, depth, 1, lanes, kQueries, n, kQueries, depth, false});
+    finish_scores(s, scores, pair, query, key, n);
     exponentials(scores, state, n);
     if (s.rate > 0) {
       draw_keep(s, keep, pair, query, key, n);
       multiply_tile(scores, keep, n);
     }
-    round_tile(s, scores, n);
+    const float* weights = tile_over_rows(s, scores, n, words);
     if (key > 0) multiply_lanes(sums, state.factor, s.width);
-    multiply_panel({sums, kQueries, v + key * s.width, 1, s.width, scores, kQueries, s.width, kQueries, n, true});
+    const float* values = v + s.words(key) * s.width;
+    multiply(s, {sums, kQueries, values, 1, s.width, weights, kQueries, s.width, kQueries, s.words(n), true});
   }
   float factors[kQueries];
   for (int64_t i = 0; i < kQueries; i++) factors[i] = state.sum[i] > 0.f ? 1.f / state.sum[i] : state.sum[i];
@@ -99,14 +102,15 @@ Step attention(Prepare& prepare, const AttentionArgs& args) {
   return [=, y = stored(prepare, args.y), lse = prepare.at(args.lse)] {
     parallel_ranges(units, parts, 1, [&](int part, int64_t begin, int64_t end) {
       Cutter cut(memory + part * share);
-      float *k = cut.take(s.keys * s.depth), *v = cut.take(s.keys * s.width), *rest = cut.take(0);
+      float* k = cut.take(s.keys * s.words(s.depth));
+      float *v = cut.take(s.words(s.keys) * s.width), *rest = cut.take(0);
       int64_t packed = -1;
       for (int64_t unit = begin; unit < end; unit++) {
         const int64_t pair = unit / s.query_blocks();
         if (pair != packed) {
           const int64_t k_at = s.origin(pair, s.keys, s.depth), v_at = s.origin(pair, s.keys, s.width);
-          pack_rows(k, s.depth, {s.k, k_at, s.heads * s.depth, s.keys, s.depth}, s.bfloat16);
-          pack_rows(v, s.width, {s.v, v_at, s.heads * s.width, s.keys, s.width}, s.bfloat16);
+          pack_along_rows(s, k, {s.k, k_at, s.heads * s.depth, s.keys, s.depth});
+          pack_along_columns(s, v, s.width, {s.v, v_at, s.heads * s.width, s.keys, s.width});
           packed = pair;
         }
         attend_block(s, pair, unit % s.query_blocks() * kQueries, k, v, rest, y, lse);

@@ -27,8 +27,8 @@ struct Gradient {
   int64_t most_keys() const { return (s.key_blocks() + splits - 1) / splits * kKeys; }
   int64_t floats() const {
     const int64_t keys = most_keys(), depth = padded(s.depth), width = padded(s.width);
-    return padded(keys * s.depth) + padded(keys * s.width) + keys * (depth + width) +
-           kQueries * (depth + width + 2 * s.depth + s.width) + 3 * kTile;
+    return padded(keys * s.words(s.depth)) + padded(keys * s.words(s.width)) + padded(s.words(keys) * s.depth) +
+           keys * (depth + width) + kQueries * (depth + width + 2 * s.depth + s.width) + 4 * kTile;
   }
 };
 
@@ -89,30 +89,33 @@ void attend_dx(const Gradient& g, int64_t pair, int64_t split, float* memory) {
   const Shape& s = g.s;
   const int64_t first = g.split_begin(split), count = g.split_begin(split + 1) - first;
   const int64_t depth = padded(s.depth), width = padded(s.width);
+  const int64_t depth_words = s.words(s.depth), width_words = s.words(s.width), lane_words = s.words(kQueries);
   const int64_t q_row = s.heads * s.depth, v_row = s.heads * s.width;
   Cutter cut(memory);
-  float *k = cut.take(count * s.depth), *v = cut.take(count * s.width);
+  float *k = cut.take(count * depth_words), *v = cut.take(count * width_words);
+  float* k_columns = s.in_pairs ? cut.take(s.words(count) * s.depth) : k;
   float *dk = cut.take(count * depth), *dv = cut.take(count * width);
-  float *q = cut.take(kQueries * depth), *dy = cut.take(kQueries * width);
-  float *q_lanes = cut.take(kQueries * s.depth), *dy_lanes = cut.take(kQueries * s.width);
+  float *q = cut.take(lane_words * depth), *dy = cut.take(lane_words * width);
+  float *q_lanes = cut.take(kQueries * depth_words), *dy_lanes = cut.take(kQueries * width_words);
   float* dq_lanes = cut.take(kQueries * s.depth);
-  float *p = cut.take(kTile), *dp = cut.take(kTile), *keep = cut.take(kTile);
+  float *p = cut.take(kTile), *dp = cut.take(kTile), *keep = cut.take(kTile), *words = cut.take(kTile);
   const int64_t k_at = s.origin(pair, s.keys, s.depth) + first * q_row;
   const int64_t v_at = s.origin(pair, s.keys, s.width) + first * v_row;
   const int64_t q_at = s.origin(pair, s.queries, s.depth), y_at = s.origin(pair, s.queries, s.width);
   const Stored dq = g.splits > 1 ? Stored{g.partial + split * s.batch * s.queries * q_row} : g.dq;
-  pack_rows(k, s.depth, {s.k, k_at, q_row, count, s.depth}, s.bfloat16);
-  pack_rows(v, s.width, {s.v, v_at, v_row, count, s.width}, s.bfloat16);
+  pack_along_rows(s, k, {s.k, k_at, q_row, count, s.depth});
+  pack_along_rows(s, v, {s.v, v_at, v_row, count, s.width});
+  if (s.in_pairs) pack_along_columns(s, k_columns, s.depth, {s.k, k_at, q_row, count, s.depth});
   fill(dk, 0.f, count * depth);
   fill(dv, 0.f, count * width);
   for (int64_t query = 0; query < s.queries; query += kQueries) {
     const int64_t rows = std::min(kQueries, s.queries - query);
     const Rows q_rows{s.q, q_at + query * q_row, q_row, rows, s.depth};
     const Rows dy_rows{g.dy, y_at + query * v_row, v_row, rows, s.width};
-    pack_rows(q, depth, q_rows, s.bfloat16);
-    pack_rows(dy, width, dy_rows, s.bfloat16);
-    pack_lanes(q_lanes, q_rows, s.scale, s.bfloat16);
-    pack_lanes(dy_lanes, dy_rows, 1.f, s.bfloat16);
+    pack_along_columns(s, q, depth, q_rows);
+    pack_along_columns(s, dy, width, dy_rows);
+    pack_lanes(s, q_lanes, q_rows, s.scale);
+    pack_lanes(s, dy_lanes, dy_rows, 1.f);
     fill(dq_lanes, 0.f, kQueries * s.depth);
     float lse[kQueries] = {}, delta[kQueries] = {}, ones[kQueries];
     fill(ones, 1.f, kQueries);
@@ -121,9 +124,9 @@ void attend_dx(const Gradient& g, int64_t pair, int64_t split, float* memory) {
     const int64_t seen = std::min(count, s.seen(query) - first);
     for (int64_t key = 0; key < seen; key += kKeys) {
       const int64_t n = std::min(kKeys, seen - key);
-      multiply_panel({p, kQueries, k + key * s.depth, s.depth, 1, q_lanes, kQueries, n, kQueries, s.depth, false});
-      multiply_panel({dp, kQueries, v + key * s.width, s.width, 1, dy_lanes, kQueries, n, kQueries, s.width, false});
-      restrict_scores(s, p, pair, query, first + key, n);
+      multiply(s, {p, kQueries, k + key * depth_words, depth_words, 1, q_lanes, kQueries, n, kQueries, depth_words});
+      multiply(s, {dp, kQueries, v + key * width_words, width_words, 1, dy_lanes, kQueries, n, kQueries, width_words});
+      finish_scores(s, p, pair, query, first + key, n);
       probabilities(p, lse, n);
       if (s.rate > 0) {
         draw_keep(s, keep, pair, query, first + key, n);
@@ -131,11 +134,13 @@ void attend_dx(const Gradient& g, int64_t pair, int64_t split, float* memory) {
       }
       score_gradients(dp, p, delta, s.scale, n);
       if (s.rate > 0) multiply_tile(p, keep, n);
-      round_tile(s, p, n);
-      round_tile(s, dp, n);
-      multiply_panel({dv + key * width, width, p, kQueries, 1, dy, width, n, width, rows, true});
-      multiply_panel({dk + key * depth, depth, dp, kQueries, 1, q, depth, n, depth, rows, true});
-      multiply_panel({dq_lanes, kQueries, k + key * s.depth, 1, s.depth, dp, kQueries, s.depth, kQueries, n, true});
+      const int64_t lanes = s.words(rows);
+      const float* weights = tile_over_lanes(s, p, n, words);
+      multiply(s, {dv + key * width, width, weights, lane_words, 1, dy, width, n, width, lanes, true});
+      const float* over_lanes = tile_over_lanes(s, dp, n, words);
+      multiply(s, {dk + key * depth, depth, over_lanes, lane_words, 1, q, depth, n, depth, lanes, true});
+      const float *over_rows = tile_over_rows(s, dp, n, words), *keys = k_columns + s.words(key) * s.depth;
+      multiply(s, {dq_lanes, kQueries, keys, 1, s.depth, over_rows, kQueries, s.depth, kQueries, s.words(n), true});
     }
     unpack_lanes({dq, q_at + query * q_row, q_row, rows, s.depth}, dq_lanes, ones);
   }
