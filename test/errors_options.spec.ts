@@ -283,7 +283,11 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
     'Unknown metric "acuracy" for compile.metrics[0]: did you mean "accuracy"?',
     compile({ metrics: ['acuracy'] }),
   ],
-  ['metrics that are no array', /^Expected array of metrics for compile.metrics/, compile({ metrics: 'accuracy' })],
+  [
+    'metrics that are none',
+    /^Expected name of a metric, a metric or a function for compile.metrics but/,
+    compile({ metrics: 1 }),
+  ],
   ['one metric twice', /"accuracy" is taken/, compile({ metrics: ['accuracy', 'accuracy'] })],
   ['a metric without a name', /^Expected function with a name/, compile({ metrics: [(_t: gs.Value, p: gs.Value) => p] })],
   [

@@ -168,7 +168,7 @@ for (const device of DEVICES) {
       expectClose(found.sparseCategoricalCrossentropy, mean, 'crossentropy');
     });
 
-    it('several outputs: a list for each, by the output’s name', async () => {
+    it('several outputs: one or a list for each, by the output’s name', async () => {
       const a = gs.input({ shape: [1], name: 'a' });
       const b = gs.input({ shape: [1], name: 'b' });
       const pass = (name: string) => gs.layers.activation({ activation: 'linear', name });
@@ -176,8 +176,8 @@ for (const device of DEVICES) {
       model.compile({
         optimizer: 'sgd',
         loss: 'meanSquaredError',
-        metrics: { left: ['mae'], right: ['confusionMatrix'] },
-        weightedMetrics: { right: [gs.metrics.precision({ thresholds: 0.25 })] },
+        metrics: { left: 'mae', right: ['confusionMatrix'] },
+        weightedMetrics: { right: gs.metrics.precision({ thresholds: 0.25 }) },
         device,
       });
       const x = [
@@ -204,6 +204,22 @@ for (const device of DEVICES) {
         'matrix',
       );
       expectClose(found.right_precision, 0.5, 'precision');
+    });
+
+    it('one alone, of all outputs that have a loss', async () => {
+      const a = gs.input({ shape: [1] });
+      const pass = (name: string) => gs.layers.activation({ activation: 'linear', name }).apply(a);
+      using model = gs.model({ inputs: a, outputs: [pass('left'), pass('right')] });
+      const loss = { left: 'meanSquaredError' } as const;
+      model.compile({ optimizer: 'sgd', loss, metrics: gs.metrics.meanAbsoluteError(), device });
+      const found = await model.evaluate(gs.tensor([[1], [2], [4]]), { left: gs.tensor([[0], [0], [0]]) });
+      expect(found).to.have.all.keys('loss', 'left_loss', 'left_meanAbsoluteError');
+      expectClose(found.left_meanAbsoluteError, 7 / 3, 'mean');
+      for (const metrics of [{ right: ['mae'] }, [['mae'], 'mse'], [[], ['mae']]] as const) {
+        expect(() =>
+          model.compile({ optimizer: 'sgd', loss, metrics: metrics as gs.CompileOptions['metrics'], device }),
+        ).to.throw(/^Expected (no metrics where there is no loss for compile.metrics of right|name of a metric)/);
+      }
     });
 
     it('labels of one kind only, nothing positive, labels that do not vary', async () => {

@@ -68,7 +68,7 @@ const SAVED = {
   recallAtPrecision: all.recallAtPrecision,
 } as const;
 
-function isMetric(value: unknown): value is Metric {
+export function isMetric(value: unknown): value is Metric {
   if (typeof value !== 'object' || value === null) return false;
   const { name, size, update, result } = value as Partial<Metric>;
   return typeof name === 'string' && [size, update, result].every((f) => typeof f === 'function');
@@ -108,10 +108,9 @@ export function checkNames(metrics: readonly Metric[], name: string, first = 0):
   });
 }
 
-/** Reads a list of metrics given by name, made by factories, or written as functions. */
+/** Reads a metric, or a list of them, given by name, made by a factory, or written as a function. */
 export const metricsOption: Check<readonly Metric[]> = (value, name) => {
-  if (!Array.isArray(value)) throw optionError(name, 'array of metrics', value);
-  const metrics = [...value].map((m, i) => metricOf(m, `${name}[${i}]`));
+  const metrics = Array.isArray(value) ? [...value].map((m, i) => metricOf(m, `${name}[${i}]`)) : [metricOf(value, name)];
   checkNames(metrics, name);
   return metrics;
 };

@@ -5,7 +5,7 @@ import { anyOf, checkKnown } from '../layers/unknown_sizes.js';
 import type { Loss, LossFunction } from '../losses/loss.js';
 import { lossOption, type LossName } from '../losses/registry.js';
 import type { Metric, MetricFunction } from '../metrics/metric.js';
-import { checkNames, metricsOption, type MetricName } from '../metrics/registry.js';
+import { checkNames, isMetric, metricsOption, type MetricName } from '../metrics/registry.js';
 import { PRECISIONS, type Precision } from '../ops/precision.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { optimizerOption, type OptimizerName } from '../optimizers/registry.js';
@@ -32,6 +32,7 @@ export type PerOutput<T> = readonly T[] | Readonly<Record<string, T>>;
 
 type LossLike = LossName | Loss | LossFunction;
 type MetricLike = MetricName | Metric | MetricFunction;
+type Metrics = MetricLike | readonly MetricLike[];
 
 export interface CompileOptions {
   optimizer: OptimizerName | Optimizer;
@@ -43,12 +44,12 @@ export interface CompileOptions {
   /** With several outputs: the factor of each output's loss in the sum. Default 1. */
   lossWeights?: PerOutput<number>;
   /**
-   * Shown beside the loss; with several outputs a list for each, or one list for all. Weights of samples do not touch them.
-   * Default none.
+   * Shown beside the loss: one or a list; with several outputs a list for each that has a loss, or one list for all of these.
+   * Weights of samples do not touch them. Default none.
    */
-  metrics?: readonly MetricLike[] | PerOutput<readonly MetricLike[]>;
+  metrics?: Metrics | PerOutput<Metrics>;
   /** Metrics in which samples count by their weights. Default none. */
-  weightedMetrics?: readonly MetricLike[] | PerOutput<readonly MetricLike[]>;
+  weightedMetrics?: Metrics | PerOutput<Metrics>;
   /** Default `auto`. */
   device?: DeviceName;
   /**
@@ -153,6 +154,27 @@ function perOutput<T>(
 const isOneLoss = (value: unknown): boolean =>
   typeof value !== 'object' || value === null || typeof (value as Partial<Loss>).perPosition === 'function';
 
+const isForAll = (value: unknown): boolean =>
+  isMetric(value) || (Array.isArray(value) && !(value.length > 0 && value.every((e) => Array.isArray(e))));
+
+/** The metrics of each output: what has no loss has no labels either. ERR_OPTION where metrics would find none. */
+function metricsOfOutputs(
+  value: unknown,
+  names: readonly string[],
+  hasLoss: readonly boolean[],
+  where: string,
+): (readonly Metric[])[] {
+  const lists = perOutput(value, names, where, isForAll, (v, at) => (v === undefined ? [] : metricsOption(v, at)));
+  if (!hasLoss.includes(true) && lists.flat().length > 0)
+    throw optionError(where, 'no metrics where no output has a loss', value);
+  const isEach = typeof value === 'object' && !isForAll(value);
+  return lists.map((list, i) => {
+    if (isEach && !hasLoss[i] && list.length > 0)
+      throw optionError(`${where} of ${names[i]!}`, 'no metrics where there is no loss', list);
+    return hasLoss[i] ? list : [];
+  });
+}
+
 /** @param names the model's outputs. */
 export function checkCompileOptions(options: unknown, names: readonly string[]): Compiled {
   const { loss, lossWeights, metrics, weightedMetrics, ...rest } = checkOptions('compile', options, schema);
@@ -171,23 +193,18 @@ export function checkCompileOptions(options: unknown, names: readonly string[]):
     () => false,
     (v, where) => (v === undefined ? 1 : lossWeight(v, where)),
   );
-  const isOneList = (v: unknown) => Array.isArray(v) && !(v.length > 0 && v.every((e) => Array.isArray(e)));
-  const listsOf = (given: unknown, where: string) =>
-    perOutput(given, names, where, isOneList, (v, at) => (v === undefined ? [] : metricsOption(v, at)));
-  const lists = listsOf(metrics, 'compile.metrics');
-  const weightedLists = listsOf(weightedMetrics, 'compile.weightedMetrics');
+  const hasLoss = losses.map((l) => l !== undefined);
+  const lists = metricsOfOutputs(metrics, names, hasLoss, 'compile.metrics');
+  const weightedLists = metricsOfOutputs(weightedMetrics, names, hasLoss, 'compile.weightedMetrics');
   weightedLists.forEach((list, i) => checkNames([...lists[i]!, ...list], 'compile.weightedMetrics', lists[i]!.length));
   const outputs = names.map((name, i) => ({
     name,
     loss: losses[i],
     weight: weights[i]!,
-    metrics: losses[i] ? lists[i]! : [],
-    weightedMetrics: losses[i] ? weightedLists[i]! : [],
+    metrics: lists[i]!,
+    weightedMetrics: weightedLists[i]!,
   }));
   const compared = outputs.filter((o) => o.loss);
-  if (compared.length === 0 && [...lists, ...weightedLists].flat().length > 0) {
-    throw optionError('compile.metrics', 'no metrics where no output has a loss', metrics ?? weightedMetrics);
-  }
   const totals = [
     'loss',
     ...(several ? compared.map((o) => `${o.name}_loss`) : []),
