@@ -119,6 +119,15 @@ export function float32(expected?: string, accepts?: (value: number) => boolean)
   };
 }
 
+const positive = number('number > 0', (v) => v > 0);
+
+/** A number above 0 that devices do not take for 0, as they do what float32 holds with fewer digits only. */
+export const aboveZero: Check<number> = (value, name) => {
+  const checked = positive(value, name);
+  if (checked < 2 ** -126) throw optionError(name, 'number of at least 1.2e-38 (less counts as 0)', value);
+  return checked;
+};
+
 export const boolean: Check<boolean> = (value, name) => {
   if (typeof value !== 'boolean') throw optionError(name, 'boolean', value);
   return value;

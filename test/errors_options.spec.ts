@@ -160,6 +160,11 @@ const CASES: [name: string, message: string | RegExp, run: () => unknown][] = [
     () => optimizers.adagrad({ initialAccumulatorValue: -0.1 }),
   ],
   [
+    'an epsilon that counts as 0',
+    /^Expected number of at least 1.2e-38 \(less counts as 0\) for layers.layerNormalization.epsilon but received 1e-40/,
+    () => gs.layers.layerNormalization({ epsilon: 1e-40 }),
+  ],
+  [
     'an epsilon of 0',
     /^Expected number > 0 for optimizers.adadelta.epsilon but received 0/,
     () => optimizers.adadelta({ epsilon: 0 }),

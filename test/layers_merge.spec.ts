@@ -206,7 +206,24 @@ const CASES: OpCase[] = [
     }),
   ),
   layerCase({
-    name: 'concatenate features: a step counts where it does in every masked input',
+    name: 'concatenate features: a step counts where it does in any input',
+    layer: L.concatenate(),
+    inputs: STEPS,
+    masks: { a: MASK_A, b: MASK_B },
+    reference: ({ a, b }) => ({
+      y: joined(
+        [a!, b!],
+        [
+          [2, 3, 2],
+          [2, 3, 2],
+        ],
+        2,
+      ),
+      mask: MASK_A.map((m, i) => Math.max(m, MASK_B[i]!)),
+    }),
+  }),
+  layerCase({
+    name: 'concatenate features: every step counts where one input has no mask',
     layer: L.concatenate(),
     inputs: { ...STEPS, c: { shape: [2, 3, 1] } },
     masks: { a: MASK_A, b: MASK_B },
@@ -220,7 +237,6 @@ const CASES: OpCase[] = [
         ],
         2,
       ),
-      mask: MASK_A.map((m, i) => m * MASK_B[i]!),
     }),
   }),
   layerCase({
@@ -331,6 +347,22 @@ describe('merge layers', () => {
     expectError(() => L.dot({ axes: 1 }).apply(at(2)), 'ERR_SHAPE', 'Expected 2 inputs for layers.dot but received 1');
     expectError(() => L.dot({ axes: 2 }).apply([at(2), at(2)]), 'ERR_SHAPE', 'Axis 2 is outside samples of shape [2]');
     expectError(() => L.dot({ axes: [2, 1] }).apply([at(2, 3), at(4, 5)]), 'ERR_SHAPE', 'axis 2 of [2, 3] and axis 1 of [4, 5]');
+  });
+
+  it('concatenate: a step counts where one input has no mask', async () => {
+    const [ids, other] = [gs.input({ shape: [2], dtype: 'int32' }), gs.input({ shape: [2, 1] })];
+    const one = gs.initializers.ones();
+    const embedded = L.embedding({ inputDim: 2, outputDim: 1, maskZero: true, embeddingsInitializer: one }).apply(ids);
+    using model = gs.model({ inputs: [ids, other], outputs: L.concatenate().apply([embedded, other]) });
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device: 'cpu' });
+    const y = gs.tensor([
+      [
+        [1, 3],
+        [0, 0],
+      ],
+    ]);
+    const { loss } = await model.evaluate([gs.tensor([[1, 0]], [1, 2], 'int32'), gs.tensor([[[3], [3]]])], y);
+    expect(loss).to.be.closeTo((0 + 0 + 1 + 9) / 4, 1e-6);
   });
 
   it('come back from a file with their options', async () => {

@@ -240,6 +240,51 @@ for (const device of DEVICES) {
       expect(rounded.r2Score).to.equal(0);
     });
 
+    it('0 where nothing counts', async () => {
+      const metrics = ['mae', 'rootMeanSquaredError', 'perplexity'] as const;
+      const found = await measure([[0.2, 0.8]], [[0, 1]], 'meanSquaredError', metrics, { device, weights: [0] });
+      expect(found).to.deep.equal({ loss: 0, mae: 0, rootMeanSquaredError: 0, perplexity: 0 });
+      const padding = [gs.metrics.perplexity({ maskTokenId: 1 })];
+      const padded = await measure([[0.2, 0.8]], [1], 'sparseCategoricalCrossentropy', padding, { device });
+      expect(padded.perplexity).to.equal(0);
+    });
+
+    it('outputs of 0 exceed no threshold', async () => {
+      // As Keras 3.15 has it: at thresholds 0, 1/4, 1/2, 3/4 and 1.
+      const M = gs.metrics;
+      const options = { numThresholds: 5 };
+      const metrics = [
+        M.precisionAtRecall({ ...options, recall: 0.5 }),
+        M.recallAtPrecision({ ...options, precision: 0.4 }),
+        M.sensitivityAtSpecificity({ ...options, specificity: 0 }),
+        M.specificityAtSensitivity({ ...options, sensitivity: 0 }),
+      ];
+      const names = ['precisionAtRecall', 'recallAtPrecision', 'sensitivityAtSpecificity', 'specificityAtSensitivity'];
+      const values = (found: Record<string, unknown>) => names.map((name) => found[name]);
+      const none = await measure([[0], [0]], [[1], [0]], 'meanSquaredError', metrics, { device });
+      expect(values(none)).to.deep.equal([0, 0, 0, 1]);
+      const some = await measure([[0], [0.25], [0.6], [1]], [[1], [1], [0], [0]], 'meanSquaredError', metrics, { device });
+      expectClose(values(some) as number[], [1 / 3, 0, 0.5, 1], 'found');
+    });
+
+    it('r2Score: as it is where there are too few samples to adjust it, and 1 for what is exact however outputs are weighted', async () => {
+      const [p, y] = [
+        [[1], [2], [6]],
+        [[1], [2], [3]],
+      ];
+      for (const [numRegressors, expected] of [
+        [0, -3.5],
+        [1, -8],
+        [2, -3.5],
+        [5, -3.5],
+      ] as const) {
+        const found = await measure(p, y, 'meanSquaredError', [gs.metrics.r2Score({ numRegressors })], { device });
+        expectClose(found.r2Score, expected, `${numRegressors} regressors`);
+      }
+      const still = [gs.metrics.r2Score({ classAggregation: 'varianceWeightedAverage' })];
+      expect((await measure([[2], [2]], [[2], [2]], 'meanSquaredError', still, { device })).r2Score).to.equal(1);
+    });
+
     it('a label that is partly positive counts on both sides', async () => {
       const found = await measure([[0.9], [0.2]], [[0.25], [0.5]], 'binaryCrossentropy', ['precision', 'falseNegatives'], {
         device,

@@ -150,6 +150,14 @@ describe('fit', () => {
     };
     expect(history.loss[0]).to.be.closeTo(mean(0, 7), 1e-6);
     expect(history.val_loss![0]).to.be.closeTo(mean(7, 10), 1e-6);
+    // 10·(1 − 0.8) is a little below 2, and 10·(1 − 0.9) below 1.
+    for (const [part, at] of [
+      [0.8, 2],
+      [0.9, 1],
+    ] as const) {
+      const { val_loss } = await model.fit(x, y, { validationSplit: part, batchSize: 4 });
+      expect(val_loss![0]).to.be.closeTo(mean(at, 10), 1e-6);
+    }
   });
 
   it('gives the same bits for the same seed, others for another', async () => {

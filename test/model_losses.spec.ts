@@ -87,16 +87,35 @@ describe('losses', () => {
     const outputs = [
       [0.2, 0.2, 0.1],
       [0, 0.5, 0.5],
+      [2, 3, 5],
+      [0, 0, 0],
     ];
-    const clipped = outputs.map((row) => row.map(clip));
-    const sparse = mean([0, 1].map((r) => -Math.log(clipped[r]![0]! / clipped[r]!.reduce((a, b) => a + b))));
-    expect((await compare('sparseCategoricalCrossentropy', outputs, [0, 0])).loss).to.be.closeTo(sparse, 1e-5);
-    const divided = outputs.map((row) => row.map((v) => clip(v / row.reduce((a, b) => a + b))));
-    const t = [
-      [1, 0, 0],
-      [1, 0, 0],
-    ];
-    expect((await compare('categoricalCrossentropy', outputs, t)).loss).to.be.closeTo(crossEntropy(divided, t), 1e-5);
+    const divided = outputs.map((row) => row.map((v) => clip(v / (row.reduce((a, b) => a + b) || 1))));
+    const t = outputs.map(() => [1, 0, 0]);
+    const expected = crossEntropy(divided, t);
+    expect((await compare('categoricalCrossentropy', outputs, t)).loss).to.be.closeTo(expected, 1e-5);
+    const sparse = await compare('sparseCategoricalCrossentropy', outputs.slice(0, 3), [0, 0, 0], 'linear', ['perplexity']);
+    expect(sparse.loss).to.be.closeTo(crossEntropy(divided.slice(0, 3), t), 1e-5);
+    expect(sparse.perplexity).to.be.closeTo(Math.exp(sparse.loss), 1e-3);
+  });
+
+  it('sparseCategoricalCrossentropy of outputs above 1 trains as categoricalCrossentropy does', async () => {
+    // dL/dz_c = (Σ⁻¹ − [c = y]/p_c)·σ(z_c), the slope of softplus; all z equal at first.
+    const p = Math.log(1 + Math.exp(4));
+    const slope = 1 / (1 + Math.exp(-4));
+    const expected = [0, 1, 2].map((c) => 2 - 0.1 * (1 / (3 * p) - (c === 0 ? 1 / p : 0)) * slope);
+    for (const [loss, y] of [
+      ['sparseCategoricalCrossentropy', gs.tensor([0])],
+      ['categoricalCrossentropy', gs.tensor([[1, 0, 0]])],
+    ] as const) {
+      const two = gs.initializers.constant({ value: 2 });
+      const layer = { units: 3, activation: 'softplus', kernelInitializer: two, biasInitializer: two } as const;
+      using model = gs.sequential([gs.layers.dense({ ...layer, inputShape: [1] })]);
+      model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0.1 }), loss, device });
+      await model.fit(gs.tensor([[1]]), y, { epochs: 1 });
+      const [, bias] = await model.getWeights();
+      expected.forEach((v, c) => expect(bias!.data[c]).to.be.closeTo(v, 1e-6));
+    }
   });
 
   it('categoricalCrossentropy with one-hot and mixed labels', async () => {

@@ -10,10 +10,10 @@ import { batchNorm } from '../ops/channel_norm.js';
 import { elementwise } from '../ops/map.js';
 import { sum } from '../ops/reduce_sum.js';
 import { reshape } from '../ops/reshape.js';
-import { number, optional, type SchemaOf } from '../options.js';
+import { aboveZero, number, optional, type SchemaOf } from '../options.js';
 import { axisOption, sampleAxes, withAxesLast } from './axes.js';
 import { defineLayer, type CallContext, type Layer, type LayerOptions, type WeightSpec } from './define_layer.js';
-import { epsilonOption, scaleAndShift, type ScaleAndShiftOptions, scaleAndShiftWeights } from './scale_and_shift.js';
+import { scaleAndShift, type ScaleAndShiftOptions, scaleAndShiftWeights } from './scale_and_shift.js';
 
 export interface BatchNormalizationOptions extends LayerOptions, ScaleAndShiftOptions {
   /** The channels' axis, the batch being 0. Default −1; any other costs a transposition there and back. */
@@ -34,7 +34,7 @@ const options = {
     number('number in [0, 1]', (v) => v >= 0 && v <= 1),
     0.99,
   ),
-  epsilon: optional(epsilonOption, 1e-3),
+  epsilon: optional(aboveZero, 1e-3),
   ...scaleAndShift,
   movingMeanInitializer: optional(initializerOption, zeros()),
   movingVarianceInitializer: optional(initializerOption, ones()),

@@ -37,7 +37,7 @@ function sampleAxis(axis: number, inputs: readonly Shape[]): number {
   return at;
 }
 
-/** Where time is joined, so are the masks; otherwise a step counts where it does in every input. */
+/** Where time is joined, so are the masks; otherwise a step counts where it does in any input, as in all of one without a mask. */
 function joinMasks(inputs: readonly Value[], masks: readonly (Value | undefined)[], at: number): Value | undefined {
   if (masks.every((m) => m === undefined)) return undefined;
   if (at === 0) {
@@ -46,7 +46,7 @@ function joinMasks(inputs: readonly Value[], masks: readonly (Value | undefined)
       1,
     );
   }
-  return masks.filter((m) => m !== undefined).reduce((a, b) => elementwise('mul', a, b));
+  return masks.includes(undefined) ? undefined : (masks as readonly Value[]).reduce((a, b) => elementwise('maximum', a, b));
 }
 
 const make = defineMergeLayer({
@@ -69,7 +69,10 @@ const make = defineMergeLayer({
   },
 });
 
-/** Inputs that differ in size along `axis` only, one behind the other: [rows, …, a], [rows, …, b] → [rows, …, a + b]. */
+/**
+ * Inputs that differ in size along `axis` only, one behind the other: [rows, …, a], [rows, …, b] → [rows, …, a + b]. Masks of
+ * sequences are joined along time; along another axis a step counts where it does in any of the inputs.
+ */
 export function concatenate(options?: ConcatenateOptions): Layer {
   return make(options);
 }

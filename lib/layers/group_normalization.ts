@@ -2,10 +2,10 @@
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape } from '../graph/shape.js';
 import { groupNorm } from '../ops/channel_norm.js';
-import { optional, type Check, type SchemaOf } from '../options.js';
+import { aboveZero, optional, type Check, type SchemaOf } from '../options.js';
 import { axisOption, sampleAxes, withAxesLast } from './axes.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
-import { epsilonOption, scaleAndShift, type ScaleAndShiftOptions, scaleAndShiftWeights } from './scale_and_shift.js';
+import { scaleAndShift, type ScaleAndShiftOptions, scaleAndShiftWeights } from './scale_and_shift.js';
 
 export interface GroupNormalizationOptions extends LayerOptions, ScaleAndShiftOptions {
   /** How many groups the channels make, a divisor of their number; −1: one for each (instance normalisation). Default 32. */
@@ -26,7 +26,7 @@ const groupsOption: Check<number> = (value, name) => {
 const options = {
   groups: optional(groupsOption, 32),
   axis: optional(axisOption, -1),
-  epsilon: optional(epsilonOption, 1e-3),
+  epsilon: optional(aboveZero, 1e-3),
   ...scaleAndShift,
 } satisfies SchemaOf<Omit<GroupNormalizationOptions, keyof LayerOptions>>;
 

@@ -1,9 +1,9 @@
 /** layerNormalization (Ba, Kiros & Hinton 2016): each sample, or each place in it, by the mean and variance over some axes. */
 import { layerNorm } from '../ops/layer_norm.js';
-import { optional, type SchemaOf } from '../options.js';
+import { aboveZero, optional, type SchemaOf } from '../options.js';
 import { axesOption, sampleAxes, withAxesLast } from './axes.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
-import { epsilonOption, scaleAndShift, type ScaleAndShiftOptions, scaleAndShiftWeights } from './scale_and_shift.js';
+import { scaleAndShift, type ScaleAndShiftOptions, scaleAndShiftWeights } from './scale_and_shift.js';
 
 export interface LayerNormalizationOptions extends LayerOptions, ScaleAndShiftOptions {
   /** The axis or axes to normalise over, the batch being 0. Default −1; any but the last cost a transposition there and back. */
@@ -14,7 +14,7 @@ export interface LayerNormalizationOptions extends LayerOptions, ScaleAndShiftOp
 
 const options = {
   axis: optional(axesOption, -1),
-  epsilon: optional(epsilonOption, 1e-3),
+  epsilon: optional(aboveZero, 1e-3),
   ...scaleAndShift,
 } satisfies SchemaOf<Omit<LayerNormalizationOptions, keyof LayerOptions>>;
 

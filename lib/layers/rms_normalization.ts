@@ -1,10 +1,9 @@
 /** rmsNormalization (Zhang & Sennrich 2019): each place by the root of the mean square over some axes. */
 import { ones } from '../initializers/index.js';
 import { rmsNorm } from '../ops/layer_norm.js';
-import { optional, type SchemaOf } from '../options.js';
+import { aboveZero, optional, type SchemaOf } from '../options.js';
 import { axesOption, sampleAxes, withAxesLast } from './axes.js';
 import { defineLayer, type Layer, type LayerOptions } from './define_layer.js';
-import { epsilonOption } from './scale_and_shift.js';
 
 export interface RmsNormalizationOptions extends LayerOptions {
   /** The axis or axes to normalise over, the batch being 0. Default −1; any but the last cost a transposition there and back. */
@@ -15,7 +14,7 @@ export interface RmsNormalizationOptions extends LayerOptions {
 
 const options = {
   axis: optional(axesOption, -1),
-  epsilon: optional(epsilonOption, 1e-6),
+  epsilon: optional(aboveZero, 1e-6),
 } satisfies SchemaOf<Omit<RmsNormalizationOptions, keyof LayerOptions>>;
 
 const make = defineLayer({

@@ -1,7 +1,7 @@
 /** The options and weights that normalisations have in common: gamma scales the result, beta shifts it. */
 import type { Shape } from '../graph/shape.js';
 import { ones, zeros } from '../initializers/index.js';
-import { boolean, number, optional, type SchemaOf } from '../options.js';
+import { boolean, optional, type SchemaOf } from '../options.js';
 import type { WeightSpec } from './define_layer.js';
 import { weight, weightOptions, type CheckedWeight, type WeightOptions } from './weight_options.js';
 
@@ -18,9 +18,6 @@ export const scaleAndShift = {
   ...weightOptions('gamma', ones()),
   ...weightOptions('beta', zeros()),
 } satisfies SchemaOf<ScaleAndShiftOptions>;
-
-/** What is added to a variance. */
-export const epsilonOption = number('number > 0', (v) => v > 0);
 
 /** gamma and beta, those that there are. */
 export function scaleAndShiftWeights(

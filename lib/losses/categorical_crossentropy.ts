@@ -7,7 +7,7 @@ import { sizeOf } from '../graph/shape.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { labelSmoothingOption, smoothLabels } from './label_smoothing.js';
 import type { Loss } from './loss.js';
-import { clipProbabilities, softmaxInput } from './probabilities.js';
+import { normalisedProbabilities, softmaxInput } from './probabilities.js';
 
 export interface CategoricalCrossentropyOptions {
   /** Whether the model yields logits rather than probabilities. Default false. */
@@ -41,8 +41,8 @@ export function categoricalCrossentropy(options?: CategoricalCrossentropyOptions
         const loss = softmaxCrossEntropy(reshape(logits, matrix), reshape(y, matrix), state, flag);
         return reshape(loss, logits.shape.slice(0, -1));
       }
-      const p = clipProbabilities(elementwise('div', yPred, sum(yPred, [-1], true)));
-      return elementwise('neg', sum(elementwise('mul', y, elementwise('log', p)), [-1]));
+      const terms = elementwise('mul', y, elementwise('log', normalisedProbabilities(yPred)));
+      return elementwise('neg', sum(terms, [-1]));
     },
   };
 }

@@ -5,6 +5,7 @@
 import type { Tape } from '../graph/define_op.js';
 import type { Value } from '../graph/graph.js';
 import { elementwise, map } from '../ops/map.js';
+import { sum } from '../ops/reduce_sum.js';
 import { SCALAR_NAMES } from '../ops/scalar_table.js';
 import { softmaxOp } from '../ops/softmax.js';
 
@@ -21,6 +22,13 @@ export function sigmoidInput(value: Value): Value | undefined {
   if (value.node?.op !== map) return undefined;
   const { code } = value.node.attrs.tape as Tape;
   return code.length === 1 && SCALAR_NAMES[code[0]![0]] === 'sigmoid' ? value.node.inputs.in0 : undefined;
+}
+
+/** p divided by its sums over the last axis, where they are not 0, and limited as `clipProbabilities` does. */
+export function normalisedProbabilities(p: Value): Value {
+  const sums = sum(p, [-1], true);
+  const divisors = elementwise('add', sums, elementwise('equal', sums, 0));
+  return clipProbabilities(elementwise('div', p, divisors));
 }
 
 /** p limited to [1e-7, 1 − 1e-7]; no gradient flows where the limit holds. */

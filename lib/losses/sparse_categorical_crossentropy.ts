@@ -5,7 +5,7 @@ import { softmaxCrossEntropy } from '../ops/softmax_cross_entropy.js';
 import { sizeOf } from '../graph/shape.js';
 import { boolean, checkOptions, optional } from '../options.js';
 import type { Loss } from './loss.js';
-import { clipProbabilities, softmaxInput } from './probabilities.js';
+import { normalisedProbabilities, softmaxInput } from './probabilities.js';
 
 export interface SparseCategoricalCrossentropyOptions {
   /** Whether the model yields logits rather than probabilities. Default false. */
@@ -14,8 +14,8 @@ export interface SparseCategoricalCrossentropyOptions {
 
 /**
  * −log p[y]. Labels are integers from 0 to classes − 1, of the output's shape without its last axis; any other label
- * rejects with ERR_LABEL_RANGE. A softmax at the model's end is fused with the loss; other probabilities are clipped to
- * [1e-7, 1 − 1e-7] and divided by their sum.
+ * rejects with ERR_LABEL_RANGE. A softmax at the model's end is fused with the loss; other probabilities are divided by their
+ * sum and clipped to [1e-7, 1 − 1e-7].
  */
 export function sparseCategoricalCrossentropy(options?: SparseCategoricalCrossentropyOptions): Loss {
   const config = checkOptions('losses.sparseCategoricalCrossentropy', options, { fromLogits: optional(boolean, false) });
@@ -25,8 +25,8 @@ export function sparseCategoricalCrossentropy(options?: SparseCategoricalCrossen
     labels: 'int32',
     labelShape: (output) => output.slice(0, -1),
     perPosition(yTrue, yPred, { state, flag }) {
-      // softmax(log p) = p / Σ p, so probabilities take the same road as logits.
-      const logits = config.fromLogits ? yPred : (softmaxInput(yPred) ?? elementwise('log', clipProbabilities(yPred)));
+      // softmax(log p) = p where Σ p = 1, so probabilities take the same road as logits.
+      const logits = config.fromLogits ? yPred : (softmaxInput(yPred) ?? elementwise('log', normalisedProbabilities(yPred)));
       const classes = logits.shape.at(-1)!;
       const rows = sizeOf(logits.shape) / classes;
       const loss = softmaxCrossEntropy(reshape(logits, [rows, classes]), reshape(yTrue, [rows]), state, flag);

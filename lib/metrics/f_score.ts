@@ -20,7 +20,7 @@ export interface F1ScoreOptions extends NamedOptions {
    * weighted by how often each class is in the labels; null gives a list, one number a class. Default null.
    */
   average?: 'micro' | 'macro' | 'weighted' | null;
-  /** An output above it counts as positive, from 0 to 1. Default: a sample's largest output is; of a single output, 0.5. */
+  /** An output above it counts as positive, from 0 to 1. Default: a sample's largest output is, of equal ones the first; of a single output, 0.5. */
   threshold?: number;
 }
 

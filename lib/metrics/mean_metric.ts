@@ -7,6 +7,7 @@ import { broadcastTo } from '../ops/map.js';
 import { metricSum } from '../ops/metric_sum.js';
 import { mean, sum } from '../ops/reduce_sum.js';
 import { reshape } from '../ops/reshape.js';
+import { divide } from './confusion.js';
 import { classNumbers, numbersLike } from './labels.js';
 import type { Metric, MetricContext } from './metric.js';
 
@@ -34,8 +35,8 @@ export function addMean(value: Value, context: MetricContext, at = 0): void {
   metricSum(sums, context.total, context.state, context.flag, false, { weights, terms, at });
 }
 
-/** Σ w·value / Σ w; NaN when nothing was seen. */
-export const meanOf = (sums: Float64Array, at = 0): number => sums[at]! / sums[at + 1]!;
+/** Σ w·value / Σ w; 0 where nothing counts. */
+export const meanOf = (sums: Float64Array): number => divide(sums[0]!, sums[1]!);
 
 /** A metric whose value is the mean of `compute`, a float32 value [rows, …]. */
 export function meanMetric(

@@ -1,7 +1,7 @@
 /** perplexity: e to the mean cross-entropy of a class, over the pass: how many equally likely classes the model hesitates between. */
 import type { Value } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
-import { clipProbabilities, softmaxInput } from '../losses/probabilities.js';
+import { normalisedProbabilities, softmaxInput } from '../losses/probabilities.js';
 import { elementwise } from '../ops/map.js';
 import { metricSum } from '../ops/metric_sum.js';
 import { reshape } from '../ops/reshape.js';
@@ -22,7 +22,7 @@ export interface PerplexityOptions extends NamedOptions {
 
 /** −log p[y] or −Σ y·log p of each place, [rows, …]. */
 function crossEntropy(yTrue: Value, yPred: Value, fromLogits: boolean, { state, flag }: MetricContext): Value {
-  const logits = fromLogits ? yPred : (softmaxInput(yPred) ?? elementwise('log', clipProbabilities(yPred)));
+  const logits = fromLogits ? yPred : (softmaxInput(yPred) ?? elementwise('log', normalisedProbabilities(yPred)));
   const classes = logits.shape.at(-1)!;
   const rows = sizeOf(logits.shape) / classes;
   const numbers = classNumbers(yTrue, yPred);
@@ -30,7 +30,7 @@ function crossEntropy(yTrue: Value, yPred: Value, fromLogits: boolean, { state, 
   return reshape(softmaxCrossEntropy(reshape(logits, [rows, classes]), y, state, flag), logits.shape.slice(0, -1));
 }
 
-/** e^(Σ w·crossentropy / Σ w). Labels: class numbers, or distributions over the last axis. */
+/** e^(Σ w·crossentropy / Σ w), and 0 where nothing counts. Labels: class numbers, or distributions over the last axis. */
 export function perplexity(options?: PerplexityOptions): Metric {
   const config = checkOptions('metrics.perplexity', options, {
     fromLogits: optional(boolean, false),
@@ -53,6 +53,6 @@ export function perplexity(options?: PerplexityOptions): Metric {
       const weights = given ? elementwise('mul', counts, reshape(given, [...given.shape, ...ones])) : counts;
       metricSum(loss, context.total, context.state, context.flag, false, { weights });
     },
-    result: (sums) => Math.exp(meanOf(sums)),
+    result: (sums) => (sums[1] === 0 ? 0 : Math.exp(meanOf(sums))),
   };
 }

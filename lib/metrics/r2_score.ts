@@ -6,7 +6,6 @@ import { broadcastTo, elementwise } from '../ops/map.js';
 import { reshape } from '../ops/reshape.js';
 import { checkOptions, integer, oneOf, optional, type SchemaOf } from '../options.js';
 import type { NamedOptions } from './accuracy.js';
-import { divide } from './confusion.js';
 import { numbersLike } from './labels.js';
 import { addMean, weightsFor } from './mean_metric.js';
 import type { Metric } from './metric.js';
@@ -18,7 +17,10 @@ export interface R2ScoreOptions extends NamedOptions {
    * Default `uniformAverage`.
    */
   classAggregation?: 'uniformAverage' | 'varianceWeightedAverage' | null;
-  /** Independent variables, for the adjusted score 1 − (1 − R²)(n − 1)/(n − p − 1), n the samples, or the sum of their weights. Default 0: not adjusted. */
+  /**
+   * Independent variables p, for the adjusted score 1 − (1 − R²)(n − 1)/(n − p − 1), n the samples, or the sum of their weights; R²
+   * itself where n is not above p + 1. Default 0: not adjusted.
+   */
   numRegressors?: number;
 }
 
@@ -38,6 +40,8 @@ function score(error: number, variation: number): number {
   if (variation <= 0) return error === 0 ? 1 : 0;
   return 1 - error / variation;
 }
+
+const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** 1 for exact predictions, 0 for those no better than the mean, negative for worse. Labels of the output's shape. */
 export function r2Score(options?: R2ScoreOptions): Metric {
@@ -73,10 +77,12 @@ export function r2Score(options?: R2ScoreOptions): Metric {
       });
       const scores = variations.map((v, c) => score(sums[2 + 2 * columns + c]!, v));
       if (classAggregation === null) return scores.length === 1 ? scores[0]! : scores;
-      const weights = classAggregation === 'uniformAverage' ? scores.map(() => 1) : variations;
-      const add = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
-      const r2 = divide(add(scores.map((s, c) => s * weights[c]!)), add(weights));
-      return numRegressors === 0 ? r2 : 1 - ((1 - r2) * (n - 1)) / (n - numRegressors - 1);
+      // Where no output varies, as in scikit-learn, all count alike.
+      const isUniform = classAggregation === 'uniformAverage' || total(variations) === 0;
+      const weights = isUniform ? scores.map(() => 1) : variations;
+      const r2 = total(scores.map((s, c) => s * weights[c]!)) / total(weights);
+      const isAdjusted = numRegressors > 0 && n > numRegressors + 1;
+      return isAdjusted ? 1 - ((1 - r2) * (n - 1)) / (n - numRegressors - 1) : r2;
     },
   };
 }

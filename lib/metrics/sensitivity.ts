@@ -1,8 +1,9 @@
 /**
  * The best of one rate while another is held: sensitivity at a specificity, specificity at a sensitivity, precision at a
- * recall, recall at a precision. The best is taken over thresholds that divide [0, 1] evenly.
+ * recall, recall at a precision. The best is taken over thresholds that divide [0, 1] evenly, which outputs must exceed.
  */
 import { optionError } from '../errors.js';
+import { elementwise } from '../ops/map.js';
 import { checkOptions, integer, optional, type Check } from '../options.js';
 import type { NamedOptions } from './accuracy.js';
 import { addBuckets, bucketOf, countsOf, curveOf, divide, evenBucketOf, type Counts } from './confusion.js';
@@ -57,9 +58,9 @@ function bestAt(
     name: nameOption(className) as Check<unknown>,
   }) as Readonly<Record<string, unknown>> & { readonly name: string; readonly numThresholds: number };
   const least = config[option] as number;
-  // Keras: one threshold is 0.5; of more, the first lets everything pass and the last nothing.
+  // Keras: one threshold is 0.5; more are from 0, which outputs of 0 do not exceed, to 1, which none does.
   const single = config.numThresholds === 1;
-  const buckets = single ? 2 : Math.max(1, config.numThresholds - 1);
+  const buckets = single ? 2 : config.numThresholds;
   return {
     name: config.name,
     className,
@@ -67,11 +68,12 @@ function bestAt(
     size: () => 2 * buckets,
     update(yTrue, yPred, context) {
       const label = numbersLike(yTrue, yPred, `metrics.${className}`);
-      const bucket = single ? bucketOf(yPred, [THRESHOLD]) : evenBucketOf(yPred, buckets + 1);
+      const above = elementwise('greater', yPred, 0);
+      const bucket = single ? bucketOf(yPred, [THRESHOLD]) : elementwise('add', evenBucketOf(yPred, buckets), above);
       addBuckets(label, bucket, 1, buckets, context, `outputs from 0 to 1 for metrics.${className}`);
     },
     result(sums) {
-      const counts = single ? countsOf(sums, buckets) : curveOf(sums, buckets);
+      const counts = single ? countsOf(sums, buckets) : curveOf(sums, buckets).slice(1);
       return counts.filter((c) => held(c) >= least).reduce((best, c) => Math.max(best, wanted(c)), 0);
     },
   };

@@ -1,5 +1,5 @@
 /** Checks of options that several optimizers have. */
-import { float32, number, optional, type Check } from '../options.js';
+import { aboveZero, float32, number, optional, type Check } from '../options.js';
 import { isSchedule, type Schedule } from '../schedules/schedule.js';
 
 const fixedRate = float32('number >= 0 or a schedule', (v) => v >= 0);
@@ -34,7 +34,4 @@ export const momentum: Check<number> = optional(
 );
 
 /** What keeps a division finite, > 0. Default 1e-7. */
-export const epsilon: Check<number> = optional(
-  number('number > 0', (v) => v > 0),
-  1e-7,
-);
+export const epsilon: Check<number> = optional(aboveZero, 1e-7);

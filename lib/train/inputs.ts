@@ -74,7 +74,8 @@ export function withClassWeight(samples: Samples, classWeight: Weighting['classW
 /** The last part of the rows for validation, as Keras splits them. */
 export function splitSamples(samples: Samples, part: number): [Samples, Samples] {
   const rows = rowsOf(samples);
-  const at = Math.floor(rows * (1 - part));
+  // Not what rounding leaves of 1 − 0.8.
+  const at = Math.floor(rows * (1 - part) * (1 + 1e-12));
   if (at < 1 || at >= rows) {
     throw new GradstepError(
       'ERR_OPTION',
