@@ -73,7 +73,7 @@ const masking = defineLayer({
   options: {},
   outputShape: (_options, input) => input,
   call(_options, x, context) {
-    context.setMask(gs.ops.sign(gs.ops.sum(gs.ops.abs(x), { axis: -1 })));
+    context.setMask(gs.ops.sign(gs.ops.sum(gs.ops.abs(x), { axis: x.shape.map((_, i) => i).slice(2) })));
     return x;
   },
 });
@@ -146,10 +146,58 @@ for (const { device, name, order } of backends()) {
         );
       }
     });
+
+    it('batchNormalization: of steps or columns as channels, a mask leaves out the same', async () => {
+      // [rows, time, columns]; the second row ends before its last step.
+      for (const [columns, numbers] of [
+        [3, [5, 7, 9, 1, 2, 3, 4, 5, 9, 2, 4, 6, 1, 1, 4, 0, 0, 0]],
+        [2, [5, 7, 1, 2, 4, 9, 2, 6, 1, 4, 0, 0]],
+      ] as const) {
+        const x = gs.tensor(Float32Array.from(numbers), [2, 3, columns]);
+        const at = (row: number, step: number) => numbers.slice((row * 3 + step) * columns, (row * 3 + step + 1) * columns);
+        const mean = (v: readonly number[]) => v.reduce((s, n) => s + n / v.length, 0);
+        const counted = [[...at(0, 0), ...at(1, 0)], [...at(0, 1), ...at(1, 1)], at(0, 2)];
+        using model = gs.sequential([masking({ inputShape: [3, columns] }), layers.batchNormalization({ axis: 1, momentum: 0 })]);
+        model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0 }), loss: 'meanSquaredError', device });
+        await model.trainOnBatch(x, x);
+        const [, , means, variances] = await model.getWeights();
+        counted.forEach((v, step) => {
+          expect(means!.data[step]).to.be.closeTo(mean(v), 1e-5);
+          expect(variances!.data[step]).to.be.closeTo(mean(v.map((n) => (n - mean(v)) ** 2)), 1e-5);
+        });
+      }
+      // [rows, time, height, columns], of which height is the channels' axis.
+      const x = gs.tensor(Float32Array.of(1, 2, 3, 4, /**/ 5, 7, 8, 9, /**/ 2, 3, 1, 6, /**/ 0, 0, 0, 0), [2, 2, 2, 2]);
+      using model = gs.sequential([masking({ inputShape: [2, 2, 2] }), layers.batchNormalization({ axis: 2, momentum: 0 })]);
+      model.compile({ optimizer: gs.optimizers.sgd({ learningRate: 0 }), loss: 'meanSquaredError', device });
+      await model.trainOnBatch(x, x);
+      const [, , means] = await model.getWeights();
+      [20 / 6, 31 / 6].forEach((v, height) => expect(means!.data[height]).to.be.closeTo(v, 1e-5));
+    });
   });
 }
 
 describe('normalisation layers', () => {
+  it('pass masks on', async () => {
+    const { ones, constant } = gs.initializers;
+    for (const norm of [
+      layers.normalization({ mean: 0.5, variance: 4 }),
+      layers.layerNormalization({ center: false, axis: [1, 2], scale: false }),
+      layers.batchNormalization(),
+      layers.groupNormalization({ groups: 1 }),
+      layers.unitNormalization(),
+      layers.rmsNormalization(),
+    ]) {
+      const rnn = layers.simpleRNN({ units: 1, kernelInitializer: ones(), recurrentInitializer: constant({ value: 0.5 }) });
+      const x = gs.tensor([[[1], [0], [0]]]);
+      using model = gs.sequential([masking({ inputShape: [3, 1] }), norm, rnn]);
+      using alone = gs.sequential([masking({ inputShape: [3, 1] }), norm]);
+      const [first] = (await alone.predict(x)).data;
+      const [last] = (await model.predict(x)).data;
+      expect(last, norm.name).to.be.closeTo(Math.tanh(first!), 1e-6);
+    }
+  });
+
   const weightsOf = (layer: gs.Layer, input: readonly number[]) => layer.parts.weights([input]);
 
   it('have the weights that Keras gives them, by name, shape and order', () => {

@@ -39,14 +39,26 @@ export function sampleAxes(axes: number | readonly number[], input: Shape): numb
   return found.sort((a, b) => a - b);
 }
 
+/** The order of a value's axes, of as many as `rank` and batch first, in which the sample's `axes` come last. */
+function orderOf(rank: number, axes: readonly number[]): number[] {
+  const all = Array.from({ length: rank }, (_, i) => i);
+  const moved = axes.map((axis) => axis + 1);
+  return [...all.filter((i) => !moved.includes(i)), ...moved];
+}
+
+/** x (batch first) with the sample's `axes` moved to the end. */
+export function moveAxesLast(x: Value, axes: readonly number[]): Value {
+  const order = orderOf(x.shape.length, axes);
+  return order.every((axis, i) => axis === i) ? x : transpose(x, order);
+}
+
 /** Runs `body` on x (batch first) with the sample's `axes` moved to the end, and moves them back in the result. */
 export function withAxesLast(x: Value, axes: readonly number[], body: (x: Value) => Value): Value {
-  const all = x.shape.map((_, i) => i);
-  const moved = axes.map((axis) => axis + 1);
-  const order = [...all.filter((i) => !moved.includes(i)), ...moved];
-  if (order.every((axis, i) => axis === i)) return body(x);
+  const last = moveAxesLast(x, axes);
+  if (last === x) return body(x);
+  const order = orderOf(x.shape.length, axes);
   return transpose(
-    body(transpose(x, order)),
-    all.map((axis) => order.indexOf(axis)),
+    body(last),
+    order.map((_, axis) => order.indexOf(axis)),
   );
 }

@@ -11,7 +11,7 @@ import { elementwise } from '../ops/map.js';
 import { sum } from '../ops/reduce_sum.js';
 import { reshape } from '../ops/reshape.js';
 import { aboveZero, number, optional, type SchemaOf } from '../options.js';
-import { axisOption, sampleAxes, withAxesLast } from './axes.js';
+import { axisOption, moveAxesLast, sampleAxes, withAxesLast } from './axes.js';
 import { defineLayer, type CallContext, type Layer, type LayerOptions, type WeightSpec } from './define_layer.js';
 import { scaleAndShift, type ScaleAndShiftOptions, scaleAndShiftWeights } from './scale_and_shift.js';
 
@@ -53,12 +53,15 @@ function normalise(x: Value, mean: Value, variance: Value, { gamma, beta, epsilo
   return elementwise('add', elementwise('mul', x, scale), shift);
 }
 
-/** Mean and variance of each channel over the steps that the mask [rows, time] leaves. */
-function maskedStatistics(x: Value, mask: Value): { mean: Value; variance: Value } {
-  const weights = reshape(mask, [...mask.shape, ...new Array<number>(x.shape.length - mask.shape.length).fill(1)]);
+/** A mask [rows, time] that broadcasts to x. */
+const spread = (mask: Value, x: Value): Value =>
+  reshape(mask, [...mask.shape, ...new Array<number>(x.shape.length - mask.shape.length).fill(1)]);
+
+/** Mean and variance of each channel over what weights, of 0 and 1 and broadcast to x, leave. */
+function maskedStatistics(x: Value, weights: Value): { mean: Value; variance: Value } {
   const axes = x.shape.slice(0, -1).map((_, i) => i);
-  const perStep = x.shape.slice(mask.shape.length, -1).reduce((n, d) => n * d, 1);
-  const count = elementwise('maximum', elementwise('mul', sum(mask), perStep), 1);
+  const each = axes.reduce((n, axis) => (weights.shape[axis] === 1 ? n * x.shape[axis]! : n), 1);
+  const count = elementwise('maximum', elementwise('mul', sum(weights, axes), each), 1);
   const mean = elementwise('div', sum(elementwise('mul', x, weights), axes), count);
   const squares = elementwise('mul', elementwise('square', elementwise('sub', x, mean)), weights);
   return { mean, variance: elementwise('div', sum(squares, axes), count) };
@@ -88,13 +91,14 @@ const make = defineLayer({
       beta: o.center ? context.weight('beta') : undefined,
       epsilon: o.epsilon,
     };
-    return withAxesLast(x, sampleAxes(o.axis, x.shape.slice(1)), (last) => {
+    const axes = sampleAxes(o.axis, x.shape.slice(1));
+    return withAxesLast(x, axes, (last) => {
       if (!context.training || !context.trainable) {
         return normalise(last, context.weight('moving_mean'), context.weight('moving_variance'), parameters);
       }
       const { mask } = context;
       const { mean, variance, y } = mask
-        ? { ...maskedStatistics(last, mask), y: undefined }
+        ? { ...maskedStatistics(last, moveAxesLast(spread(mask, x), axes)), y: undefined }
         : batchNorm(last, parameters.gamma, parameters.beta, o.epsilon);
       context.update('moving_mean', mean, o.momentum);
       context.update('moving_variance', variance, o.momentum);

@@ -73,6 +73,7 @@ const make = defineLayer({
   factory: 'normalization',
   baseName: 'normalization',
   options,
+  mask: 'pass',
   weights({ mean, variance, axis }, input) {
     const shape = keptShape(axis, input);
     return [
