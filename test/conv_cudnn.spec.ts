@@ -4,7 +4,7 @@
  * on a GPU it is the library that is installed there, if one is.
  */
 import { expect } from 'chai';
-import { backends, openSession } from './helpers/backends.js';
+import { backends, openSession, sharedSession } from './helpers/backends.js';
 import { Computed, cudnnLibrary, setVariables } from './helpers/cudnn.js';
 import { compareCase } from './helpers/op_compare.js';
 import { SAME } from './cases/conv.js';
@@ -103,17 +103,13 @@ for (const backend of backends().filter(({ kind, order }) => kind === 'cuda' && 
     after(() => computed.end());
 
     function sessions(ways: string): () => NativeSession {
-      let session: NativeSession;
       let reset: () => void;
       before(() => {
         reset = setVariables({ GRADSTEP_CUDA_WAYS: ways, ...(emulated && computed.machine(cudnnLibrary('fake'))) });
-        session = openSession(backend);
       });
-      after(async () => {
-        await session.dispose();
-        reset();
-      });
-      return () => session;
+      const session = sharedSession(() => openSession(backend));
+      after(() => reset());
+      return session;
     }
 
     describe('by its first proposals', () => {

@@ -3,9 +3,8 @@
  * way forward, the way back, and both by an epilogue, so that each reads what the other way of the other has left.
  */
 import { expect } from 'chai';
-import type { NativeSession } from '../binding.js';
 import { cases } from './cases/dense.js';
-import { backends, openSession } from './helpers/backends.js';
+import { backends, isEmulationTested, openSession, sharedSession } from './helpers/backends.js';
 import { emulatedSession, Traced } from './helpers/emulation.js';
 import { compareCase } from './helpers/op_compare.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
@@ -25,18 +24,15 @@ const WAYS = ['activation_epilogue', 'slope_epilogue', 'activation_epilogue,slop
 for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
   for (const names of WAYS) {
     describe(`dense layers by ${names} on ${backend.name}`, () => {
-      let session: NativeSession;
-      before(() => {
-        session = openSession(backend);
-      });
-      after(() => session.dispose());
-
-      for (const test of cases) it(test.name, () => byWays(names, () => compareCase(session, backend.kind, test)));
+      const session = sharedSession(() => openSession(backend));
+      for (const test of cases) it(test.name, () => byWays(names, () => compareCase(session(), backend.kind, test)));
     });
   }
 }
 
 describe('ways of dense layers', () => {
+  if (!isEmulationTested()) return;
+
   /** Nodes of the graph of a case's step. */
   async function nodesOf(named: RegExp, ways: string, narrow?: readonly string[]): Promise<number> {
     const test = cases.find(({ name }) => named.test(name))!;

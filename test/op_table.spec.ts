@@ -5,10 +5,9 @@
  */
 import { expect } from 'chai';
 import { Coverage } from './helpers/coverage.js';
-import { backends, openSession } from './helpers/backends.js';
+import { backends, openSession, sharedSession } from './helpers/backends.js';
 import { compareCase } from './helpers/op_compare.js';
 import { ALL_CASES } from './cases/index.js';
-import type { NativeSession } from '../binding.js';
 
 /** So many cases of each op: for tools of analysis, under which all of them take hours. */
 const casesOfEach = Number(process.env.GRADSTEP_TEST_CASES || Infinity);
@@ -16,17 +15,13 @@ const casesOfEach = Number(process.env.GRADSTEP_TEST_CASES || Infinity);
 for (const backend of backends()) {
   describe(`op table on ${backend.name}`, () => {
     const coverage = new Coverage();
-    let session: NativeSession;
-    before(() => {
-      session = openSession(backend);
-    });
-    after(() => session.dispose());
+    const session = sharedSession(() => openSession(backend));
 
     for (const [op, cases] of Object.entries(ALL_CASES)) {
       describe(op, () => {
         for (const test of cases.slice(0, casesOfEach)) {
           it(test.name, async () => {
-            await compareCase(session, backend.kind, test, (program) => coverage.add(program));
+            await compareCase(session(), backend.kind, test, (program) => coverage.add(program));
           });
         }
       });

@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gs from '../lib/index.js';
-import { backends, openSession, type TestBackend } from './helpers/backends.js';
+import { backends, isEmulationTested, openSession, sharedSession, type TestBackend } from './helpers/backends.js';
 import { emulatedSession, Traced } from './helpers/emulation.js';
 import { compareCase } from './helpers/op_compare.js';
 import { inputNumbers, runCase } from './helpers/op_run.js';
@@ -41,16 +41,14 @@ function compareInOneKernel(
   open: () => NativeSession,
   wanted: (test: OpCase) => boolean,
 ): void {
-  let session: NativeSession;
+  const session = sharedSession(open);
   setWaysBack();
-  before(() => (session = open()));
   beforeEach(() => (process.env.GRADSTEP_CUDA_WAYS = form));
-  after(() => session.dispose());
 
   for (const op of ['lstm', 'gru', 'simpleRnn', 'recurrenceNarrow']) {
     describe(op, () => {
       for (const test of ALL_CASES[op]!.filter((c) => isTaken(c) && wanted(c)))
-        it(test.name, () => compareCase(session, backend.kind, test));
+        it(test.name, () => compareCase(session(), backend.kind, test));
     });
   }
 }
@@ -83,6 +81,8 @@ for (const backend of backends().filter(({ kind }) => kind === 'cuda')) {
 }
 
 describe('the form of a recurrence on emulated CUDA', () => {
+  if (!isEmulationTested()) return;
+
   const guarded = { guardBytes: 64, fusion: true };
   setWaysBack();
 
@@ -139,7 +139,7 @@ describe('the form of a recurrence on emulated CUDA', () => {
   describe('where it is measured', () => {
     let folder: string;
     let traced: Traced;
-    let session: NativeSession;
+    let session: NativeSession | undefined;
     const { GRADSTEP_CACHE: cache } = process.env;
     beforeEach(() => {
       delete process.env.GRADSTEP_CUDA_WAYS;
@@ -149,7 +149,7 @@ describe('the form of a recurrence on emulated CUDA', () => {
       session = emulatedSession();
     });
     afterEach(async () => {
-      await session.dispose();
+      await session?.dispose();
       traced.end();
       process.env.GRADSTEP_CACHE = cache;
       rmSync(folder, { recursive: true });
@@ -163,7 +163,7 @@ describe('the form of a recurrence on emulated CUDA', () => {
     ] as const) {
       it(`is the kernel: ${name} in ${precision}`, async () => {
         const test = large(cell, name, { b: 9, t: 24, h: 32, precision, given: ['h0'] });
-        await runCase(session, 'cuda', test, inputNumbers(test.inputs), guarded);
+        await runCase(session!, 'cuda', test, inputNumbers(test.inputs), guarded);
         const kept = readFileSync(join(folder, 'cuda_algorithms.txt'), 'utf8')
           .split('\n')
           .filter((line) => /, (lstm|gru|simple_rnn)/.test(line))

@@ -37,6 +37,26 @@ export function openSession({ device, kind, order }: TestBackend): NativeSession
   return session;
 }
 
+/** A session that the tests of a block share. One in which a test failed may be of no use any more: the next test has another. */
+export function sharedSession(open: () => NativeSession): () => NativeSession {
+  let session: NativeSession | undefined;
+  before(() => {
+    session = open();
+  });
+  afterEach(async function () {
+    if (this.currentTest!.state !== 'failed') return;
+    await session!.dispose();
+    session = open();
+  });
+  after(() => session?.dispose());
+  return () => session!;
+}
+
+/** Whether the emulation is among the backends: some tests ask what only it can tell. */
+export function isEmulationTested(): boolean {
+  return backends().some(({ device }) => device === 'cuda-emulated');
+}
+
 /** Whether a session's products are cuBLAS's. */
 export function isOnGpu(session: NativeSession): boolean {
   return onGpus.has(session);
