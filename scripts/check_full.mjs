@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import * as ptx from './check_ptx.mjs';
 import { complaints, missing, readLogs } from './check_spills.mjs';
 import { EVERY_ARCHITECTURE } from './setup.mjs';
-import { runStages, runTests, stageTable, succeed } from './stages.mjs';
+import { passSpecs } from './specs.mjs';
+import { runStages, stageTable, succeed } from './stages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const ORDERS = 5;
@@ -55,7 +56,7 @@ const stages = [
   {
     name: 'op cases',
     run: async (log) => {
-      const { passed } = await runTests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts', 'test/dense_cuda.spec.ts'], {
+      const { passed } = await passSpecs(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts', 'test/dense_cuda.spec.ts'], {
         log,
         env: emulated,
       });
@@ -68,14 +69,14 @@ const stages = [
       await succeed([process.execPath, 'scripts/setup.mjs', 'races'], { log });
       const plugin = join(root, 'build-races/Release/gradstep_cuda_emulated.so');
       const env = { GRADSTEP_TEST_DEVICES: 'cuda-emulated', GRADSTEP_TEST_ORDERS: '1', GRADSTEP_EMULATED_PLUGIN: plugin };
-      const { passed } = await runTests(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts'], { log, env });
+      const { passed } = await passSpecs(['test/op_table.spec.ts', 'test/recurrence_cuda.spec.ts'], { log, env });
       return `none in ${passed} op cases, nor reads of what nobody wrote`;
     },
   },
   {
     name: 'mistakes',
     run: async (log) => {
-      const { passed } = await runTests(['test/cuda_emulation.spec.ts'], { log });
+      const { passed } = await passSpecs(['test/cuda_emulation.spec.ts'], { log });
       return `${passed} tests show that the emulation notices them`;
     },
   },

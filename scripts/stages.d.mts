@@ -15,15 +15,19 @@ export interface Stage {
   name: string;
   run(log: string): string | Partial<StageResult> | Promise<string | Partial<StageResult>>;
 }
-export function testsOf(output: string): { passed: number; failed: number; skipped: number };
 export function execute(
   command: readonly string[],
-  options: { log: string; env?: Record<string, string>; seconds?: number },
+  options: { log: string; append?: boolean; env?: Record<string, string>; seconds?: number },
 ): Promise<{ failure: string; output: string }>;
+export function ask(
+  command: string,
+  args: readonly string[],
+  options?: { seconds?: number; cwd?: string },
+): Promise<string | undefined>;
 export function runStages(
   title: string,
   stages: readonly Stage[],
   folder: string,
-  keep?: (soFar: readonly StageResult[]) => void,
+  keep?: (soFar: readonly StageResult[]) => unknown,
 ): Promise<StageResult[]>;
 export function stageTable(results: readonly StageResult[]): string;

@@ -3,7 +3,7 @@
  * said, and the rest go on. Everything a stage says goes to a log of its own. Plain Node without dependencies.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,30 +17,70 @@ export function tailOf(output, lines = TAIL) {
   return output.trimEnd().split('\n').slice(-lines).join('\n');
 }
 
+/** Seconds that a program may take to end after it was told to: beyond them nobody waits for it. */
+const ENDING = 10;
+
 /**
- * Runs a program in the tree, with its output in the file `log`; resolves to what it said and how it ended. After `seconds`, where
- * they are given, it and what it has started are ended.
+ * Runs a program in the tree, with its output in the file `log`, or behind what is there; resolves to what it said and how it ended.
+ * After `seconds`, where they are given, it and what it has started are ended.
  */
-export async function execute([command, ...args], { log, env = {}, seconds }) {
-  const file = openSync(log, 'w');
+export async function execute([command, ...args], { log, append = false, env = {}, seconds }) {
+  const file = openSync(log, append ? 'a' : 'w');
+  const before = fstatSync(file).size;
   const ended = await new Promise((resolve) => {
     let late = '';
+    let timer;
+    const finish = (how) => {
+      clearTimeout(timer);
+      resolve(how);
+    };
     // Detached: a group of its own, of which all can be ended.
     const options = { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', file, file], detached: Boolean(seconds) };
     const child = spawn(command, args, options)
-      .once('error', (error) => resolve(error.message))
-      .once('close', (code, signal) => {
-        clearTimeout(timer);
-        resolve(late || (signal ? `ended by ${signal}` : code === 0 ? '' : `exit status ${code}`));
-      });
-    const timer = setTimeout(() => {
-      late = `ended after ${seconds} s`;
-      process.kill(-child.pid, 'SIGKILL');
-    }, seconds * 1000);
-    if (!seconds) clearTimeout(timer);
+      .once('error', (error) => finish(error.message))
+      .once('close', (code, signal) => finish(late || (signal ? `ended by ${signal}` : code === 0 ? '' : `exit status ${code}`)));
+    const end = () => {
+      late = `ended after ${Number(seconds.toFixed(1))} s`;
+      kill(-child.pid);
+      // What waits for a device in the kernel does not end.
+      child.unref();
+      timer = setTimeout(() => finish(`${late}, and is still there`), ENDING * 1000);
+    };
+    if (seconds) timer = setTimeout(end, seconds * 1000);
   });
   closeSync(file);
-  return { failure: ended, output: readFileSync(log, 'utf8') };
+  return { failure: ended, output: readFileSync(log).subarray(before).toString() };
+}
+
+function kill(id) {
+  try {
+    process.kill(id, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error; // it was faster
+  }
+}
+
+/**
+ * What a program prints; undefined where it fails, or is not done after `seconds`. Behind some faults of a GPU nvidia-smi never is,
+ * nor does it end when it is told to, which is why this is no spawnSync.
+ */
+export function ask(command, args, { seconds = 20, cwd } = {}) {
+  return new Promise((resolve) => {
+    let said = '';
+    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'ignore'] });
+    const finish = (answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      child.stdout.destroy();
+      child.unref();
+      finish(undefined);
+    }, seconds * 1000);
+    child.stdout.setEncoding('utf8').on('data', (text) => (said += text));
+    child.once('error', () => finish(undefined)).once('close', (code) => finish(code === 0 ? said : undefined));
+  });
 }
 
 /** As `execute`, and throws the end of what the program said where it fails. */
@@ -48,39 +88,6 @@ export async function succeed(command, options) {
   const { failure, output } = await execute(command, options);
   if (failure) throw new Error(`${failure}\n${tailOf(output)}`);
   return output;
-}
-
-/** How many tests passed, failed and were left out, from what mocha printed, also where it was ended before it was done. */
-export function testsOf(output) {
-  const count = (word, sofar) => {
-    const total = new RegExp(`^ *(\\d+) ${word}\\b`, 'm').exec(output)?.[1];
-    return total ? Number(total) : /^ *\d+ passing\b/m.test(output) ? 0 : [...output.matchAll(sofar)].length;
-  };
-  return { passed: count('passing', /^ *✔ /gm), failed: count('failing', /^ *\d+\) /gm), skipped: count('pending', /^ *- /gm) };
-}
-
-/** mocha's command line for some specs. It runs in one process, so that a tool can watch that process. */
-export function mochaOf(specs, grep) {
-  const mocha = ['--import', 'tsx', 'node_modules/mocha/bin/mocha.js', '--no-config', '--timeout', '300000', '--fail-zero'];
-  const helpers = ['surroundings', 'time_limit'].flatMap((name) => ['--require', `./test/helpers/${name}.ts`]);
-  return [process.execPath, ...mocha, ...helpers, ...(grep ? ['--grep', grep] : []), ...specs];
-}
-
-/** What specs are run with so that those tests that would begin after `limit` seconds are skipped, and one that hangs is ended. */
-export function limited(limit, env = {}) {
-  return limit ? { env: { ...env, GRADSTEP_TEST_SECONDS: String(limit) }, seconds: 2 * limit + 30 } : { env };
-}
-
-/** Runs specs; throws where a test fails or none is run. */
-export async function runTests(specs, { grep, ...options }) {
-  const { failure, output } = await execute(mochaOf(specs, grep), options);
-  const counts = testsOf(output);
-  if (failure) {
-    const failures = output.slice(output.search(/^ *\d+ failing\b/m));
-    const said = counts.failed > 0 ? failures.split('\n').slice(0, TAIL).join('\n') : tailOf(output);
-    throw new Error(`${failure}, ${counts.passed} passed, ${counts.failed} failed\n${said}`);
-  }
-  return counts;
 }
 
 /**
@@ -103,7 +110,7 @@ export async function runStages(title, stages, folder, keep = () => {}) {
     }
     if (result.error !== undefined) console.error(`${title}: ${name} failed: ${result.error}`);
     results.push({ ...result, seconds: Math.round((performance.now() - started) / 100) / 10 });
-    keep(results);
+    await keep(results);
   }
   return results;
 }
