@@ -16,6 +16,13 @@ export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
 /** Element types that host data may have. */
 export type DataType = Exclude<DType, 'float64' | 'bfloat16'>;
 
+/** The typed array of each of them. */
+interface ArrayOf {
+  float32: Float32Array;
+  int32: Int32Array;
+  uint8: Uint8Array;
+}
+
 /** What functions that take data accept. */
 export type TensorLike = Tensor | TensorData | OtherNumbers | NestedNumbers;
 
@@ -137,6 +144,11 @@ export function tensor(
   shape?: readonly number[],
   dtype?: 'float32',
 ): Tensor<Float32Array>;
+export function tensor<T extends DataType>(
+  data: number | NestedNumbers,
+  shape: readonly number[] | undefined,
+  dtype: T,
+): Tensor<ArrayOf[T]>;
 export function tensor(
   data: number | TensorData | OtherNumbers | NestedNumbers,
   shape?: readonly number[],

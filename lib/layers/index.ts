@@ -48,8 +48,10 @@ export { dense, type DenseOptions } from './dense.js';
 export { depthwiseConv1d, type DepthwiseConv1dOptions } from './depthwise_conv1d.js';
 export { depthwiseConv2d, type DepthwiseConv2dOptions } from './depthwise_conv2d.js';
 export { dot, type DotOptions } from './dot.js';
+export type { NoiseShape } from './drop_options.js';
 export { dropout, type DropoutOptions } from './dropout.js';
 export { embedding, type EmbeddingOptions } from './embedding.js';
+export type { Factor } from './factor_option.js';
 export { flatten } from './flatten.js';
 export { gaussianDropout, type GaussianDropoutOptions } from './gaussian_dropout.js';
 export { gaussianNoise, type GaussianNoiseOptions } from './gaussian_noise.js';
@@ -88,6 +90,7 @@ export { rnn, stackedRNNCells, type RNNOptions, type StackedRNNCellsOptions } fr
 export { separableConv1d, type SeparableConv1dOptions } from './separable_conv1d.js';
 export { separableConv2d, type SeparableConv2dOptions } from './separable_conv2d.js';
 export { simpleRNN, simpleRNNCell, type SimpleRNNCellOptions, type SimpleRNNOptions } from './simple_rnn.js';
+export type { Amounts, Amounts1d, Amounts2d, Amounts3d } from './spatial_amounts.js';
 export { spatialDropout1d, spatialDropout2d, spatialDropout3d, type SpatialDropoutOptions } from './spatial_dropout.js';
 export { timeDistributed, type TimeDistributedOptions } from './time_distributed.js';
 export { unitNormalization, type UnitNormalizationOptions } from './unit_normalization.js';
@@ -101,3 +104,7 @@ export {
 } from './up_sampling.js';
 export { zeroPadding1d, zeroPadding2d, zeroPadding3d } from './zero_padding.js';
 export type { ZeroPadding1dOptions, ZeroPadding2dOptions, ZeroPadding3dOptions } from './zero_padding.js';
+export type { FillMode } from '../ops/affine_sample.js';
+export type { Interpolation } from '../ops/resize.js';
+export type { CausalPadding, Padding } from '../ops/sliding.js';
+export type { PerAxis } from '../options.js';

@@ -8,7 +8,7 @@ export { categoricalHinge, hinge, squaredHinge } from './hinge.js';
 export { huber, type HuberOptions } from './huber.js';
 export { kullbackLeiblerDivergence } from './kullback_leibler_divergence.js';
 export { logCosh } from './log_cosh.js';
-export type { Loss, LossFunction } from './loss.js';
+export type { Loss, LossContext, LossFunction } from './loss.js';
 export { meanAbsoluteError } from './mean_absolute_error.js';
 export { meanAbsolutePercentageError } from './mean_absolute_percentage_error.js';
 export { meanSquaredError } from './mean_squared_error.js';

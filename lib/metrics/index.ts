@@ -6,12 +6,24 @@ export {
   sparseCategoricalAccuracy,
   sparseTopKCategoricalAccuracy,
   topKCategoricalAccuracy,
+  type BinaryAccuracyOptions,
+  type NamedOptions,
+  type TopKOptions,
 } from './accuracy.js';
-export { auc } from './auc.js';
-export { confusionMatrix } from './confusion_matrix.js';
-export { f1Score, fBetaScore } from './f_score.js';
-export { fromSums } from './from_sums.js';
-export { binaryIoU, dice, iou, meanIoU } from './iou.js';
+export { auc, type AucOptions } from './auc.js';
+export { confusionMatrix, type ConfusionMatrixOptions } from './confusion_matrix.js';
+export { f1Score, fBetaScore, type F1ScoreOptions, type FBetaScoreOptions } from './f_score.js';
+export { fromSums, type FromSumsOptions } from './from_sums.js';
+export {
+  binaryIoU,
+  dice,
+  iou,
+  meanIoU,
+  type BinaryIoUOptions,
+  type DiceOptions,
+  type IoUOptions,
+  type MeanIoUOptions,
+} from './iou.js';
 export {
   binaryCrossentropy,
   categoricalCrossentropy,
@@ -28,9 +40,29 @@ export {
   rootMeanSquaredError,
   sparseCategoricalCrossentropy,
   squaredHinge,
+  type CrossentropyOptions,
+  type SmoothedCrossentropyOptions,
 } from './mean_errors.js';
-export type { Metric, MetricFunction, MetricValue } from './metric.js';
-export { perplexity } from './perplexity.js';
-export { falseNegatives, falsePositives, precision, recall, trueNegatives, truePositives } from './precision.js';
-export { r2Score } from './r2_score.js';
-export { precisionAtRecall, recallAtPrecision, sensitivityAtSpecificity, specificityAtSensitivity } from './sensitivity.js';
+export type { Metric, MetricContext, MetricFunction, MetricSetting, MetricValue } from './metric.js';
+export { perplexity, type PerplexityOptions } from './perplexity.js';
+export {
+  falseNegatives,
+  falsePositives,
+  precision,
+  recall,
+  trueNegatives,
+  truePositives,
+  type PrecisionOptions,
+  type ThresholdOptions,
+} from './precision.js';
+export { r2Score, type R2ScoreOptions } from './r2_score.js';
+export {
+  precisionAtRecall,
+  recallAtPrecision,
+  sensitivityAtSpecificity,
+  specificityAtSensitivity,
+  type PrecisionAtRecallOptions,
+  type RecallAtPrecisionOptions,
+  type SensitivityAtSpecificityOptions,
+  type SpecificityAtSensitivityOptions,
+} from './sensitivity.js';

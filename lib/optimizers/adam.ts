@@ -7,7 +7,7 @@ import { update } from '../ops/update_inputs.js';
 import { boolean, optional, type Checked, type SchemaOf } from '../options.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { decay, epsilon, learningRate } from './checks.js';
-import { checkOptimizer, type Common, type CommonOptions, type OwnOptions } from './common.js';
+import { checkOptimizer, type CheckedCommonOptions, type CommonOptions, type OwnOptions } from './common.js';
 import { makeOptimizer, type Optimizer } from './optimizer.js';
 
 export interface AdamOptions extends CommonOptions {
@@ -34,7 +34,7 @@ export const adamSchema = {
 /** Adam under either of its names. The weights' decay is part of its own kernel. */
 export function adamOptimizer(
   name: 'adam' | 'adamW',
-  { config, common }: { config: Checked<typeof adamSchema>; common: Common },
+  { config, common }: { config: Checked<typeof adamSchema>; common: CheckedCommonOptions },
 ): Optimizer {
   const { learningRate, beta1, beta2, epsilon, amsgrad } = config;
   const { weightDecay } = common;

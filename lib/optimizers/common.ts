@@ -40,7 +40,7 @@ export interface CommonOptions {
 }
 
 /** What was asked for, complete. */
-export interface Common {
+export interface CheckedCommonOptions {
   /** 0 where there is none, or where the optimizer's own update does it. */
   readonly weightDecay: number;
   /** At most one of these three. */
@@ -81,7 +81,7 @@ export function checkOptimizer<S extends Schema>(
   name: string,
   options: unknown,
   schema: S,
-): { config: Checked<S>; common: Common } {
+): { config: Checked<S>; common: CheckedCommonOptions } {
   const where = `optimizers.${name}`;
   const checked = checkOptions(where, options, { ...schema, ...commonSchema, ...schema });
   const { weightDecay, clipValue, clipNorm, globalClipNorm, useEma, emaMomentum, gradientAccumulationSteps } = checked as Checked<

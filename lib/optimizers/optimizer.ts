@@ -5,7 +5,7 @@
 import type { Value } from '../graph/graph.js';
 import type { UpdateContext } from '../ops/update_inputs.js';
 import type { Schedule } from '../schedules/schedule.js';
-import type { Common } from './common.js';
+import type { CheckedCommonOptions } from './common.js';
 
 export interface OptimizerContext extends UpdateContext {
   /** One block for each name in `slots`, zero at first. */
@@ -20,7 +20,7 @@ export interface Optimizer {
   /** A number, or how it follows from the number of updates. */
   readonly learningRate: number | Schedule;
   /** What the step does around the update. */
-  readonly common: Common;
+  readonly common: CheckedCommonOptions;
   readonly slots: readonly string[];
   /** Adds the update to the graph of the step. */
   apply(context: OptimizerContext): void;

@@ -60,10 +60,17 @@ export type Computed<R> = R extends Value
     ? { [K in keyof R]: Tensor<Float32Array> }
     : undefined;
 
+/** What a compiled function is called with: where it has inputs, data for them must be given. */
+export type FunctionArguments<I extends Record<string, InputSpec>> = keyof I extends never
+  ? [inputs?: Readonly<Record<string, never>>, options?: { steps?: number }]
+  : string extends keyof I
+    ? [inputs?: { readonly [K in keyof I]: TensorLike }, options?: { steps?: number }]
+    : [inputs: { readonly [K in keyof I]: TensorLike }, options?: { steps?: number }];
+
 /** A compiled function: call it with data for its inputs. */
 export interface CompiledFunction<I extends Record<string, InputSpec>, R> {
   /** Runs the step; `steps` times one after the other on the same inputs where that is given, and returns the last results. */
-  (inputs?: { readonly [K in keyof I]: TensorLike }, options?: { steps?: number }): Promise<Computed<R>>;
+  (...given: FunctionArguments<I>): Promise<Computed<R>>;
   /** Gives its memory back; variables keep their numbers. */
   dispose(): Promise<void>;
   [Symbol.dispose](): void;

@@ -292,13 +292,13 @@ export class Model extends Layer {
   }
 
   /**
-   * Finds what is slow: runs a step of training on the rows given (of prediction, without `y`) again and again and times each
+   * Finds what is slow: runs a step of training on the rows given (of prediction, without `y`; `y` is null where the model was compiled with `loss: null`) again and again and times each
    * of its instructions in the midst of the others. Returns, and prints as a table, time, GFLOP/s, GB/s and the share of
    * what the device could do at best; `trace` writes a file for chrome://tracing or Perfetto. All of it happens on a copy:
    * weights and optimizer stay as they are. It should have the machine to itself. Errors as for `trainOnBatch`; ERR_FILE
    * where the trace cannot be written.
    */
-  async profile(x: DataLike, y?: DataLike, options?: ProfileOptions): Promise<Profile> {
+  async profile(x: DataLike, y?: DataLike | null, options?: ProfileOptions): Promise<Profile> {
     return profile(coreOf(this), x, y, options);
   }
 

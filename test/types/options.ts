@@ -160,4 +160,35 @@ export async function profiles(model: gs.Model, x: gs.Tensor): Promise<void> {
   instructions[0]!.milliseconds = slow.length + events.length;
   // @ts-expect-error a misspelled option
   await model.profile(x, x, { step: 10 });
+  await model.profile(x, null, { steps: 10 });
+}
+
+export async function functions(): Promise<void> {
+  const sum = gs.compile(({ a, b }) => ({ y: gs.ops.add(a, b) }), { inputs: { a: { shape: [1] }, b: { shape: [1] } } });
+  const { y } = await sum({ a: [1], b: [2] }, { steps: 2 });
+  // @ts-expect-error data for the inputs are missing
+  await sum();
+  // @ts-expect-error data for one of them are missing
+  await sum({ a: [1] });
+  // @ts-expect-error an input that is not there
+  await sum({ a: [1], b: [2], c: [3] });
+  const kept = gs.variable({ value: [1] });
+  const read = gs.compile(() => kept.read());
+  const { data } = await read();
+  await read({}, { steps: 2 });
+  const none = gs.compile(() => kept.read(), { inputs: {} });
+  await none(undefined, { steps: 2 });
+  // @ts-expect-error there are no inputs
+  await none({ a: [1] });
+  void [y.data, data];
+}
+
+export function tensors(dtype: gs.DataType, perhaps: 'int32' | undefined): void {
+  const whole: Int32Array = gs.tensor([1], [1], 'int32').data;
+  const bytes: Uint8Array = gs.tensor([[1]], undefined, 'uint8').data;
+  const floats: Float32Array[] = [gs.tensor([1]).data, gs.tensor(1, [1]).data, gs.tensor([1], [1], 'float32').data];
+  const any: gs.Tensor = gs.tensor([1], [1], dtype);
+  // @ts-expect-error float32 where there is no dtype
+  const other: Int32Array = gs.tensor([1], [1], perhaps).data;
+  void [whole, bytes, floats, any, other];
 }

@@ -7,7 +7,7 @@ export { earlyStopping, type EarlyStopping, type EarlyStoppingOptions } from './
 export { learningRateScheduler, type LearningRateSchedulerOptions } from './learning_rate_scheduler.js';
 export { modelCheckpoint, type ModelCheckpoint, type ModelCheckpointOptions } from './model_checkpoint.js';
 export type { MonitorMode } from './monitor.js';
-export { progressBar, type ProgressBarOptions } from './progress_bar.js';
+export { progressBar, type ProgressBarOptions, type TextStream } from './progress_bar.js';
 export { reduceLROnPlateau, type ReduceLROnPlateauOptions } from './reduce_lr_on_plateau.js';
 export { tensorBoard, type TensorBoardOptions } from './tensor_board.js';
 export { terminateOnNaN } from './terminate_on_nan.js';

@@ -10,7 +10,7 @@ import { Session } from '../../runtime/session.js';
 import { filePath } from '../callbacks/path_template.js';
 import { inputsOf, samplesOf } from '../inputs.js';
 import type { ModelCore } from '../model_core.js';
-import type { DataLike } from '../run_options.js';
+import type { DataLike, Labels } from '../run_options.js';
 import { limitsOf, type Limits } from './limits.js';
 import { Profile, type ProfiledInstruction } from './report.js';
 import { copyOf, TimedBatch } from './timed_batch.js';
@@ -86,12 +86,7 @@ async function writeTrace(path: string, profile: Profile): Promise<void> {
 }
 
 /** A step of training where there are labels, of prediction where there are none. */
-export async function profile(
-  core: ModelCore,
-  x: DataLike,
-  y: DataLike | undefined,
-  options: ProfileOptions | undefined,
-): Promise<Profile> {
+export async function profile(core: ModelCore, x: DataLike, y: Labels, options: ProfileOptions | undefined): Promise<Profile> {
   const { steps, print, trace } = checkOptions('profile', options, schema);
   core.checkUsable();
   core.prepareFor(x);
