@@ -125,9 +125,15 @@ describe('callbacks that steer', () => {
       const typo = { monitor: 'val_los', mode: 'min' };
       await expectFailure(() => fit(typo, { validationData }), 'ERR_OPTION', /val_los" for .*did you mean "val_loss"/);
       await expectFailure(() => fit({ monitor: 'mae' }), 'ERR_OPTION', /key of the logs "mae"/);
-      const list = { monitor: 'list', mode: 'max' };
-      const several = [logged('list', [[1, 2]]), callbacks.earlyStopping(wrong(list))];
-      await expectFailure(() => model.fit(x, y, { callbacks: several }), 'ERR_OPTION', /list is none for|but list is none/);
+      for (const [value, kind] of [
+        [[1, 2], 'a list of numbers'],
+        [[[1], [2]], 'a matrix'],
+        ['1', '"1"'],
+      ] as const) {
+        const several = [logged('mine', [value]), callbacks.earlyStopping({ monitor: 'mine', mode: 'max' })];
+        const message = `Expected the key of a number for callbacks.earlyStopping.monitor but mine is ${kind}`;
+        await expectFailure(() => model.fit(x, y, { callbacks: several }), 'ERR_OPTION', message);
+      }
     });
 
     it('refuses wrong options', async () => {
@@ -158,6 +164,14 @@ describe('callbacks that steer', () => {
         const better = new Monitor('test', key, 'auto').isBetter(1, 2) ? 'less' : 'more';
         expect(better, key).to.equal(less.test(name) ? 'less' : 'more');
       }
+    }
+  });
+
+  it('know for every short name whether less or more of it is better', () => {
+    const names = ['acc', 'mse', 'mae', 'mape', 'msle', 'bce', 'kld'] as const satisfies gs.MetricName[];
+    for (const name of names) {
+      const better = new Monitor('test', `val_${name}`, 'auto').isBetter(1, 2) ? 'less' : 'more';
+      expect(better, name).to.equal(name === 'acc' ? 'more' : 'less');
     }
   });
 

@@ -90,6 +90,8 @@ describe('callbacks that write', () => {
         await model.fit(x, y, { ...run, epochs: 5, callbacks: [values, checkpoint] });
         expect(checkpoint.files).to.deep.equal(expected.map((n) => join(folder, String(n))));
         expect(checkpoint.best).to.equal('mode' in options ? 1 : 0.3);
+        const { best } = callbacks.modelCheckpoint({ path, saveBestOnly: true, ...options });
+        expect(best, 'before anything is saved').to.equal('initialValueThreshold' in options ? 0.5 : undefined);
       }
     });
 
@@ -158,6 +160,20 @@ describe('callbacks that write', () => {
       await log({ append: true, separator: ';' }, 1);
       expect(text()).to.equal('epoch;accuracy;loss;matrix\n0;0.25;0.5;[[1,2]]\n');
       await expectFailure(() => log({ append: true }), 'ERR_FILE', /has no columns "epoch" and others/);
+    });
+
+    it('goes on in columns whose names are in quotes', async () => {
+      using model = network();
+      const path = join(folder, 'log.csv');
+      const values = [{ 'a,b': 0.5, 'say "c"': 2, 'two\nlines': 3, loss: 1 }];
+      const log = (append: boolean) =>
+        model.fit(x, y, { ...run, epochs: 1, callbacks: [replace(values), callbacks.csvLogger({ path, append })] });
+      await log(false);
+      await log(true);
+      const header = 'epoch,"a,b",loss,"say ""c""","two\nlines"\n';
+      expect(readFileSync(path, 'utf8')).to.equal(`${header}0,0.5,1,2,3\n0,0.5,1,2,3\n`);
+      writeFileSync(path, 'epoch,"a,b\n');
+      await expectFailure(() => log(true), 'ERR_FILE', /has no columns "epoch" and others/);
     });
 
     it('has columns for validation that comes later', async () => {

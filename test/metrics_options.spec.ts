@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gs from '../lib/index.js';
-import { failure, wrong } from './helpers/failure.js';
+import { expectFailure, failure, wrong } from './helpers/failure.js';
 import { expectClose, measure } from './helpers/measure.js';
 
 describe('metrics by name', () => {
@@ -406,5 +406,27 @@ describe('wrong options of metrics', () => {
       });
     const error = await failure(() => Promise.resolve().then(compile));
     expect(error.message).to.match(/Expected a name of its own for compile.weightedMetrics\[1\] but "mae" is taken/);
+  });
+
+  it('a name that histories use, or that is not one line', async () => {
+    using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [1] })]);
+    const compile = (...metrics: (gs.Metric | gs.MetricFunction)[]) =>
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics, device: 'cpu' });
+    const named = (name: string) => gs.metrics.meanSquaredError({ name });
+    const own = (name: string): gs.MetricFunction => ({ [name]: (yTrue: gs.Value) => yTrue })[name]!;
+    const cases: [() => unknown, RegExp][] = [
+      [
+        () => compile(named('learning_rate')),
+        /^Expected a name of its own for compile.metrics\[0\] but "learning_rate" is taken/,
+      ],
+      [() => compile(own('val_loss')), /^Expected name that does not begin with "val_".* compile.metrics\[0\] .* "val_loss"/],
+      [() => compile(named('mse'), named('val_mse')), /does not begin with "val_".* compile.metrics\[1\] .* "val_mse"/],
+      [() => named('a\nb'), /^Expected string without line ends .* for metrics.meanSquaredError.name but received "a\\nb"/],
+      [() => compile(own('a\tb')), /^Expected string without line ends .* for compile.metrics\[0\].name/],
+      [() => compile({ ...named('a'), name: 'a\0' }), /^Expected string without line ends .* for compile.metrics\[0\].name/],
+    ];
+    for (const [run, message] of cases) await expectFailure(run, 'ERR_OPTION', message);
+    compile(named('a,b "c" ä'), own('value'));
+    expect(Object.keys(await model.fit([[1]], [1]))).to.deep.equal(['epoch', 'loss', 'a,b "c" ä', 'value']);
   });
 });

@@ -215,6 +215,21 @@ describe('functional model', () => {
     expect(reports).to.deep.equal([['epoch', 'loss', ...names]]);
   });
 
+  it('refuses outputs and metrics whose keys in histories would be the same', async () => {
+    const input = gs.input({ shape: [1] });
+    const compile = (names: readonly string[], metrics: Readonly<Record<string, readonly gs.Metric[]>> = {}) => {
+      const outputs = names.map((name) => gs.layers.dense({ units: 1, name }).apply(input));
+      using model = gs.model({ inputs: input, outputs });
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics, device: 'cpu' });
+    };
+    const own = (name: string) => [gs.metrics.meanSquaredError({ name })];
+    const twice = (key: string) => new RegExp(`^Expected a key of its own in histories .* but "${key}" is that of two`);
+    await expectFailure(() => compile(['a', 'a_b'], { a: own('b_loss') }), 'ERR_OPTION', twice('a_b_loss'));
+    await expectFailure(() => compile(['a', 'a_b'], { a: own('b_c'), a_b: own('c') }), 'ERR_OPTION', twice('a_b_c'));
+    await expectFailure(() => compile(['a', 'val']), 'ERR_OPTION', twice('val_loss'));
+    compile(['a', 'a_b'], { a: own('c'), a_b: own('c') });
+  });
+
   it('computes no gradient for a frozen layer, nor what only that would need', () => {
     using model = network({ frozen: 'shared' });
     model.compile({ optimizer: 'sgd', loss: LOSS, device: 'cpu' });

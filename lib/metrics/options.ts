@@ -2,14 +2,15 @@
 import { optionError } from '../errors.js';
 import { number, optional, type Check } from '../options.js';
 
-/** A name for histories: a string that is not empty. */
-const text: Check<string> = (value, name) => {
+/** A name for histories: a string that is not empty, on one line. */
+export const historyKey: Check<string> = (value, name) => {
   if (typeof value !== 'string' || value === '') throw optionError(name, 'string that is not empty', value);
+  if (/\p{Cc}/u.test(value)) throw optionError(name, 'string without line ends and other control characters', value);
   return value;
 };
 
 /** The option `name`, by default the metric's own. */
-export const nameOption = (fallback: string): Check<string> => optional(text, fallback);
+export const nameOption = (fallback: string): Check<string> => optional(historyKey, fallback);
 
 /** A number from 0 to 1. */
 export const fraction: Check<number> = number('number from 0 to 1', (v) => v >= 0 && v <= 1);

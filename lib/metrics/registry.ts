@@ -4,6 +4,7 @@ import { unknownName, type Check } from '../options.js';
 import * as all from './index.js';
 import { ownMetric } from './mean_metric.js';
 import type { Metric, MetricFunction } from './metric.js';
+import { historyKey } from './options.js';
 
 /** Those that a name alone can mean: all of their options have defaults. */
 const METRICS = {
@@ -77,9 +78,12 @@ export function isMetric(value: unknown): value is Metric {
 function metricOf(value: unknown, name: string): Metric {
   if (typeof value === 'function') {
     if (!value.name) throw optionError(name, 'function with a name, which becomes its key in the history', value);
-    return ownMetric(value as MetricFunction, value.name);
+    return ownMetric(value as MetricFunction, historyKey(value.name, `${name}.name`));
   }
-  if (isMetric(value)) return value;
+  if (isMetric(value)) {
+    historyKey(value.name, `${name}.name`);
+    return value;
+  }
   if (typeof value !== 'string') throw optionError(name, 'name of a metric, a metric or a function', value);
   if (Object.hasOwn(ALIASES, value)) return ALIASES[value as keyof typeof ALIASES]({ name: value });
   if (!Object.hasOwn(METRICS, value))
@@ -97,15 +101,36 @@ export function restoreMetric(saved: unknown, where: string): Metric {
 }
 
 /** Names that a history uses itself. */
-const TAKEN = ['epoch', 'loss', 'epochs', 'step', 'steps', 'samplesPerSecond', 'secondsLeft'];
+const TAKEN = ['epoch', 'loss', 'learning_rate', 'epochs', 'step', 'steps', 'samplesPerSecond', 'secondsLeft'];
+
+/** What the keys of validation begin with. */
+const VALIDATION = 'val_';
 
 /** ERR_OPTION where one of `metrics`, from `first` on, has a name that histories or another use; `name` is what they are called. */
 export function checkNames(metrics: readonly Metric[], name: string, first = 0): void {
   metrics.forEach((m, i) => {
+    if (m.name.startsWith(VALIDATION)) {
+      throw optionError(
+        `${name}[${i - first}]`,
+        `name that does not begin with "${VALIDATION}", as those of validation do,`,
+        m.name,
+      );
+    }
     if (TAKEN.includes(m.name) || metrics.findIndex((other) => other.name === m.name) !== i) {
       throw new GradstepError('ERR_OPTION', `Expected a name of its own for ${name}[${i - first}] but "${m.name}" is taken`);
     }
   });
+}
+
+/** ERR_OPTION where two of the keys of a history, or one of them and one of validation, are the same. */
+export function checkKeys(keys: readonly string[]): void {
+  const all = [...keys, ...keys.map((key) => `${VALIDATION}${key}`)];
+  const twice = all.find((key, i) => all.indexOf(key) !== i);
+  if (twice === undefined) return;
+  throw new GradstepError(
+    'ERR_OPTION',
+    `Expected a key of its own in histories for each loss and metric but "${twice}" is that of two: name outputs or metrics otherwise`,
+  );
 }
 
 /** Reads a metric, or a list of them, given by name, made by a factory, or written as a function. */

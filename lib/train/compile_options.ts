@@ -5,7 +5,7 @@ import { anyOf, checkKnown } from '../layers/unknown_sizes.js';
 import type { Loss, LossFunction } from '../losses/loss.js';
 import { lossOption, type LossName } from '../losses/registry.js';
 import type { Metric, MetricFunction } from '../metrics/metric.js';
-import { checkNames, isMetric, metricsOption, type MetricName } from '../metrics/registry.js';
+import { checkKeys, checkNames, isMetric, metricsOption, type MetricName } from '../metrics/registry.js';
 import { PRECISIONS, type Precision } from '../ops/precision.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { optimizerOption, type OptimizerName } from '../optimizers/registry.js';
@@ -210,6 +210,7 @@ export function checkCompileOptions(options: unknown, names: readonly string[]):
     ...(several ? compared.map((o) => `${o.name}_loss`) : []),
     ...compared.flatMap((o) => [...o.metrics, ...o.weightedMetrics].map((m) => (several ? `${o.name}_${m.name}` : m.name))),
   ];
+  checkKeys(totals);
   return { ...rest, outputs, compared, totals };
 }
 

@@ -1,5 +1,6 @@
 /** csvLogger: a line of a CSV file for each epoch. */
 import { appendFile, open, writeFile } from 'node:fs/promises';
+import { csvHeader } from '../../data/csv_header.js';
 import { GradstepError, optionError } from '../../errors.js';
 import { boolean, checkOptions, optional, type Check, type SchemaOf } from '../../options.js';
 import type { Callback, TrainingContext } from '../callback.js';
@@ -38,8 +39,8 @@ async function writing<T>(path: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The first line of a file, and how its last ends; undefined where the file is not there or empty. */
-async function endsOf(path: string): Promise<{ header: string; isWhole: boolean } | undefined> {
+/** The columns of a file, and how its last line ends; undefined where the file is not there or empty. */
+async function endsOf(path: string, separator: string): Promise<{ header: readonly string[]; isWhole: boolean } | undefined> {
   let file;
   try {
     file = await open(path, 'r');
@@ -52,7 +53,8 @@ async function endsOf(path: string): Promise<{ header: string; isWhole: boolean 
     if (size === 0) return undefined;
     const first = await file.read(Buffer.alloc(Math.min(size, 1 << 16)), 0, undefined, 0);
     const last = await file.read(Buffer.alloc(1), 0, 1, size - 1);
-    return { header: first.buffer.toString('utf8').split(/\r?\n/)[0]!, isWhole: last.buffer.toString('latin1') === '\n' };
+    const header = await csvHeader(first.buffer.toString('utf8', 0, first.bytesRead), separator);
+    return { header, isWhole: last.buffer.toString('latin1') === '\n' };
   } finally {
     await file.close();
   }
@@ -70,7 +72,7 @@ export function csvLogger(options: CsvLoggerOptions): Callback {
   function cell(value: unknown): string {
     if (value === undefined) return 'NA';
     const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-    return text.includes(separator) || text.includes('"') ? `"${text.replaceAll('"', '""')}"` : text;
+    return text.includes(separator) || /["\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
   const line = (cells: readonly unknown[]): string => `${cells.map(cell).join(separator)}\n`;
 
@@ -85,9 +87,9 @@ export function csvLogger(options: CsvLoggerOptions): Callback {
     onTrainBegin: () =>
       writing(path, async () => {
         keys = undefined;
-        const ends = append ? await endsOf(path) : undefined;
+        const ends = append ? await endsOf(path, separator) : undefined;
         if (!ends) return writeFile(path, '');
-        const [epoch, ...rest] = ends.header.split(separator);
+        const [epoch, ...rest] = ends.header;
         if (epoch !== 'epoch' || rest.length === 0)
           throw new GradstepError(
             'ERR_FILE',

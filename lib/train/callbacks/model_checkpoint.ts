@@ -34,7 +34,7 @@ export interface ModelCheckpointOptions {
 export interface ModelCheckpoint extends Callback {
   /** Files that it wrote and that are still kept, the oldest first. */
   readonly files: readonly string[];
-  /** The best value so far, with saveBestOnly. */
+  /** With saveBestOnly: the value of the best model saved so far; before the first, `initialValueThreshold`. */
   readonly best: number | undefined;
 }
 

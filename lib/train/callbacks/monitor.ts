@@ -1,5 +1,5 @@
 /** The value of the logs that a callback watches, and what counts as better. */
-import { GradstepError, optionError } from '../../errors.js';
+import { describeValue, GradstepError, optionError } from '../../errors.js';
 import { oneOf, optional, unknownName, type Check } from '../../options.js';
 import type { TrainingContext } from '../callback.js';
 import type { Logs } from '../history.js';
@@ -22,7 +22,7 @@ export const monitorSchema = {
 const MORE =
   /(acc|accuracy|auc|precision|recall|sensitivity|specificity|score|io_?u|dice|similarity|(true_?(positives|negatives)))(_\d+)?$/i;
 const LESS =
-  /(loss|error|crossentropy|perplexity|divergence|poisson|hinge|mse|mae|mape|msle|bce|(false_?(positives|negatives)))(_\d+)?$/i;
+  /(loss|error|crossentropy|perplexity|divergence|poisson|hinge|mse|mae|mape|msle|bce|kld|(false_?(positives|negatives)))(_\d+)?$/i;
 
 export class Monitor {
   private readonly sign: 1 | -1;
@@ -48,8 +48,9 @@ export class Monitor {
     const { key, where } = this;
     if (Object.hasOwn(logs, key)) {
       const value: unknown = logs[key];
-      if (typeof value !== 'number') throw optionError(`${where}.monitor`, `key of a number but ${key} is none`, value);
-      return value;
+      if (typeof value === 'number') return value;
+      const found = !Array.isArray(value) ? describeValue(value) : Array.isArray(value[0]) ? 'a matrix' : 'a list of numbers';
+      throw new GradstepError('ERR_OPTION', `Expected the key of a number for ${where}.monitor but ${key} is ${found}`);
     }
     const found = Object.keys(logs);
     if (key.startsWith('val_') && context.validates && found.includes(key.slice('val_'.length))) return undefined;
