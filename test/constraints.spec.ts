@@ -167,11 +167,13 @@ describe('constraints', () => {
   it('what does not fit the weight is refused', async () => {
     const weight = new Graph().read({ name: 'w', shape: [2, 3], dtype: 'float32' });
     const apply = (option: gs.ConstraintOption) => () => constraintOption(option, 'constraint').apply(weight);
-    await expectFailure(
-      apply(constraints.unitNorm({ axis: 2 })),
-      'ERR_OPTION',
-      /^Expected integer from -2 to 1 for ops\.sum\.axis but received 2/,
-    );
+    for (const name of ['maxNorm', 'unitNorm', 'minMaxNorm'] as const) {
+      const axis = `constraints\\.${name}\\.axis`;
+      const outside = new RegExp(`^Expected integer from -2 to 1 for ${axis} but received 2`);
+      await expectFailure(apply(constraints[name]({ axis: 2 })), 'ERR_OPTION', outside);
+      const twice = new RegExp(`^Expected each axis once for ${axis} but received \\[1, -1\\]`);
+      await expectFailure(apply(constraints[name]({ axis: [1, -1] })), 'ERR_OPTION', twice);
+    }
     await expectFailure(
       apply((w) => ops.sum(w)),
       'ERR_SHAPE',

@@ -172,6 +172,15 @@ const CASES: Case[] = [
     run: using_(classifier, (m) => m.fit(x, [0, 1, 1])),
   },
   {
+    name: 'labels of one output for two',
+    code: 'ERR_SHAPE',
+    message: 'Expected y of shape [?, 2] for head but received 4 elements for 4 rows',
+    run: using_(classifier, (m) => {
+      m.compile({ optimizer: 'sgd', loss: 'meanSquaredError', device });
+      return m.fit(x, Float32Array.of(0, 1, 1, 0));
+    }),
+  },
+  {
     name: 'validation data of another shape',
     code: 'ERR_SHAPE',
     message: 'Expected x of shape [?, 3] for dense but received [1, 1]',
@@ -308,6 +317,34 @@ const CASES: Case[] = [
     code: 'ERR_LABEL_RANGE',
     message: 'Expected labels from 0 to the number of classes - 1 but received -1 in row 3 of y',
     run: using_(classifier, (m) => m.evaluate(x, [0, 1, 1, -1], { batchSize: 2 })),
+  },
+  {
+    name: 'labels -1 and 1 for metrics of 0 and 1, in fit',
+    code: 'ERR_LABEL_RANGE',
+    message: 'Expected labels from 0 to 1 for the metrics precision, area, f1Score but received -1 in row 0 of y',
+    run: using_(
+      () => regression({ loss: 'hinge', metrics: ['precision', gs.metrics.auc({ name: 'area', fromLogits: true }), 'f1Score'] }),
+      (m) => m.fit(x, [-1, 1, 1, -1], { shuffle: false }),
+    ),
+  },
+  {
+    name: 'a label just below 0, in evaluate',
+    code: 'ERR_LABEL_RANGE',
+    message: 'Expected labels from 0 to 1 for the metric recall but received one below 0 in row 2 of y',
+    run: using_(
+      () => regression({ weightedMetrics: ['recall'] }),
+      (m) => m.evaluate(x, [0, 1, -0.5, 1]),
+    ),
+  },
+  {
+    name: 'a label that neither of two metrics takes',
+    code: 'ERR_LABEL_RANGE',
+    message:
+      'Expected labels from 0 to the number of classes - 1, or from 0 to 1 for the metric precision but received 3 in row 1 of y',
+    run: using_(
+      () => regression({ metrics: ['precision', 'confusionMatrix'] }),
+      (m) => m.evaluate(x, [0, 3, 1, 1]),
+    ),
   },
   {
     name: 'NaN in the data',

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import type { NativeSession } from '../binding.js';
 import * as gs from '../lib/index.js';
+import { restoreLayer, saveLayer } from '../lib/layers/registry.js';
 import { gradients } from '../lib/ops/autodiff.js';
 import { elementwise } from '../lib/ops/map.js';
 import { STATE, type OpCase } from './cases/op_case.js';
@@ -294,6 +295,11 @@ describe('layers over images', () => {
         expect(high).to.be.closeTo(wide!, 1e-5);
         expect(high).to.be.within(0.5, 1.5);
       }
+      // As in Keras, 1 is the largest: from a single point to twice what there is.
+      const largest = restoreLayer(saveLayer(randomZoom({ heightFactor: 1 }), 'zoom'), 'model');
+      const sizes = (await shown(largest)).map(([high]) => high!);
+      expect(Math.min(...sizes)).to.be.within(0, 0.5);
+      expect(Math.max(...sizes)).to.be.within(1.5, 2);
       const apart = await shown(randomZoom({ heightFactor: [-0.5, 0.5], widthFactor: [0.1, 0.2] }));
       expect(
         apart.every(([high, wide]) => wide! >= 1.1 - 1e-5 && wide! <= 1.2 + 1e-5 && Math.abs(high! - wide!) > 1e-4),

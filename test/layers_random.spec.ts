@@ -330,7 +330,7 @@ describe('random layers', () => {
     [
       'randomTranslation',
       { heightFactor: 2, widthFactor: 0 },
-      /\[lower, upper\] within \[-1, 1\] for layers.randomTranslation.heightFactor/,
+      /^Expected number from 0 to 1 or \[lower, upper\] within \[-1, 1\] for layers.randomTranslation.heightFactor but received 2/,
     ],
     ['randomTranslation', { heightFactor: 0, widthFactor: [0.2, 0.1] }, /layers.randomTranslation.widthFactor/],
     ['randomTranslation', { heightFactor: 0, widthFactor: 0, fillMode: 'mirror' }, /layers.randomTranslation.fillMode/],
@@ -338,8 +338,18 @@ describe('random layers', () => {
     ['randomRotation', { factor: 0.1, interpolation: 'cubic' }, /layers.randomRotation.interpolation/],
     ['randomRotation', { factor: 0.1, fillValue: '0' }, /finite number for layers.randomRotation.fillValue/],
     ['randomZoom', { heightFactor: [-1, 0] }, /\[lower, upper\] above -1 for layers.randomZoom.heightFactor/],
+    [
+      'randomZoom',
+      { heightFactor: 1.5 },
+      /^Expected number from 0 to 1 or \[lower, upper\] above -1 for layers.randomZoom.heightFactor but received 1.5/,
+    ],
+    ['randomZoom', { heightFactor: -0.5 }, /number from 0 to 1 or .* for layers.randomZoom.heightFactor but received -0.5/],
     ['randomZoom', { heightFactor: 0.1, widthFactor: [1] }, /layers.randomZoom.widthFactor/],
-    ['randomBrightness', { factor: 1.5 }, /within \[-1, 1\] for layers.randomBrightness.factor/],
+    [
+      'randomBrightness',
+      { factor: 1.5 },
+      /number from 0 to 1 or \[lower, upper\] within \[-1, 1\] for layers.randomBrightness.factor/,
+    ],
     ['randomBrightness', { factor: 0.5, valueRange: [1, 1] }, /lower < upper for layers.randomBrightness.valueRange/],
     ['randomContrast', { factor: -0.5 }, /number in \[0, 1\] or \[lower, upper\] of them for layers.randomContrast.factor/],
     ['randomContrast', { factor: 0.5, valueRange: 255 }, /lower < upper for layers.randomContrast.valueRange/],

@@ -292,7 +292,7 @@ describe('wrong options of metrics', () => {
     [
       'a class that there is not',
       'ERR_OPTION',
-      /metrics.precision.classId to fit the model's 2 outputs/,
+      /metrics.precision.classId to be at most 1, for the model's 2 outputs, but received 2/,
       ONE_HOT,
       'categoricalCrossentropy',
       [gs.metrics.precision({ classId: 2 })],
@@ -300,7 +300,7 @@ describe('wrong options of metrics', () => {
     [
       'more of the largest than there are',
       'ERR_OPTION',
-      /metrics.recall.topK to fit the model's 2 outputs/,
+      /metrics.recall.topK to be at most 2, for the model's 2 outputs, but received 3/,
       ONE_HOT,
       'categoricalCrossentropy',
       [gs.metrics.recall({ topK: 3 })],

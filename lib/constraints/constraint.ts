@@ -5,6 +5,7 @@
 import { GradstepError, optionError } from '../errors.js';
 import { Value } from '../graph/graph.js';
 import { formatShape, sameShape } from '../graph/shape.js';
+import { axisOf } from '../ops/arguments.js';
 import { add, div, mul, sqrt, square, sum } from '../ops/index.js';
 import { number, optional, type Check } from '../options.js';
 
@@ -38,9 +39,14 @@ export const axisOption: Check<number | readonly number[]> = (value, name) => {
   return Array.isArray(value) ? (axes as number[]) : (value as number);
 };
 
-/** Lengths of the vectors along `axis`, which stays with size 1. */
-export function norms(weight: Value, axis: number | readonly number[]): Value {
-  return sqrt(sum(square(weight), { axis, keepDims: true }));
+/**
+ * Lengths of the vectors along `axis`, which stays with size 1. ERR_OPTION where the weight has no such axis.
+ * @param where the constraint, for messages: `constraints.maxNorm`
+ */
+export function norms(weight: Value, axis: number | readonly number[], where: string): Value {
+  const axes = [axis].flat().map((a) => axisOf(`${where}.axis`, a, weight.shape.length));
+  if (new Set(axes).size < axes.length) throw optionError(`${where}.axis`, 'each axis once', axis);
+  return sqrt(sum(square(weight), { axis: axes, keepDims: true }));
 }
 
 /** The weight with vectors of length `actual` brought to length `desired`. */

@@ -19,7 +19,7 @@ export function maxNorm(options?: MaxNormOptions): Constraint {
     name: 'maxNorm',
     config,
     apply(w) {
-      const length = norms(w, config.axis);
+      const length = norms(w, config.axis, 'constraints.maxNorm');
       return rescale(w, minimum(length, config.maxValue), length);
     },
   };

@@ -39,7 +39,7 @@ export function minMaxNorm(options?: MinMaxNormOptions): Constraint {
     name: 'minMaxNorm',
     config,
     apply(w) {
-      const length = norms(w, axis);
+      const length = norms(w, axis, 'constraints.minMaxNorm');
       const held = minimum(maximum(length, minValue), maxValue);
       return rescale(w, rate === 1 ? held : add(mul(held, rate), mul(length, 1 - rate)), length);
     },

@@ -12,5 +12,5 @@ const schema = { axis: axisOption } satisfies SchemaOf<UnitNormOptions>;
 /** w / (1e-7 + ‖w‖). */
 export function unitNorm(options?: UnitNormOptions): Constraint {
   const config = checkOptions('constraints.unitNorm', options, schema);
-  return { name: 'unitNorm', config, apply: (w) => rescale(w, 1, norms(w, config.axis)) };
+  return { name: 'unitNorm', config, apply: (w) => rescale(w, 1, norms(w, config.axis, 'constraints.unitNorm')) };
 }

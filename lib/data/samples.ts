@@ -140,7 +140,8 @@ export function labelRows(data: TensorLike, rows: number, loss: LabelSpec, outpu
     const size = sizeOf(row);
     const { length } = given.data;
     const advice = length === rows * size ? '' : otherKind(loss, output, length / rows);
-    if (advice) throw shapeError('y', row, layer, `${length} elements for ${rows} rows${advice}`);
+    if (advice || (size > 1 && length % size === 0 && length !== rows * size))
+      throw shapeError('y', row, layer, `${length} elements for ${rows} rows${advice}`);
     if (length % size !== 0) throw shapeError('y', row, layer, `${length} elements, which is not a multiple of ${size}`);
     given = new Tensor(given.data, [length / size, ...row]);
   }

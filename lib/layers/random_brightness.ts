@@ -3,17 +3,17 @@ import { elementwise } from '../ops/map.js';
 import { randomUniform } from '../ops/random.js';
 import { optional, type SchemaOf } from '../options.js';
 import { defineLayer, expectAxes, type Layer, type LayerOptions } from './define_layer.js';
-import { factorOption, valueRangeOption, type Factor } from './factor_option.js';
+import { shareOption, valueRangeOption, type Factor } from './factor_option.js';
 
 export interface RandomBrightnessOptions extends LayerOptions {
-  /** From [lower, upper] within [−1, 1], or from ± one number; 1 is the whole range of values. */
+  /** From [lower, upper] within [−1, 1], or from ± one number from 0 to 1; 1 is the whole range of values. */
   factor: Factor;
   /** Lowest and highest value of a pixel; results are kept within. Default [0, 255]. */
   valueRange?: readonly [number, number];
 }
 
 const options = {
-  factor: factorOption(' within [-1, 1]', (v) => v >= -1 && v <= 1),
+  factor: shareOption,
   valueRange: optional(valueRangeOption, [0, 255] as const),
 } satisfies SchemaOf<Omit<RandomBrightnessOptions, keyof LayerOptions>>;
 

@@ -10,7 +10,7 @@ export interface RandomRotationOptions extends SamplingOptions {
 
 const make = defineRandomAffine(
   { className: 'RandomRotation', factory: 'randomRotation', baseName: 'random_rotation' },
-  { factor: factorOption('') },
+  { factor: factorOption() },
   ({ factor }) => ({ turn: factor }),
 );
 

@@ -1,20 +1,18 @@
 /** randomTranslation: while training, each image is moved by an amount drawn in every step. */
 import type { Layer } from './define_layer.js';
-import { factorOption, type Factor } from './factor_option.js';
+import { shareOption, type Factor } from './factor_option.js';
 import { defineRandomAffine, type SamplingOptions } from './random_affine.js';
 
 export interface RandomTranslationOptions extends SamplingOptions {
-  /** Down, as a share of the height: from [lower, upper] within [−1, 1], or from ± one number. */
+  /** Down, as a share of the height: from [lower, upper] within [−1, 1], or from ± one number from 0 to 1. */
   heightFactor: Factor;
   /** To the right, as a share of the width. */
   widthFactor: Factor;
 }
 
-const share = factorOption(' within [-1, 1]', (v) => v >= -1 && v <= 1);
-
 const make = defineRandomAffine(
   { className: 'RandomTranslation', factory: 'randomTranslation', baseName: 'random_translation' },
-  { heightFactor: share, widthFactor: share },
+  { heightFactor: shareOption, widthFactor: shareOption },
   ({ heightFactor, widthFactor }, height, width) => ({
     down: [heightFactor[0] * height, heightFactor[1] * height],
     right: [widthFactor[0] * width, widthFactor[1] * width],

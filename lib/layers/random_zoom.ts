@@ -7,7 +7,7 @@ import { defineRandomAffine, type SamplingOptions } from './random_affine.js';
 
 export interface RandomZoomOptions extends SamplingOptions {
   /**
-   * From [lower, upper] above −1, or from ± one number: positive amounts zoom out, negative ones in. With 0.2 the image
+   * From [lower, upper] above −1, or from ± one number from 0 to 1: positive amounts zoom out, negative ones in. With 0.2 the image
    * shows 1.2 times its height.
    */
   heightFactor: Factor;
@@ -15,7 +15,7 @@ export interface RandomZoomOptions extends SamplingOptions {
   widthFactor?: Factor;
 }
 
-const amount = factorOption(' above -1', (v) => v > -1);
+const amount = factorOption({ most: 1, range: ' above -1', accepts: (v) => v > -1 });
 
 const shown = ([lower, upper]: Range): Range => [1 + lower, 1 + upper];
 

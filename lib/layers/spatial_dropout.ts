@@ -41,7 +41,7 @@ export function spatialDropout2d(options: SpatialDropoutOptions): Layer {
   return make2d(options);
 }
 
-/** While training, zeroes whole channels of [rows, depth, height, width, channels], the others by 1 − rate; otherwise x → x. */
+/** While training, zeroes whole channels of [rows, depth, height, width, channels] and divides the others by 1 − rate; otherwise x → x. */
 export function spatialDropout3d(options: SpatialDropoutOptions): Layer {
   return make3d(options);
 }

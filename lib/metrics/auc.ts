@@ -74,6 +74,7 @@ export function auc(options?: AucOptions): Metric {
     name: config.name,
     className: 'auc',
     config,
+    labelRange: 'shares',
     size({ output }) {
       const outputs = output.at(-1) ?? 1;
       if (labelWeights && (!multiLabel || labelWeights.length !== outputs)) {

@@ -80,6 +80,7 @@ export function confusionMatrix(options?: ConfusionMatrixOptions): Metric {
     name: config.name,
     className: 'confusionMatrix',
     config,
+    labelRange: 'classes',
     size: (setting) => tableClasses(table, setting) ** 2,
     update: (yTrue, yPred, context) => addToTable(yTrue, yPred, table, context),
     result: tableOf,

@@ -57,6 +57,7 @@ function fMetric(className: string, config: Config, beta: number): Metric {
     name: config.name,
     className,
     config,
+    labelRange: 'shares',
     size(setting) {
       if (setting.labels === 'int32' && threshold !== undefined) {
         throw new GradstepError(

@@ -58,6 +58,7 @@ function overlapMetric(
     name: config.name,
     className,
     config: { ...config },
+    labelRange: 'classes',
     size(setting) {
       const classes = tableClasses(table, setting);
       const beyond = targets?.find((c) => c >= classes);

@@ -41,6 +41,11 @@ export interface Metric {
   readonly className: string | undefined;
   /** Options that its factory takes back. */
   readonly config: Readonly<Record<string, unknown>>;
+  /**
+   * What numbers as labels have to be where others are an error: from 0 to 1 (`shares`), or `classes` from 0 on. Left out where
+   * they may be any.
+   */
+  readonly labelRange?: 'shares' | 'classes';
   /** How many float64 sums it keeps. */
   size(setting: MetricSetting): number;
   /** Describes what a step adds to the sums; `yTrue` has the dtype and shape that the loss asks for. */

@@ -28,6 +28,12 @@ interface Config {
   readonly classId?: number | undefined;
 }
 
+function expectAtMost(option: string, given: number, most: number, outputs: number): void {
+  if (given <= most) return;
+  const model = outputs === 1 ? 'the one output of the model' : `the model's ${outputs} outputs`;
+  throw new GradstepError('ERR_OPTION', `Expected ${option} to be at most ${most}, for ${model}, but received ${given}`);
+}
+
 /** A metric whose value at each threshold follows from the counts there. */
 function countMetric(className: string, config: Config, value: (counts: Counts) => number): Metric {
   const { topK, classId } = config;
@@ -40,16 +46,11 @@ function countMetric(className: string, config: Config, value: (counts: Counts) 
     name: config.name,
     className,
     config: { ...config },
+    labelRange: 'shares',
     size(setting) {
       const outputs = setting.output.at(-1) ?? 1;
-      for (const [option, v] of [['classId', (classId ?? 0) + 1] as const, ['topK', topK ?? 1] as const]) {
-        if (v > outputs) {
-          throw new GradstepError(
-            'ERR_OPTION',
-            `Expected ${where}.${option} to fit the model's ${outputs} outputs but it asks for ${v}`,
-          );
-        }
-      }
+      if (classId !== undefined) expectAtMost(`${where}.classId`, classId, outputs - 1, outputs);
+      if (topK !== undefined) expectAtMost(`${where}.topK`, topK, outputs, outputs);
       return groupsOf(setting) * 2 * buckets;
     },
     update(yTrue, yPred, context) {

@@ -65,6 +65,7 @@ function bestAt(
     name: config.name,
     className,
     config,
+    labelRange: 'shares',
     size: () => 2 * buckets,
     update(yTrue, yPred, context) {
       const label = numbersLike(yTrue, yPred, `metrics.${className}`);

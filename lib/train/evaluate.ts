@@ -30,7 +30,7 @@ async function evaluatePart(
   const batch = { kind: 'evaluate', purpose, shuffled: false, ...batchOf(samples) } as const;
   return engine.withStretches(rows, Math.min(batchSize, rows), batch, async (stretches) => {
     const what = purpose === 'validation' ? 'validate' : purpose;
-    const context = { what, firstStep: 0, batchSize, labelsPerRow: labelsPerRow(samples) };
+    const context = { what, firstStep: 0, batchSize, labelsPerRow: labelsPerRow(samples), memory: engine.memory };
     let values: Report['values'] = [];
     const running = engine.run(stretches, report, signal, (now) => {
       checkFlag(now.flag, context);

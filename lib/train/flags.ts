@@ -30,6 +30,22 @@ function faultyWeight(memory: ModelMemory, position: number): PlacedWeight | und
   return memory.trainedAt(position);
 }
 
+/** What labels should have been, by the losses and metrics that compare them, and what one was instead. */
+function expectedLabels(value: number, memory: ModelMemory | undefined): string {
+  const compared = memory?.training?.options.compared ?? [];
+  const ofNumbers = compared
+    .filter(({ loss }) => loss!.labels === 'float32')
+    .flatMap((o) => [...o.metrics, ...o.weightedMetrics]);
+  const shares = ofNumbers.filter(({ labelRange }) => labelRange === 'shares').map(({ name }) => name);
+  const metrics = `the metric${shares.length === 1 ? '' : 's'} ${shares.join(', ')}`;
+  const haveClasses = compared.some(({ loss }) => loss!.labels === 'int32') || ofNumbers.some((m) => m.labelRange === 'classes');
+  const classes = 'from 0 to the number of classes - 1';
+  if (shares.length === 0) return `${classes} but received ${value}`;
+  // The flag tells a label without its fraction.
+  const received = value === 0 ? 'one below 0' : value === 1 ? 'one above 1' : value;
+  return `${haveClasses ? `${classes}, or ` : ''}from 0 to 1 for ${metrics} but received ${received}`;
+}
+
 /** Throws the error that a flag stands for. */
 export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow, order, memory }: FlagContext): void {
   if (flag.code === FLAG.none) return;
@@ -41,10 +57,7 @@ export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow
   if (flag.code === FLAG.labelRange) {
     const place =
       labelsPerRow === undefined ? `as label ${flag.index}` : `in row ${rowOf(Math.floor(flag.index / labelsPerRow))} of y`;
-    throw new GradstepError(
-      'ERR_LABEL_RANGE',
-      `Expected labels from 0 to the number of classes - 1 but received ${flag.value} ${place}`,
-    );
+    throw new GradstepError('ERR_LABEL_RANGE', `Expected labels ${expectedLabels(flag.value, memory)} ${place}`);
   }
   const [kind, place] = [flag.code & ((1 << CODE_BITS) - 1), flag.code >>> CODE_BITS];
   if (kind === FLAG.indexRange) {

@@ -23,7 +23,13 @@ export async function computeGradients(model: Model, x: DataLike, y: DataLike): 
     await withSamples(engine, samples, 'train', () =>
       engine.withPrograms([batch], async ([entry]) => {
         await session.write(report.range.offset, report.fresh(step, seed));
-        const context = { what: 'computeGradients', firstStep: step, batchSize: rows, labelsPerRow: labelsPerRow(samples) };
+        const context = {
+          what: 'computeGradients',
+          firstStep: step,
+          batchSize: rows,
+          labelsPerRow: labelsPerRow(samples),
+          memory,
+        };
         await engine.run([{ entry: entry!, steps: 1 }], report, undefined, (now) => checkFlag(now.flag, context));
         await session.write(report.range.offset, report.fresh(step, seed));
       }),
