@@ -1,12 +1,27 @@
 #include "core/executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <vector>
 
 namespace gradstep {
 namespace {
+
+// How long the thread looks for more to do before it sleeps. Whoever awaits the result of a short step asks for the
+// next one sooner than that, and to wake a thread takes longer than such a step: in a virtual machine tens of
+// microseconds.
+constexpr std::chrono::microseconds kAlert{50};
+
+// Tells the processor that a loop waits.
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 struct Registry {
   std::mutex mutex;
@@ -45,6 +60,7 @@ void Executor::enqueue(Job job, bool first) {
   } else {
     queue_.push_back(std::move(entry));
   }
+  has_news_.store(true, std::memory_order_relaxed);
   changed_.notify_all();
 }
 
@@ -98,7 +114,17 @@ void Executor::wait(const void* owner) {
   changed_.wait(lock, [&] { return !running_ || running_->job.owner != owner; });
 }
 
+void Executor::stay_alert(std::unique_lock<std::mutex>& lock) {
+  has_news_.store(false, std::memory_order_relaxed);
+  lock.unlock();
+  const auto end = std::chrono::steady_clock::now() + kAlert;
+  while (!has_news_.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < end) relax();
+  lock.lock();
+}
+
 void Executor::loop() {
+  // Where it is alone on a processor, whoever has news for it would wait for the end of that.
+  const bool can_stay_alert = std::thread::hardware_concurrency() > 1;
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return exiting_ || !queue_.empty(); });
@@ -112,6 +138,7 @@ void Executor::loop() {
     lock.lock();
     running_.reset();
     changed_.notify_all();
+    if (can_stay_alert && queue_.empty() && !exiting_) stay_alert(lock);
   }
 }
 
@@ -119,6 +146,7 @@ void Executor::shut_down() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     exiting_ = true;
+    has_news_.store(true, std::memory_order_relaxed);
     if (running_) running_->stop = true;
     changed_.notify_all();
   }

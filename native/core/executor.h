@@ -53,6 +53,8 @@ class Executor {
   Executor() = default;
   void enqueue(Job job, bool first);
   void loop();
+  // Waits awake for a moment, or until there is news; `lock` is given back meanwhile.
+  void stay_alert(std::unique_lock<std::mutex>& lock);
   void shut_down();
   static void shut_down_all();
 
@@ -62,6 +64,7 @@ class Executor {
   std::unique_ptr<Entry> running_;
   std::thread thread_;
   bool exiting_ = false;
+  std::atomic<bool> has_news_{false};  // of the queue or the end, since the thread began to stay alert
 };
 
 }  // namespace gradstep
