@@ -1,5 +1,6 @@
 /** The addon's Session on the real CPU: wrong arguments to every method, memory, garbage programs. Runs: runtime_runs.spec.ts. */
 import { expect } from 'chai';
+import { setTimeout } from 'node:timers/promises';
 import type { NativeSession, NativeSessionOptions } from '../binding.js';
 import { packageRoot } from '../lib/runtime/native.js';
 import { exportProgram } from '../lib/train/inspect.js';
@@ -234,6 +235,16 @@ describe('native session: memory and programs', () => {
     expect([...bytes.subarray(0, 4)]).to.deep.equal([1, 2, 3, 4]);
     expect(bytes.subarray(4).every((b) => b === 0)).to.equal(true);
     expect((await session.memory()).persistent).to.be.at.least(1 << 20);
+  });
+
+  it('uses no processor while it has nothing to do', async () => {
+    await session.reserve(64);
+    await session.read({ region: 'persistent', offset: 0, bytes: 64 });
+    await setTimeout(50);
+    const before = process.cpuUsage();
+    await setTimeout(500);
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system, 'µs').to.be.below(250_000); // a thread that stays awake takes 500,000
   });
 
   it('copies data before write returns, and writes in the order of calls', async () => {
