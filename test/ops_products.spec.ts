@@ -21,9 +21,10 @@ function summed(left: readonly string[], right: string, sizes: Record<string, nu
   return y;
 }
 
-/** @param right where the equation leaves it to the alphabet, what is meant */
-function equation(text: string, sizes: Record<string, number>, right = text.replaceAll(' ', '').split('->')[1]!): OpCase {
-  const left = text.replaceAll(' ', '').split('->')[0]!.split(',');
+/** @param meant where the equation leaves out the result, or what "..." stands for: all of it */
+function equation(text: string, sizes: Record<string, number>, meant = text): OpCase {
+  const [operands, right] = meant.replaceAll(' ', '').split('->') as [string, string];
+  const left = operands.split(',');
   const names = left.map((_, i) => `x${i}`);
   return {
     name: text,
@@ -45,7 +46,7 @@ const sizes = { b: 2, h: 3, q: 4, k: 5, d: 6, i: 3, j: 4, l: 2 };
 
 describeCases('ops.einsum', [
   equation('ij,jk->ik', sizes),
-  equation('ij,jk', sizes, 'ik'),
+  equation('ij,jk', sizes, 'ij,jk->ik'),
   equation('ji,kj->ki', sizes),
   equation('bhqd,bhkd->bhqk', sizes),
   equation('bqhd,bkhd->bhqk', sizes),
@@ -57,15 +58,24 @@ describeCases('ops.einsum', [
   equation('ij,j->i', sizes),
   equation('bij,k->bj', sizes),
   equation('bij->jb', sizes),
-  equation('ij', sizes, 'ij'),
-  equation('ji', sizes, 'ij'),
+  equation('ij', sizes, 'ij->ij'),
+  equation('ji', sizes, 'ji->ij'),
   equation('bij->', sizes),
-  equation('i,,j', { i: 3, j: 4 }, 'ij'),
+  equation('i,,j', { i: 3, j: 4 }, 'i,,j->ij'),
   equation('bi, bij, bj -> b', sizes),
   equation('bi,ij,bj->b', sizes),
   equation('bd,dhk,bk->bh', sizes),
   equation('ij,jk,kl,lb->ib', sizes),
   equation('Bq,bq->bB', { B: 3, b: 2, q: 4 }),
+  equation('...ij,...jk->...ik', sizes, 'bhij,bhjk->bhik'),
+  equation('...ij,jk->...ik', sizes, 'bhij,jk->bhik'),
+  equation('...ij,...jk', sizes, 'bhij,hjk->bhik'),
+  equation('i...,...k->k...i', sizes, 'ibh,hk->kbhi'),
+  equation('...i,...i->', sizes, 'bi,bi->'),
+  equation('...i,i->...', sizes, 'i,i->'),
+  equation('b...->...b', sizes, 'bhij->hijb'),
+  equation('...ij,...jk->...ik', { ...sizes, x: 1 }, 'xhij,bxjk->bhik'),
+  equation('...i,...i->...', { x: 1, y: 1, i: 3 }, 'xyi,yi->xy'),
 ]);
 
 const graph = new Graph();
@@ -74,7 +84,7 @@ const [a, b] = [input([2, 3]), input([3, 4])];
 const bad = (v: unknown) => v as never;
 describeRefusals('ops.einsum', [
   ['no equation', () => ops.einsum(bad(3), a), 'ERR_OPTION', 'Expected equation of letters such as "bij,bjk->bik"'],
-  ['other signs', () => ops.einsum('i.j->i', a), 'ERR_OPTION', 'Expected equation of letters'],
+  ['other signs', () => ops.einsum('i..j->i', a), 'ERR_OPTION', 'Expected equation of letters'],
   ['a diagonal', () => ops.einsum('ii->i', a), 'ERR_OPTION', 'each once in an operand and in the result'],
   ['two arrows', () => ops.einsum('ij->i->j', a), 'ERR_OPTION', 'Expected equation of letters'],
   ['a letter of the result alone', () => ops.einsum('ij->ik', a), 'ERR_OPTION', 'Axis k of the result is in no operand'],
@@ -91,5 +101,14 @@ describeRefusals('ops.einsum', [
     'ERR_SHAPE',
     'Axis i of ops.einsum "ij,ik->jk" is 2 in one operand and 3',
   ],
+  [
+    'axes of ... that differ',
+    () => ops.einsum('...i,...->i', a, b),
+    'ERR_SHAPE',
+    'Axis of "..." of ops.einsum "...i,...->i" is 2 in',
+  ],
+  ['... twice', () => ops.einsum('......i->i', a), 'ERR_OPTION', 'Expected equation of letters'],
+  ['too few axes beside ...', () => ops.einsum('...ijk->i', a), 'ERR_SHAPE', 'Expected 3 axes (ijk)'],
+  ['... of the result alone', () => ops.einsum('ij->...k', a), 'ERR_OPTION', 'Axis k of the result'],
   ['a number as operand', () => ops.einsum('ij,jk->ik', a, bad(2)), 'ERR_OPTION', 'Expected value for ops.einsum operand 2'],
 ]);

@@ -39,21 +39,48 @@ interface Named {
 
 const EXPECTED = 'equation of letters such as "bij,bjk->bik", each once in an operand and in the result';
 
-function parse(equation: unknown, operands: number): { inputs: string[]; output: string } {
+/** What axes that "..." stands for are called, the last one by the last of these. */
+const REST = 'αβγδεζ';
+const DOTS = '...';
+
+/** The axes of each operand, of as many as `ranks` says, and of the result. */
+function parse(equation: unknown, ranks: readonly number[]): { inputs: string[]; output: string } {
   if (typeof equation !== 'string') throw optionError('ops.einsum equation', EXPECTED, equation);
   const [left, right, ...more] = equation.replace(/\s/g, '').split('->');
-  const inputs = left!.split(',');
-  const output = right ?? implied(inputs.join(''));
-  const isValid = (axes: string) => /^[A-Za-z]*$/.test(axes) && new Set(axes).size === axes.length;
-  if (more.length > 0 || ![...inputs, output].every(isValid)) throw optionError('ops.einsum equation', EXPECTED, equation);
+  const given = left!.split(',');
+  const isValid = (axes: string) =>
+    /^[A-Za-z]*(\.\.\.[A-Za-z]*)?$/.test(axes) && new Set(axes.replace(DOTS, '')).size === axes.replace(DOTS, '').length;
+  if (more.length > 0 || ![...given, right ?? ''].every(isValid)) throw optionError('ops.einsum equation', EXPECTED, equation);
+  if (given.length !== ranks.length) {
+    throw new GradstepError('ERR_OPTION', `ops.einsum "${equation}" names ${given.length} operands but received ${ranks.length}`);
+  }
+  const rest = given.map((axes, i) => (axes.includes(DOTS) ? Math.max(0, ranks[i]! - axes.length + DOTS.length) : 0));
+  const named = (axes: string, count: number) => axes.replace(DOTS, REST.slice(REST.length - count));
+  const inputs = given.map((axes, i) => named(axes, rest[i]!));
+  const output = named(right ?? DOTS + implied(given.join('').replaceAll(DOTS, '')), Math.max(...rest));
   const unknown = [...output].find((axis) => !inputs.some((axes) => axes.includes(axis)));
   if (unknown !== undefined) {
     throw new GradstepError('ERR_OPTION', `Axis ${unknown} of the result is in no operand of ops.einsum "${equation}"`);
   }
-  if (inputs.length !== operands) {
-    throw new GradstepError('ERR_OPTION', `ops.einsum "${equation}" names ${inputs.length} operands but received ${operands}`);
-  }
   return { inputs, output };
+}
+
+/** Operands without those axes of "..." in which they are 1 and others are not: these broadcast. */
+function withoutOnes(operands: readonly Named[]): Named[] {
+  const sizeIn = ({ value, axes }: Named, axis: string) => (axes.includes(axis) ? value.shape[axes.indexOf(axis)]! : 1);
+  const isGone = (axis: string, operand: Named) =>
+    REST.includes(axis) && sizeIn(operand, axis) === 1 && operands.some((other) => sizeIn(other, axis) !== 1);
+  return operands.map((operand) => {
+    const kept = [...operand.axes].filter((axis) => !isGone(axis, operand)).join('');
+    if (kept === operand.axes) return operand;
+    return {
+      value: reshape(
+        operand.value,
+        [...kept].map((axis) => sizeIn(operand, axis)),
+      ),
+      axes: kept,
+    };
+  });
 }
 
 /** What NumPy takes for the result where none is named: the letters that occur once, by alphabet. */
@@ -97,8 +124,7 @@ function product(first: Named, second: Named, kept: string): Named {
   return { value: reshape(multiply(left, right), lengths(axes)), axes };
 }
 
-function checkSizes(equation: string, operands: readonly Named[]): void {
-  const sizes = new Map<string, number>();
+function checkRanks(equation: string, operands: readonly Named[]): void {
   for (const { value, axes } of operands) {
     if (value.shape.length !== axes.length) {
       const given = formatShape(value.shape);
@@ -107,13 +133,19 @@ function checkSizes(equation: string, operands: readonly Named[]): void {
         `Expected ${axes.length} axes (${axes}) for ops.einsum "${equation}" but received ${given}`,
       );
     }
+  }
+}
+
+function checkSizes(equation: string, operands: readonly Named[]): void {
+  const sizes = new Map<string, number>();
+  for (const { value, axes } of operands) {
     [...axes].forEach((axis, i) => {
       const size = value.shape[i]!;
       const known = sizes.get(axis) ?? size;
       if (known !== size) {
         throw new GradstepError(
           'ERR_SHAPE',
-          `Axis ${axis} of ops.einsum "${equation}" is ${known} in one operand and ${size} in another`,
+          `Axis ${REST.includes(axis) ? `of "..."` : axis} of ops.einsum "${equation}" is ${known} in one operand and ${size} in another`,
         );
       }
       sizes.set(axis, size);
@@ -124,12 +156,20 @@ function checkSizes(equation: string, operands: readonly Named[]): void {
 /**
  * Sums of products by the names of axes: each letter is an axis, those that the result lacks are summed over. `"ij,jk->ik"` is a
  * product of matrices, `"bqd,bkd->bqk"` the products of all queries and keys, `"ij->ji"` a transposition, `"ij->j"` a sum. Without
- * `->` the result has the letters that occur once, by alphabet. Operands are multiplied from left to right. ERR_OPTION where the
- * equation is none (a letter twice in an operand, as in a diagonal, is not taken), ERR_SHAPE where sizes do not fit it.
+ * `->` the result has the letters that occur once, by alphabet. `...` stands for all axes that an operand has besides its letters; they
+ * broadcast, from the last one on: `"...ij,...jk->...ik"`. A result that lacks it is summed over them, one that is not named has them
+ * first. Operands are multiplied from left to right. ERR_OPTION where the equation is none (a letter twice in an operand, as in a
+ * diagonal, is not taken), ERR_SHAPE where sizes do not fit it.
  */
 export function einsum(equation: string, ...operands: Value[]): Value {
-  const { inputs, output } = parse(equation, operands.length);
-  const named = operands.map((x, i) => ({ value: floats(`ops.einsum operand ${i + 1}`, x), axes: inputs[i]! }));
+  const values = operands.map((x, i) => floats(`ops.einsum operand ${i + 1}`, x));
+  const { inputs, output } = parse(
+    equation,
+    values.map(({ shape }) => shape.length),
+  );
+  const given = values.map((value, i) => ({ value, axes: inputs[i]! }));
+  checkRanks(equation, given);
+  const named = withoutOnes(given);
   checkSizes(equation, named);
   const [first, ...rest] = named;
   let result: Named = first!;
