@@ -23,9 +23,18 @@ GRADSTEP_INLINE void put(uint16_t& to, float x) { to = bfloat16_bits(x); }
 GRADSTEP_INLINE uint32_t bits_of(float x) { return bfloat16_bits(x); }
 GRADSTEP_INLINE uint32_t bits_of(uint16_t x) { return x; }
 
+// Asks for what lies behind n elements of a row: the next head's, which are packed next and lie too far apart for the
+// processor to ask for them itself.
+template <typename From>
+GRADSTEP_INLINE void fetch_next_head(const From* row, int64_t n) {
+  constexpr int64_t kLine = 64 / sizeof(From);
+  for (int64_t c = 0; c < n; c += kLine) __builtin_prefetch(row + n + c, 0, 2);
+}
+
 template <typename From>
 GRADSTEP_VECTORISED void pack_floats(float* to, int64_t to_row, const From* from, const Rows& r, bool bfloat16) {
   for (int64_t i = 0; i < r.rows; i++) {
+    fetch_next_head(from + i * r.stride, r.n);
     for (int64_t c = 0; c < r.n; c++) to[i * to_row + c] = operand(from[i * r.stride + c], bfloat16);
     for (int64_t c = r.n; c < to_row; c++) to[i * to_row + c] = 0.f;
   }
@@ -59,6 +68,7 @@ template <typename From>
 void pack_pairs_along_rows(uint16_t* to, const From* from, const Rows& r) {
   const int64_t to_row = 2 * pairs_of(r.n);
   for (int64_t i = 0; i < r.rows; i++, to += to_row) {
+    fetch_next_head(from + i * r.stride, r.n);
     pair_along(to, from + i * r.stride, r.n);
     if (r.n < to_row) to[r.n] = 0;
   }
@@ -67,8 +77,10 @@ void pack_pairs_along_rows(uint16_t* to, const From* from, const Rows& r) {
 template <typename From>
 void pack_pairs_along_columns(uint32_t* to, int64_t to_row, const From* from, const Rows& r) {
   for (int64_t i = 0; i < r.rows; i += 2, to += to_row) {
-    const From* first = from + i * r.stride;
-    pair_across(to, first, i + 1 < r.rows ? first + r.stride : nullptr, r.n);
+    const From *first = from + i * r.stride, *second = i + 1 < r.rows ? first + r.stride : nullptr;
+    fetch_next_head(first, r.n);
+    if (second) fetch_next_head(second, r.n);
+    pair_across(to, first, second, r.n);
     for (int64_t c = r.n; c < to_row; c++) to[c] = 0;
   }
 }
