@@ -4,6 +4,7 @@
 
 #include "addon.h"
 #include "arguments.h"
+#include "core/cpu_device.h"
 #include "device.h"
 
 namespace gradstep::binding {
@@ -171,7 +172,8 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
                                       !deterministic.IsUndefined() && boolean(deterministic, "options.deterministic"));
     environment_ = info.Env().GetInstanceData<Addon>()->environment;
     auto session = std::make_shared<Session>(device.create, device.memory_limit);
-    handle_ = std::make_shared<SessionHandle>(SessionHandle{std::move(session), &Executor::of(device.name)});
+    handle_ = std::make_shared<SessionHandle>(
+        SessionHandle{std::move(session), &Executor::of(device.name, cpu::usable_threads() > 1)});
     environment_->add(handle_);
   } catch (const Error& error) {
     throw Napi::Error(info.Env(), make_error(info.Env(), error.code(), error.what()));

@@ -36,13 +36,13 @@ Registry& registry() {
 
 }  // namespace
 
-Executor& Executor::of(const std::string& device) {
+Executor& Executor::of(const std::string& device, bool alert) {
   Registry& all = registry();
   const std::lock_guard<std::mutex> lock(all.mutex);
   // Registered after the libraries' own exit handlers, hence run before them.
   if (all.executors.empty()) std::atexit(shut_down_all);
   Executor*& executor = all.executors[device];
-  if (!executor) executor = new Executor;
+  if (!executor) executor = new Executor(alert);
   return *executor;
 }
 
@@ -123,8 +123,6 @@ void Executor::stay_alert(std::unique_lock<std::mutex>& lock) {
 }
 
 void Executor::loop() {
-  // Where it is alone on a processor, whoever has news for it would wait for the end of that.
-  const bool can_stay_alert = std::thread::hardware_concurrency() > 1;
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return exiting_ || !queue_.empty(); });
@@ -138,7 +136,7 @@ void Executor::loop() {
     lock.lock();
     running_.reset();
     changed_.notify_all();
-    if (can_stay_alert && queue_.empty() && !exiting_) stay_alert(lock);
+    if (alert_ && queue_.empty() && !exiting_) stay_alert(lock);
   }
 }
 

@@ -27,8 +27,9 @@ struct Job {
 
 class Executor {
  public:
-  // The executor of a device by name, made when it is first asked for.
-  static Executor& of(const std::string& device);
+  // The executor of a device by name, made when it is first asked for. `alert`: behind a job its thread waits awake for
+  // a moment, which wants a processor beside that of whoever has the next one for it.
+  static Executor& of(const std::string& device, bool alert);
 
   void submit(Job job);
   // Ahead of everything that is queued.
@@ -50,7 +51,7 @@ class Executor {
     std::atomic<bool> stop{false};
   };
 
-  Executor() = default;
+  explicit Executor(bool alert) : alert_(alert) {}
   void enqueue(Job job, bool first);
   void loop();
   // Waits awake for a moment, or until there is news; `lock` is given back meanwhile.
@@ -58,6 +59,7 @@ class Executor {
   void shut_down();
   static void shut_down_all();
 
+  const bool alert_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Entry>> queue_;

@@ -35,7 +35,7 @@ void finish(Executor& executor) {
 }  // namespace
 
 TEST(executor_does_jobs_in_order) {
-  Executor& executor = Executor::of("test:order");
+  Executor& executor = Executor::of("test:order", false);
   std::string order;
   const int owners[2] = {};
   for (int i = 0; i < 26; i++) {
@@ -47,7 +47,7 @@ TEST(executor_does_jobs_in_order) {
 }
 
 TEST(executor_puts_a_first_job_ahead_of_the_queue) {
-  Executor& executor = Executor::of("test:first");
+  Executor& executor = Executor::of("test:first", true);
   Gate gate;
   std::string order;
   executor.submit(gate.job(nullptr));
@@ -60,7 +60,7 @@ TEST(executor_puts_a_first_job_ahead_of_the_queue) {
 }
 
 TEST(executor_lets_jobs_go_ahead_within_a_running_one_of_their_owner) {
-  Executor& executor = Executor::of("test:ahead");
+  Executor& executor = Executor::of("test:ahead", true);
   Gate gate;
   std::string order;
   const int mine = 0, other = 0;
@@ -90,7 +90,7 @@ TEST(executor_lets_jobs_go_ahead_within_a_running_one_of_their_owner) {
 }
 
 TEST(executor_tells_a_running_job_who_waits_for_it) {
-  Executor& executor = Executor::of("test:awaited");
+  Executor& executor = Executor::of("test:awaited", true);
   const int mine = 0, other = 0;
   const auto awaited_beside = [&](const int* owner, bool ahead) {
     Gate gate;
@@ -112,20 +112,23 @@ TEST(executor_tells_a_running_job_who_waits_for_it) {
 }
 
 TEST(executor_is_one_thread_a_device) {
-  EXPECT_EQUAL(&Executor::of("test:a"), &Executor::of("test:a"));
+  EXPECT_EQUAL(&Executor::of("test:a", true), &Executor::of("test:a", true));
   std::thread::id a1, a2, b;
-  Executor::of("test:a").submit({nullptr, [&](const std::atomic<bool>&) { a1 = std::this_thread::get_id(); }, nullptr});
-  Executor::of("test:a").submit({nullptr, [&](const std::atomic<bool>&) { a2 = std::this_thread::get_id(); }, nullptr});
-  Executor::of("test:b").submit({nullptr, [&](const std::atomic<bool>&) { b = std::this_thread::get_id(); }, nullptr});
-  finish(Executor::of("test:a"));
-  finish(Executor::of("test:b"));
+  Executor::of("test:a", true)
+      .submit({nullptr, [&](const std::atomic<bool>&) { a1 = std::this_thread::get_id(); }, nullptr});
+  Executor::of("test:a", true)
+      .submit({nullptr, [&](const std::atomic<bool>&) { a2 = std::this_thread::get_id(); }, nullptr});
+  Executor::of("test:b", true)
+      .submit({nullptr, [&](const std::atomic<bool>&) { b = std::this_thread::get_id(); }, nullptr});
+  finish(Executor::of("test:a", true));
+  finish(Executor::of("test:b", true));
   EXPECT(a1 == a2);
   EXPECT(a1 != b);
   EXPECT(a1 != std::this_thread::get_id());
 }
 
 TEST(executor_stops_the_jobs_of_one_owner) {
-  Executor& executor = Executor::of("test:stop");
+  Executor& executor = Executor::of("test:stop", true);
   const int mine = 0, other = 0;
   std::promise<void> entered;
   std::vector<bool> stopped;
@@ -147,7 +150,7 @@ TEST(executor_stops_the_jobs_of_one_owner) {
 }
 
 TEST(executor_drops_the_queued_jobs_of_one_owner) {
-  Executor& executor = Executor::of("test:drop");
+  Executor& executor = Executor::of("test:drop", true);
   const int mine = 0, other = 0;
   Gate gate;
   std::string events;
@@ -165,7 +168,7 @@ TEST(executor_drops_the_queued_jobs_of_one_owner) {
 }
 
 TEST(executor_waits_for_the_running_job_of_one_owner) {
-  Executor& executor = Executor::of("test:wait");
+  Executor& executor = Executor::of("test:wait", false);
   const int mine = 0, other = 0;
   Gate gate;
   std::atomic<bool> done{false};
@@ -183,7 +186,7 @@ TEST(executor_waits_for_the_running_job_of_one_owner) {
 }
 
 TEST(executor_lets_go_of_what_a_job_holds) {
-  Executor& executor = Executor::of("test:hold");
+  Executor& executor = Executor::of("test:hold", true);
   auto held = std::make_shared<int>(1);
   executor.submit({nullptr, [held](const std::atomic<bool>&) {}, nullptr});
   finish(executor);
