@@ -176,6 +176,20 @@ describe('data.csv', () => {
       'ERR_DATA',
       /^Expected a number in .* row 1, column "b"/,
     );
+    for (const [missing, type] of [
+      [NaN, 'int32'],
+      [0.5, 'int32'],
+      [3e9, 'int32'],
+      [1e300, 'float32'],
+      [0.5, ['x']],
+    ] as const) {
+      await expectFailure(
+        () => csv(['a\nNA\n'], { missing, types: { a: type } }).toArray(),
+        'ERR_OPTION',
+        /^Expected number that column "a" of (int32|float32) holds for data.csv.missing but received/,
+      );
+    }
+    expect((await csv(['a\nNA\n'], { missing: NaN }).toTensors()).x.toArray()).to.deep.equal([[NaN]]);
     const all = csv(['a\nNA\n'], { missing: 'skip' });
     expect(await all.toArray()).to.deep.equal([]);
   });

@@ -185,6 +185,13 @@ describe('recipes.overfitSample', () => {
     );
     const signal = AbortSignal.abort();
     await unchanged(model, () => expectFailure(() => recipes.overfitSample(model, x, y, { signal }), 'ERR_ABORTED', /aborted/));
+    // Also while a dataset that never yields is read.
+    const silent = gs.data.dataset(async function* () {
+      await new Promise(() => undefined);
+      yield { x: [0], y: 0 };
+    });
+    const soon = AbortSignal.timeout(20);
+    await expectFailure(() => recipes.overfitSample(model, silent.batch(2), { signal: soon }), 'ERR_ABORTED', /aborted/);
     await model.dispose();
   });
 

@@ -1,5 +1,5 @@
 /** Rows of a CSV file as tensors: which columns go where, and how their fields are read. */
-import { describeValue, GradstepError } from '../errors.js';
+import { describeValue, GradstepError, optionError } from '../errors.js';
 import { unknownName } from '../options.js';
 import { fileError } from './bytes.js';
 import type { CheckedCsv, CsvColumn, CsvType } from './csv_options.js';
@@ -80,7 +80,15 @@ export class RowParser {
     const standIn = (field: string, row: number): number | undefined => {
       const { missing } = this.options;
       if (missing === 'error') fail(field, row, 'a value');
-      return missing === 'skip' ? undefined : (missing as number);
+      if (missing === 'skip') return undefined;
+      const number = missing as number;
+      const isHeld = type === 'float32' ? Number.isNaN(number) || Number.isFinite(Math.fround(number)) : (number | 0) === number;
+      if (isHeld) return number;
+      throw optionError(
+        'data.csv.missing',
+        `number that column ${JSON.stringify(name)} of ${type === 'float32' ? type : 'int32'} holds`,
+        number,
+      );
     };
     if (typeof type !== 'string') {
       const numbers = new Map(type.map((category, i) => [category, i]));

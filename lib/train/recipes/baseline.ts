@@ -170,7 +170,7 @@ function classes(y: Tensor, columns: number): Question {
   const counts = new Map<number, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   const loss = columns === 1 ? 'sparseCategoricalCrossentropy' : 'categoricalCrossentropy';
-  const trivial = Math.max(...counts.values()) / rows;
+  const trivial = [...counts.values()].reduce((a, b) => Math.max(a, b), 0) / rows;
   const words = `y is one of ${units} classes`;
   return { task: 'classes', units, loss, metric: 'accuracy', activation: 'softmax', trivial, words };
 }

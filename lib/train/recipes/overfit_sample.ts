@@ -62,7 +62,7 @@ export async function overfitSample(model: Model, x: DataLike | Dataset, ...rest
   const given: Given<OverfitOptions> = givenOf(x, rest);
   const what = 'recipes.overfitSample';
   const { samples: wanted, steps, target, signal } = checkOptions(what, given.options, schema);
-  const samples = await firstRows(model, given, wanted, what);
+  const samples = await firstRows(model, given, wanted, what, signal);
   const data = argumentsOf(samples);
   const losses: number[] = [];
   const findings = new Map<string, Finding>();

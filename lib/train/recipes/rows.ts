@@ -32,14 +32,20 @@ function residentRows(model: Model, x: DataLike, y: DataLike | undefined, what: 
 }
 
 /** The first rows, at most `rows` of them. */
-export async function firstRows(model: Model, { x, y }: Given<unknown>, rows: number, what: string): Promise<Samples> {
+export async function firstRows(
+  model: Model,
+  { x, y }: Given<unknown>,
+  rows: number,
+  what: string,
+  signal: AbortSignal | undefined,
+): Promise<Samples> {
   if (!(x instanceof Dataset)) {
     const all = residentRows(model, x, y, what);
     return sliceSamples(all, 0, Math.min(rows, rowsOf(all)));
   }
   const parts: Samples[] = [];
   let found = 0;
-  for await (const { samples } of chunksOf(batched(x, rows), sampleReader(coreOf(model)), { epoch: 0, signal: undefined })) {
+  for await (const { samples } of chunksOf(batched(x, rows), sampleReader(coreOf(model)), { epoch: 0, signal })) {
     parts.push(samples);
     found += rowsOf(samples);
     if (found >= rows) break;
