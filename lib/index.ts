@@ -62,7 +62,7 @@ export type { Schedule } from './schedules/schedule.js';
 export type { CompileOptions, DeviceName, PerOutput } from './train/compile_options.js';
 export type { History, Logs, Progress } from './train/history.js';
 export type { Callback, TrainingContext } from './train/callback.js';
-export type { Snapshot } from './train/engine.js';
+export type { Snapshot } from './train/training_state.js';
 export type { LoadedWeights, LoadWeightsOptions } from './train/load_weights.js';
 export type { Limits as ProfileLimits } from './train/profile/limits.js';
 export type { ProfileOptions } from './train/profile/profile.js';

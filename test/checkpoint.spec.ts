@@ -132,7 +132,7 @@ describe('checkpoints', () => {
     expect(saved).to.deep.include({
       format: 2,
       version: VERSION,
-      training: { seed: 9, step: 8, updates: 8, epochs: 2, learningRate: 0.01 },
+      training: { seed: 9, step: 8, updates: 8, epochs: 2, learningRate: 0.01, pass: { key: 1, start: 4, updates: 0 } },
     });
     expect(saved.version).to.equal(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
     expect(saved.model.layers.map((l: { className: string }) => l.className)).to.deep.equal([

@@ -30,14 +30,15 @@ async function* rebatched(
 /** Makes a batch of elements; `first` is the number of the first of them. */
 type Stack = (elements: readonly unknown[], first: number) => Structure;
 
-/** Batches of single elements. */
+/** Batches of single elements, of which the first has number `from`. */
 async function* stacked(
   source: AsyncGenerator<unknown, void, undefined>,
   rows: number,
   stack: Stack,
+  from: number,
 ): AsyncGenerator<Structure, void, undefined> {
   let elements: unknown[] = [];
-  let first = 0;
+  let first = from;
   for await (const element of source) {
     elements.push(element);
     if (elements.length < rows) continue;
@@ -48,18 +49,19 @@ async function* stacked(
   if (elements.length > 0) yield stack(elements, first);
 }
 
-/** The elements of a stage in batches of `rows`: alike, unless `stack` says otherwise. */
+/** The elements of a stage from number `from` on in batches of `rows`: alike, unless `stack` says otherwise. */
 function batchesOf(
   source: Stage,
   pass: Pass,
   key: string,
+  from: number,
   rows: number,
   stack?: Stack,
 ): AsyncGenerator<Structure, void, undefined> {
   const hasBatches = source.openBatches && !stack;
   return hasBatches
-    ? rebatched(source.openBatches!(pass, key, rows), rows)
-    : stacked(source.open(pass, key), rows, stack ?? stackElements);
+    ? rebatched(source.openBatches!(pass, key, from, rows), rows)
+    : stacked(source.open(pass, key, from), rows, stack ?? stackElements, from);
 }
 
 export function batchStage(source: Stage, rows: number, dropRemainder: boolean, stack?: Stack): Stage {
@@ -67,8 +69,8 @@ export function batchStage(source: Stage, rows: number, dropRemainder: boolean, 
   return {
     size: size === undefined ? undefined : dropRemainder ? Math.floor(size / rows) : Math.ceil(size / rows),
     batched: true,
-    async *open(pass, key) {
-      for await (const batch of batchesOf(source, pass, key, rows, stack)) {
+    async *open(pass, key, from) {
+      for await (const batch of batchesOf(source, pass, key, from * rows, rows, stack)) {
         if (!dropRemainder || rowCount(batch) === rows) yield batch;
       }
     },
@@ -77,25 +79,29 @@ export function batchStage(source: Stage, rows: number, dropRemainder: boolean, 
 
 /** The rows of batches, one after the other. `size` is known only to whoever made the batches. */
 export function unbatchStage(source: Stage, size?: number): Stage {
-  async function* openBatches(pass: Pass, key: string): AsyncGenerator<Structure, void, undefined> {
+  async function* openBatches(pass: Pass, key: string, from: number): AsyncGenerator<Structure, void, undefined> {
     let index = 0;
-    for await (const element of source.open(pass, key)) {
+    let left = from;
+    for await (const element of source.open(pass, key, 0)) {
       let batch: Structure;
+      let rows: number;
       try {
         batch = toStructure(element);
-        rowCount(batch);
+        rows = rowCount(batch);
       } catch (error) {
         throw placed(error, 'unbatch of the dataset', index);
       }
       index++;
-      yield batch;
+      const skipped = Math.min(left, rows);
+      left -= skipped;
+      if (skipped < rows || rows === 0) yield skipped > 0 ? rowsOf(batch, skipped, rows) : batch;
     }
   }
   return {
     size,
     batched: false,
-    async *open(pass, key) {
-      for await (const batch of openBatches(pass, key)) {
+    async *open(pass, key, from) {
+      for await (const batch of openBatches(pass, key, from)) {
         const rows = rowCount(batch);
         for (let i = 0; i < rows; i++) {
           const turn = pass.turn();
@@ -112,11 +118,11 @@ export function unbatchStage(source: Stage, size?: number): Stage {
 export async function collected(source: Stage, pass: Pass, key: string): Promise<Structure> {
   const parts: Structure[] = [];
   if (source.batched) {
-    for await (const batch of source.open(pass, key)) parts.push(toStructure(batch));
+    for await (const batch of source.open(pass, key, 0)) parts.push(toStructure(batch));
   } else {
     const { size } = source;
     const rows = size !== undefined && size > 0 && Number.isFinite(size) ? size : 1024;
-    for await (const batch of batchesOf(source, pass, key, rows)) parts.push(batch);
+    for await (const batch of batchesOf(source, pass, key, 0, rows)) parts.push(batch);
   }
   if (parts.length === 0) throw new GradstepError('ERR_DATA', 'Expected at least one element in the dataset but it is empty');
   return concatenateBatches(parts);

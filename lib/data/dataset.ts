@@ -152,7 +152,7 @@ export class Dataset<T = unknown> implements AsyncIterable<T> {
   /** The same elements, which are batches already: the first axis of each tensor is that of rows. */
   asBatches(): Dataset<T> {
     const { stage } = this;
-    return new Dataset({ size: stage.size, batched: true, open: (pass, key) => stage.open(pass, key) });
+    return new Dataset({ size: stage.size, batched: true, open: (pass, key, from) => stage.open(pass, key, from) });
   }
 
   /** The rows of batches as elements: views of them. */
@@ -171,7 +171,7 @@ export class Dataset<T = unknown> implements AsyncIterable<T> {
     return new Dataset(this.stage instanceof RowsStage ? this.stage.take(checked) : takeStage(this.stage, checked));
   }
 
-  /** All but the first elements. */
+  /** All but the first elements. Those are not made where that can be avoided: `map`, say, is not called for them. */
   skip(size: number): Dataset<T> {
     const checked = count(size, 'skip.size');
     return new Dataset(this.stage instanceof RowsStage ? this.stage.skip(checked) : skipStage(this.stage, checked));
@@ -196,7 +196,7 @@ export class Dataset<T = unknown> implements AsyncIterable<T> {
   elements(options?: ElementsOptions): AsyncIterableIterator<T> {
     const { signal, epoch } = checkOptions('dataset.elements', options, elementsSchema);
     const pass = new Pass(signal);
-    const inner = this.stage.open(pass, String(epoch ?? this.begun++));
+    const inner = this.stage.open(pass, String(epoch ?? this.begun++), 0);
     let isOver = false;
     const close = async (): Promise<void> => {
       isOver = true;

@@ -1,4 +1,4 @@
-/** The order in which an epoch visits the rows: a permutation that depends on the seed and the epoch's number only. */
+/** The order in which a pass visits the rows: a permutation that depends on the seed and the pass's number only. */
 import { setImmediate } from 'node:timers/promises';
 import { RandomStream, streamOf } from '../random.js';
 
@@ -6,9 +6,9 @@ import { RandomStream, streamOf } from '../random.js';
 const SLICE = 1 << 14;
 
 /** 0 … rows − 1 in random order (Fisher & Yates), made in slices so that the event loop stays free. */
-export async function shuffledRows(rows: number, seed: number, epoch: number): Promise<Int32Array> {
+export async function shuffledRows(rows: number, seed: number, pass: number): Promise<Int32Array> {
   const order = Int32Array.from({ length: rows }, (_, i) => i);
-  const random = new RandomStream(seed, streamOf('row order'), epoch);
+  const random = new RandomStream(seed, streamOf('row order'), pass);
   for (let i = rows - 1; i > 0; i--) {
     const j = Math.floor((random.uint32() / 2 ** 32) * (i + 1));
     const row = order[i]!;
@@ -19,24 +19,22 @@ export async function shuffledRows(rows: number, seed: number, epoch: number): P
   return order;
 }
 
-/** The orders of one epoch after the other, each made while the epoch before it runs. */
+/** The orders of one pass after the other, each made while the pass before it runs. */
 export class RowOrders {
-  private ahead: { epoch: number; order: Promise<Int32Array> } | undefined;
+  private ahead: { pass: number; order: Promise<Int32Array> } | undefined;
 
   constructor(
     private readonly rows: number,
     private readonly seed: number,
-    /** No epoch from this number on will be asked for. */
-    private readonly end: number,
   ) {}
 
-  /** Begins to make the order of an epoch. */
-  prepare(epoch: number): void {
-    if (epoch < this.end) this.ahead = { epoch, order: shuffledRows(this.rows, this.seed, epoch) };
+  /** Begins to make the order of a pass. */
+  prepare(pass: number): void {
+    this.ahead = { pass, order: shuffledRows(this.rows, this.seed, pass) };
   }
 
-  /** The order of an epoch. */
-  take(epoch: number): Promise<Int32Array> {
-    return this.ahead?.epoch === epoch ? this.ahead.order : shuffledRows(this.rows, this.seed, epoch);
+  /** The order of a pass. */
+  take(pass: number): Promise<Int32Array> {
+    return this.ahead?.pass === pass ? this.ahead.order : shuffledRows(this.rows, this.seed, pass);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { RandomStream, streamOf } from '../random.js';
 import type { Pass } from './pass.js';
-import type { Stage } from './stage.js';
+import { after, type Stage } from './stage.js';
 import { gatherRows, rowCount, rowOf, rowsOf, type Structure } from './structure.js';
 
 /** Numbers shuffled between two looks at the event loop. */
@@ -24,31 +24,28 @@ function shuffleChoice({ seed, reshuffleEachEpoch }: Shuffle, key: string): (cou
 
 /** Elements in the order in which a buffer of `bufferSize`, kept full, gives one at random. */
 export function shuffleStage(source: Stage, shuffle: Shuffle): Stage {
-  return {
-    size: source.size,
-    batched: source.batched,
-    async *open(pass, key) {
-      const choose = shuffleChoice(shuffle, key);
-      const buffer: unknown[] = [];
-      for await (const element of source.open(pass, key)) {
-        if (buffer.length < shuffle.bufferSize) {
-          buffer.push(element);
-          continue;
-        }
-        const chosen = choose(buffer.length);
-        const leaving = buffer[chosen];
-        buffer[chosen] = element;
-        yield leaving;
+  async function* mixed(pass: Pass, key: string): AsyncGenerator<unknown, void, undefined> {
+    const choose = shuffleChoice(shuffle, key);
+    const buffer: unknown[] = [];
+    for await (const element of source.open(pass, key, 0)) {
+      if (buffer.length < shuffle.bufferSize) {
+        buffer.push(element);
+        continue;
       }
-      while (buffer.length > 0) {
-        const chosen = choose(buffer.length);
-        const leaving = buffer[chosen];
-        buffer[chosen] = buffer.at(-1);
-        buffer.pop();
-        yield leaving;
-      }
-    },
-  };
+      const chosen = choose(buffer.length);
+      const leaving = buffer[chosen];
+      buffer[chosen] = element;
+      yield leaving;
+    }
+    while (buffer.length > 0) {
+      const chosen = choose(buffer.length);
+      const leaving = buffer[chosen];
+      buffer[chosen] = buffer.at(-1);
+      buffer.pop();
+      yield leaving;
+    }
+  }
+  return { size: source.size, batched: source.batched, open: (pass, key, from) => after(from, mixed(pass, key)) };
 }
 
 /** The order in which `shuffleStage` would give the numbers of `order`. */
@@ -105,18 +102,18 @@ export class RowsStage implements Stage {
     return new RowsStage(this.rows, this.size, 0, async (pass, key) => shuffled(await inner(pass, key), shuffle, pass, key));
   }
 
-  async *open(pass: Pass, key: string): AsyncGenerator<unknown, void, undefined> {
+  async *open(pass: Pass, key: string, from: number): AsyncGenerator<unknown, void, undefined> {
     const order = await this.order?.(pass, key);
-    for (let i = 0; i < this.size; i++) {
+    for (let i = from; i < this.size; i++) {
       const turn = pass.turn();
       if (turn) await turn;
       yield rowOf(this.rows, order ? order[i]! : this.begin + i);
     }
   }
 
-  async *openBatches(pass: Pass, key: string, rows: number): AsyncGenerator<Structure, void, undefined> {
+  async *openBatches(pass: Pass, key: string, from: number, rows: number): AsyncGenerator<Structure, void, undefined> {
     const order = await this.order?.(pass, key);
-    for (let i = 0; i < this.size; i += rows) {
+    for (let i = from; i < this.size; i += rows) {
       const turn = pass.turn();
       if (turn) await turn;
       const end = Math.min(i + rows, this.size);

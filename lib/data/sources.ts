@@ -19,7 +19,7 @@ export function iterableStage(make: () => AnyIterator, size: number | undefined,
   return {
     size,
     batched: false,
-    async *open(pass) {
+    async *open(pass, _key, from) {
       pass.check();
       const iterator = make();
       let index = 0;
@@ -43,8 +43,7 @@ export function iterableStage(make: () => AnyIterator, size: number | undefined,
             throw what === undefined ? error : placed(error, what, index);
           }
           if (state === 'over') return;
-          index++;
-          yield element;
+          if (index++ >= from) yield element;
         }
       } finally {
         if (state !== 'over') {

@@ -12,10 +12,22 @@ export interface Stage {
   readonly size: number | undefined;
   /** Whether elements are batches made by `batch`. */
   readonly batched: boolean;
-  /** Begins a pass. `key` tells passes apart: shuffling is the same for the same key. */
-  open(pass: Pass, key: string): AsyncGenerator<unknown, void, undefined>;
+  /**
+   * Begins a pass at element number `from`; those before are not made where that can be avoided. `key` tells passes apart:
+   * shuffling is the same for the same key.
+   */
+  open(pass: Pass, key: string, from: number): AsyncGenerator<unknown, void, undefined>;
   /** The same elements, joined into batches of any sizes; `rows` is the size of most use. A faster way to batches, where there is one. */
-  openBatches?(pass: Pass, key: string, rows: number): AsyncGenerator<Structure, void, undefined>;
+  openBatches?(pass: Pass, key: string, from: number, rows: number): AsyncGenerator<Structure, void, undefined>;
+}
+
+/** Elements without the first `count`, which are made all the same. */
+export async function* after<T>(count: number, elements: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
+  let left = count;
+  for await (const element of elements) {
+    if (left > 0) left--;
+    else yield element;
+  }
 }
 
 /** An error with the place in the dataset where it happened; the code stays, or is ERR_DATA where there is none. */
@@ -52,19 +64,20 @@ const END = Symbol('end');
 
 /**
  * Elements of the iterator that `open` makes after `work`, in order, with up to `depth` under way; when `eager` so many are also
- * under way while the consumer works. What is under way when the consumer leaves is given up.
+ * under way while the consumer works. What is under way when the consumer leaves is given up. The first element has number `first`.
  */
 async function* ahead<T, R>(
   outer: Pass,
   open: (pass: Pass) => AsyncGenerator<T, void, undefined>,
   depth: number,
   eager: boolean,
+  first: number,
   work: (element: T, index: number, pass: Pass) => Promise<R> | R,
 ): AsyncGenerator<R, void, undefined> {
   const pass = outer.part();
   const source = open(pass);
   const flight: Promise<R | typeof END>[] = [];
-  let index = 0;
+  let index = first;
   // Until an element has come the next is not asked for: there may be none.
   let canAsk = true;
   const push = () => {
@@ -102,9 +115,9 @@ export function mapStage(source: Stage, fn: UserFunction, concurrency: number): 
   return {
     size: source.size,
     batched: source.batched,
-    open(outer, key) {
+    open(outer, key, from) {
       const work = (element: unknown, index: number, pass: Pass) => applied<unknown>(pass, fn, element, index, what);
-      return ahead(outer, (pass) => source.open(pass, key), concurrency, concurrency > 1, work);
+      return ahead(outer, (pass) => source.open(pass, key, from), concurrency, concurrency > 1, from, work);
     },
   };
 }
@@ -113,43 +126,41 @@ export function prefetchStage(source: Stage, count: number): Stage {
   return {
     size: source.size,
     batched: source.batched,
-    open: (outer, key) =>
+    open: (outer, key, from) =>
       ahead(
         outer,
-        (pass) => source.open(pass, key),
+        (pass) => source.open(pass, key, from),
         count,
         true,
+        from,
         (element) => element,
       ),
   };
 }
 
 export function filterStage(source: Stage, fn: UserFunction): Stage {
-  return {
-    size: undefined,
-    batched: source.batched,
-    async *open(pass, key) {
-      let index = 0;
-      for await (const element of source.open(pass, key)) {
-        const keep = await applied<unknown>(pass, fn, element, index++, 'filter of the dataset');
-        if (typeof keep !== 'boolean') {
-          const error = new TypeError(`expected true or false but received ${typeof keep}`);
-          throw placed(error, 'filter of the dataset', index - 1);
-        }
-        if (keep) yield element;
+  async function* kept(pass: Pass, key: string): AsyncGenerator<unknown, void, undefined> {
+    let index = 0;
+    for await (const element of source.open(pass, key, 0)) {
+      const keep = await applied<unknown>(pass, fn, element, index++, 'filter of the dataset');
+      if (typeof keep !== 'boolean') {
+        const error = new TypeError(`expected true or false but received ${typeof keep}`);
+        throw placed(error, 'filter of the dataset', index - 1);
       }
-    },
-  };
+      if (keep) yield element;
+    }
+  }
+  return { size: undefined, batched: source.batched, open: (pass, key, from) => after(from, kept(pass, key)) };
 }
 
 export function takeStage(source: Stage, count: number): Stage {
   return {
     size: source.size === undefined ? undefined : Math.min(source.size, count),
     batched: source.batched,
-    async *open(pass, key) {
-      let left = count;
-      if (left === 0) return;
-      for await (const element of source.open(pass, key)) {
+    async *open(pass, key, from) {
+      let left = count - from;
+      if (left <= 0) return;
+      for await (const element of source.open(pass, key, from)) {
         yield element;
         if (--left === 0) return;
       }
@@ -161,13 +172,7 @@ export function skipStage(source: Stage, count: number): Stage {
   return {
     size: source.size === undefined ? undefined : Math.max(source.size - count, 0),
     batched: source.batched,
-    async *open(pass, key) {
-      let left = count;
-      for await (const element of source.open(pass, key)) {
-        if (left > 0) left--;
-        else yield element;
-      }
-    },
+    open: (pass, key, from) => source.open(pass, key, count + from),
   };
 }
 
@@ -178,26 +183,38 @@ export function repeatStage(source: Stage, count: number): Stage {
   return {
     size: size === 0 || count === 0 ? 0 : size === undefined ? undefined : size * count,
     batched: source.batched,
-    async *open(pass, key) {
-      for (let round = 0; round < count; round++) {
-        let isEmpty = true;
-        for await (const element of source.open(pass, `${key}.${round}`)) {
+    async *open(pass, key, from) {
+      // Of rounds that are not as long as one another only reading tells where they end.
+      const { size } = source;
+      const canJump = size !== undefined && size > 0 && size < Infinity;
+      let left = canJump ? 0 : from;
+      let begin = canJump ? from % size : 0;
+      for (let round = canJump ? Math.floor(from / size) : 0; round < count; round++) {
+        let isEmpty = begin === 0;
+        for await (const element of source.open(pass, `${key}.${round}`, begin)) {
           isEmpty = false;
-          yield element;
+          if (left > 0) left--;
+          else yield element;
         }
         if (isEmpty) return;
+        begin = 0;
       }
     },
   };
 }
 
 export function concatenateStage(first: Stage, second: Stage): Stage {
+  async function* joined(pass: Pass, key: string, from: number): AsyncGenerator<unknown, void, undefined> {
+    yield* first.open(pass, key, from);
+    yield* second.open(pass, key, 0);
+  }
   return {
     size: first.size === undefined || second.size === undefined ? undefined : first.size + second.size,
     batched: first.batched && second.batched,
-    async *open(pass, key) {
-      yield* first.open(pass, key);
-      yield* second.open(pass, key);
+    open(pass, key, from) {
+      const { size } = first;
+      if (size === undefined) return after(from, joined(pass, key, 0));
+      return from < size ? joined(pass, key, from) : second.open(pass, key, from - size);
     },
   };
 }
@@ -210,19 +227,19 @@ export function cacheStage(source: Stage): Stage {
       return kept?.length ?? source.size;
     },
     batched: source.batched,
-    async *open(pass, key) {
+    async *open(pass, key, from) {
       if (kept) {
-        for (const element of kept) {
+        for (let i = from; i < kept.length; i++) {
           const turn = pass.turn();
           if (turn) await turn;
-          yield element;
+          yield kept[i];
         }
         return;
       }
       const elements: unknown[] = [];
-      for await (const element of source.open(pass, key)) {
+      for await (const element of source.open(pass, key, 0)) {
         elements.push(element);
-        yield element;
+        if (elements.length > from) yield element;
       }
       kept ??= elements;
     },
@@ -235,8 +252,8 @@ export function zipStage(stages: readonly Stage[], join: (elements: readonly unk
   return {
     size: sizes.includes(undefined) ? undefined : Math.min(...(sizes as number[])),
     batched: stages.every(({ batched }) => batched),
-    async *open(pass, key) {
-      const open = stages.map((stage) => stage.open(pass, key));
+    async *open(pass, key, from) {
+      const open = stages.map((stage) => stage.open(pass, key, from));
       try {
         for (;;) {
           const results = await Promise.allSettled(open.map((iterator) => iterator.next()));

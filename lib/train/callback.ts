@@ -1,5 +1,5 @@
 /** Callbacks hear of training as it goes on, and may steer it. */
-import type { Snapshot } from './engine.js';
+import type { Snapshot } from './training_state.js';
 import type { Logs, Progress } from './history.js';
 import type { Model } from './model.js';
 

@@ -2,13 +2,12 @@
  * An engine gives a model's memory a session and runs its programs: what `fit`, `evaluate` and `predict` are made of.
  * It lives from the first use of a model (or from `compile`) until the model is compiled again or disposed.
  */
-import type { NativeChoices } from '../../binding.js';
 import { onAbort, throwIfAborted } from '../abort.js';
 import type { Variable } from '../graph/graph.js';
 import { blockBegins } from '../ops/clip_by_norm.js';
 import { rateAt } from '../optimizers/optimizer.js';
 import { Session, type Stretch } from '../runtime/session.js';
-import { COURSES, courseOf, type Carried, type Course } from './carried.js';
+import { COURSES, courseOf, type Course } from './carried.js';
 import type { Compiled } from './compile_options.js';
 import { floatsOf } from './copier.js';
 import { Lock } from './lock.js';
@@ -19,31 +18,8 @@ import type { Report, ReportBlock } from './report.js';
 import { SampleSlots } from './resident.js';
 import type { Purpose } from './slots.js';
 import { TrainingChoices } from './training_choices.js';
+import type { DataPass, PassPart, Snapshot, TrainingState } from './training_state.js';
 import { homeOf, readHeld, whileChanging, type WeightHolder, type WeightHome } from './weight_home.js';
-
-/** What training has come to, apart from the weights: what a checkpoint restores. */
-export interface TrainingState {
-  readonly step: number;
-  /** Epochs begun; it keys the next epoch's order of rows. */
-  readonly epochs: number;
-  readonly learningRate: number;
-  /** Where training stopped in the middle of an epoch: the step that the epoch began at, and the report so far. */
-  readonly unfinished?: { readonly epochStart: number; readonly updatesBefore: number; readonly report: Uint8Array };
-  /** Updates of the parameters: fewer than steps where several batches make one. */
-  readonly updates: number;
-  /** Optimizer state by `slot/weight`; also the moving average of the weights and gradients added up so far. */
-  readonly slots: ReadonlyMap<string, Float32Array>;
-  /** What stateful layers carry over, by `layer/role`; absent before the first batch. */
-  readonly carried?: ReadonlyMap<string, Carried>;
-  /** What was chosen by measuring; absent where nothing was. */
-  readonly choices?: NativeChoices;
-}
-
-/** Weights in the network's order, and the state of training, of one moment. */
-export interface Snapshot {
-  readonly weights: readonly Float32Array[];
-  readonly training: TrainingState | undefined;
-}
 
 export class Engine implements WeightHolder {
   /** Steps and epochs of training so far. */
@@ -53,6 +29,10 @@ export class Engine implements WeightHolder {
   epochStart = 0;
   updatesBefore = 0;
   unfinished = false;
+  /** The pass over the data that goes on; absent where the next step begins one. */
+  pass: DataPass | undefined;
+  /** No pass from this number on was begun. */
+  private passes = 0;
   /** Whether gradients of several batches are being added up. */
   accumulates = false;
   learningRate = 0;
@@ -104,6 +84,8 @@ export class Engine implements WeightHolder {
         engine.epochStart = earlier?.unfinished?.epochStart ?? engine.step;
         engine.updatesBefore = earlier?.unfinished?.updatesBefore ?? 0;
         engine.unfinished = earlier?.unfinished !== undefined;
+        engine.pass = earlier?.pass;
+        engine.passes = earlier?.pass ? earlier.pass.key + 1 : 0;
         engine.accumulates = [...(earlier?.slots.keys() ?? [])].some((name) => name.startsWith(`${ACCUMULATED}/`));
         await engine.restoreKept(earlier);
         await engine.restoreCarried(earlier);
@@ -197,6 +179,22 @@ export class Engine implements WeightHolder {
     this.unfinished = true;
   }
 
+  /** The pass that goes on, or a new one, and where the part of it began that lies in this epoch. */
+  async inPass(): Promise<PassPart> {
+    const { epochStart, updatesBefore } = this;
+    if (!this.pass) {
+      const updates = this.step === epochStart ? updatesBefore : this.accumulates ? await this.readUpdates() : 0;
+      // Where each epoch is a pass they have the same numbers.
+      const key = Math.max(this.epochs - 1, this.passes);
+      this.passes = key + 1;
+      this.pass = { key, start: this.step, updates };
+    }
+    const { pass } = this;
+    return pass.start > epochStart
+      ? { pass, step: pass.start, updates: pass.updates }
+      : { pass, step: epochStart, updates: updatesBefore };
+  }
+
   endEpoch(): void {
     this.unfinished = false;
   }
@@ -211,7 +209,7 @@ export class Engine implements WeightHolder {
     const { training, layout, snapshot } = this.memory;
     const carriedOver = this.memory.carried.of('train');
     // All of one moment is one read, and what was counted when it was asked for.
-    const { epochs, learningRate, epochStart, updatesBefore, unfinished: isUnfinished, accumulates } = this;
+    const { epochs, learningRate, epochStart, updatesBefore, unfinished: isUnfinished, accumulates, pass } = this;
     const ends = carriedOver.map(({ variable }) => this.memory.rangeOf(variable)).map((r) => r.offset + r.bytes);
     const bytes = await this.session.read({ offset: 0, bytes: Math.max(snapshot.bytes, ...ends) });
     const { memory } = this;
@@ -234,7 +232,7 @@ export class Engine implements WeightHolder {
     const unfinished = isUnfinished ? { unfinished: { epochStart, updatesBefore, report } } : {};
     const updates = first(training.updates);
     const choices = await this.choices.current();
-    const kept = { slots, ...(carried.size > 0 && { carried }), ...(choices && { choices }) };
+    const kept = { slots, ...(pass && { pass }), ...(carried.size > 0 && { carried }), ...(choices && { choices }) };
     return { weights, training: { step: first(state), updates, epochs, learningRate, ...kept, ...unfinished } };
   }
 

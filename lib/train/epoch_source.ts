@@ -13,7 +13,8 @@ import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch 
 import { Feed } from './feed.js';
 import type { BatchSpec } from './programs.js';
 import { batchOf, rewind, samplesSlots, type SampleSlots, withSamples } from './resident.js';
-import { batched, chunksOf } from './stream.js';
+import { batched, chunksFrom } from './stream.js';
+import type { DataPass } from './training_state.js';
 
 /** A stretch with what its program does. */
 export interface PlacedStretch extends Stretch {
@@ -33,29 +34,33 @@ export interface Piece {
   onStart(): void;
 }
 
-/** What was done of an epoch that goes on. */
+/** What was done of the part of a pass that lies in an epoch that goes on. */
 export interface Done {
   readonly steps: number;
-  /** Rows visited: of the epoch, or in a stream of the chunk that the run was in. */
+  /** The row that comes next: of all, or in a stream of the chunk that the run was in. */
   readonly rows: number;
   readonly updates: number;
 }
 
+/**
+ * Epochs are passes over the data, unless they have a number of steps of their own: then passes follow one another, and epochs take
+ * what comes next. What lies in one epoch of one pass is a part.
+ */
 export interface EpochSource {
-  /** Rows and steps of an epoch, where that is known. */
-  readonly rows: number | undefined;
+  /** Steps of an epoch, where that is known. */
   readonly steps: number | undefined;
+  /** Whether a pass goes on in the next epoch. */
+  readonly goesOn: boolean;
   readonly accumulates: boolean;
   /** Has the data in place while `body` runs. */
   whileOpen<T>(body: () => Promise<T>): Promise<T>;
-  /** Calls `run` with the pieces of an epoch until it returns false; whether it ran to the end. */
-  epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean>;
+  /** Calls `run` with the pieces of an epoch until it returns false; whether it ran to the end. `isLast`: no epoch comes after it. */
+  epoch(done: Done | undefined, isLast: boolean, run: (piece: Piece) => Promise<boolean>): Promise<boolean>;
 }
 
-export interface ResidentOptions extends EpochShape {
+export interface ResidentOptions extends Omit<EpochShape, 'rows'> {
+  readonly stepsPerEpoch: number | undefined;
   readonly shuffle: boolean;
-  /** Epochs that will be asked for at most, counted as keys. */
-  readonly lastKey: number;
 }
 
 function withEntries(
@@ -68,35 +73,56 @@ function withEntries(
 
 /** Rows on the device. */
 export class ResidentSource implements EpochSource {
-  readonly rows: number;
   readonly steps: number;
+  readonly goesOn: boolean;
   readonly accumulates: boolean;
+  private readonly rows: number;
+  private readonly passSteps: number;
+  /** What a whole pass does, and where its programs are while the source is open. */
   private readonly plan: readonly PlannedStretch[];
-  private readonly orders: RowOrders | undefined;
   private stretches: readonly PlacedStretch[] = [];
+  private readonly orders: RowOrders | undefined;
+  /** The order that its slot holds. */
+  private order: { readonly key: number; readonly rows: Int32Array } | undefined;
 
   constructor(
     private readonly engine: Engine,
     private readonly samples: Samples,
     private readonly options: ResidentOptions,
   ) {
-    this.plan = planEpoch(options);
-    this.rows = options.rows;
-    this.steps = Math.ceil(options.rows / options.batchSize);
-    this.accumulates = this.plan.some((s) => s.kind === 'accumulate');
-    this.orders = options.shuffle ? new RowOrders(rowsOf(samples), engine.seed, options.lastKey) : undefined;
+    const rows = (this.rows = rowsOf(samples));
+    this.plan = planEpoch({ ...options, rows });
+    this.passSteps = Math.ceil(rows / options.batchSize);
+    this.steps = options.stepsPerEpoch ?? this.passSteps;
+    this.goesOn = options.stepsPerEpoch !== undefined;
+    this.accumulates = options.batchesPerUpdate !== 1;
+    this.orders = options.shuffle ? new RowOrders(rows, engine.seed) : undefined;
+  }
+
+  private get batch(): Omit<BatchSpec, 'rows' | 'kind' | 'share'> {
+    return { purpose: 'train', shuffled: this.orders !== undefined, ...batchOf(this.samples) };
   }
 
   async whileOpen<T>(body: () => Promise<T>): Promise<T> {
     const { engine, samples, orders, plan } = this;
-    const batch = { purpose: 'train', shuffled: orders !== undefined, ...batchOf(samples) } as const;
-    const programs = programsOf(plan, batch);
+    // Parts of passes are prepared when their turn comes.
     const run = () =>
-      engine.withPrograms(programs.specs, (entries) => {
-        this.stretches = withEntries(plan, programs, entries);
-        return body();
-      });
+      this.steps % this.passSteps > 0
+        ? body()
+        : this.withStretches(plan, (stretches) => {
+            this.stretches = stretches;
+            return body();
+          });
     return withSamples(engine, samples, 'train', () => (orders ? this.withOrderSlot(run) : run()));
+  }
+
+  private withStretches<T>(
+    plan: readonly PlannedStretch[],
+    body: (stretches: readonly PlacedStretch[]) => Promise<T>,
+  ): Promise<T> {
+    if (plan === this.plan && this.stretches.length > 0) return body(this.stretches);
+    const programs = programsOf(plan, this.batch);
+    return this.engine.withPrograms(programs.specs, (entries) => body(withEntries(plan, programs, entries)));
   }
 
   /** Keeps a slot for the order of rows while `body` runs. */
@@ -111,18 +137,53 @@ export class ResidentSource implements EpochSource {
     }
   }
 
-  async epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
-    const { orders, samples, stretches, options } = this;
-    const order = await orders?.take(key);
-    if (order) {
-      const slot = samplesSlots(samples, 'train').index;
-      await this.engine.session.writeSlot(slot, new Tensor(order, [order.length]), 'the order of rows');
+  /** The order of a pass, in its slot. */
+  private async orderOf(key: number): Promise<Int32Array | undefined> {
+    const { orders, samples, engine } = this;
+    if (orders && this.order?.key !== key) {
+      const rows = await orders.take(key);
+      await engine.session.writeSlot(samplesSlots(samples, 'train').index, new Tensor(rows, [rows.length]), 'the order of rows');
+      this.order = { key, rows };
     }
-    const skip = done ? stepsDone(this.plan, done.rows, done.updates) : 0;
-    const onStart = () => orders?.prepare(key + 1);
-    const left = remaining(stretches, skip);
-    if (left.length === 0) return true;
-    return run({ stretches: left, rowsBefore: -(done?.rows ?? 0), batchSize: options.batchSize, samples, order, onStart });
+    return this.order?.rows;
+  }
+
+  async epoch(done: Done | undefined, isLast: boolean, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
+    const { engine, samples, options, passSteps } = this;
+    const { batchSize } = options;
+    let earlier = done;
+    let visited = 0;
+    for (;;) {
+      const { pass, step } = await engine.inPass();
+      const begin = step - pass.start;
+      const steps = Math.min(passSteps - begin, this.steps - (step - engine.epochStart));
+      if (steps > 0) {
+        const from = begin * batchSize;
+        const rows = Math.min(this.rows, from + steps * batchSize) - from;
+        const plan = steps === passSteps ? this.plan : planEpoch({ ...options, rows });
+        const order = await this.orderOf(pass.key);
+        // A report that was just begun is at the first row.
+        if (!earlier && step + from > engine.epochStart) await rewind(engine, engine.memory.training!.report, from);
+        const first = earlier?.rows ?? from;
+        const skip = earlier ? stepsDone(plan, earlier.rows - from, earlier.updates) : 0;
+        const isOver = begin + steps === passSteps;
+        const isEnd = step + steps === engine.epochStart + this.steps;
+        const onStart = (): void => {
+          if (isOver && !(isEnd && isLast)) this.orders?.prepare(pass.key + 1);
+        };
+        const goesOn = await this.withStretches(plan, (stretches) => {
+          const left = remaining(stretches, skip);
+          return left.length === 0
+            ? Promise.resolve(true)
+            : run({ stretches: left, rowsBefore: visited - first, batchSize, samples, order, onStart });
+        });
+        if (!goesOn) return false;
+        visited += from + rows - first;
+        if (isEnd) return true;
+      }
+      earlier = undefined;
+      engine.pass = undefined;
+    }
   }
 }
 
@@ -134,13 +195,20 @@ export interface StreamedOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What is read of a pass over a dataset. */
+interface Reader {
+  readonly key: number;
+  readonly batches: AsyncIterator<unknown>;
+}
+
 /** Batches of a dataset. */
 export class StreamedSource implements EpochSource {
-  readonly rows = undefined;
   readonly steps: number | undefined;
+  readonly goesOn: boolean;
   readonly accumulates: boolean;
   private readonly dataset: Dataset;
   private readonly slots: SampleSlots;
+  private reader: Reader | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -150,6 +218,7 @@ export class StreamedSource implements EpochSource {
     this.dataset = batched(dataset, options.batchSize);
     const size = this.dataset.size;
     this.steps = options.stepsPerEpoch ?? (size === Infinity ? undefined : size);
+    this.goesOn = options.stepsPerEpoch !== undefined;
     this.accumulates = options.batchesPerUpdate > 1;
     this.slots = engine.slots('train');
   }
@@ -158,27 +227,73 @@ export class StreamedSource implements EpochSource {
     try {
       return await body();
     } finally {
+      await this.endPass();
       await this.slots.leave();
     }
   }
 
-  async epoch(key: number, done: Done | undefined, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
-    const { engine, options, dataset, slots, accumulates } = this;
-    const { signal, stepsPerEpoch, batchesPerUpdate } = options;
-    // Batches that share an update are cut from the beginning of the epoch: those before are read again, though not run.
-    let earlier = accumulates ? done : undefined;
-    const skip = accumulates ? 0 : (done?.steps ?? 0);
-    const batches = stepsPerEpoch === undefined ? undefined : stepsPerEpoch - skip;
+  private async endPass(): Promise<void> {
+    const { reader } = this;
+    this.reader = undefined;
+    await reader?.batches.return?.();
+  }
+
+  /** Reads on in a pass, or from one of its batches on where it is not being read. */
+  private read({ key }: DataPass, from: number): Reader {
+    if (this.reader?.key === key) return this.reader;
+    const batches = from > 0 ? this.dataset.skip(from) : this.dataset;
+    return (this.reader = { key, batches: batches.elements({ epoch: key, signal: this.options.signal }) });
+  }
+
+  async epoch(done: Done | undefined, _isLast: boolean, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
+    const { engine, options, accumulates } = this;
+    let earlier = done;
     let rowsBefore = 0;
-    let isEmpty = true;
-    const pass = { epoch: key, signal, skip, batches, group: batchesPerUpdate };
-    const feed = new Feed(chunksOf(dataset, options.read, pass), slots);
+    let isEmpty = !done;
+    for (;;) {
+      const { pass, step } = await engine.inPass();
+      // Batches that share an update are cut from where the part begins: those before are read again, though not run.
+      const begin = accumulates ? step : step + (earlier?.steps ?? 0);
+      const batches = options.stepsPerEpoch === undefined ? Infinity : options.stepsPerEpoch - (begin - engine.epochStart);
+      const isNew = this.reader?.key !== pass.key && begin === pass.start;
+      const reader = this.read(pass, begin - pass.start);
+      const part = await this.part(reader, batches, accumulates ? earlier : undefined, rowsBefore, run);
+      if (!part.goesOn) return false;
+      if (part.batches > 0) isEmpty = false;
+      ({ rowsBefore } = part);
+      if (part.batches >= batches) return true;
+      await this.endPass();
+      const isPassEmpty = isNew && part.batches === 0;
+      // Of an epoch that goes on there may be nothing left.
+      if (isEmpty && (isPassEmpty || !this.goesOn)) {
+        throw new GradstepError('ERR_DATA', 'Expected at least one batch to train on but the dataset is empty');
+      }
+      if (isPassEmpty || !this.goesOn) return true;
+      earlier = undefined;
+      engine.pass = undefined;
+    }
+  }
+
+  /** Runs the next batches of a pass, so many at most. */
+  private async part(
+    { batches: source }: Reader,
+    batches: number,
+    done: Done | undefined,
+    rowsVisited: number,
+    run: (piece: Piece) => Promise<boolean>,
+  ): Promise<{ goesOn: boolean; batches: number; rowsBefore: number }> {
+    const { engine, options, slots } = this;
+    const { batchesPerUpdate } = options;
+    let earlier = done;
+    let rowsBefore = rowsVisited;
+    let seen = 0;
+    const feed = new Feed(chunksFrom(source, options.read, { batches, group: batchesPerUpdate }), slots);
     try {
       for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
-        isEmpty = false;
         const { samples, batchSize } = chunk;
         const rows = rowsOf(samples);
         const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
+        seen += Math.ceil(rows / batchSize);
         const rest = earlier && beside(plan, earlier);
         if (rest && rest.steps >= 0 && rest.updates >= 0) {
           earlier = rest.steps + rest.updates > 0 ? rest : undefined;
@@ -196,13 +311,10 @@ export class StreamedSource implements EpochSource {
           );
           return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => feed.prepare() });
         });
-        if (!goesOn) return false;
+        if (!goesOn) return { goesOn, batches: seen, rowsBefore };
         rowsBefore += rows;
       }
-      // Of an epoch that goes on there may be nothing left.
-      if (isEmpty && !done)
-        throw new GradstepError('ERR_DATA', 'Expected at least one batch to train on but the dataset is empty');
-      return true;
+      return { goesOn: true, batches: seen, rowsBefore };
     } finally {
       await feed.close();
     }

@@ -136,29 +136,30 @@ class Training {
     return logs;
   }
 
-  /** What was done of the epoch that goes on. */
+  /** What was done of the part of a pass that goes on, and the logs of its epoch. */
   private async doneSoFar(): Promise<{ done: Done; logs: Logs }> {
     const { engine } = this;
     const { report, options } = engine.memory.training!;
     const { step, cursor, values } = report.parse(await engine.session.read(report.range));
-    const updates = (await engine.readUpdates()) - engine.updatesBefore;
-    return { done: { steps: step - engine.epochStart, rows: cursor, updates }, logs: logsOf(values, options.totals) };
+    const part = await engine.inPass();
+    const updates = (await engine.readUpdates()) - part.updates;
+    return { done: { steps: step - part.step, rows: cursor, updates }, logs: logsOf(values, options.totals) };
   }
 
-  /** One pass over the rows, or what is left of one. */
+  /** One epoch, or what is left of it. */
   private async epoch(epoch: number): Promise<Logs> {
     const { engine, given, isResumed, first } = this;
     const { report } = engine.memory.training!;
-    const key = engine.epochs - (isResumed ? 1 : 0);
     const earlier = isResumed ? await this.doneSoFar() : undefined;
     if (!isResumed) {
+      if (!given.source.goesOn || (epoch === first && !given.resume)) engine.pass = undefined;
       engine.beginEpoch(engine.accumulates ? await engine.readUpdates() : 0);
       await engine.session.write(report.range.offset, report.fresh(engine.step, engine.seed));
     }
     const { epochs, source } = given;
-    this.clock ??= new Clock({ first, stepsBefore: earlier?.done.steps ?? 0, epochs, steps: source.steps });
+    this.clock ??= new Clock({ first, stepsBefore: engine.step - engine.epochStart, epochs, steps: source.steps });
     let logs: Logs = earlier?.logs ?? { loss: NaN };
-    const ended = await source.epoch(key, earlier?.done, async (piece) => {
+    const ended = await source.epoch(earlier?.done, epoch === epochs - 1, async (piece) => {
       logs = await this.piece(epoch, piece, logs);
       return !this.stopped;
     });
@@ -174,7 +175,7 @@ class Training {
     const { report, options } = memory.training!;
     const { batchSize, order } = piece;
     const labels = labelsPerRow(piece.samples);
-    const flags = { what: 'fit', firstStep: engine.epochStart, batchSize, labelsPerRow: labels, order, memory };
+    const flags = { what: 'fit', firstStep: engine.pass!.start, batchSize, labelsPerRow: labels, order, memory };
     let logs = before;
     const hear = (now: Report): Promise<void> => {
       engine.step = now.step;

@@ -17,7 +17,7 @@ import { restoreOptimizer } from '../optimizers/registry.js';
 import { boolean, checkOptions, integer, optional, partialShape, type SchemaOf } from '../options.js';
 import { carriedShapes, type Carried } from './carried.js';
 import { deviceOption, type CompileOptions, type DeviceName } from './compile_options.js';
-import type { TrainingState } from './engine.js';
+import type { DataPass, TrainingState } from './training_state.js';
 import { makeFunctional } from './functional.js';
 import type { Model } from './model.js';
 import { coreOf, type ModelCore } from './model_core.js';
@@ -159,14 +159,25 @@ function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: num
       choices: savedChoices(objectAt(counters, 'choices', 'training'), 'training.choices'),
     }),
   };
-  if (!Object.hasOwn(counters, 'unfinished')) return state;
+  const pass = Object.hasOwn(counters, 'pass') ? { pass: restorePass(objectAt(counters, 'pass', 'training'), state) } : {};
+  if (!Object.hasOwn(counters, 'unfinished')) return { ...state, ...pass };
   const { epochStart, updatesBefore, report } = objectAt(counters, 'unfinished', 'training');
   if (typeof report !== 'string') throw optionError('training.unfinished.report', 'string', report);
   const start = integer(0, 0x7fffffff)(epochStart, 'training.unfinished.epochStart');
   const before = integer(0, 0x7fffffff)(updatesBefore, 'training.unfinished.updatesBefore');
   return {
     ...state,
+    ...pass,
     unfinished: { epochStart: start, updatesBefore: before, report: new Uint8Array(Buffer.from(report, 'base64')) },
+  };
+}
+
+/** A pass over the data that began before the state was saved. */
+function restorePass({ key, start, updates }: Json, state: { readonly step: number; readonly updates: number }): DataPass {
+  return {
+    key: integer(0)(key, 'training.pass.key'),
+    start: integer(0, state.step)(start, 'training.pass.start'),
+    updates: integer(0, state.updates)(updates, 'training.pass.updates'),
   };
 }
 

@@ -133,7 +133,7 @@ export async function withSamples<T>(engine: Engine, samples: Samples, purpose: 
   }
 }
 
-/** The next step reads from the first row of the slots again. */
-export async function rewind({ session, memory }: Engine, report: ReportBlock): Promise<void> {
-  await session.write(memory.layout.offsetOf(report.state) + 4, new Int32Array([0]));
+/** The next step reads from a row of the slots on. */
+export async function rewind({ session, memory }: Engine, report: ReportBlock, row = 0): Promise<void> {
+  await session.write(memory.layout.offsetOf(report.state) + 4, new Int32Array([row]));
 }

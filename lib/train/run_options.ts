@@ -49,14 +49,14 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize' | 'steps'>
    * gradient of all rows, added up in chunks. A dataset of batches keeps its own.
    */
   batchSize?: number | 'full';
-  /** The number after the last epoch's; passes over the data where `initialEpoch` is 0. Default 1. */
+  /** The number after the last epoch's: how many there are where `initialEpoch` is 0. Default 1. */
   epochs?: number;
   /** The first epoch's number. Default 0. */
   initialEpoch?: number;
   /**
-   * Goes on where training stopped, in the middle of an epoch if it stopped there: with the same data and options as
-   * before, the result has the same bits as if it had not stopped. `epochs` then counts from the model's first. A dataset that
-   * shuffles needs a seed of its own for that; what callbacks remember (patience, the best so far) begins anew, and a run that ended
+   * Goes on where training stopped, in the middle of an epoch if it stopped there, with the rows that would have come next: with
+   * the same data and options as before, the result has the same bits as if it had not stopped. `epochs` then counts from the
+   * model's first. A dataset that shuffles needs a seed of its own for that; what callbacks remember (patience, the best so far) begins anew, and a run that ended
    * with an epoch has left the weights at their average where there is one (`useEma`). A model that was never trained begins with
    * its first epoch; ERR_OPTION where `compile` could not take up the state that was loaded. Default false.
    */
@@ -71,7 +71,11 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize' | 'steps'>
   validationSteps?: number;
   /** Epochs between two validations, counted from epoch 0 wherever training begins: with 2, after epochs 1, 3, … Default 1. */
   validationFreq?: number;
-  /** Steps in an epoch; a dataset that never ends needs it. Default: as many as the rows need. */
+  /**
+   * Steps in an epoch, integer > 0: each epoch takes the next so many batches, from where the one before ended, and begins the data anew
+   * (in another order, where they are shuffled) when they have come to their end. A dataset that never ends needs it. Not with
+   * `batchSize: 'full'`. Default: an epoch is one pass over the data.
+   */
   stepsPerEpoch?: number;
   /** Whether each epoch visits the rows in another order. Stateful layers need false: their rows go on from batch to batch. Default true. */
   shuffle?: boolean;

@@ -12,7 +12,7 @@ import { saveOptimizer, type SavedOptimizer } from '../optimizers/registry.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { VERSION } from './version.js';
 import type { Compiled, CompiledOutput } from './compile_options.js';
-import type { TrainingState } from './engine.js';
+import type { DataPass, TrainingState } from './training_state.js';
 import type { ModelCore } from './model_core.js';
 import type { Reference } from './network.js';
 import { writeSafetensors } from './safetensors.js';
@@ -68,6 +68,8 @@ export interface SavedTraining {
   kind?: StateKind;
   /** What was chosen by measuring (training_choices.ts). */
   choices?: NativeChoices;
+  /** The pass over the data that training is in, or that ended last. */
+  pass?: DataPass;
   /** In the middle of an epoch: the step it began at, and the report in base64. */
   unfinished?: { epochStart: number; updatesBefore: number; report: string };
 }

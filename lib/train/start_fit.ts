@@ -63,16 +63,13 @@ function residentData(core: ModelCore, x: DataLike, y: Labels, checked: Checked)
 }
 
 function residentSource(engine: Engine, core: ModelCore, samples: Samples, checked: Checked): EpochSource {
-  const { batchSize: size, stepsPerEpoch, shuffle, epochs, initialEpoch } = checked;
-  const all = rowsOf(samples);
-  const batchSize = Math.min(size === 'full' ? CHUNK_ROWS : size, all);
-  return new ResidentSource(engine, samples, {
-    rows: Math.min(all, (stepsPerEpoch ?? Infinity) * batchSize),
-    batchSize,
-    batchesPerUpdate: size === 'full' ? 'all' : core.batchesPerUpdate,
-    shuffle,
-    lastKey: engine.epochs + epochs - initialEpoch,
-  });
+  const { batchSize: size, stepsPerEpoch, shuffle } = checked;
+  if (size === 'full' && stepsPerEpoch !== undefined) {
+    throw optionError('fit.stepsPerEpoch', "undefined where batchSize is 'full'", stepsPerEpoch);
+  }
+  const batchSize = Math.min(size === 'full' ? CHUNK_ROWS : size, rowsOf(samples));
+  const batchesPerUpdate = size === 'full' ? 'all' : core.batchesPerUpdate;
+  return new ResidentSource(engine, samples, { batchSize, batchesPerUpdate, stepsPerEpoch, shuffle });
 }
 
 function streamedSource(engine: Engine, core: ModelCore, dataset: Dataset, checked: Checked): EpochSource {

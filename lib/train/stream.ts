@@ -2,7 +2,7 @@
  * Streamed data: batches of a dataset, collected into chunks that are copied to the device together (feed.ts). While a chunk is
  * computed the next one is made.
  */
-import type { Dataset } from '../data/dataset.js';
+import type { Dataset, ElementsOptions } from '../data/dataset.js';
 import { rowsOf, type Samples } from '../data/samples.js';
 import { COLUMNS } from '../data/sources.js';
 import type { Structure } from '../data/structure.js';
@@ -24,14 +24,9 @@ export interface Chunk {
   readonly batchSize: number;
 }
 
-export interface StreamOptions {
-  /** Which pass this is: what shuffling depends on. */
-  readonly epoch?: number;
-  readonly signal: AbortSignal | undefined;
-  /** Batches to leave out at the beginning. */
-  readonly skip?: number;
+export interface ChunkOptions {
   /** Batches to take at most. */
-  readonly batches?: number | undefined;
+  readonly batches?: number;
   /** Chunks hold a multiple of so many batches, but for the last. */
   readonly group?: number;
 }
@@ -102,16 +97,26 @@ function partsOf(element: unknown): { x: DataLike; y?: DataLike; sampleWeight?: 
   return element as { x: DataLike; y?: DataLike; sampleWeight?: DataLike };
 }
 
-/** The chunks of a pass, each made while the caller works on the one before. */
+/** The chunks of a pass over all of a dataset. */
 export async function* chunksOf(
-  dataset: Dataset<unknown>,
+  dataset: Dataset,
   read: (element: unknown) => Samples,
-  { epoch, signal, skip = 0, batches = Infinity, group = 1 }: StreamOptions,
+  options: ElementsOptions,
 ): AsyncGenerator<Chunk, void, undefined> {
-  const source = (skip > 0 ? dataset.skip(skip) : dataset).elements({
-    ...(signal && { signal }),
-    ...(epoch !== undefined && { epoch }),
-  });
+  const source = dataset.elements(options);
+  try {
+    yield* chunksFrom(source, read);
+  } finally {
+    await source.return?.();
+  }
+}
+
+/** The next batches of a source as chunks, each made while the caller works on the one before. */
+export async function* chunksFrom(
+  source: AsyncIterator<unknown>,
+  read: (element: unknown) => Samples,
+  { batches = Infinity, group = 1 }: ChunkOptions = {},
+): AsyncGenerator<Chunk, void, undefined> {
   let pending: Samples | undefined;
   let left = batches;
   const next = async (): Promise<Samples | undefined> => {
@@ -145,16 +150,12 @@ export async function* chunksOf(
     }
     return { samples: joinSamples(parts), batchSize };
   };
-  try {
-    let ahead = collect();
-    for (let chunk = await ahead; chunk; chunk = await ahead) {
-      ahead = collect();
-      // A failure is met when its chunk's turn comes.
-      ahead.catch(() => undefined);
-      yield chunk;
-    }
-  } finally {
-    await source.return?.();
+  let ahead = collect();
+  for (let chunk = await ahead; chunk; chunk = await ahead) {
+    ahead = collect();
+    // A failure is met when its chunk's turn comes.
+    ahead.catch(() => undefined);
+    yield chunk;
   }
 }
 

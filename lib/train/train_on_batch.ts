@@ -23,6 +23,7 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: Labels, opti
   let values: Report['values'] = [];
   // The report of an epoch that was not finished is overwritten: it cannot be resumed after this.
   engine.endEpoch();
+  engine.pass = undefined;
   const train = () =>
     engine.withPrograms([batch], async ([entry]) => {
       const begun = session.write(report.range.offset, report.fresh(step, seed));

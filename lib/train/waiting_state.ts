@@ -5,7 +5,7 @@
 import type { Shape } from '../graph/shape.js';
 import { rateAt } from '../optimizers/optimizer.js';
 import type { Compiled } from './compile_options.js';
-import type { TrainingState } from './engine.js';
+import type { TrainingState } from './training_state.js';
 import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
 import type { Network, PlacedWeight } from './network.js';
 import type { ReportBlock } from './report.js';
