@@ -92,6 +92,107 @@ describe('data.decodeImage', () => {
     expect((await row('bilinear')).some((value) => value > 0 && value < 255)).to.equal(true);
   });
 
+  /** Numbers of Pillow 13.0, Image.resize; it rounds, and cuts to 0 … 255, also between the axes. */
+  const enlarged = {
+    bilinear: {
+      '3,8': '0 16 44 113 127 86 87 90 172 130 76 63 73 106 180 236 186 197 200 105 111 218 226 224',
+      '7,5':
+        '0 37 148 82 90 25 43 135 86 111 98 60 95 97 173 172 77 56 109 236 178 134 56 160 231 184 191 57 212 226 186 210 57 229 224',
+      '5,9':
+        '0 12 33 86 148 111 83 87 90 69 63 55 79 111 101 99 130 148 172 140 88 68 56 85 123 194 236 180 172 159 112 57 126 186 213 229 186 194 207 142 57 153 228 226 224',
+    },
+    bicubic: {
+      '3,8': '0 9 42 124 138 84 84 91 179 136 74 55 65 104 189 245 184 203 205 87 93 223 235 224',
+      '7,5':
+        '0 33 157 79 76 16 40 139 84 104 95 51 96 89 172 172 77 56 109 236 190 138 50 164 240 186 198 56 218 226 187 223 57 241 223',
+      '5,9':
+        '0 0 25 93 155 119 77 77 79 63 53 43 76 116 99 89 126 146 180 147 85 59 56 76 121 203 246 191 186 172 108 53 120 198 226 239 184 202 225 142 57 152 245 233 222',
+    },
+    lanczos3: {
+      '3,8': '0 3 44 129 141 86 79 93 181 139 71 51 60 100 193 247 179 212 202 81 86 220 244 218',
+      '7,5':
+        '0 37 161 83 68 16 36 139 81 105 88 40 100 80 168 172 77 56 109 236 202 146 44 170 250 190 198 54 218 230 181 228 61 245 216',
+      '5,9':
+        '0 0 23 107 158 129 76 70 75 60 43 33 75 118 96 81 119 148 182 148 89 51 56 66 125 206 249 198 202 183 97 47 107 208 242 244 172 207 231 137 60 145 252 240 208',
+    },
+    nearest: {
+      '3,8': '0 0 37 148 148 82 90 90 172 172 77 56 56 109 236 236 186 186 210 57 57 229 224 224',
+      '2,3': '0 148 90 186 57 224',
+      '7,3': '0 148 90 0 148 90 172 56 236 172 56 236 172 56 236 186 57 224 186 57 224',
+    },
+  } as const;
+  for (const [interpolation, sizes] of Object.entries(enlarged)) {
+    it(`enlarges around the centres of pixels: ${interpolation}`, async () => {
+      const given = Uint8Array.from({ length: 15 }, (_, i) => (i * i * 37) % 251);
+      const file = await raw(given, 3, 5, 1).toColourspace('b-w').png().toBuffer();
+      for (const [size, numbers] of Object.entries(sizes)) {
+        const imageSize = size.split(',').map(Number) as [number, number];
+        const options = { imageSize, interpolation: interpolation as keyof typeof enlarged };
+        const { data, shape } = await decodeImage(file, { ...options, colorMode: 'grayscale' });
+        expect(shape).to.deep.equal([...imageSize, 1]);
+        const expected = (numbers as string).split(' ').map(Number);
+        expect(data).to.have.length(expected.length);
+        data.forEach((value, i) =>
+          expect(value, `${size}: ${i}`).to.be.closeTo(
+            expected[i]!,
+            { nearest: 0, bilinear: 1, bicubic: 2, lanczos3: 1 }[options.interpolation],
+          ),
+        );
+        const inColour = await decodeImage(file, options);
+        expect(inColour.data).to.deep.equal(Uint8Array.from({ length: data.length * 3 }, (_, i) => data[Math.floor(i / 3)]!));
+      }
+    });
+  }
+
+  it('enlarges one axis where the other shrinks, or stays', async () => {
+    const ramp = Uint8Array.from({ length: 8 * 4 }, (_, i) => (i % 8) * 20);
+    const file = await raw(ramp, 4, 8, 1).toColourspace('b-w').png().toBuffer();
+    const wide = [0, 5, 15, 25, 35, 45, 55, 65, 75, 85, 95, 105, 115, 125, 135, 140];
+    for (const height of [4, 2, 9]) {
+      const { data } = await decodeImage(file, { imageSize: [height, 16], colorMode: 'grayscale' });
+      for (let y = 0; y < height; y++) {
+        data.subarray(y * 16, y * 16 + 16).forEach((value, x) => expect(value, `${y}, ${x}`).to.be.closeTo(wide[x]!, 1));
+      }
+    }
+  });
+
+  it('enlarges in proportion: what is too much is cut off on both sides, what is missing is black', async () => {
+    const given = Uint8Array.from({ length: 15 }, (_, i) => (i * i * 37) % 251);
+    const file = await raw(given, 3, 5, 1).toColourspace('b-w').png().toBuffer();
+    const grey = { colorMode: 'grayscale', imageSize: [6, 6] } as const;
+    // Columns 2 to 7 of Pillow's 6 x 10 pixels.
+    const cut = await decodeImage(file, { ...grey, cropToAspectRatio: true });
+    const middle =
+      '28 65 120 132 99 84 46 67 105 116 98 98 83 70 76 85 97 127 127 97 70 77 119 163 178 147 87 92 164 206 204 172 95 100 186 228';
+    middle.split(' ').forEach((value, i) => expect(cut.data[i], `${i}`).to.be.closeTo(Number(value), 1));
+    const high = { ...grey, imageSize: [10, 10], padToAspectRatio: true } as const;
+    const padded = await decodeImage(file, high);
+    expect(Array.from(padded.data.subarray(0, 20))).to.deep.equal(new Array(20).fill(0));
+    expect(Array.from(padded.data.subarray(80))).to.deep.equal(new Array(20).fill(0));
+    const first = [0, 9, 28, 65, 120, 132, 99, 84, 88, 90];
+    first.forEach((value, i) => expect(padded.data[20 + i]).to.be.closeTo(value, 1));
+    // Black is opaque.
+    const rgba = await decodeImage(file, { imageSize: [10, 10], colorMode: 'rgba', padToAspectRatio: true });
+    expect(rgba.data.filter((_, i) => i % 4 === 3)).to.deep.equal(new Uint8Array(100).fill(255));
+    const few = await decodeImage(file, {
+      imageSize: [2, 2],
+      colorMode: 'rgba',
+      padToAspectRatio: true,
+      interpolation: 'nearest',
+    });
+    expect(Array.from(few.data)).to.deep.equal([77, 77, 77, 255, 109, 109, 109, 255, 0, 0, 0, 255, 0, 0, 0, 255]);
+  });
+
+  it('mixes colours by how opaque they are', async () => {
+    const file = await raw(Uint8Array.of(200, 100, 50, 255, 10, 20, 30, 0), 1, 2, 4)
+      .png()
+      .toBuffer();
+    const { data } = await decodeImage(file, { imageSize: [1, 6], colorMode: 'rgba' });
+    const opaque = [200, 100, 50];
+    const expected = [255, 255, 170, 85, 0, 0].flatMap((alpha) => (alpha > 0 ? [...opaque, alpha] : [0, 0, 0, 0]));
+    data.forEach((value, i) => expect(value, `${i}`).to.be.closeTo(expected[i]!, 1));
+  });
+
   it('refuses what is no image, or not whole', async () => {
     const file = await raw(pixels(40, 40, 3), 40, 40, 3)
       .png()
