@@ -396,8 +396,8 @@ describe('gs.compile', () => {
       'ERR_DTYPE',
       'Expected integer numbers but received 1.5 at element 1 of input k',
     );
-    await expectFailure(() => whole({ k: [1, 1.5] }), 'ERR_DTYPE', /for k\[1\] but received 1\.5/);
-    await expectFailure(() => whole({ k: [1, 3e9] }), 'ERR_DTYPE', /for k\[1\] but received 3000000000/);
+    await expectFailure(() => whole({ k: [1, 1.5] }), 'ERR_DTYPE', /for input k\[1\] but received 1\.5/);
+    await expectFailure(() => whole({ k: [1, 3e9] }), 'ERR_DTYPE', /for input k\[1\] but received 3000000000/);
     expect([...(await whole({ k: [2147483647, -2147483648] })).data]).to.deep.equal([2147483648, -2147483648]);
     await f.dispose();
     await expectFailure(() => f({ x: [1, 2] }), 'ERR_DISPOSED', /function has been disposed/);

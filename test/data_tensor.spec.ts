@@ -179,11 +179,14 @@ describe('data in other typed arrays', () => {
     using model = gs.sequential([gs.layers.dense({ units: 1, inputShape: [2] })]);
     for (const data of [Float64Array.of(1, 2), Int16Array.of(1, 2)]) {
       structuredClone(data, { transfer: [data.buffer] });
-      await expectFailure(
-        () => model.predict(data),
-        'ERR_OPTION',
-        'The memory of data was transferred elsewhere, or it is empty',
-      );
+      await expectFailure(() => model.predict(data), 'ERR_OPTION', 'The memory of x was transferred elsewhere');
+      await expectFailure(() => gs.tensor(data as Float64Array), 'ERR_OPTION', 'The memory of data was transferred elsewhere');
+    }
+    // What is empty was not taken away.
+    for (const data of [new Float64Array(0), new Float32Array(0)]) {
+      expect(gs.tensor(data).shape).to.deep.equal([0]);
+      expect(gs.tensor(data, [0, 3]).shape).to.deep.equal([0, 3]);
+      await expectFailure(() => model.predict(data), 'ERR_SHAPE', /but received 0 elements/);
     }
   });
 

@@ -1,10 +1,10 @@
 /** Class numbers, as labels give them. */
 import { GradstepError, optionError } from '../errors.js';
-import { Tensor, tensor, type TensorLike } from './tensor.js';
+import { tensorOf, type TensorLike } from './tensor.js';
 
 /** Labels as integers from 0; ERR_LABEL_RANGE names the first that is none, `end` is exclusive. */
 export function classNumbers(labels: TensorLike, name: string, end = 2 ** 31): Int32Array {
-  const { data } = labels instanceof Tensor ? labels : tensor(labels);
+  const { data } = tensorOf(labels, name);
   if (data.length === 0) throw optionError(name, 'at least one label', labels);
   const out = new Int32Array(data.length);
   for (let i = 0; i < data.length; i++) {

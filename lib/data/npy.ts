@@ -6,7 +6,7 @@ import { optionError } from '../errors.js';
 import { sizeOf, type Shape } from '../graph/shape.js';
 import { pathOf, reading, type ByteReader, type FileSource } from './bytes.js';
 import { HOST_IS_BIG, isFileNumber, readNumbers, type FileNumber } from './numbers.js';
-import { allocate, Tensor, type TensorData } from './tensor.js';
+import { allocate, checkAttached, Tensor, type TensorData } from './tensor.js';
 import { writeWhole } from './whole_file.js';
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
@@ -105,6 +105,7 @@ export function npyChunks({ data, dtype, shape }: Tensor): [header: Uint8Array, 
 
 export function tensorOption(value: unknown, name: string): Tensor {
   if (!(value instanceof Tensor)) throw optionError(name, 'tensor', value);
+  checkAttached(value, name);
   return value;
 }
 

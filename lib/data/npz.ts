@@ -72,6 +72,9 @@ export async function npz(source: FileSource): Promise<Record<string, Tensor>> {
   }
 }
 
+/** Names that are no path inside the archive. */
+const UNSAFE = /\\|^\/|^[a-zA-Z]:|(^|\/)\.\.(\/|$)/;
+
 /** Writes tensors as an .npz file, whole or not at all. ERR_FILE where that fails. */
 export async function writeNpz(
   path: string | URL,
@@ -82,7 +85,10 @@ export async function writeNpz(
   const file = pathOf(path, `${where}.path`);
   const { compress } = checkOptions(where, options, schema);
   if (!isRecord(tensors)) throw optionError(`${where}.tensors`, 'record of tensors', tensors);
-  const entries = Object.entries(tensors).map(([key, value]) => [key, tensorOption(value, `${where}.tensors.${key}`)] as const);
+  const entries = Object.entries(tensors).map(([key, value]) => {
+    if (UNSAFE.test(`${key}.npy`)) throw optionError(`a name in ${where}.tensors`, 'relative path with / and without ..', key);
+    return [key, tensorOption(value, `${where}.tensors.${key}`)] as const;
+  });
   const { ZipFile } = await import('yazl');
   const archive = new ZipFile();
   const failed = new Promise<never>((_, reject) => archive.on('error', reject));

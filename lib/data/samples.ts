@@ -3,7 +3,7 @@ import { GradstepError, optionError } from '../errors.js';
 import { fitsShape, formatShape, isKnown, sameShape, sizeOf, type PartialShape, type Shape } from '../graph/shape.js';
 import { unknownName } from '../options.js';
 import { isRecord } from './structure.js';
-import { dtypeOf, Tensor, tensor, type TensorLike } from './tensor.js';
+import { dtypeOf, Tensor, tensorOf, type TensorLike } from './tensor.js';
 
 /** Rows of data for each input and, for training and evaluation, as many rows of labels for each output that has a loss. */
 export interface Samples {
@@ -85,19 +85,14 @@ function present(part: Part, name: string): TensorLike {
   return part;
 }
 
-/** Any accepted data as a tensor; typed arrays are one row of numbers until a shape is known. */
-function asTensor(data: TensorLike): Tensor {
-  return data instanceof Tensor ? data : tensor(data);
-}
-
 /** The shape of one row, where the data says it: a bare typed array does not. */
 export function rowShapeOf(data: TensorLike): Shape | undefined {
-  return dtypeOf(data) ? undefined : asTensor(data).shape.slice(1);
+  return dtypeOf(data) ? undefined : tensorOf(data, 'x').shape.slice(1);
 }
 
 /** Data as rows of the given shape; `layer` is who wants it. */
 export function inputRows(data: TensorLike, row: PartialShape, layer: string, dtype: 'float32' | 'int32', hint: string): Tensor {
-  const asGiven = asTensor(data);
+  const asGiven = tensorOf(data, 'x');
   const given = dtype === 'int32' ? integers(asGiven, 'x', 'inputs') : asGiven;
   if (dtypeOf(data)) {
     if (!isKnown(row)) throw shapeError('x', row, layer, 'a typed array without a shape: gs.tensor(data, shape) gives it one');
@@ -133,7 +128,7 @@ export interface LabelSpec {
  * @param output shape of one sample of what they are compared with, which `layer` yields
  */
 export function labelRows(data: TensorLike, rows: number, loss: LabelSpec, output: Shape, layer: string): Tensor {
-  let given = asTensor(data);
+  let given = tensorOf(data, 'y');
   const row = loss.labelShape(output, given.shape.slice(1));
   if (given.shape.length === 0) throw shapeError('y', row, layer, 'a number');
   if (dtypeOf(data)) {
@@ -182,7 +177,7 @@ export function pairSamples(x: readonly Tensor[], y: readonly Tensor[], weights:
  * @param row shape of one sample's labels
  */
 export function weightRows(data: TensorLike, row: Shape | undefined, rows: number): Tensor<Float32Array> {
-  const given = asTensor(data);
+  const given = tensorOf(data, 'sampleWeight');
   const values = given.data instanceof Float32Array ? given.data : Float32Array.from(given.data);
   const shape = dtypeOf(data) && given.data.length !== rows && row ? [rows, ...row.slice(0, 1)] : given.shape;
   if (shape[0] !== rows || shape.length > 2 || sizeOf(shape) !== values.length) {

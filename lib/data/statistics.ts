@@ -1,6 +1,6 @@
 /** Means and variances of data, for the layer `normalization`: what Keras's layer learns in `adapt`. */
 import { GradstepError } from '../errors.js';
-import { Tensor, tensor, type TensorLike } from './tensor.js';
+import { tensorOf, type Tensor, type TensorLike } from './tensor.js';
 
 /** Options of `gs.layers.normalization` with the same axis, −1. */
 export interface Statistics {
@@ -17,15 +17,20 @@ export interface Statistics {
  * ERR_DATA where a value is NaN or infinite, or there are none.
  */
 export function statistics(data: TensorLike): Statistics {
-  const { data: values, shape } = data instanceof Tensor ? data : tensor(data);
+  const name = 'data.statistics';
+  return statisticsOf(tensorOf(data, name), name);
+}
+
+/** The same; errors name the data `name`. */
+export function statisticsOf({ data: values, shape }: Tensor, name: string): Statistics {
   const columns = shape.length < 2 ? 1 : shape.at(-1)!;
   const rows = values.length / columns;
-  if (values.length === 0) throw new GradstepError('ERR_DATA', 'Expected at least one row for data.statistics but received none');
+  if (values.length === 0) throw new GradstepError('ERR_DATA', `Expected at least one row for ${name} but received none`);
   const sums = new Float64Array(columns);
   for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === columns ? 0 : c + 1) {
     if (!Number.isFinite(values[i])) {
       const row = Math.floor(i / (values.length / (shape[0] ?? 1)));
-      throw new GradstepError('ERR_DATA', `Expected finite numbers for data.statistics but received ${values[i]} in row ${row}`);
+      throw new GradstepError('ERR_DATA', `Expected finite numbers for ${name} but received ${values[i]} in row ${row}`);
     }
     sums[c]! += values[i]!;
   }

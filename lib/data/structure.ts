@@ -4,7 +4,7 @@
  */
 import { GradstepError, optionError } from '../errors.js';
 import { formatShape, sameShape, sizeOf } from '../graph/shape.js';
-import { allocate, checkAttached, dtypeOf, firstArrays, Tensor, tensor, type NestedNumbers, type TensorLike } from './tensor.js';
+import { allocate, checkAttached, dtypeOf, firstArrays, Tensor, type TensorLike, tensorOf } from './tensor.js';
 
 /**
  * Tensors, alone or in arrays and records. null stands where there is no tensor, such as labels of an output without a loss:
@@ -37,10 +37,15 @@ function hasGaps(value: unknown): boolean {
   return value.includes(null) || value.includes(undefined);
 }
 
+/** Whether an array has numbers beside arrays, as in `[[1, 2, 3], 0]`: then it is one of parts. */
+function isMixed(value: unknown): boolean {
+  return Array.isArray(value) && Array.isArray(value[0]) && value.some((part) => typeof part === 'number');
+}
+
 /** Whether something is a tensor, a typed array or numbers in arrays in arrays. */
 export function isTensorLike(value: unknown): value is TensorLike {
   if (value instanceof Tensor || dtypeOf(value)) return true;
-  if (hasGaps(value)) return false;
+  if (hasGaps(value) || isMixed(value)) return false;
   return typeof firstArrays(value).at(-1)?.[0] === 'number';
 }
 
@@ -67,7 +72,7 @@ export function mapStructure(value: unknown, path: string, each: (leaf: Tensor, 
     checkAttached(value, named(path));
     return each(value, path);
   }
-  if (typeof value === 'number' || isTensorLike(value)) return each(tensor(value as NestedNumbers), path);
+  if (typeof value === 'number' || isTensorLike(value)) return each(tensorOf(value, path === '' ? 'data' : path), path);
   if (Array.isArray(value) && value.some(isPresent))
     return [...value].map((part, i) => (isPresent(part) ? mapStructure(part, join(path, i), each) : null));
   if (!isRecord(value)) throw elementError(value, path);
@@ -166,8 +171,7 @@ export function zipStructures(
   };
   if (typeof first === 'number' || isTensorLike(first)) {
     check((part) => typeof part === 'number' || isTensorLike(part), 'a tensor');
-    const tensors = parts.map((part) => (part instanceof Tensor ? part : tensor(part as NestedNumbers)));
-    tensors.forEach((t, i) => checkAttached(t, placeIn(path, nameOf(i))));
+    const tensors = parts.map((part, i) => tensorOf(part as TensorLike | number, placeIn(path, nameOf(i))));
     return each(tensors, path);
   }
   if (Array.isArray(first) && first.some(isPresent)) {

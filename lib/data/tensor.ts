@@ -2,7 +2,7 @@
 import { describeValue, GradstepError, optionError } from '../errors.js';
 import type { DType } from '../graph/dtype.js';
 import { formatShape, sizeOf, type Shape } from '../graph/shape.js';
-import { integer, oneOf, shape as shapeOption } from '../options.js';
+import { integer, oneOf } from '../options.js';
 
 /** Typed arrays that hold data. Bytes stay bytes on the device and are cast there, never scaled. */
 export type TensorData = Float32Array | Int32Array | Uint8Array;
@@ -113,13 +113,22 @@ function ofThisRealm(data: TensorData | OtherNumbers, dtype: DataType): TensorDa
   const { buffer, byteOffset, length } = data as OtherNumbers;
   const kind = kindOf.call(data);
   if (kind === Own.name || kind === 'Uint8ClampedArray') return new Own(buffer as ArrayBuffer, byteOffset, length);
-  if ((buffer as ArrayBuffer & { detached?: boolean }).detached ?? (buffer.byteLength === 0 && length === 0)) {
-    throw new GradstepError('ERR_OPTION', 'The memory of data was transferred elsewhere, or it is empty');
-  }
+  if (isGone(data)) throw goneError('data');
   const copy = Own.from(data as ArrayLike<number>);
   const lost = dtype === 'int32' ? copy.findIndex((v, i) => v !== data[i]) : -1;
   if (lost < 0) return copy;
   throw new GradstepError('ERR_DTYPE', `Expected numbers that int32 holds but received ${data[lost]} at element ${lost} of data`);
+}
+
+/** Whether the memory behind an array has been taken away, of which nothing else tells how long it was. */
+function isGone({ length, buffer }: TensorData | OtherNumbers): boolean {
+  if (length > 0) return false;
+  try {
+    void new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Whether the memory behind an array has been taken away (transferred to a worker). */
@@ -127,9 +136,12 @@ export function isDetached(data: TensorData, length: number): boolean {
   return data.length !== length;
 }
 
+const goneError = (what: string): GradstepError =>
+  new GradstepError('ERR_OPTION', `The memory of ${what} was transferred elsewhere`);
+
 /** ERR_OPTION where the memory behind a tensor has been taken away since it was made. */
 export function checkAttached({ data, shape }: Tensor, what: string): void {
-  if (isDetached(data, sizeOf(shape))) throw new GradstepError('ERR_OPTION', `The memory of ${what} was transferred elsewhere`);
+  if (isDetached(data, sizeOf(shape))) throw goneError(what);
 }
 
 /**
@@ -168,7 +180,25 @@ export function tensor(
     ? new Tensor(data as TensorData, [(data as TensorData).length])
     : fromNested(data as number | NestedNumbers, wanted ?? 'float32');
   if (shape === undefined) return made;
-  return new Tensor(made.data, shapeOption(shape, 'tensor.shape'));
+  return new Tensor(made.data, Array.isArray(shape) ? [...shape] : shape);
+}
+
+/**
+ * What stands for a tensor as one: a tensor itself, a typed array as one row of numbers, numbers and nested arrays as float32, or
+ * `dtype`. Errors name the whole `name`: ERR_DTYPE where it is no data, ERR_OPTION where its memory has been taken away.
+ */
+export function tensorOf(value: TensorLike | number, name: string, dtype: DataType = 'float32'): Tensor {
+  if (value instanceof Tensor) {
+    checkAttached(value, name);
+    return value;
+  }
+  if (dtypeOf(value)) {
+    const data = value as TensorData;
+    if (isGone(data)) throw goneError(name);
+    return new Tensor(data, [data.length]);
+  }
+  if (Array.isArray(value) || typeof value === 'number') return fromNested(value as NestedNumbers | number, dtype, name);
+  throw new GradstepError('ERR_DTYPE', optionError(name, 'tensor, typed array or nested arrays of numbers', value).message);
 }
 
 const dataType = oneOf(['float32', 'int32', 'uint8']);

@@ -3,9 +3,8 @@
  * `gs.ops`, `gs.grad` and `gs.applyGradients`; what it makes is compiled, and then called with data.
  */
 import { assign, lower } from '../compile/lower.js';
-import type { TensorData, TensorLike } from '../data/tensor.js';
 import { integers } from '../data/samples.js';
-import { fromNested, Tensor, tensor } from '../data/tensor.js';
+import { Tensor, tensorOf, type TensorLike } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
 import { Value, type Variable } from '../graph/graph.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../graph/shape.js';
@@ -220,8 +219,7 @@ function readInputs(
     Object.entries(specs).map(([name, { shape, dtype }]) => {
       const value = given[name];
       if (value === undefined) throw optionError(`input ${name}`, 'tensor', value);
-      let t =
-        value instanceof Tensor ? value : Array.isArray(value) ? fromNested(value, dtype!, name) : tensor(value as TensorData);
+      let t = tensorOf(value, `input ${name}`, dtype);
       if (t.data.length === sizeOf(shape) && t.shape.length === 1) t = new Tensor(t.data, shape);
       if (!sameShape(t.shape, shape)) {
         throw new GradstepError(

@@ -1,9 +1,9 @@
 /** Variables of a user's own: what functions made by `gs.compile` read, differentiate by and change. */
 import type { Constraint } from '../constraints/constraint.js';
-import { Tensor, tensor, type TensorLike } from '../data/tensor.js';
+import { Tensor, type TensorLike, tensorOf } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import type { Value } from '../graph/graph.js';
-import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { formatShape, sameShape, type Shape, sizeOf } from '../graph/shape.js';
 import type { Initializer } from '../initializers/initializer.js';
 import { initializerOption, type InitializerName } from '../initializers/registry.js';
 import { layerName } from '../layers/layer_name.js';
@@ -95,7 +95,8 @@ export function variable(options: VariableOptions): VariableHandle {
   const home = new WeightHome();
   if (value !== undefined) {
     if (initializer) throw new GradstepError('ERR_OPTION', 'Expected variable.value or variable.initializer but received both');
-    const given = value instanceof Tensor ? value : tensor(value, shape);
+    const own = tensorOf(value, 'variable.value');
+    const given = !(value instanceof Tensor) && shape && sizeOf(shape) === own.data.length ? new Tensor(own.data, shape) : own;
     if (shape && !sameShape(given.shape, shape)) {
       const shapes = `${formatShape(shape)} for ${name} but received ${formatShape(given.shape)}`;
       throw new GradstepError('ERR_SHAPE', `Expected shape ${shapes}`);

@@ -1,8 +1,7 @@
 /** Weights as tensors in Keras's order. */
-import { rowShapeOf } from '../data/samples.js';
-import { Tensor, tensor, type TensorLike } from '../data/tensor.js';
+import { dtypeOf, Tensor, tensorOf, type TensorLike } from '../data/tensor.js';
 import { GradstepError, optionError } from '../errors.js';
-import { formatShape, sameShape, type Shape } from '../graph/shape.js';
+import { formatShape, sameShape, sizeOf, type Shape } from '../graph/shape.js';
 
 interface Named {
   readonly name: string;
@@ -25,7 +24,8 @@ export function weightValues(weights: readonly Named[], values: readonly TensorL
 
 /** A copy of the numbers given for a weight. */
 export function weightValue({ name, shape }: Named, value: TensorLike): Float32Array {
-  const given = value instanceof Tensor ? value : tensor(value, rowShapeOf(value) ? undefined : shape);
+  const own = tensorOf(value, name);
+  const given = dtypeOf(value) && sizeOf(shape) === own.data.length ? new Tensor(own.data, shape) : own;
   if (given.dtype !== 'float32') throw new GradstepError('ERR_DTYPE', `Expected float32 for ${name} but received ${given.dtype}`);
   if (!sameShape(given.shape, shape)) {
     const shapes = `${formatShape(shape)} for ${name} but received ${formatShape(given.shape)}`;

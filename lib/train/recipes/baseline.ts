@@ -2,7 +2,8 @@
  * baseline: a plain model for the data at hand, compiled, with options for `fit`: what a more elaborate model has to beat.
  * The rows say what kind of input it is, the labels what is asked.
  */
-import { Tensor, tensor, type NestedNumbers, type TensorData, type TensorLike } from '../../data/tensor.js';
+import { statisticsOf } from '../../data/statistics.js';
+import { tensorOf, type Tensor, type TensorData, type TensorLike } from '../../data/tensor.js';
 import { GradstepError } from '../../errors.js';
 import { formatShape } from '../../graph/shape.js';
 import * as layers from '../../layers/index.js';
@@ -12,7 +13,6 @@ import { deviceOption, type CompileOptions, type DeviceName } from '../compile_o
 import type { FitOptions } from '../run_options.js';
 import { sequential, type Sequential } from '../sequential.js';
 import { inputLayers } from './baseline_inputs.js';
-import { statistics } from './statistics.js';
 
 /** What is asked: a number or several, one of two classes, one of several classes, or any of several labels. */
 export type BaselineTask = 'regression' | 'binary' | 'classes' | 'labels';
@@ -44,7 +44,7 @@ export interface Baseline {
   readonly notes: readonly string[];
 }
 
-const given: Check<Tensor> = (value) => (value instanceof Tensor ? value : tensor(value as TensorData | NestedNumbers));
+const given: Check<Tensor> = (value, name) => tensorOf(value as TensorLike, name);
 
 const schema = {
   x: given,
@@ -100,7 +100,7 @@ export function baseline(options: BaselineOptions): Baseline {
 function headOf({ units, activation, task }: Question, y: Tensor): Layer[] {
   const last = layers.dense({ units, activation });
   if (task !== 'regression') return [last];
-  const { mean, variance } = statistics(y.data, units);
+  const { mean, variance } = statisticsOf(y, 'recipes.baseline.y');
   return [last, layers.normalization({ mean, variance: variance.map((v) => v || 1), invert: true })];
 }
 
@@ -124,7 +124,7 @@ function questionOf(y: Tensor, asked: BaselineTask | undefined): Question {
     );
   }
   if (task === 'classes') return classes(y, columns);
-  const share = statistics(y.data, columns).mean.map((p) => Math.max(p, 1 - p));
+  const share = statisticsOf(y, 'recipes.baseline.y').mean.map((p) => Math.max(p, 1 - p));
   const trivial = share.reduce((a, b) => a + b, 0) / columns;
   const words =
     task === 'binary' ? 'y is 0 or 1: one of two classes' : `y is 0 or 1 in ${columns} columns: any of ${columns} labels`;
@@ -152,7 +152,7 @@ function guess(y: Tensor, columns: number): BaselineTask {
 const sumOf = (data: TensorData): number => (data as Float32Array).reduce((a, b) => a + b, 0);
 
 function regression(y: Tensor, units: number): Question {
-  const { mean } = statistics(y.data, units);
+  const { mean } = statisticsOf(y, 'recipes.baseline.y');
   let error = 0;
   y.data.forEach((v, i) => (error += Math.abs(v - mean[i % units]!) / y.data.length));
   const words = units === 1 ? 'y is a number: regression' : `y is ${units} numbers: regression`;

@@ -1,10 +1,10 @@
 /** The first layers of a baseline: what the shape and type of the rows suggest. */
+import { statisticsOf } from '../../data/statistics.js';
 import type { Tensor } from '../../data/tensor.js';
 import { GradstepError } from '../../errors.js';
 import { formatShape, sizeOf, type Shape } from '../../graph/shape.js';
 import * as layers from '../../layers/index.js';
 import type { Layer } from '../../layers/layer.js';
-import { statistics } from './statistics.js';
 
 /** Layers up to the last one, and what the input was taken for. */
 export interface Body {
@@ -27,7 +27,7 @@ export function inputLayers(x: Tensor): Body {
 
 /** Scales every position of the last axis to mean 0 and variance 1; a constant one becomes 0. */
 function scaling(x: Tensor, inputShape: Shape): Layer {
-  const { mean, variance } = statistics(x.data, inputShape.at(-1)!);
+  const { mean, variance } = statisticsOf(x, 'recipes.baseline.x');
   return layers.normalization({ mean, variance: variance.map((v) => v || 1), inputShape });
 }
 

@@ -77,8 +77,8 @@ export async function learningRateFinder(
   x: DataLike | Dataset,
   ...rest: readonly unknown[]
 ): Promise<LearningRates> {
-  const given: Given<LearningRateFinderOptions> = givenOf(x, rest);
   const what = 'recipes.learningRateFinder';
+  const given: Given<LearningRateFinderOptions> = givenOf(what, x, rest);
   const { from, to, steps, batchSize, signal } = checkOptions(what, given.options, schema);
   if (to <= from) throw new GradstepError('ERR_OPTION', `Expected ${what}.to to be larger than from ${from} but received ${to}`);
   const rates: number[] = [];

@@ -59,8 +59,8 @@ export function overfitSample(model: Model, x: DataLike, y: DataLike, options?: 
 /** The same with the first rows of a dataset. */
 export function overfitSample(model: Model, dataset: Dataset, options?: OverfitOptions): Promise<OverfitResult>;
 export async function overfitSample(model: Model, x: DataLike | Dataset, ...rest: readonly unknown[]): Promise<OverfitResult> {
-  const given: Given<OverfitOptions> = givenOf(x, rest);
   const what = 'recipes.overfitSample';
+  const given: Given<OverfitOptions> = givenOf(what, x, rest);
   const { samples: wanted, steps, target, signal } = checkOptions(what, given.options, schema);
   const samples = await firstRows(model, given, wanted, what, signal);
   const data = argumentsOf(samples);

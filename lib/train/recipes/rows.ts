@@ -8,23 +8,23 @@ import { sizeOf } from '../../graph/shape.js';
 import { samplesOf } from '../inputs.js';
 import type { Model } from '../model.js';
 import { coreOf } from '../model_core.js';
-import type { DataLike } from '../run_options.js';
+import { labelsAndOptions, type DataLike, type Labels } from '../run_options.js';
 import { batched, chunksOf, joinSamples, sampleReader } from '../stream.js';
 import type { BatchOptions } from '../train_on_batch.js';
 
 /** The arguments of a recipe after the model: `x, y, options` or `dataset, options`. */
 export interface Given<O> {
   readonly x: DataLike | Dataset;
-  readonly y: DataLike | undefined;
+  readonly y: Labels;
   readonly options: O | undefined;
 }
 
-export function givenOf<O>(x: DataLike | Dataset, rest: readonly unknown[]): Given<O> {
-  const [y, options] = x instanceof Dataset ? [undefined, rest[0]] : rest;
-  return { x, y: y as DataLike | undefined, options: options as O | undefined };
+export function givenOf<O>(what: string, x: DataLike | Dataset, rest: readonly unknown[]): Given<O> {
+  const [y, options] = labelsAndOptions<O>(what, x, rest);
+  return { x, y, options };
 }
 
-function residentRows(model: Model, x: DataLike, y: DataLike | undefined, what: string): Samples {
+function residentRows(model: Model, x: DataLike, y: Labels, what: string): Samples {
   const core = coreOf(model);
   if (y === undefined) throw optionError(`${what}.y`, 'labels', y);
   core.prepareFor(x);
