@@ -269,6 +269,8 @@ describe('data.csv', () => {
     [{ types: { a: 'float' } }, /"float32", "int32" or an array of categories for data.csv.types.a/],
     [{ types: { a: [] } }, /data.csv.types.a/],
     [{ types: 'int32' }, /data.csv.types/],
+    [{ header: ['a', 'b', 'a'] }, /array of strings that differ for data.csv.header/],
+    [{ types: { a: ['x', 'y', 'x'] } }, /array of strings that differ for data.csv.types.a/],
     [{ missing: 'drop' }, /"error", "skip" or a number for data.csv.missing/],
     [{ missingValues: 'NA' }, /data.csv.missingValues/],
   ];
@@ -276,5 +278,33 @@ describe('data.csv', () => {
     it(`refuses the options ${JSON.stringify(given)}`, () =>
       expectFailure(() => csv(['a\n1\n'], wrong(given)), 'ERR_OPTION', message));
   }
-  it('refuses what is no source', () => expectFailure(() => csv(wrong(3)), 'ERR_OPTION', /for data.csv.source but received 3/));
+  it('refuses what is no source', async () => {
+    await expectFailure(() => csv(wrong(3)), 'ERR_OPTION', /for data.csv.source but received 3/);
+    const expected = /^Expected string or bytes for a piece of data.csv.source but received 1/;
+    await expectFailure(() => csv(wrong([1, 2])).toArray(), 'ERR_OPTION', expected);
+  });
+
+  it('characters may be cut between pieces, in strings and in bytes', async () => {
+    const text = 'a,b\n😀,1\né😀,2\n';
+    const types = { a: ['😀', 'é😀'] };
+    const bytes = Buffer.from(text);
+    const whole = await csv([text], { types, label: 'b' }).toArray();
+    expect(whole).to.have.length(2);
+    for (let at = 0; at <= text.length; at++) {
+      const [head, tail] = [text.slice(0, at), text.slice(at)];
+      for (const pieces of [
+        [head, tail],
+        [head, '', tail],
+      ]) {
+        expect(await csv(pieces, { types, label: 'b' }).toArray(), `${at}`).to.deep.equal(whole);
+      }
+    }
+    for (let at = 0; at <= bytes.length; at++) {
+      const pieces = [bytes.subarray(0, at), bytes.subarray(at)];
+      expect(await csv(pieces, { types, label: 'b' }).toArray(), `byte ${at}`).to.deep.equal(whole);
+    }
+    expect(
+      await csv([text.slice(0, 9), bytes.subarray(Buffer.byteLength(text.slice(0, 9)))], { types, label: 'b' }).toArray(),
+    ).to.deep.equal(whole);
+  });
 });

@@ -8,7 +8,7 @@ import { GradstepError, optionError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { unbatchStage } from './batches.js';
 import { fileError, gunzipped, pathOf, type FileSource } from './bytes.js';
-import { csvSchema, type CheckedCsv, type CsvColumn, type CsvOptions } from './csv_options.js';
+import { csvSchema, repeated, type CheckedCsv, type CsvColumn, type CsvOptions } from './csv_options.js';
 import { RowParser } from './csv_rows.js';
 import { Dataset } from './dataset.js';
 import { beginOf, isIterable, iterableStage, type AnyIterable } from './sources.js';
@@ -25,7 +25,17 @@ const MAX_ROW = 1 << 24;
 export type CsvSource = FileSource | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
 
 async function* bytesOf(pieces: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+  // The first half of a character whose second half comes with the next piece.
+  let half = '';
+  for await (const piece of pieces) {
+    const isText = typeof piece === 'string';
+    if (!isText && !(piece instanceof Uint8Array)) throw optionError('a piece of data.csv.source', 'string or bytes', piece);
+    const text: string = half + (isText ? piece : '');
+    half = isText && /[\uD800-\uDBFF]$/.test(text) ? text.slice(-1) : '';
+    yield Buffer.from(text.slice(0, text.length - half.length));
+    if (!isText) yield piece;
+  }
+  yield Buffer.from(half);
 }
 
 /** The bytes of a file, opened when the first are asked for, so that no failure comes when nobody listens. */
@@ -64,7 +74,7 @@ async function* rowBlocks(pieces: AsyncIterable<Uint8Array>, options: CheckedCsv
       const count = records[0]!.length;
       const names =
         options.header === true ? records.shift()! : options.header === false ? undefined : (options.header as string[]);
-      const twice = names?.find((name, i) => names.indexOf(name) !== i);
+      const twice = names && repeated(names);
       if (twice !== undefined) throw fileError(file, `has two columns of the name ${JSON.stringify(twice)}`);
       if (names && names.length !== count) throw fileError(file, `has ${count} columns but ${names.length} names for them`);
       parser = new RowParser(names, count, options, file);

@@ -32,6 +32,15 @@ const words: Check<readonly string[]> = (value, name) => {
   return [...(value as string[])];
 };
 
+/** The first that comes twice. */
+export const repeated = (list: readonly string[]): string | undefined => list.find((word, i) => list.indexOf(word) !== i);
+
+const distinctWords: Check<readonly string[]> = (value, name) => {
+  const list = words(value, name);
+  if (repeated(list) !== undefined) throw optionError(name, 'array of strings that differ', value);
+  return list;
+};
+
 const column: Check<CsvColumn> = (value, name) => {
   const isNumber = typeof value === 'number' && Number.isInteger(value) && value >= 0;
   if (!isNumber && typeof value !== 'string') throw optionError(name, 'name or number of a column', value);
@@ -53,7 +62,7 @@ const label: Check<CsvColumn | readonly CsvColumn[]> = (value, name) =>
   Array.isArray(value) ? columnList(value, name) : column(value, name);
 
 const header: Check<boolean | readonly string[]> = (value, name) =>
-  Array.isArray(value) ? words(value, name) : boolean(value, name);
+  Array.isArray(value) ? distinctWords(value, name) : boolean(value, name);
 
 const delimiter: Check<string> = (value, name) => {
   if (typeof value !== 'string' || value.length === 0 || /["\r\n]/.test(value))
@@ -66,7 +75,7 @@ const types: Check<Readonly<Record<string, CsvType>>> = (value, name) => {
   return Object.fromEntries(
     Object.entries(value).map(([key, type]) => {
       if (type === 'float32' || type === 'int32') return [key, type];
-      if (Array.isArray(type) && type.length > 0) return [key, words(type, `${name}.${key}`)];
+      if (Array.isArray(type) && type.length > 0) return [key, distinctWords(type, `${name}.${key}`)];
       throw optionError(`${name}.${key}`, '"float32", "int32" or an array of categories', type);
     }),
   );
