@@ -45,6 +45,16 @@ function equation(text: string, sizes: Record<string, number>, meant = text): Op
 const sizes = { b: 2, h: 3, q: 4, k: 5, d: 6, i: 3, j: 4, l: 2 };
 
 describeCases('ops.einsum', [
+  equation('ii->i', sizes),
+  equation('ii', sizes, 'ii->'),
+  equation('bii->ib', sizes),
+  equation('ibi->b', sizes),
+  equation('iii->i', sizes),
+  equation('iibb->bi', sizes),
+  equation('bii,bij->bj', sizes),
+  equation('ij,jj,jk->ik', sizes),
+  equation('ii,b->bi', { i: 1, b: 2 }),
+  equation('...ii->...i', sizes, 'bhii->bhi'),
   equation('ij,jk->ik', sizes),
   equation('ij,jk', sizes, 'ij,jk->ik'),
   equation('ji,kj->ki', sizes),
@@ -85,7 +95,13 @@ const bad = (v: unknown) => v as never;
 describeRefusals('ops.einsum', [
   ['no equation', () => ops.einsum(bad(3), a), 'ERR_OPTION', 'Expected equation of letters such as "bij,bjk->bik"'],
   ['other signs', () => ops.einsum('i..j->i', a), 'ERR_OPTION', 'Expected equation of letters'],
-  ['a diagonal', () => ops.einsum('ii->i', a), 'ERR_OPTION', 'each once in an operand and in the result'],
+  ['a letter twice in the result', () => ops.einsum('i->ii', a), 'ERR_OPTION', 'each once in the result'],
+  [
+    'a diagonal of no square',
+    () => ops.einsum('ii->i', a),
+    'ERR_SHAPE',
+    'Axis i of ops.einsum "ii->i" is 2 and 3 in one operand',
+  ],
   ['two arrows', () => ops.einsum('ij->i->j', a), 'ERR_OPTION', 'Expected equation of letters'],
   ['a letter of the result alone', () => ops.einsum('ij->ik', a), 'ERR_OPTION', 'Axis k of the result is in no operand'],
   ['too few operands', () => ops.einsum('ij,jk->ik', a), 'ERR_OPTION', 'names 2 operands but received 1'],

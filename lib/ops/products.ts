@@ -5,6 +5,7 @@ import { formatShape, sizeOf } from '../graph/shape.js';
 import { boolean, checkOptions, optional, type SchemaOf } from '../options.js';
 import { floats } from './arguments.js';
 import { multiply } from './batch_matmul.js';
+import { pad, sliceAxis } from './pad.js';
 import { sum } from './reduce_sum.js';
 import { reshape } from './reshape.js';
 import { transpose } from './transpose.js';
@@ -37,7 +38,7 @@ interface Named {
   readonly axes: string;
 }
 
-const EXPECTED = 'equation of letters such as "bij,bjk->bik", each once in an operand and in the result';
+const EXPECTED = 'equation of letters such as "bij,bjk->bik", each once in the result';
 
 /** What axes that "..." stands for are called, the last one by the last of these. */
 const REST = 'αβγδεζ';
@@ -48,9 +49,11 @@ function parse(equation: unknown, ranks: readonly number[]): { inputs: string[];
   if (typeof equation !== 'string') throw optionError('ops.einsum equation', EXPECTED, equation);
   const [left, right, ...more] = equation.replace(/\s/g, '').split('->');
   const given = left!.split(',');
-  const isValid = (axes: string) =>
-    /^[A-Za-z]*(\.\.\.[A-Za-z]*)?$/.test(axes) && new Set(axes.replace(DOTS, '')).size === axes.replace(DOTS, '').length;
-  if (more.length > 0 || ![...given, right ?? ''].every(isValid)) throw optionError('ops.einsum equation', EXPECTED, equation);
+  const isValid = (axes: string) => /^[A-Za-z]*(\.\.\.[A-Za-z]*)?$/.test(axes);
+  const letters = (right ?? '').replace(DOTS, '');
+  const isTwice = new Set(letters).size < letters.length;
+  if (more.length > 0 || isTwice || ![...given, right ?? ''].every(isValid))
+    throw optionError('ops.einsum equation', EXPECTED, equation);
   if (given.length !== ranks.length) {
     throw new GradstepError('ERR_OPTION', `ops.einsum "${equation}" names ${given.length} operands but received ${ranks.length}`);
   }
@@ -63,6 +66,29 @@ function parse(equation: unknown, ranks: readonly number[]): { inputs: string[];
     throw new GradstepError('ERR_OPTION', `Axis ${unknown} of the result is in no operand of ops.einsum "${equation}"`);
   }
   return { inputs, output };
+}
+
+/** An operand whose letters are each of one axis: of two axes of a letter, what lies on their diagonal. */
+function diagonals(equation: string, operand: Named): Named {
+  const { value, axes } = operand;
+  const letter = [...axes].find((axis, i) => axes.indexOf(axis) !== i);
+  if (letter === undefined) return operand;
+  const first = axes.indexOf(letter);
+  const second = axes.indexOf(letter, first + 1);
+  const size = value.shape[first]!;
+  if (value.shape[second] !== size) {
+    throw new GradstepError(
+      'ERR_SHAPE',
+      `Axis ${letter} of ops.einsum "${equation}" is ${size} and ${value.shape[second]} in one operand`,
+    );
+  }
+  const others = value.shape.map((_, i) => i).filter((i) => i !== first && i !== second);
+  const lengths = others.map((i) => value.shape[i]!);
+  const square = reshape(transpose(value, [...others, first, second]), [sizeOf(lengths), size * size]);
+  // In rows that are longer by one, the diagonal is the first column.
+  const rows = reshape(pad(square, [0, 0], [0, size]), [sizeOf(lengths), size, size + 1]);
+  const diagonal = reshape(sliceAxis(rows, 2, 0, 1), [...lengths, size]);
+  return diagonals(equation, { value: diagonal, axes: others.map((i) => axes[i]!).join('') + letter });
 }
 
 /** Operands without those axes of "..." in which they are 1 and others are not: these broadcast. */
@@ -155,11 +181,10 @@ function checkSizes(equation: string, operands: readonly Named[]): void {
 
 /**
  * Sums of products by the names of axes: each letter is an axis, those that the result lacks are summed over. `"ij,jk->ik"` is a
- * product of matrices, `"bqd,bkd->bqk"` the products of all queries and keys, `"ij->ji"` a transposition, `"ij->j"` a sum. Without
- * `->` the result has the letters that occur once, by alphabet. `...` stands for all axes that an operand has besides its letters; they
+ * product of matrices, `"bqd,bkd->bqk"` the products of all queries and keys, `"ij->ji"` a transposition, `"ij->j"` a sum, `"bii->bi"`
+ * the diagonals of matrices, `"ii->"` a trace. Without `->` the result has the letters that occur once, by alphabet. `...` stands for all axes that an operand has besides its letters; they
  * broadcast, from the last one on: `"...ij,...jk->...ik"`. A result that lacks it is summed over them, one that is not named has them
- * first. Operands are multiplied from left to right. ERR_OPTION where the equation is none (a letter twice in an operand, as in a
- * diagonal, is not taken), ERR_SHAPE where sizes do not fit it.
+ * first. Operands are multiplied from left to right. ERR_OPTION where the equation is none, ERR_SHAPE where sizes do not fit it.
  */
 export function einsum(equation: string, ...operands: Value[]): Value {
   const values = operands.map((x, i) => floats(`ops.einsum operand ${i + 1}`, x));
@@ -169,7 +194,7 @@ export function einsum(equation: string, ...operands: Value[]): Value {
   );
   const given = values.map((value, i) => ({ value, axes: inputs[i]! }));
   checkRanks(equation, given);
-  const named = withoutOnes(given);
+  const named = withoutOnes(given.map((operand) => diagonals(equation, operand)));
   checkSizes(equation, named);
   const [first, ...rest] = named;
   let result: Named = first!;
