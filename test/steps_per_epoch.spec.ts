@@ -170,6 +170,22 @@ describe('stepsPerEpoch', () => {
     expect(await weightsOf(model)).to.deep.equal(await weightsOf(straight));
   });
 
+  it('an epoch that goes on with fewer steps than it has made is over', async () => {
+    for (const fit of SOURCES.map(([, fit]) => fit)) {
+      using model = small();
+      const stopAt = (at: number): gs.Callback => ({
+        onBatchEnd: (_batch, _logs, context) => (context.totalSteps === at ? context.stop() : undefined),
+      });
+      // The second epoch stops in its ninth step, the second of the third pass.
+      await fit(model, { epochs: 2, stepsPerEpoch: 10, callbacks: [stopAt(19)] });
+      let steps = 0;
+      const count: gs.Callback = { onBatchEnd: () => void steps++ };
+      const { epoch } = await fit(model, { epochs: 3, stepsPerEpoch: 3, resume: true, callbacks: [count] });
+      expect(epoch).to.deep.equal([1, 2]);
+      expect(steps).to.equal(3);
+    }
+  });
+
   it('errors name the row of the data', async () => {
     using model = gs.sequential([gs.layers.dense({ units: 3, activation: 'softmax', inputShape: [3] })]);
     model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy', device: 'cpu' });

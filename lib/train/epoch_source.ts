@@ -156,26 +156,29 @@ export class ResidentSource implements EpochSource {
     for (;;) {
       const { pass, step } = await engine.inPass();
       const begin = step - pass.start;
-      const steps = Math.min(passSteps - begin, this.steps - (step - engine.epochStart));
+      const left = this.steps - (step - engine.epochStart);
+      // An epoch that goes on may have more steps than are asked for now.
+      if (left <= 0) return true;
+      const steps = Math.min(passSteps - begin, left);
       if (steps > 0) {
         const from = begin * batchSize;
         const rows = Math.min(this.rows, from + steps * batchSize) - from;
         const plan = steps === passSteps ? this.plan : planEpoch({ ...options, rows });
         const order = await this.orderOf(pass.key);
-        // A report that was just begun is at the first row.
-        if (!earlier && step + from > engine.epochStart) await rewind(engine, engine.memory.training!.report, from);
+        const isAtFirstRow = from === 0 && step === engine.epochStart;
+        if (!earlier && !isAtFirstRow) await rewind(engine, engine.memory.training!.report, from);
         const first = earlier?.rows ?? from;
         const skip = earlier ? stepsDone(plan, earlier.rows - from, earlier.updates) : 0;
         const isOver = begin + steps === passSteps;
-        const isEnd = step + steps === engine.epochStart + this.steps;
+        const isEnd = steps === left;
         const onStart = (): void => {
           if (isOver && !(isEnd && isLast)) this.orders?.prepare(pass.key + 1);
         };
         const goesOn = await this.withStretches(plan, (stretches) => {
-          const left = remaining(stretches, skip);
-          return left.length === 0
+          const rest = remaining(stretches, skip);
+          return rest.length === 0
             ? Promise.resolve(true)
-            : run({ stretches: left, rowsBefore: visited - first, batchSize, samples, order, onStart });
+            : run({ stretches: rest, rowsBefore: visited - first, batchSize, samples, order, onStart });
         });
         if (!goesOn) return false;
         visited += from + rows - first;
