@@ -3,7 +3,7 @@ import { GradstepError, optionError } from '../errors.js';
 import { boolean, checkOptions, oneOf, optional, pair, type Checked, type SchemaOf } from '../options.js';
 import { fileError, pathOf, type FileSource } from './bytes.js';
 import { resample, type AxisWindow, type Interpolation, type Pixels } from './resample.js';
-import { Tensor } from './tensor.js';
+import { allocate, Tensor } from './tensor.js';
 
 export interface ImageOptions {
   /** Height and width of the result. Default: those of the image. */
@@ -75,7 +75,7 @@ function inProportion(height: number, width: number, scale: number, [rows, colum
 /** Pixels in the middle of black. */
 function onBlack({ data, height, width, channels }: Pixels, [rows, columns]: readonly [number, number]): Uint8Array {
   if (height === rows && width === columns) return data;
-  const all = new Uint8Array(rows * columns * channels);
+  const all = allocate('uint8', rows * columns * channels) as Uint8Array;
   if (channels === 4) for (let i = 3; i < all.length; i += 4) all[i] = 255;
   const [top, left] = [Math.floor((rows - height) / 2), Math.floor((columns - width) / 2)];
   for (let y = 0; y < height; y++) {
@@ -118,6 +118,7 @@ export async function decode(source: string | Uint8Array, name: string, options:
     if (height === rows && width === columns) return new Tensor(pixels.data, [rows, columns, channels]);
     return new Tensor(await enlarged(pixels, [rows, columns], options), [rows, columns, channels]);
   } catch (error) {
+    if (error instanceof GradstepError) throw error;
     throw fileError(name, `cannot be read as an image: ${(error as Error).message}`, error);
   }
 }
@@ -139,7 +140,7 @@ async function enlarged(pixels: Pixels, size: readonly [number, number], options
 
 /**
  * Decodes an image file (JPEG, PNG, WebP, GIF, TIFF, AVIF), or the bytes of one, as uint8 [height, width, channels]. Needs the
- * package sharp. ERR_LOAD where that is not there, ERR_FILE for what is no whole image.
+ * package sharp. ERR_LOAD where that is not there, ERR_FILE for what is no whole image, ERR_OOM where there is no room for its pixels.
  */
 export async function decodeImage(source: FileSource, options?: ImageOptions): Promise<Tensor<Uint8Array>> {
   const where = 'data.decodeImage';

@@ -3,6 +3,7 @@
  * have it. (What libvips enlarges is shifted by half a pixel, along both axes.)
  */
 import { setImmediate } from 'node:timers/promises';
+import { allocate } from './tensor.js';
 
 export type Interpolation = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos3';
 
@@ -56,17 +57,16 @@ function mixtureOf(from: number, { size, begin, count }: AxisWindow, { radius, a
   for (let i = 0; i < count; i++) {
     const c = centre(begin + i, from, size);
     const start = Math.max(0, Math.min(Math.floor(c) - radius + 1, from - taps));
-    const all = Array.from({ length: taps }, (_, k) => {
-      const distance = Math.abs(start + k - c);
-      return distance < radius ? at(distance) : 0;
-    });
-    // Where pixels beyond the edge are missing, the others count for them.
-    const sum = all.reduce((a, b) => a + b, 0);
     first[i] = start;
-    weights.set(
-      all.map((w) => w / sum),
-      i * taps,
-    );
+    let sum = 0;
+    for (let k = 0; k < taps; k++) {
+      const distance = Math.abs(start + k - c);
+      const weight = distance < radius ? at(distance) : 0;
+      weights[i * taps + k] = weight;
+      sum += weight;
+    }
+    // Where pixels beyond the edge are missing, the others count for them.
+    for (let k = 0; k < taps; k++) weights[i * taps + k]! /= sum;
   }
   return { taps, first, weights };
 }
@@ -87,7 +87,7 @@ async function nearest({ data, height, width, channels }: Pixels, rows: AxisWind
   const pick = (from: number, { size, begin, count }: AxisWindow): Int32Array =>
     Int32Array.from({ length: count }, (_, i) => Math.min(from - 1, Math.floor(((begin + i + 0.5) * from) / size)));
   const [ys, xs] = [pick(height, rows), pick(width, columns)];
-  const result = new Uint8Array(rows.count * columns.count * channels);
+  const result = allocate('uint8', rows.count * columns.count * channels) as Uint8Array;
   await eachRow(rows.count, (y) => {
     let to = y * columns.count * channels;
     for (const x of xs) {
@@ -142,7 +142,7 @@ async function mixed(pixels: Pixels, rows: AxisWindow, columns: AxisWindow, kern
   const numbers = numbersOf(pixels);
   const [down, across] = [mixtureOf(height, rows, kernel), mixtureOf(width, columns, kernel)];
   const length = columns.count * channels;
-  const result = new Uint8Array(rows.count * length);
+  const result = allocate('uint8', rows.count * length) as Uint8Array;
   const narrow = new Float32Array(width * channels);
   const wide = new Float32Array(length);
   await eachRow(rows.count, (y) => {

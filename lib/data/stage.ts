@@ -219,7 +219,10 @@ export function concatenateStage(first: Stage, second: Stage): Stage {
   };
 }
 
-/** Keeps the elements of the first whole pass and replays them. */
+/** The key of the pass that a cache keeps. */
+const CACHED = '0';
+
+/** Keeps the elements of the first whole pass and replays them: the same ones, whichever pass that is. */
 export function cacheStage(source: Stage): Stage {
   let kept: readonly unknown[] | undefined;
   return {
@@ -227,7 +230,7 @@ export function cacheStage(source: Stage): Stage {
       return kept?.length ?? source.size;
     },
     batched: source.batched,
-    async *open(pass, key, from) {
+    async *open(pass, _key, from) {
       if (kept) {
         for (let i = from; i < kept.length; i++) {
           const turn = pass.turn();
@@ -237,7 +240,7 @@ export function cacheStage(source: Stage): Stage {
         return;
       }
       const elements: unknown[] = [];
-      for await (const element of source.open(pass, key, 0)) {
+      for await (const element of source.open(pass, CACHED, 0)) {
         elements.push(element);
         if (elements.length > from) yield element;
       }

@@ -33,8 +33,8 @@ export interface CommonOptions {
   /** Part of that average that stays at each update, number in [0, 1]. Default 0.99. */
   emaMomentum?: number;
   /**
-   * Steps whose gradients are averaged for one update, integer > 0. What is left at the end of an epoch makes an update of its own, by
-   * the mean of its rows; Keras carries it on to the next epoch. Default 1.
+   * Steps whose gradients are averaged for one update, integer > 0. What is left at the end of an epoch, or of a pass over the data
+   * within one (`stepsPerEpoch`), makes an update of its own, by the mean of its rows; Keras carries it on to the next epoch. Default 1.
    */
   gradientAccumulationSteps?: number;
 }

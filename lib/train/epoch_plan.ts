@@ -66,6 +66,16 @@ export function stepsDone(plan: readonly PlannedStretch[], rows: number, updates
   return done;
 }
 
+/** Rows that the first `steps` steps of a plan visit. */
+export function rowsAfter(plan: readonly PlannedStretch[], steps: number): number {
+  let left = steps;
+  return plan.reduce((rows, stretch) => {
+    const now = Math.min(left, stretch.steps);
+    left -= now;
+    return rows + now * stretch.rows;
+  }, 0);
+}
+
 /** The programs that a plan needs, each once, and for each stretch the number of its program. */
 export function programsOf(
   plan: readonly PlannedStretch[],

@@ -9,7 +9,7 @@ import { Tensor } from '../data/tensor.js';
 import { GradstepError } from '../errors.js';
 import type { Stretch } from '../runtime/session.js';
 import { remaining, type Engine } from './engine.js';
-import { planEpoch, programsOf, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
+import { planEpoch, programsOf, rowsAfter, stepsDone, type EpochShape, type PlannedStretch } from './epoch_plan.js';
 import { Feed } from './feed.js';
 import type { BatchSpec } from './programs.js';
 import { batchOf, rewind, samplesSlots, type SampleSlots, withSamples } from './resident.js';
@@ -26,6 +26,8 @@ export interface Piece {
   readonly stretches: readonly PlacedStretch[];
   /** Rows that this run has visited in the epoch, less the cursor that the piece begins at. */
   readonly rowsBefore: number;
+  /** The row of its pass that it begins with. */
+  readonly firstRow: number;
   readonly batchSize: number;
   readonly samples: Samples;
   /** The order in which rows are visited; as they lie when absent. */
@@ -151,7 +153,7 @@ export class ResidentSource implements EpochSource {
   async epoch(done: Done | undefined, isLast: boolean, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
     const { engine, samples, options, passSteps } = this;
     const { batchSize } = options;
-    let earlier = done;
+    let earlier = begunBy(done);
     let visited = 0;
     for (;;) {
       const { pass, step } = await engine.inPass();
@@ -169,6 +171,7 @@ export class ResidentSource implements EpochSource {
         if (!earlier && !isAtFirstRow) await rewind(engine, engine.memory.training!.report, from);
         const first = earlier?.rows ?? from;
         const skip = earlier ? stepsDone(plan, earlier.rows - from, earlier.updates) : 0;
+        if (earlier && rowsAfter(plan, skip) !== earlier.rows - from) throw otherRows();
         const isOver = begin + steps === passSteps;
         const isEnd = steps === left;
         const onStart = (): void => {
@@ -178,7 +181,7 @@ export class ResidentSource implements EpochSource {
           const rest = remaining(stretches, skip);
           return rest.length === 0
             ? Promise.resolve(true)
-            : run({ stretches: rest, rowsBefore: visited - first, batchSize, samples, order, onStart });
+            : run({ stretches: rest, rowsBefore: visited - first, firstRow: first, batchSize, samples, order, onStart });
         });
         if (!goesOn) return false;
         visited += from + rows - first;
@@ -202,6 +205,19 @@ export interface StreamedOptions {
 interface Reader {
   readonly key: number;
   readonly batches: AsyncIterator<unknown>;
+  /** The batch that it began with, and the row that comes next, where that is known. */
+  readonly from: number;
+  row?: number;
+}
+
+/** What was done of a part, if its first step was: before that the report is still at what went before. */
+function begunBy(done: Done | undefined): Done | undefined {
+  return done && done.steps > 0 ? done : undefined;
+}
+
+function otherRows(): GradstepError {
+  const message = 'Expected the rows and the batchSize of the run that goes on in the middle of an epoch but received others';
+  return new GradstepError('ERR_OPTION', message);
 }
 
 /** Batches of a dataset. */
@@ -245,12 +261,12 @@ export class StreamedSource implements EpochSource {
   private read({ key }: DataPass, from: number): Reader {
     if (this.reader?.key === key) return this.reader;
     const batches = from > 0 ? this.dataset.skip(from) : this.dataset;
-    return (this.reader = { key, batches: batches.elements({ epoch: key, signal: this.options.signal }) });
+    return (this.reader = { key, from, batches: batches.elements({ epoch: key, signal: this.options.signal }) });
   }
 
   async epoch(done: Done | undefined, _isLast: boolean, run: (piece: Piece) => Promise<boolean>): Promise<boolean> {
     const { engine, options, accumulates } = this;
-    let earlier = done;
+    let earlier = begunBy(done);
     let rowsBefore = 0;
     let isEmpty = !done;
     for (;;) {
@@ -279,7 +295,7 @@ export class StreamedSource implements EpochSource {
 
   /** Runs the next batches of a pass, so many at most. */
   private async part(
-    { batches: source }: Reader,
+    reader: Reader,
     batches: number,
     done: Done | undefined,
     rowsVisited: number,
@@ -290,13 +306,15 @@ export class StreamedSource implements EpochSource {
     let earlier = done;
     let rowsBefore = rowsVisited;
     let seen = 0;
-    const feed = new Feed(chunksFrom(source, options.read, { batches, group: batchesPerUpdate }), slots);
+    const feed = new Feed(chunksFrom(reader.batches, options.read, { batches, group: batchesPerUpdate }), slots);
     try {
       for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
         const { samples, batchSize } = chunk;
         const rows = rowsOf(samples);
         const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
         seen += Math.ceil(rows / batchSize);
+        const first = reader.row ?? reader.from * batchSize;
+        reader.row = first + rows;
         const rest = earlier && beside(plan, earlier);
         if (rest && rest.steps >= 0 && rest.updates >= 0) {
           earlier = rest.steps + rest.updates > 0 ? rest : undefined;
@@ -306,13 +324,13 @@ export class StreamedSource implements EpochSource {
         earlier = undefined;
         const programs = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
         if (!begun) await rewind(engine, engine.memory.training!.report);
+        const skip = begun ? stepsDone(plan, begun.rows, begun.updates) : 0;
+        if (begun && rowsAfter(plan, skip) !== begun.rows) throw otherRows();
         rowsBefore -= begun?.rows ?? 0;
+        const firstRow = first + (begun?.rows ?? 0);
         const goesOn = await engine.withPrograms(programs.specs, (entries) => {
-          const stretches = remaining(
-            withEntries(plan, programs, entries),
-            begun ? stepsDone(plan, begun.rows, begun.updates) : 0,
-          );
-          return run({ stretches, rowsBefore, batchSize, samples, order: undefined, onStart: () => feed.prepare() });
+          const stretches = remaining(withEntries(plan, programs, entries), skip);
+          return run({ stretches, rowsBefore, firstRow, batchSize, samples, order: undefined, onStart: () => feed.prepare() });
         });
         if (!goesOn) return { goesOn, batches: seen, rowsBefore };
         rowsBefore += rows;

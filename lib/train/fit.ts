@@ -175,7 +175,8 @@ class Training {
     const { report, options } = memory.training!;
     const { batchSize, order } = piece;
     const labels = labelsPerRow(piece.samples);
-    const flags = { what: 'fit', firstStep: engine.pass!.start, batchSize, labelsPerRow: labels, order, memory };
+    const place = { step: engine.step, row: piece.firstRow };
+    const flags = { what: 'fit', firstStep: engine.pass!.start, batchSize, place, labelsPerRow: labels, order, memory };
     let logs = before;
     const hear = (now: Report): Promise<void> => {
       engine.step = now.step;

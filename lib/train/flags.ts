@@ -12,6 +12,8 @@ export interface FlagContext {
   readonly firstStep: number;
   /** Rows of a step; 0 where it has no batch. */
   readonly batchSize: number;
+  /** A step, and the row that it begins with. Default: the first step, and the first row. */
+  readonly place?: { readonly step: number; readonly row: number };
   /** Labels in each row; absent where those of several shapes may be compared. */
   readonly labelsPerRow?: number;
   /** Order in which rows were visited; as they lie when absent. */
@@ -47,11 +49,14 @@ function expectedLabels(value: number, memory: ModelMemory | undefined): string 
 }
 
 /** Throws the error that a flag stands for. */
-export function checkFlag(flag: Flag, { what, firstStep, batchSize, labelsPerRow, order, memory }: FlagContext): void {
+export function checkFlag(
+  flag: Flag,
+  { what, firstStep, batchSize, place: from = { step: firstStep, row: 0 }, labelsPerRow, order, memory }: FlagContext,
+): void {
   if (flag.code === FLAG.none) return;
   const step = flag.step - firstStep;
   const rowOf = (row: number): number => {
-    const visited = step * batchSize + row;
+    const visited = from.row + (flag.step - from.step) * batchSize + row;
     return order?.[visited] ?? visited;
   };
   if (flag.code === FLAG.labelRange) {

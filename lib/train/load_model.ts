@@ -165,8 +165,11 @@ function restoreTraining(json: Json): Omit<TrainingState, 'slots'> & { seed: num
   if (typeof report !== 'string') throw optionError('training.unfinished.report', 'string', report);
   const start = integer(0, 0x7fffffff)(epochStart, 'training.unfinished.epochStart');
   const before = integer(0, 0x7fffffff)(updatesBefore, 'training.unfinished.updatesBefore');
+  // Older files do not say it: there an epoch is a pass.
+  const epochPass = { pass: { key: Math.max(0, state.epochs - 1), start, updates: before } };
   return {
     ...state,
+    ...epochPass,
     ...pass,
     unfinished: { epochStart: start, updatesBefore: before, report: new Uint8Array(Buffer.from(report, 'base64')) },
   };

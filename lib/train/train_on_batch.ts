@@ -23,7 +23,6 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: Labels, opti
   let values: Report['values'] = [];
   // The report of an epoch that was not finished is overwritten: it cannot be resumed after this.
   engine.endEpoch();
-  engine.pass = undefined;
   const train = () =>
     engine.withPrograms([batch], async ([entry]) => {
       const begun = session.write(report.range.offset, report.fresh(step, seed));
@@ -37,5 +36,7 @@ export async function trainOnBatch(core: ModelCore, x: DataLike, y: Labels, opti
       await Promise.all([begun, running]);
     });
   await engine.whileTraining('trainOnBatch', () => withSamples(engine, samples, 'train', train));
+  // A pass over other data, if one goes on, is where it was.
+  if (engine.pass) engine.pass = { ...engine.pass, start: engine.pass.start + engine.step - step };
   return logsOf(values, compiled.totals);
 }
