@@ -212,6 +212,7 @@ describe('data.decodeImage', () => {
       /false where cropToAspectRatio is true for data.decodeImage.padTo/,
     );
     await expectFailure(() => decodeImage(file, { cropToAspectRatio: wrong(1) }), 'ERR_OPTION', /cropToAspectRatio/);
+    await expectFailure(() => decodeImage(file, { imageSize: 2 ** 30, interpolation: 'nearest' }), 'ERR_OOM', /^Out of memory/);
   });
 
   it('says what to install where sharp is not there', () => {

@@ -46,6 +46,8 @@ const CHAINS: Readonly<Record<string, () => Numbers>> = {
   zip: () => zip([rows(23), counted(30)]),
   'records of several': () => zip({ a: counted(23), b: rows(25).shuffle(25, { seed: 8 }) }),
   'a cache that is filled': () => counted(23).cache(),
+  'repeat of a shuffled cache': () => rows(7).shuffle(7, { seed: 4 }).cache().repeat(3),
+  'a shuffled cache': () => rows(23).shuffle(23, { seed: 4 }).batch(1).cache(),
   'repeat of a cache': () => counted(7).cache().repeat(3),
 };
 

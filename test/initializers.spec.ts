@@ -125,6 +125,8 @@ describe('initializers', () => {
     expect([...(await kernelOf('identity', [3, 3]))]).to.deep.equal([1, 0, 0, 0, 1, 0, 0, 0, 1]);
     expect([...(await kernelOf(initializers.identity({ gain: 2 }), [2, 3]))]).to.deep.equal([2, 0, 0, 0, 2, 0]);
     expect([...(await kernelOf('identity', [3, 2]))]).to.deep.equal([1, 0, 0, 1, 0, 0]);
+    expect([...(await kernelOf('identity', [5, 2]))]).to.deep.equal([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    expect([...(await kernelOf('identity', [4, 1]))]).to.deep.equal([1, 0, 0, 0]);
   });
 
   /** Products of all pairs of vectors: columns where there are fewer, else rows. */

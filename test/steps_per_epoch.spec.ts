@@ -7,7 +7,8 @@ import { Readable } from 'node:stream';
 import * as gs from '../lib/index.js';
 import { Watched } from './helpers/datasets.js';
 import { expectFailure } from './helpers/failure.js';
-import { small, x, y } from './helpers/resumed_model.js';
+import { small, x, y, type Saved } from './helpers/resumed_model.js';
+import { rewrite } from './helpers/saved_file.js';
 
 /** 40 rows in batches of 6: six of them and one of 4 rows. */
 const ROWS = 40;
@@ -186,6 +187,99 @@ describe('stepsPerEpoch', () => {
     }
   });
 
+  it('goes on from the beginning of a pass: after an abort there, an error of the data, a file', async () => {
+    for (const group of [undefined, 2]) {
+      const options = { batchSize: BATCH, epochs: 2, stepsPerEpoch: 10 };
+      using straight = small(group);
+      await straight.fit(rows(), options);
+      const abort = new AbortController();
+      const atEnd: gs.Callback = { onBatchEnd: (_b, _l, { totalSteps }) => void (totalSteps === STEPS && abort.abort()) };
+      using aborted = small(group);
+      await expectFailure(
+        () => aborted.fit(rows(), { ...options, signal: abort.signal, callbacks: [atEnd] }),
+        'ERR_ABORTED',
+        /abort/,
+      );
+      await aborted.fit(rows(), { ...options, resume: true });
+      expect(await weightsOf(aborted)).to.deep.equal(await weightsOf(straight));
+
+      let made = 0;
+      using failed = small(group);
+      const path = join(folder, 'meanwhile.safetensors');
+      const breaks = rows().map(async (sample) => {
+        if (made++ < ROWS) return sample;
+        // The second pass has begun, none of its steps has.
+        await failed.save(path);
+        throw new Error('no network');
+      });
+      await expectFailure(() => failed.fit(breaks, options), 'ERR_DATA', /no network/);
+      await failed.fit(rows(), { ...options, resume: true });
+      expect(await weightsOf(failed)).to.deep.equal(await weightsOf(straight));
+      using loaded = await gs.loadModel(path);
+      await loaded.fit(rows(), { ...options, resume: true });
+      expect(await weightsOf(loaded)).to.deep.equal(await weightsOf(straight));
+    }
+  });
+
+  it('passes are counted on in a file, also after trainOnBatch, which leaves a pass where it is', async () => {
+    const after = async (hasFile: boolean): Promise<number[][]> => {
+      let model: gs.Model = small();
+      await model.fit(x, y, { batchSize: 20, epochs: 2, stepsPerEpoch: 3 });
+      await model.trainOnBatch(x, y);
+      if (hasFile) {
+        await model.save(join(folder, 'between.safetensors'));
+        await model.dispose();
+        model = await gs.loadModel(join(folder, 'between.safetensors'));
+      }
+      await model.fit(x, y, { batchSize: 20, epochs: 1 });
+      await model.fit(x, y, { batchSize: 20, epochs: 4, stepsPerEpoch: 3, resume: true });
+      const weights = await weightsOf(model);
+      await model.dispose();
+      return weights;
+    };
+    expect(await after(true)).to.deep.equal(await after(false));
+    // Steps 0 and 1 of the rows, a batch of others, then the row that comes next.
+    const seen: number[] = [];
+    const noted = rows().map((sample, i) => (seen.push(i), sample));
+    using model = small();
+    await model.fit(noted, { batchSize: 5, epochs: 1, stepsPerEpoch: 2 });
+    await model.trainOnBatch(x, y);
+    seen.length = 0;
+    await model.fit(noted, { batchSize: 5, epochs: 2, stepsPerEpoch: 2, resume: true });
+    expect(seen.slice(0, 10)).to.deep.equal([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+  });
+
+  it('files of before passes were counted have one an epoch', async () => {
+    const options = { batchSize: BATCH, epochs: 3 };
+    using straight = small();
+    const path = join(folder, 'older.safetensors');
+    await straight.fit(x, y, { ...options, callbacks: [gs.callbacks.modelCheckpoint({ path, saveFreq: 10 })] });
+    await straight.fit(x, y, { ...options, resume: true });
+    for (const at of [10, 20]) {
+      using model = small();
+      const stop: gs.Callback = {
+        onBatchEnd: (_batch, _logs, context) => (context.totalSteps === at ? context.stop() : undefined),
+      };
+      await model.fit(x, y, { ...options, callbacks: [stop] });
+      await model.save(path);
+      rewrite<Saved>(path, ({ training }) => delete (training as { pass?: object }).pass);
+      using older = await gs.loadModel(path);
+      await older.fit(x, y, { ...options, resume: true });
+      expect(await weightsOf(older)).to.deep.equal(await weightsOf(straight));
+    }
+  });
+
+  it('other rows in the midst of an epoch are an error', async () => {
+    for (const group of [undefined, 2]) {
+      using model = small(group);
+      const stop: gs.Callback = { onBatchEnd: (_b, _l, context) => (context.totalSteps === 5 ? context.stop() : undefined) };
+      await model.fit(x, y, { batchSize: BATCH, callbacks: [stop] });
+      const expected = /^Expected the rows and the batchSize of the run that goes on/;
+      await expectFailure(() => model.fit(x, y, { batchSize: 7, resume: true }), 'ERR_OPTION', expected);
+      await model.fit(x, y, { batchSize: BATCH, resume: true });
+    }
+  });
+
   it('errors name the row of the data', async () => {
     using model = gs.sequential([gs.layers.dense({ units: 3, activation: 'softmax', inputShape: [3] })]);
     model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy', device: 'cpu' });
@@ -196,6 +290,23 @@ describe('stepsPerEpoch', () => {
     await expectFailure(() => model.fit(x, labels, options), 'ERR_LABEL_RANGE', expected);
     await expectFailure(() => model.fit(x, labels, { ...options, shuffle: false }), 'ERR_LABEL_RANGE', expected);
     await expectFailure(() => model.fit(gs.data.dataset([x, labels]), options), 'ERR_LABEL_RANGE', expected);
+    // A chunk that begins with the last, shorter batch.
+    const last = new Int32Array(ROWS);
+    last[39] = 8;
+    const ofLast = /received 8 in row 39 of y/;
+    await expectFailure(
+      () => model.fit(gs.data.dataset([x, last]), { batchSize: BATCH, epochs: 3, stepsPerEpoch: 3 }),
+      'ERR_LABEL_RANGE',
+      ofLast,
+    );
+    const many = gs.tensor(new Float32Array(194 * 3), [194, 3]);
+    const manyLabels = new Int32Array(194);
+    manyLabels[193] = 8;
+    await expectFailure(
+      () => model.fit(gs.data.dataset([many, manyLabels]), { batchSize: 3 }),
+      'ERR_LABEL_RANGE',
+      /received 8 in row 193 of y/,
+    );
   });
 
   it('what is refused', async () => {

@@ -21,8 +21,13 @@ export function identity(options?: IdentityOptions): Initializer {
       if (shape.length !== 2) {
         throw new GradstepError('ERR_SHAPE', `initializers.identity fills weights [in, out], not ${formatShape(shape)}`);
       }
+      const columns = shape[1]!;
       let at = 0;
-      return () => (at++ % (shape[1]! + 1) === 0 ? config.gain : 0);
+      return () => {
+        const [row, column] = [Math.floor(at / columns), at % columns];
+        at++;
+        return row === column ? config.gain : 0;
+      };
     },
   };
 }

@@ -19,6 +19,8 @@ export interface WeightSpec {
   readonly role: string;
   readonly shape: Shape;
   readonly initializer: Initializer;
+  /** The matrix of inputs and outputs that its axes are to its initializer. Default: none but its shape. */
+  readonly matrix?: readonly [inputs: number, outputs: number];
   /** False for what the layer itself keeps up to date, such as moving statistics. Default true. */
   readonly trainable?: boolean;
   /** Whether layers around its owner, inside a wrapper or a nested model, are frozen at the moment. Default false. */

@@ -100,15 +100,15 @@ const make = defineMergeLayer({
   weights(o, inputs) {
     const { query, value, key } = roles(inputs.map((s) => s.at(-1)!));
     const { numHeads, keyDim, valueDim = keyDim, outputShape = [query] } = o;
-    const projection = (role: string, kernel: Shape, bias: Shape): WeightSpec[] => [
-      weight(o, 'kernel', kernel, `${role}/kernel`),
-      ...(o.useBias ? [weight(o, 'bias', bias, `${role}/bias`)] : []),
+    const projection = (role: string, from: Shape, to: Shape): WeightSpec[] => [
+      { ...weight(o, 'kernel', [...from, ...to], `${role}/kernel`), matrix: [sizeOf(from), sizeOf(to)] },
+      ...(o.useBias ? [weight(o, 'bias', to, `${role}/bias`)] : []),
     ];
     return [
-      ...projection('query', [query, numHeads, keyDim], [numHeads, keyDim]),
-      ...projection('key', [key, numHeads, keyDim], [numHeads, keyDim]),
-      ...projection('value', [value, numHeads, valueDim], [numHeads, valueDim]),
-      ...projection('attention_output', [numHeads, valueDim, ...outputShape], outputShape),
+      ...projection('query', [query], [numHeads, keyDim]),
+      ...projection('key', [key], [numHeads, keyDim]),
+      ...projection('value', [value], [numHeads, valueDim]),
+      ...projection('attention_output', [numHeads, valueDim], outputShape),
     ];
   },
   outputShape({ outputShape }, inputs) {

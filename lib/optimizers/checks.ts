@@ -16,14 +16,14 @@ export const learningRate =
 /** A rate of weight decay, >= 0. */
 export const rate = (fallback: number): Check<number> =>
   optional(
-    number('number >= 0', (v) => v >= 0),
+    float32('number >= 0', (v) => v >= 0),
     fallback,
   );
 
-/** How much of a running mean stays from one step to the next, in [0, 1). */
+/** How much of a running mean stays from one step to the next, in [0, 1), also as a float32. */
 export const decay = (fallback: number): Check<number> =>
   optional(
-    number('number in [0, 1)', (v) => v >= 0 && v < 1),
+    number('number in [0, 1)', (v) => v >= 0 && Math.fround(v) < 1),
     fallback,
   );
 

@@ -5,8 +5,10 @@
  */
 import { GradstepError } from '../errors.js';
 import {
+  aboveZero,
   boolean,
   checkOptions,
+  float32,
   integer,
   number,
   optional,
@@ -19,22 +21,24 @@ import {
 export interface CommonOptions {
   /** Every parameter also loses learningRate · weightDecay of itself, before its update; number >= 0. Default none. */
   weightDecay?: number;
-  /** Elements of gradients are cut to [−clipValue, clipValue]; number > 0. Default none. */
+  /** Elements of gradients are cut to [−clipValue, clipValue], infinite ones too; number > 0. Default none. */
   clipValue?: number;
   /** The gradient of each weight is scaled down to this norm where it is larger; number > 0. Default none. */
   clipNorm?: number;
   /** All gradients are scaled down together to this norm where theirs is larger; number > 0. Default none. */
   globalClipNorm?: number;
   /**
-   * Whether a moving average of the parameters is kept, from their first values on; they become it at the end of `fit`,
-   * unless that was stopped within an epoch, which may go on. Default false.
+   * Whether a moving average of the parameters is kept, from their first values on and after constraints (Keras: from those after the
+   * first update, and before constraints); they become it at the end of `fit`, unless that was stopped within an epoch, which may
+   * go on. Default false.
    */
   useEma?: boolean;
   /** Part of that average that stays at each update, number in [0, 1]. Default 0.99. */
   emaMomentum?: number;
   /**
    * Steps whose gradients are averaged for one update, integer > 0. What is left at the end of an epoch, or of a pass over the data
-   * within one (`stepsPerEpoch`), makes an update of its own, by the mean of its rows; Keras carries it on to the next epoch. Default 1.
+   * within one (`stepsPerEpoch`), makes an update of its own, by the mean of its rows; Keras carries it on to the next epoch.
+   * Schedules count updates and constraints follow them; in Keras they go by batches. Default 1.
    */
   gradientAccumulationSteps?: number;
 }
@@ -52,14 +56,11 @@ export interface CheckedCommonOptions {
   readonly gradientAccumulationSteps: number;
 }
 
-const positive: Check<number | undefined> = optional(
-  number('number > 0', (v) => v > 0),
-  undefined,
-);
+const positive: Check<number | undefined> = optional(aboveZero, undefined);
 
 const commonSchema = {
   weightDecay: optional(
-    number('number >= 0', (v) => v >= 0),
+    float32('number >= 0', (v) => v >= 0),
     undefined,
   ),
   clipValue: positive,

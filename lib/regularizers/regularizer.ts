@@ -6,7 +6,7 @@ import { GradstepError } from '../errors.js';
 import { Value } from '../graph/graph.js';
 import { formatShape, sizeOf } from '../graph/shape.js';
 import { reshape } from '../ops/reshape.js';
-import { number, optional, type Check } from '../options.js';
+import { float32, optional, type Check } from '../options.js';
 
 /** A regularizer of the user's own, over `gs.ops`: a weight to a scalar. */
 export type RegularizerFunction = (weight: Value) => Value;
@@ -23,7 +23,7 @@ export interface Regularizer {
 /** Weight of a penalty, a number >= 0. */
 export const strength = (fallback: number): Check<number> =>
   optional(
-    number('number >= 0', (v) => v >= 0),
+    float32('number >= 0', (v) => v >= 0),
     fallback,
   );
 

@@ -1,13 +1,13 @@
 /** Checks of options that several schedules have. */
 import { optionError } from '../errors.js';
-import { boolean, integer, number, optional, type Check } from '../options.js';
+import { boolean, float32, integer, number, optional, type Check } from '../options.js';
 import { isSchedule, type Schedule } from './schedule.js';
 
 /** A learning rate that must be given, number >= 0. */
-export const rate: Check<number> = number('number >= 0', (v) => v >= 0);
+export const rate: Check<number> = float32('number >= 0', (v) => v >= 0);
 
 /** A factor that must be given, number >= 0. */
-export const factor: Check<number> = number('number >= 0', (v) => v >= 0);
+export const factor: Check<number> = float32('number >= 0', (v) => v >= 0);
 
 /** A number of updates that must be given, integer > 0. */
 export const steps: Check<number> = integer(1, 0x7fffffff);

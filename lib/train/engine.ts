@@ -12,6 +12,7 @@ import type { Compiled } from './compile_options.js';
 import { floatsOf } from './copier.js';
 import { Lock } from './lock.js';
 import { ACCUMULATED, ModelMemory, type Trainables } from './memory.js';
+import { remaining } from './epoch_plan.js';
 import type { Network } from './network.js';
 import { buildProgram, programKey, type BatchSpec } from './programs.js';
 import type { Report, ReportBlock } from './report.js';
@@ -114,10 +115,14 @@ export class Engine implements WeightHolder {
   private async fetch(isWanted?: () => boolean): Promise<void> {
     const missing = this.homes.flatMap((home, i) => (home.version === this.seen[i] ? [] : [{ home, i, version: home.version }]));
     const held = await readHeld(missing.map(({ home }) => home));
+    const { network, trained, training, layout } = this.memory;
     for (const { home, i, version } of missing) {
       const values = held.get(home) ?? (await home.read(isWanted));
-      const { name } = this.memory.network.weights[i]!;
-      await this.session.writeRange(this.memory.placeOf(home).offset, values, name);
+      const weight = network.weights[i]!;
+      await this.session.writeRange(this.memory.placeOf(home).offset, values, weight.name);
+      // Until the first step a moving average is at the weights.
+      const average = this.step === 0 && training?.ema?.members[trained.indexOf(weight)];
+      if (average) await this.session.writeRange(layout.offsetOf(average), values, weight.name);
       if (home.version !== version) continue;
       this.seen[i] = version;
       // The host's copy is not needed any more; another engine's may change while it trains.
@@ -384,14 +389,4 @@ export class Engine implements WeightHolder {
       endWait();
     }
   }
-}
-
-/** What is left of stretches after so many steps. */
-export function remaining<S extends Stretch>(stretches: readonly S[], steps: number): readonly S[] {
-  let skip = steps;
-  return stretches.flatMap((stretch) => {
-    const left = Math.max(0, stretch.steps - skip);
-    skip = Math.max(0, skip - stretch.steps);
-    return left > 0 ? [{ ...stretch, steps: left }] : [];
-  });
 }

@@ -2,6 +2,7 @@
  * How an epoch is cut into steps: which programs run how often, one after the other. Plain training updates after each
  * batch; with accumulation an update comes after several batches; full-batch descent makes one update from all rows.
  */
+import type { Stretch } from '../runtime/session.js';
 import type { BatchSpec } from './programs.js';
 
 /** One program that runs a number of times. */
@@ -89,4 +90,14 @@ export function programsOf(
     return specs.push(kind === 'update' ? { ...spec, x: [], y: [], shuffled: false } : spec) - 1;
   });
   return { specs, numbers };
+}
+
+/** What is left of stretches after so many steps. */
+export function remaining<S extends Stretch>(stretches: readonly S[], steps: number): readonly S[] {
+  let skip = steps;
+  return stretches.flatMap((stretch) => {
+    const left = Math.max(0, stretch.steps - skip);
+    skip = Math.max(0, skip - stretch.steps);
+    return left > 0 ? [{ ...stretch, steps: left }] : [];
+  });
 }

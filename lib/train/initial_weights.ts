@@ -15,7 +15,7 @@ export async function initialWeight(
   seed: number,
   isWanted: () => boolean = () => true,
 ): Promise<Float32Array> {
-  const { name, shape, initializer } = weight;
+  const { name, shape, initializer, matrix } = weight;
   const check = () => {
     if (!isWanted())
       throw new GradstepError('ERR_DISPOSED', `The model was disposed while the first values of ${name} were made`);
@@ -27,7 +27,7 @@ export async function initialWeight(
   check();
   const values = allocate('float32', sizeOf(shape));
   const random = new RandomStream(seed, streamOf(name));
-  const sample = initializer.sampler(shape);
+  const sample = initializer.sampler(matrix ?? shape);
   await sample.prepare?.(random, pause);
   for (let k = 0; k < values.length; k++) {
     values[k] = sample(random);
