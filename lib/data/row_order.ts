@@ -7,7 +7,8 @@ const SLICE = 1 << 14;
 
 /** 0 … rows − 1 in random order (Fisher & Yates), made in slices so that the event loop stays free. */
 export async function shuffledRows(rows: number, seed: number, pass: number): Promise<Int32Array> {
-  const order = Int32Array.from({ length: rows }, (_, i) => i);
+  const order = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) order[i] = i;
   const random = new RandomStream(seed, streamOf('row order'), pass);
   for (let i = rows - 1; i > 0; i--) {
     const j = Math.floor((random.uint32() / 2 ** 32) * (i + 1));

@@ -2,7 +2,8 @@
  * clipByNorm: a gradient block is scaled in place by min(1, limit / norm), all of it by its norm or each tensor in it by its
  * own. `begins` (int32 [tensors]) says where tensors begin, in units of 16 elements, the 64 bytes that tensors of a block are
  * aligned to; the gaps behind them are zero. Squares are added up in float64 and in a fixed order. The norms from before
- * are an output. A norm that is NaN makes its gradients NaN, an infinite one zeros and NaN: it is noticed.
+ * are an output. A norm that is NaN makes its gradients NaN, but for those that are 0, as gaps are; an infinite one zeros and NaN: it is
+ * noticed.
  */
 import { GradstepError } from '../errors.js';
 import { defineOp } from '../graph/define_op.js';

@@ -61,7 +61,10 @@ export interface FitOptions extends Omit<EvaluateOptions, 'batchSize' | 'steps'>
    * its first epoch; ERR_OPTION where `compile` could not take up the state that was loaded. Default false.
    */
   resume?: boolean;
-  /** Rows and labels, or a dataset, to evaluate after each epoch. */
+  /**
+   * Rows and labels, or a dataset, to evaluate after each epoch. What reads a dataset must not await predictions or evaluations of the
+   * model: they wait for its end.
+   */
   validationData?: DataWithLabels | Dataset;
   /** Part of the rows, in (0, 1), taken from the end for that. */
   validationSplit?: number;

@@ -2,6 +2,7 @@
 // order, and the threads scale what is too long.
 #include "ops/clip_by_norm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "cpu/parallel.h"
@@ -51,7 +52,14 @@ Step clip_by_norm(Prepare& prepare, const ClipByNormArgs& args) {
     if (!any) return;
     parallel_ranges(block.size, parts, ClippedBlock::kUnit, [&](int, int64_t begin, int64_t end) {
       for_tensors(block, begin, end, [&](int32_t s, int64_t from, int64_t to) {
-        if (factors[s] != 1) scale(block.grads + from, static_cast<float>(factors[s]), to - from);
+        const float factor = static_cast<float>(factors[s]);
+        if (std::isnan(factor)) {
+          // Gaps stay 0: nothing would ever clear them.
+          std::replace_if(
+              block.grads + from, block.grads + to, [](float g) { return g != 0; }, factor);
+        } else if (factor != 1) {
+          scale(block.grads + from, factor, to - from);
+        }
       });
     });
   };

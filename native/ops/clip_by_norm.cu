@@ -35,13 +35,16 @@ __device__ inline double squares(const float* g, int64_t begin, int64_t end) {
   return warp_reduce(sum, Sum{});
 }
 
+// Zeros stay: nothing would ever clear gaps between tensors of a factor that is NaN.
+__device__ inline float scaled(float g, float factor) { return g == 0.f ? g : g * factor; }
+
 __device__ inline void scale(float* g, int64_t begin, int64_t end, float factor) {
   for (int64_t i = begin + threadIdx.x % kWarp * 4; i < end; i += 4 * kWarp) {
     if (i + 4 > end) {
-      for (int64_t j = i; j < end; j++) g[j] *= factor;
+      for (int64_t j = i; j < end; j++) g[j] = scaled(g[j], factor);
     } else {
       const float4 v = load4(g + i);
-      store4(g + i, make_float4(v.x * factor, v.y * factor, v.z * factor, v.w * factor));
+      store4(g + i, make_float4(scaled(v.x, factor), scaled(v.y, factor), scaled(v.z, factor), scaled(v.w, factor)));
     }
   }
 }
