@@ -79,6 +79,24 @@ describe('training from datasets', () => {
       (m) => m.fit(streamed().take(16).repeat().batch(8), { epochs: 3, stepsPerEpoch: 2 }),
     ));
 
+  it('steps begin before many batches of a slow source are made', async () => {
+    let made = 0;
+    const slow = streamed()
+      .repeat(10)
+      .batch(8)
+      .map(async (batch) => {
+        await sleep(25);
+        made++;
+        return batch;
+      });
+    using model = network();
+    let madeAtFirst = 0;
+    await model.fit(slow, { callbacks: [{ onBatchEnd: () => void (madeAtFirst ||= made) }] });
+    // Of 47, which take more than a second; a chunk is made for a fifth of it.
+    expect(madeAtFirst).to.be.within(1, 40);
+    expect(made).to.equal(47);
+  });
+
   it('validationSteps and steps take so many batches of datasets, and of arrays', async () => {
     const order = { epochs: 3, batchSize: 8, shuffle: false, validationSteps: 2 } as const;
     const endless = streamed().take(16).repeat().batch(8);

@@ -39,7 +39,7 @@ export interface Piece {
 /** What was done of the part of a pass that lies in an epoch that goes on. */
 export interface Done {
   readonly steps: number;
-  /** The row that comes next: of all, or in a stream of the chunk that the run was in. */
+  /** The row that comes next; in a stream that of a chunk, which need not be as long when it is made again. */
   readonly rows: number;
   readonly updates: number;
 }
@@ -323,11 +323,11 @@ export class StreamedSource implements EpochSource {
         const begun = earlier;
         earlier = undefined;
         const programs = programsOf(plan, { purpose: 'train', shuffled: false, ...batchOf(samples) });
-        if (!begun) await rewind(engine, engine.memory.training!.report);
-        const skip = begun ? stepsDone(plan, begun.rows, begun.updates) : 0;
-        if (begun && rowsAfter(plan, skip) !== begun.rows) throw otherRows();
-        rowsBefore -= begun?.rows ?? 0;
-        const firstRow = first + (begun?.rows ?? 0);
+        const visited = begun ? Math.min(begun.steps * batchSize, rows) : 0;
+        const skip = begun ? stepsDone(plan, visited, begun.updates) : 0;
+        await rewind(engine, engine.memory.training!.report, visited);
+        rowsBefore -= visited;
+        const firstRow = first + visited;
         const goesOn = await engine.withPrograms(programs.specs, (entries) => {
           const stretches = remaining(withEntries(plan, programs, entries), skip);
           return run({ stretches, rowsBefore, firstRow, batchSize, samples, order: undefined, onStart: () => feed.prepare() });

@@ -14,9 +14,10 @@ import { inputsOf, samplesOf, type Weighting } from './inputs.js';
 import type { ModelCore } from './model_core.js';
 import type { DataLike } from './run_options.js';
 
-/** A chunk ends when it has so many bytes or batches. */
+/** A chunk ends when it has so many bytes or batches, or when it has been made for so many milliseconds. */
 const CHUNK_BYTES = 8 << 20;
 const CHUNK_BATCHES = 64;
+const CHUNK_MS = 200;
 
 /** Batches one after the other; all have `batchSize` rows but the last, which may have fewer. */
 export interface Chunk {
@@ -134,7 +135,8 @@ export async function* chunksFrom(
     const parts = [first];
     const limit = Math.max(1, Math.min(CHUNK_BATCHES, Math.floor(CHUNK_BYTES / Math.max(1, bytesOf(first)))));
     const most = Math.ceil(limit / group) * group;
-    while (parts.length < most) {
+    const end = performance.now() + CHUNK_MS;
+    while (parts.length < most && (performance.now() < end || parts.length % group > 0)) {
       const batch = await next();
       if (!batch) break;
       checkAlike(first, batch);
