@@ -97,6 +97,17 @@ describe('training from datasets', () => {
     expect(made).to.equal(47);
   });
 
+  it('onProgress hears of the last step, also where nobody knows how many there are', async () => {
+    using model = network();
+    for (const data of [streamed().batch(8), gs.data.dataset({ x, y }).batch(8)]) {
+      const heard: gs.Progress[] = [];
+      await model.fit(data, { epochs: 2, onProgress: (progress) => void heard.push(progress) });
+      expect([heard.at(-1)!.epoch, heard.at(-1)!.step]).to.deep.equal([1, 5]);
+      const keys = heard.map(({ epoch, step }) => `${epoch}, ${step}`);
+      expect(new Set(keys).size).to.equal(keys.length);
+    }
+  });
+
   it('validationSteps and steps take so many batches of datasets, and of arrays', async () => {
     const order = { epochs: 3, batchSize: 8, shuffle: false, validationSteps: 2 } as const;
     const endless = streamed().take(16).repeat().batch(8);

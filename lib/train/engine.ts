@@ -208,19 +208,20 @@ export class Engine implements WeightHolder {
     return new Float32Array(await this.session.read(this.memory.placeOf(home)));
   }
 
-  /** Weights, optimizer state and step, all of one moment. */
-  async snapshot(): Promise<Snapshot> {
+  /** Weights, optimizer state and step, all of one moment; or weights alone. */
+  async snapshot(isWhole = true): Promise<Snapshot> {
     await this.sync();
     const { training, layout, snapshot } = this.memory;
     const carriedOver = this.memory.carried.of('train');
     // All of one moment is one read, and what was counted when it was asked for.
     const { epochs, learningRate, epochStart, updatesBefore, unfinished: isUnfinished, accumulates, pass } = this;
     const ends = carriedOver.map(({ variable }) => this.memory.rangeOf(variable)).map((r) => r.offset + r.bytes);
-    const bytes = await this.session.read({ offset: 0, bytes: Math.max(snapshot.bytes, ...ends) });
     const { memory } = this;
+    const whole = { offset: 0, bytes: Math.max(snapshot.bytes, ...ends) };
+    const bytes = await this.session.read(isWhole ? whole : memory.weights);
     const places = this.homes.map((home) => memory.placeOf(home));
     const weights = await floatsOf(bytes, places);
-    if (!training) return { weights, training: undefined };
+    if (!training || !isWhole) return { weights, training: undefined };
     const rangesOf = (variables: readonly Variable[]) => variables.map((v) => memory.rangeOf(v));
     const copies = (variables: readonly Variable[]) => floatsOf(bytes, rangesOf(variables));
     const slots = new Map<string, Float32Array>();

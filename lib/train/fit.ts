@@ -57,6 +57,8 @@ class Training {
   private readonly first: number;
   private clock: Clock | undefined;
   private lastProgress = -Infinity;
+  /** What the option onProgress has not heard. */
+  private untold: Progress | undefined;
   private isResumed = false;
   private stopped = false;
   /** Whether the piece that ran last was not run to its end. */
@@ -103,6 +105,7 @@ class Training {
     try {
       await callbacks.trainBegin();
       const logs = await this.epochs();
+      if (this.untold) await this.given.onProgress?.(this.untold);
       // An epoch that was not finished may go on, from the weights as they are.
       if (!engine.unfinished) await engine.adoptAverage();
       await callbacks.trainEnd(logs);
@@ -219,9 +222,11 @@ class Training {
     await this.callbacks.progress(progress);
     const now = performance.now();
     const isEnd = progress.epoch === epochs - 1 && progress.step === progress.steps;
-    if (!onProgress || (!isEnd && now - this.lastProgress < PROGRESS_MS)) return;
+    const isDue = isEnd || now - this.lastProgress >= PROGRESS_MS;
+    this.untold = isDue ? undefined : progress;
+    if (!isDue) return;
     this.lastProgress = now;
-    await onProgress(progress);
+    await onProgress?.(progress);
   }
 }
 

@@ -66,6 +66,8 @@ export class ModelMemory {
   readonly readings: ReadingMemory;
   /** What stateful layers carry from batch to batch; it takes memory when there is a batch. */
   readonly carried: CarriedMemory;
+  /** All weights, which lie in front. */
+  readonly weights: Range;
   /** Everything that a checkpoint holds. */
   readonly snapshot: Range;
   private readonly places: ReadonlyMap<WeightHome, Variable>;
@@ -87,6 +89,7 @@ export class ModelMemory {
     });
     this.places = new Map(places);
     const totals = options ? totalsOf(options, network.outputs) : [];
+    this.weights = { offset: 0, bytes: this.layout.bytes };
     let snapshotBytes = this.layout.bytes;
     if (options) {
       const { optimizer } = options;

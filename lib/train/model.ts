@@ -249,7 +249,8 @@ export class Model extends Layer {
   }
 
   /**
-   * The model's output for each row: [rows, ...outputShape]. During `fit` it uses the weights of the step just done.
+   * The model's output for each row: [rows, ...outputShape]. During `fit` it uses the weights of the step just done; of rows that are
+   * more than one batch, later ones may see later weights.
    * ERR_OPTION for a model of several outputs: see predictAll.
    */
   async predict(x: DataLike | Dataset, options?: PredictOptions): Promise<Tensor<Float32Array>> {
@@ -307,7 +308,7 @@ export class Model extends Layer {
     const core = coreOf(this);
     core.checkUsable();
     const { weights } = core.network;
-    return weightTensors(weights, (await core.snapshot()).weights);
+    return weightTensors(weights, (await core.snapshot(false)).weights);
   }
 
   /** Replaces all weights; the same order and shapes as `getWeights`. ERR_BUSY while `fit` runs. */

@@ -333,11 +333,11 @@ export abstract class ModelCore {
   }
 
   /** Weights and state of training, wherever they are. */
-  async snapshot(): Promise<Snapshot> {
+  async snapshot(isWhole = true): Promise<Snapshot> {
     this.checkUsable();
     const waiting = this.waiting?.training;
     if (this.current) {
-      const { weights, training } = await (await this.engine()).snapshot();
+      const { weights, training } = await (await this.engine()).snapshot(isWhole);
       return { weights, training: training ?? waiting };
     }
     await this.retirePrevious();
