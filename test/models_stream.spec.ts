@@ -4,6 +4,7 @@ import * as gs from '../lib/index.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Samples } from '../lib/data/samples.js';
 import { chunksOf } from '../lib/train/stream.js';
+import { Watched } from './helpers/datasets.js';
 import { expectFailure, wrong } from './helpers/failure.js';
 import { weightedRows } from './helpers/rows.js';
 
@@ -106,6 +107,22 @@ describe('training from datasets', () => {
       const keys = heard.map(({ epoch, step }) => `${epoch}, ${step}`);
       expect(new Set(keys).size).to.equal(keys.length);
     }
+  });
+
+  it('a callback may end training while data are waited for; it can be resumed', async () => {
+    using model = network();
+    const source = new Watched(Infinity, 16);
+    const waiting = gs.data.dataset(source).map((i) => ({ x: x.rows(i, i + 1).data, y: y.rows(i, i + 1).data }));
+    const whole = gs.data.dataset({ x, y });
+    for (const wait of [0, 30]) {
+      const stop: gs.Callback = { onEpochBegin: (_epoch, context) => void setTimeout(() => context.stop(), wait) };
+      await model.fit(waiting.batch(8), { resume: true, callbacks: [stop] });
+    }
+    expect(source.closed).to.equal(source.open);
+    await model.fit(whole.batch(8), { epochs: 2, resume: true });
+    using straight = network();
+    await straight.fit(whole.batch(8), { epochs: 2 });
+    expect(await model.getWeights()).to.deep.equal(await straight.getWeights());
   });
 
   it('validationSteps and steps take so many batches of datasets, and of arrays', async () => {

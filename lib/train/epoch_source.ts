@@ -56,6 +56,8 @@ export interface EpochSource {
   readonly accumulates: boolean;
   /** Has the data in place while `body` runs. */
   whileOpen<T>(body: () => Promise<T>): Promise<T>;
+  /** Nothing more is wanted of it: whoever waits for data does so no longer. */
+  stop(): void;
   /** Calls `run` with the pieces of an epoch until it returns false; whether it ran to the end. `isLast`: no epoch comes after it. */
   epoch(done: Done | undefined, isLast: boolean, run: (piece: Piece) => Promise<boolean>): Promise<boolean>;
 }
@@ -116,6 +118,10 @@ export class ResidentSource implements EpochSource {
             return body();
           });
     return withSamples(engine, samples, 'train', () => (orders ? this.withOrderSlot(run) : run()));
+  }
+
+  stop(): void {
+    // Its data are here.
   }
 
   private withStretches<T>(
@@ -228,6 +234,7 @@ export class StreamedSource implements EpochSource {
   private readonly dataset: Dataset;
   private readonly slots: SampleSlots;
   private reader: Reader | undefined;
+  private isStopped = false;
 
   constructor(
     private readonly engine: Engine,
@@ -249,6 +256,11 @@ export class StreamedSource implements EpochSource {
       await this.endPass();
       await this.slots.leave();
     }
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.endPass().catch(() => undefined);
   }
 
   private async endPass(): Promise<void> {
@@ -307,8 +319,13 @@ export class StreamedSource implements EpochSource {
     let rowsBefore = rowsVisited;
     let seen = 0;
     const feed = new Feed(chunksFrom(reader.batches, options.read, { batches, group: batchesPerUpdate }), slots);
+    const take = () =>
+      feed.take().catch((error: unknown) => {
+        if (this.isStopped) return undefined;
+        throw error;
+      });
     try {
-      for (let chunk = await feed.take(); chunk; chunk = await feed.take()) {
+      for (let chunk = await take(); chunk; chunk = await take()) {
         const { samples, batchSize } = chunk;
         const rows = rowsOf(samples);
         const plan = planEpoch({ rows, batchSize, batchesPerUpdate });
@@ -335,7 +352,7 @@ export class StreamedSource implements EpochSource {
         if (!goesOn) return { goesOn, batches: seen, rowsBefore };
         rowsBefore += rows;
       }
-      return { goesOn: true, batches: seen, rowsBefore };
+      return { goesOn: !this.isStopped, batches: seen, rowsBefore };
     } finally {
       await feed.close();
     }

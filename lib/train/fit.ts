@@ -91,6 +91,7 @@ class Training {
       },
       stop: () => {
         this.stopped = true;
+        given.source.stop();
         engine.session.stop();
       },
       readLearningRate: () => readLearningRate(engine),
