@@ -5,17 +5,30 @@ import { RandomStream, streamOf } from '../random.js';
 /** Rows shuffled between two looks at the event loop: a few milliseconds of work. */
 const SLICE = 1 << 14;
 
-/** 0 … rows − 1 in random order (Fisher & Yates), made in slices so that the event loop stays free. */
-export async function shuffledRows(rows: number, seed: number, pass: number): Promise<Int32Array> {
-  const order = new Int32Array(rows);
-  for (let i = 0; i < rows; i++) order[i] = i;
-  const random = new RandomStream(seed, streamOf('row order'), pass);
-  for (let i = rows - 1; i > 0; i--) {
+/** Draws the rows at the places from `last` down to behind `end` from all in front of them. */
+function draw(order: Int32Array, random: RandomStream, last: number, end: number): void {
+  for (let i = last; i > end; i--) {
     const j = Math.floor((random.uint32() / 2 ** 32) * (i + 1));
     const row = order[i]!;
     order[i] = order[j]!;
     order[j] = row;
-    if (i % SLICE === 0) await setImmediate();
+  }
+}
+
+/** 0, 1, … */
+function ascending(rows: number): Int32Array {
+  const order = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) order[i] = i;
+  return order;
+}
+
+/** 0 … rows − 1 in random order (Fisher & Yates), made in slices so that the event loop stays free. */
+export async function shuffledRows(rows: number, seed: number, pass: number): Promise<Int32Array> {
+  const order = ascending(rows);
+  const random = new RandomStream(seed, streamOf('row order'), pass);
+  for (let last = rows - 1; last > 0; last -= SLICE) {
+    if (last < rows - 1) await setImmediate();
+    draw(order, random, last, Math.max(0, last - SLICE));
   }
   return order;
 }
