@@ -10,7 +10,7 @@ import { elementwise } from '../ops/map.js';
 import { oneOf, optional, type Check, type Checked, type SchemaOf } from '../options.js';
 import { addActivityLoss } from './activity_loss.js';
 import { checkStates } from './cell.js';
-import { defineGeneralLayer, Layer, type LayerOptions } from './define_layer.js';
+import { defineGeneralLayer, Layer, type LayerOptions, type WeightSpec } from './define_layer.js';
 import { innerContext, innerWeights } from './inner_layer.js';
 import { layerClass } from './layer_classes.js';
 import { recurrentShapes, runRecurrence, stepOf, type Recurrence } from './recurrent.js';
@@ -42,15 +42,18 @@ const options = {
 
 type Options = Checked<typeof options>;
 
-/** A layer of the same kind and options, but for `changes`; it and the layers inside it have weights of their own. */
+/**
+ * A layer of the same kind and options, but for `changes`; it and the layers inside it have weights of their own, which are frozen
+ * as those that they are copies of are.
+ */
 function copyOf(layer: Layer, changes: Record<string, unknown> = {}): Layer {
   const copied = (value: unknown): unknown => {
     if (value instanceof Layer) return copyOf(value);
     return Array.isArray(value) ? value.map(copied) : value;
   };
-  const { name, trainable, learningRateMultiplier, activityRegularizer } = layer;
+  const { name, learningRateMultiplier, activityRegularizer } = layer;
   const own = Object.entries(layer.options).map(([key, value]): [string, unknown] => [key, copied(value)]);
-  const given = { ...Object.fromEntries(own), name, trainable, learningRateMultiplier, activityRegularizer, ...changes };
+  const given = { ...Object.fromEntries(own), name, learningRateMultiplier, activityRegularizer, ...changes };
   return layerClass(layer.className, layer.parts.baseName)(given);
 }
 
@@ -105,15 +108,19 @@ const make = defineGeneralLayer({
   },
   weights: (o, inputs) => {
     const [x] = inputs;
-    return directions(o).flatMap(({ layer, prefix }) =>
-      innerWeights(layer, prefix, [x!]).map((weight) => ({
-        ...weight,
-        get frozen() {
-          // A copy goes with the layer it is a copy of.
-          return weight.frozen === true || (o.backwardLayer === undefined && !o.layer.trainable);
-        },
-      })),
-    );
+    const [forward, backward] = directions(o).map(({ layer, prefix }) => innerWeights(layer, prefix, [x!])) as [
+      WeightSpec[],
+      WeightSpec[],
+    ];
+    if (o.backwardLayer) return [...forward, ...backward];
+    const copied = backward.map((weight, i): WeightSpec => ({
+      ...weight,
+      get frozen() {
+        // As what it is a copy of.
+        return forward[i]!.frozen === true || !forward[i]!.owner!.layer.trainable;
+      },
+    }));
+    return [...forward, ...copied];
   },
   outputShapes(o, inputs) {
     const [x] = inputs;

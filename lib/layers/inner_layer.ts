@@ -2,21 +2,24 @@
 import type { Shape } from '../graph/shape.js';
 import type { CallContext, Layer, WeightSpec } from './define_layer.js';
 
+/** A weight of a layer inside, as the layer around it has it. */
+export function innerWeight(layer: Layer, weight: WeightSpec, role: string): WeightSpec {
+  const owner = weight.owner ?? { layer, role: weight.role };
+  const multiplier = weight.learningRateMultiplier ?? (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier);
+  return {
+    ...weight,
+    role,
+    owner,
+    learningRateMultiplier: layer.learningRateMultiplier * multiplier,
+    get frozen() {
+      return weight.frozen === true || !layer.trainable;
+    },
+  };
+}
+
 /** The weights of a layer inside, for inputs of these shapes. */
 export function innerWeights(layer: Layer, prefix: string, inputs: readonly Shape[]): WeightSpec[] {
-  return layer.parts.weights(inputs).map((weight): WeightSpec => {
-    const owner = weight.owner ?? { layer, role: weight.role };
-    const multiplier = weight.learningRateMultiplier ?? (owner.layer === layer ? 1 : owner.layer.learningRateMultiplier);
-    return {
-      ...weight,
-      role: `${prefix}/${weight.role}`,
-      owner,
-      learningRateMultiplier: layer.learningRateMultiplier * multiplier,
-      get frozen() {
-        return weight.frozen === true || !layer.trainable;
-      },
-    };
-  });
+  return layer.parts.weights(inputs).map((weight) => innerWeight(layer, weight, `${prefix}/${weight.role}`));
 }
 
 /** What a layer inside sees. */

@@ -7,6 +7,7 @@ import { formatShape, type PartialShape, type Shape } from '../graph/shape.js';
 import { reshape } from '../ops/reshape.js';
 import type { Check, SchemaOf } from '../options.js';
 import { defineGeneralLayer, Layer, type LayerOptions, type WeightSpec } from './define_layer.js';
+import { innerWeight } from './inner_layer.js';
 import { outputShapesOf, weightsOf } from './unknown_sizes.js';
 
 export interface TimeDistributedOptions extends LayerOptions {
@@ -34,13 +35,7 @@ function stepShape(inputs: readonly PartialShape[]): PartialShape {
 }
 
 function innerWeights(layer: Layer, inputs: readonly PartialShape[]): WeightSpec[] {
-  return weightsOf(layer.parts, [stepShape(inputs)]).map((weight) => ({
-    ...weight,
-    owner: weight.owner ?? { layer, role: weight.role },
-    get frozen() {
-      return weight.frozen === true || !layer.trainable;
-    },
-  }));
+  return weightsOf(layer.parts, [stepShape(inputs)]).map((weight) => innerWeight(layer, weight, weight.role));
 }
 
 /** Shapes of the layer's results at all steps. */

@@ -149,7 +149,8 @@ export class Model extends Layer {
 
   /** The architecture as plain JSON, without weights: `gs.modelFromJson` takes it back. */
   toJSON(): SavedArchitecture {
-    return describeModel(coreOf(this));
+    // What layers hold stays theirs.
+    return structuredClone(describeModel(coreOf(this)));
   }
 
   /**
