@@ -1,6 +1,8 @@
 /** What a model does between and beside runs: weights, compiling again, predicting while it trains, aborting, disposing. */
 import { expect } from 'chai';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as gs from '../lib/index.js';
@@ -54,6 +56,30 @@ describe('model', () => {
     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', device, threads: 2 });
     expect((await model.predict(x.rows(0, 1))).data[0]).to.be.closeTo(first!, 1e-6);
     expect(await model.getWeights()).to.deep.equal(before);
+  });
+
+  it('gives and saves its weights though it is compiled and used meanwhile', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gradstep-meanwhile-'));
+    try {
+      const compile = (model: gs.Model): void =>
+        model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', device, threads: 1 });
+      for (let round = 0; round < 5; round++) {
+        using model = network();
+        await model.fit(x, y, { batchSize: 500 });
+        const before = await model.getWeights();
+        const path = join(folder, `${round}.safetensors`);
+        const saving = [model.save(path), model.getWeights()] as const;
+        compile(model);
+        const predicted = model.predict(x.rows(0, 1));
+        const [, weights] = await Promise.all(saving);
+        expect(weights).to.deep.equal(before);
+        await predicted;
+        using loaded = await gs.loadModel(path, { device });
+        expect(await loaded.getWeights()).to.deep.equal(before);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('predicts the same in batches of any size', async () => {

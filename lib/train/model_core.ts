@@ -8,7 +8,7 @@ import { fitsShape, formatShape, type PartialShape } from '../graph/shape.js';
 import { randomSeed } from '../random.js';
 import { checkCompileOptions, type Compiled } from './compile_options.js';
 import { Engine } from './engine.js';
-import type { Snapshot, TrainingState } from './training_state.js';
+import { withoutCarried, type Snapshot, type TrainingState } from './training_state.js';
 import { initialWeight } from './initial_weights.js';
 import type { Trainables } from './memory.js';
 import type { Network, PlacedWeight } from './network.js';
@@ -335,15 +335,19 @@ export abstract class ModelCore {
   /** Weights and state of training, wherever they are. */
   async snapshot(isWhole = true): Promise<Snapshot> {
     this.checkUsable();
-    const waiting = this.waiting?.training;
-    if (this.current) {
-      const { weights, training } = await (await this.engine()).snapshot(isWhole);
-      return { weights, training: training ?? waiting };
+    const { current, waiting } = this;
+    if (current) {
+      const taken = this.engine().then((engine) => engine.snapshot(isWhole));
+      // Compiled meanwhile, the model has another engine or none.
+      const { weights, training } = await taken.catch((error: unknown) =>
+        this.disposed || this.current === current ? Promise.reject(error as Error) : this.snapshot(isWhole),
+      );
+      return { weights, training: training ?? waiting?.training };
     }
     await this.retirePrevious();
     this.fillWeights();
     const weights = await Promise.all(this.network.weights.map((w) => homeOf(w).read(this.isWanted)));
-    return { weights: weights.map((w) => w.slice()), training: waiting ?? this.earlier };
+    return { weights: weights.map((w) => w.slice()), training: waiting?.training ?? this.earlier };
   }
 
   /** Replaces the weights, in the network's order; undefined leaves one as it is. */
@@ -378,10 +382,6 @@ export abstract class ModelCore {
       await engine?.retire().catch(() => undefined);
     }
   }
-}
-
-function withoutCarried({ carried: _, ...rest }: TrainingState): TrainingState {
-  return rest;
 }
 
 const cores = new WeakMap<object, ModelCore>();

@@ -41,3 +41,8 @@ export interface Snapshot {
   readonly weights: readonly Float32Array[];
   readonly training: TrainingState | undefined;
 }
+
+/** Training as it was, but for what stateful layers carry over. */
+export function withoutCarried({ carried: _, ...rest }: TrainingState): TrainingState {
+  return rest;
+}
