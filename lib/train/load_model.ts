@@ -231,7 +231,7 @@ async function readWeight(
     const shapes = `${formatShape(entry.shape)} where the architecture has ${formatShape(shape)}`;
     throw new GradstepError('ERR_FILE', `${path} has ${name} of shape ${shapes}`);
   }
-  return (await readTensor(file, path, entry)).data;
+  return (await readTensor(file, path, entry, name)).data;
 }
 
 /** What stateful layers carried over: all of it, for one number of rows, or nothing. */

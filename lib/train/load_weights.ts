@@ -43,7 +43,7 @@ export async function loadWeights(
       if (!entry) missing.push(name);
       else if (!fits) differing.push(`${name} ${formatShape(entry.shape)} instead of ${formatShape(shape)}`);
       else loaded.push(name);
-      values.push(fits ? (await readTensor(file, path, entry)).data : undefined);
+      values.push(fits ? (await readTensor(file, path, entry, name)).data : undefined);
     }
     const wrong = [...missing.map((m) => `it lacks ${m}`), ...differing.map((d) => `it has ${d}`)];
     if (!byName && wrong.length > 0) throw new GradstepError('ERR_FILE', `${path} does not fit the model: ${wrong.join(', ')}`);

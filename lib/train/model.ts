@@ -320,7 +320,8 @@ export class Model extends Layer {
   }
 
   /**
-   * Takes weights from a file that `save` wrote, or any safetensors file: all of them, or those of the same name.
+   * Takes weights from a file that `save` wrote, or any safetensors file: all of them, or those of the same name; floats of 16 and
+   * 64 bits become float32.
    * ERR_FILE when a weight is not there or has another shape; with `byName` those are left as they are, and named.
    */
   loadWeights(path: string | URL, options?: LoadWeightsOptions): Promise<LoadedWeights> {

@@ -16,8 +16,15 @@ const MAX_HEADER = 100_000_000;
 /** Bytes read at once. */
 const CHUNK = 4 << 20;
 
+/** Bytes of an element of each type that the format has. */
+const BYTES: Readonly<Record<string, number>> = {
+  ...{ F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 },
+  ...{ I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 },
+};
+
 /** A tensor's place in a file. */
 export interface Entry {
+  readonly dtype: string;
   readonly shape: Shape;
   /** Byte offsets in the file. */
   readonly begin: number;
@@ -107,16 +114,16 @@ function parseEntry(name: string, value: unknown, start: number, fileSize: numbe
   const bad = (what: string) => fileError(path, `has a tensor ${JSON.stringify(name)} ${what}`);
   if (!isObject(value)) throw bad('that is not a JSON object');
   const { dtype, shape, data_offsets: offsets } = value;
-  if (dtype !== 'F32') throw bad(`of dtype ${JSON.stringify(dtype)}; only F32 is known here`);
+  if (typeof dtype !== 'string' || !Object.hasOwn(BYTES, dtype)) throw bad(`of dtype ${JSON.stringify(dtype)}, which is none`);
   if (!Array.isArray(shape) || shape.length > 32 || !shape.every(isCount)) throw bad('whose shape is not an array of sizes');
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
     throw bad('whose data_offsets are not a pair of offsets');
   const [begin, end] = offsets as [number, number];
   if (begin > end || start + end > fileSize)
     throw bad(`at ${begin}…${end}, outside the file's ${fileSize - start} bytes of data`);
-  if (4 * sizeOf(shape as number[]) !== end - begin)
+  if (BYTES[dtype]! * sizeOf(shape as number[]) !== end - begin)
     throw bad(`whose shape [${shape.join(', ')}] does not take ${end - begin} bytes`);
-  return { shape: shape as number[], begin: start + begin, end: start + end };
+  return { dtype, shape: shape as number[], begin: start + begin, end: start + end };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -127,10 +134,36 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** Reads one tensor. */
-export async function readTensor(file: FileHandle, path: string, { shape, begin, end }: Entry): Promise<Tensor<Float32Array>> {
-  const data = new Float32Array((end - begin) / 4);
-  await readExactly(file, path, new Uint8Array(data.buffer), begin);
+/** A half (IEEE 754 binary16) by its bits. */
+function half(bits: number): number {
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+  const size =
+    exponent === 0 ? fraction * 2 ** -24 : exponent < 31 ? (1024 + fraction) * 2 ** (exponent - 25) : fraction ? NaN : Infinity;
+  return bits & 0x8000 ? -size : size;
+}
+
+/** Floats of other sizes as float32. */
+function toFloat32(dtype: string, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> | undefined {
+  const { buffer } = bytes;
+  if (dtype === 'F32') return new Float32Array(buffer);
+  if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer));
+  if (dtype === 'F16') return Float32Array.from(new Uint16Array(buffer), half);
+  // The upper half of a float32.
+  if (dtype === 'BF16') return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits * 0x10000).buffer);
+  return undefined;
+}
+
+/** Reads one tensor, of floats of any size. */
+export async function readTensor(
+  file: FileHandle,
+  path: string,
+  { dtype, shape, begin, end }: Entry,
+  name: string,
+): Promise<Tensor<Float32Array>> {
+  const bytes = new Uint8Array(new ArrayBuffer(end - begin));
+  await readExactly(file, path, bytes, begin);
+  const data = toFloat32(dtype, bytes);
+  if (!data) throw fileError(path, `has a tensor ${JSON.stringify(name)} of dtype ${dtype}; weights are F32, F64, F16 or BF16`);
   return new Tensor(data, shape);
 }
 
