@@ -92,3 +92,28 @@ describe('layers inside others', () => {
     expect([...data]).to.deep.equal([1, 4, 2, 5, 3, 6]);
   });
 });
+
+describe('the name of a model', () => {
+  it('is kept in descriptions and files: weights of models around it have it in theirs', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gradstep-name-'));
+    try {
+      const a = gs.input({ shape: [2], name: 'a' });
+      const encoder = gs.model({ inputs: a, outputs: layers.dense({ units: 3, name: 'd' }).apply(a), name: 'encoder' });
+      const path = join(folder, 'encoder.safetensors');
+      await encoder.save(path);
+      for (const again of [await gs.loadModel(path), gs.modelFromJson(encoder.toJSON())]) {
+        expect(again.name).to.equal('encoder');
+        const b = gs.input({ shape: [2], name: 'b' });
+        using around = gs.model({ inputs: b, outputs: again.apply(b) });
+        expect(around.weights.map((w) => w.name)).to.deep.equal(['encoder/d/kernel', 'encoder/d/bias']);
+        expect(around.toJSON()).not.to.have.property('name');
+        // A model inside keeps the name that it has there.
+        const inner = gs.modelFromJson(around.toJSON());
+        expect(inner.weights.map((w) => w.name)).to.deep.equal(['encoder/d/kernel', 'encoder/d/bias']);
+        expect(inner.toJSON()).to.deep.equal(around.toJSON());
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

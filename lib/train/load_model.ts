@@ -71,7 +71,8 @@ function listAt(json: Json, key: string, where: string): readonly unknown[] {
 
 /** The model of a saved architecture. */
 function restoreArchitecture(json: Json, where: string, device: string, name?: string): Model {
-  const model = restoreLayers(json, where, device, name);
+  const own = name ?? optional(layerName, undefined)(json.name, `${where}.name`);
+  const model = restoreLayers(json, where, device, own);
   model.trainable = optional(boolean, true)(json.trainable, `${where}.trainable`);
   return model;
 }

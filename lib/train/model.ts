@@ -150,7 +150,7 @@ export class Model extends Layer {
   /** The architecture as plain JSON, without weights: `gs.modelFromJson` takes it back. */
   toJSON(): SavedArchitecture {
     // What layers hold stays theirs.
-    return structuredClone(describeModel(coreOf(this)));
+    return structuredClone(describeModel(coreOf(this), this.name));
   }
 
   /**
@@ -335,7 +335,7 @@ export class Model extends Layer {
    * the state of training up.
    */
   async save(path: string | URL, options?: SaveOptions): Promise<void> {
-    await saveModel(coreOf(this), path, options);
+    await saveModel(coreOf(this), this.name, path, options);
   }
 
   /** Ends what runs (ERR_DISPOSED) and gives the device's memory back; the model cannot be used afterwards. */

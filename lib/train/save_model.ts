@@ -33,9 +33,10 @@ export const CARRIED = 'carried';
 
 /** An architecture as plain JSON; `trainable` is there where it is false. */
 export type SavedArchitecture =
-  | { className: 'Sequential'; trainable?: false; inputShape: PartialShape; layers: SavedLayer[] }
+  | { className: 'Sequential'; name?: string; trainable?: false; inputShape: PartialShape; layers: SavedLayer[] }
   | {
       className: 'Functional';
+      name?: string;
       trainable?: false;
       inputs: { name: string; shape: PartialShape; dtype: string }[];
       layers: SavedLayer[];
@@ -113,13 +114,13 @@ function saveCompile({ optimizer, outputs, precision, deterministic, threads, on
 }
 
 /** The architecture of a model; ERR_OPTION when a layer holds a function of the user's own. */
-export function describeModel({ className, network, isTrainable }: ModelCore): SavedArchitecture {
+export function describeModel({ className, network, isTrainable }: ModelCore, name?: string): SavedArchitecture {
   network.checkOwnParts();
-  const frozen = isTrainable() ? {} : ({ trainable: false } as const);
+  const own = { ...(name !== undefined && { name }), ...(isTrainable() ? {} : ({ trainable: false } as const)) };
   const layers = network.layers.map(({ layer, name }) => saveLayer(layer, name));
-  if (className === 'Sequential') return { className, ...frozen, inputShape: network.inputs[0]!.shape, layers };
+  if (className === 'Sequential') return { className, ...own, inputShape: network.inputs[0]!.shape, layers };
   const inputs = network.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
-  return { className, ...frozen, inputs, layers, ...network.describe() };
+  return { className, ...own, inputs, layers, ...network.describe() };
 }
 
 function saveTraining({ slots: _, carried: __, unfinished, ...counters }: TrainingState) {
@@ -129,14 +130,19 @@ function saveTraining({ slots: _, carried: __, unfinished, ...counters }: Traini
   return { ...counters, ...rest };
 }
 
-export async function saveModel(core: ModelCore, to: string | URL, options: SaveOptions | undefined): Promise<void> {
+export async function saveModel(
+  core: ModelCore,
+  name: string | undefined,
+  to: string | URL,
+  options: SaveOptions | undefined,
+): Promise<void> {
   core.checkUsable();
   const path = pathOf(to, 'save.path');
   const { includeOptimizer } = checkOptions('save', options, schema);
   const { network } = core;
   const kind = includeOptimizer ? core.stateKind : undefined;
   const compile = kind && core.isCompiled ? saveCompile(core.compiled) : undefined;
-  const model = describeModel(core);
+  const model = describeModel(core, name);
   const trained = kind && core.trainedNames;
   const { weights, training } = await core.snapshot();
   const tensors = new Map<string, Tensor<Float32Array>>();
