@@ -33,11 +33,11 @@ export function fuseMaps(list: Instruction[]): Instruction[] {
 function mayMerge(uses: Uses, producer: Instruction, consumer: Instruction, input: Operand): boolean {
   if (producer.op !== map || producer.attrs.reduceRank !== 0) return false;
   const domain = producer.attrs.domain as number[];
-  // A fill is worth merging into any domain: it becomes an immediate. Otherwise the domains are the same.
-  const isFill = Object.keys(producer.inputs).length === 0;
+  const made = Object.values(producer.outputs).map((o) => o.buffer);
+  // A fill of one result is worth merging into any domain: it becomes an immediate. Otherwise the domains are the same.
+  const isFill = Object.keys(producer.inputs).length === 0 && made.length === 1;
   if (!isFill && !(sameShape(domain, consumer.attrs.domain as number[]) && sameShape(input.shape, domain))) return false;
   const to = uses.positionOf(consumer);
-  const made = Object.values(producer.outputs).map((o) => o.buffer);
   if (made.some((b) => b.variable)) return false;
   // The producer moves down to its reader: its other readers must come later, and what it reads and makes must not change
   // before. (One of its results may be a sum that another kernel adds to.)
