@@ -14,6 +14,7 @@ import { advance } from '../ops/gather.js';
 import { constant, elementwise } from '../ops/map.js';
 import { movingAverage } from '../ops/moving_average.js';
 import { slice } from '../ops/pad.js';
+import { reshape } from '../ops/reshape.js';
 import { PRECISIONS, type Precision } from '../ops/precision.js';
 import { boolean, checkOptions, integer, oneOf, optional, shape as shapeOption, type Check, type SchemaOf } from '../options.js';
 import { randomSeed, seedWords } from '../random.js';
@@ -306,9 +307,9 @@ function valuesOf(returned: unknown): [string, unknown][] {
   return Object.entries(returned as object);
 }
 
-/** Whether an error was found, [1]; undefined where nothing looks for any. */
+/** Whether an error was found, []; undefined where nothing looks for any. */
 function errorFound({ graph, flag }: Trace): Value | undefined {
-  return graph.nodes.some(({ op }) => op.inputs.flag?.mutated) ? slice(flag, [0], [1]) : undefined;
+  return graph.nodes.some(({ op }) => op.inputs.flag?.mutated) ? reshape(slice(flag, [0], [1]), []) : undefined;
 }
 
 /** What changes at the end of the step: nothing where an error was found. */
