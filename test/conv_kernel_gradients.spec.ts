@@ -1,6 +1,6 @@
 /**
  * Kernel gradients of convolutions whose weights meet little but padding, or that have three axes, in both precisions, against sums in
- * float64. In bfloat16 oneDNN's were wrong on CPUs that multiply its pairs in vectors (see native/ops/conv_dw.cc).
+ * float64. In bfloat16 oneDNN's were wrong on CPUs that multiply its pairs (see native/ops/conv_dw.cc).
  */
 import { expect } from 'chai';
 import * as gs from '../lib/index.js';
@@ -10,6 +10,7 @@ interface Sizes {
   readonly x: readonly number[];
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
+  readonly groups?: number;
 }
 
 const CASES: readonly Sizes[] = [
@@ -20,6 +21,10 @@ const CASES: readonly Sizes[] = [
   { x: [2, 2, 2, 2, 2], kernel: [3, 3, 3, 2, 2], strides: [1, 1, 1] },
   { x: [2, 5, 5, 9, 3], kernel: [5, 5, 5, 3, 1], strides: [3, 2, 1] },
   { x: [5, 2, 1, 9, 8], kernel: [3, 3, 5, 8, 1], strides: [1, 3, 3] },
+  { x: [3, 9, 2, 16], kernel: [3, 3, 8, 16], strides: [1, 3], groups: 2 },
+  { x: [2, 6, 2, 64], kernel: [3, 3, 32, 64], strides: [2, 3], groups: 2 },
+  { x: [3, 1, 64], kernel: [2, 16, 60], strides: [2], groups: 4 },
+  { x: [1, 4, 4, 2, 68], kernel: [5, 5, 2, 17, 16], strides: [3, 3, 1], groups: 4 },
 ];
 
 /** Numbers that bfloat16 holds. */
@@ -42,8 +47,8 @@ function* indices(shape: readonly number[]): Generator<number[]> {
 }
 
 /** The gradient of the sum of squares of the results, padded as "same" is, by the kernel. */
-function reference({ x, kernel, strides }: Sizes): number[] {
-  const [rows, channels, filters] = [x[0]!, x.at(-1)!, kernel.at(-1)!];
+function reference({ x, kernel, strides, groups = 1 }: Sizes): number[] {
+  const [rows, channels, filters] = [x[0]!, kernel.at(-2)!, kernel.at(-1)!];
   const axes = x.slice(1, -1);
   const taps = kernel.slice(0, -2);
   const results = axes.map((n, i) => Math.ceil(n / strides[i]!));
@@ -59,12 +64,14 @@ function reference({ x, kernel, strides }: Sizes): number[] {
         tap++;
       }
       for (let f = 0; f < filters; f++) {
+        const group = Math.floor((f * groups) / filters);
+        const value = (pixel: number, c: number): number => input((pixel * groups + group) * channels + c);
         let y = 0;
         for (const [pixel, t] of met) {
-          for (let c = 0; c < channels; c++) y += input(pixel * channels + c) * weight((t * channels + c) * filters + f);
+          for (let c = 0; c < channels; c++) y += value(pixel, c) * weight((t * channels + c) * filters + f);
         }
         for (const [pixel, t] of met) {
-          for (let c = 0; c < channels; c++) gradient[(t * channels + c) * filters + f]! += 2 * y * input(pixel * channels + c);
+          for (let c = 0; c < channels; c++) gradient[(t * channels + c) * filters + f]! += 2 * y * value(pixel, c);
         }
       }
     }
@@ -78,14 +85,15 @@ for (const { name, device } of backends()) {
   describe(`kernel gradients on ${name}`, () => {
     for (const sizes of CASES) {
       for (const precision of ['float32', 'bfloat16'] as const) {
-        it(`of ${sizes.kernel.join('×')} over ${sizes.x.join('×')}, ${precision}`, async () => {
-          const { x, kernel, strides } = sizes;
+        it(`of ${sizes.kernel.join('×')} over ${sizes.x.join('×')}${sizes.groups ? ` in ${sizes.groups} groups` : ''}, ${precision}`, async () => {
+          const { x, kernel, strides, groups = 1 } = sizes;
           const convolve = CONVOLUTIONS[strides.length - 1] as typeof gs.ops.conv2d;
           using f = gs.compile(
             (given) => {
               const y = convolve(given.x, given.w, {
                 strides: (strides.length === 1 ? strides[0] : strides) as number,
                 padding: 'same',
+                groups,
               });
               return { dw: gs.grad(gs.ops.sum(gs.ops.square(y)), [given.w])[0]! };
             },

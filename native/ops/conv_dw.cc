@@ -11,9 +11,10 @@ using dnnl::memory;
 
 constexpr double kMostPadding = 1.3;  // of products in vectors of bfloat16: oneDNN's have none
 
-// Whether oneDNN's kernel gradient in vectors of bfloat16 can be trusted (2.6 and 3.2 on a Zen 4): weights that meet
-// padding alone are left as memory was, and with three axes others are wrong as well, or it writes outside its memory.
-bool vectors_are_sound(const Conv& conv) {
+// Whether oneDNN's kernel gradient of pairs in bfloat16 can be trusted (2.6 and 3.2 in vectors on a Zen 4, 2.6 on the
+// units of a Sapphire Rapids, where only groups get here): weights that meet padding alone are left as memory was, and
+// with three axes others are wrong as well, or it writes outside its memory.
+bool pairs_are_sound(const Conv& conv) {
   if (conv.deep()) return false;
   for (const ConvAxis& axis : axes_of(conv)) {
     for (int64_t tap = 0; tap < axis.taps; tap++) {
@@ -40,7 +41,7 @@ Step onednn_dw(Prepare& prepare, const ConvDwArgs& args, const Conv& whole, Oper
   const Conv conv = spaced ? without_strides(whole) : whole;
   const memory::desc bias = conv.bias(sums_bias);
   if (conv.times > 1 && kind == OperandKind::kTiles) kind = OperandKind::kRounded;  // what is spread is float32
-  if (kind == OperandKind::kTiles && !has_tile_units() && !vectors_are_sound(conv)) kind = OperandKind::kRounded;
+  if (kind == OperandKind::kTiles && !pairs_are_sound(conv)) kind = OperandKind::kRounded;
   const auto desc = with_operands(kind, false, [&](bool in) {
     return make_primitive("convolution's kernel gradient", [&] {
       const memory::desc x = conv.activation(conv.x, in), y = conv.activation(conv.y, in);
