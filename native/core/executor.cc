@@ -6,6 +6,8 @@
 #include <map>
 #include <vector>
 
+#include "core/waiting.h"
+
 namespace gradstep {
 namespace {
 
@@ -13,15 +15,6 @@ namespace {
 // next one sooner than that, and to wake a thread takes longer than such a step: in a virtual machine tens of
 // microseconds.
 constexpr std::chrono::microseconds kAlert{50};
-
-// Tells the processor that a loop waits.
-void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 struct Registry {
   std::mutex mutex;

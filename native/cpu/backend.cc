@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "cpu/dnnl_seam.h"
 #include "cpu/prepare.h"
+#include "cpu/step_list.h"
 #include "cpu/tiles.h"
 #include "generated/cpu_ops.h"
 
@@ -66,7 +67,7 @@ using Clock = std::chrono::steady_clock;
 
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(std::min(threads, omp_get_thread_limit())) {}
+  explicit CpuBackend(int threads) : threads_(std::min(threads, omp_get_thread_limit())), team_(threads_) {}
 
   void reserve(uint64_t bytes) override {
     if (bytes <= persistent_.bytes()) return;
@@ -92,23 +93,18 @@ class CpuBackend : public Backend {
   void unload(int entry) override { entries_.erase(entry); }
 
   int64_t run(int entry, int64_t steps, const RunControl& control) override {
-    const std::vector<Step>& program = enter(entry);
-    return repeat(steps, control, [&] {
-      for (const Step& step : program) step();
-    });
+    StepList& program = enter(entry);
+    return repeat(steps, control, [&] { program.run(team_, [] {}); });
   }
 
   std::vector<double> profile(int entry, int64_t steps, const RunControl& control) override {
-    const std::vector<Step>& program = enter(entry);
+    StepList& program = enter(entry);
     std::vector<double> moments;
     const auto start = Clock::now();
     const auto note = [&] { moments.push_back(std::chrono::duration<double>(Clock::now() - start).count()); };
     repeat(steps, control, [&] {
       note();
-      for (const Step& step : program) {
-        step();
-        note();
-      }
+      program.run(team_, note);
     });
     return moments;
   }
@@ -141,7 +137,7 @@ class CpuBackend : public Backend {
  private:
   struct Entry {
     Program program;
-    std::vector<Step> steps;  // on the addresses of now, where it is ready
+    StepList steps;  // on the addresses of now, where it is ready
     bool is_ready = false;
   };
 
@@ -159,7 +155,7 @@ class CpuBackend : public Backend {
   }
 
   // The steps of an entry, ready to run on this thread.
-  const std::vector<Step>& enter(int entry) {
+  StepList& enter(int entry) {
     const auto found = entries_.find(entry);
     if (found == entries_.end()) throw Error("ERR_PROGRAM", "No program is loaded as " + std::to_string(entry));
     make_ready(found->second);
@@ -197,10 +193,10 @@ class CpuBackend : public Backend {
   size_t prepare(Entry& entry) {
     Prepare context(persistent_.data(), scratch_.data(), slots_, workspace_.data(), threads_, dnnl_);
     entry.steps.clear();
-    entry.steps.reserve(entry.program.steps.size());
     for (const ProgramStep& step : entry.program.steps) {
       try {
-        entry.steps.push_back(prepare_step(context, step.op, step.args));
+        Step prepared = prepare_step(context, step.op, step.args);
+        entry.steps.add(std::move(prepared), context.took_dnnl());
       } catch (const Error& error) {
         throw Error(error.code(), std::string(error.what()) + " (in " + step.scope + ")");
       }
@@ -235,6 +231,7 @@ class CpuBackend : public Backend {
   }
 
   int threads_;
+  ThreadTeam team_;
   Dnnl dnnl_;
   Block persistent_, scratch_, workspace_;
   Slot slots_[kAllSlots] = {};

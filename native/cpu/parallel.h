@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cpu/thread_team.h"
+
 // Compiled for AVX-512, AVX2 and the baseline; the loader picks by processor.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define GRADSTEP_VECTORISED __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
@@ -65,6 +67,8 @@ void parallel_ranges(int64_t size, int parts, int64_t multiple, Body body) {
     range(0);
     return;
   }
+  times_divided()++;
+  if (ThreadTeam* const team = ThreadTeam::led()) return team->share(parts, range);
 #pragma omp parallel num_threads(parts)
   {
     // A team may come out smaller than asked for: every part is done all the same.

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/backend.h"
@@ -41,7 +42,12 @@ class Prepare {
 
   const Slot* slots() const { return slots_; }
   int threads() const { return threads_; }
-  const Dnnl& dnnl() const { return dnnl_; }
+  const Dnnl& dnnl() {
+    takes_dnnl_ = true;
+    return dnnl_;
+  }
+  // Whether dnnl() was asked for since this was called.
+  bool took_dnnl() { return std::exchange(takes_dnnl_, false); }
   size_t workspace_bytes() const { return workspace_bytes_; }
 
  private:
@@ -52,6 +58,7 @@ class Prepare {
   int threads_;
   const Dnnl& dnnl_;
   size_t workspace_bytes_ = 0;
+  bool takes_dnnl_ = false;
 };
 
 }  // namespace gradstep::cpu

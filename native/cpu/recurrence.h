@@ -77,8 +77,9 @@ struct Team {
 // One part: all units of some rows, or some units of all rows.
 class Share {
  public:
-  // `alone`: one thread does all parts, one after the other.
-  Share(const Steps& s, const Team& team, int part, bool alone) : team_(team), part_(part), alone_(alone) {
+  // `alone`: one thread does all parts, one after the other. `together`: who does them at once; null for OpenMP.
+  Share(const Steps& s, const Team& team, int part, bool alone, ThreadTeam* together)
+      : team_(team), part_(part), alone_(alone), together_(together) {
     if (team.splits_units) {
       rows = {0, s.batch};
     } else {
@@ -104,15 +105,16 @@ class Share {
     if (team_.splits_units) everybody();
   }
   void everybody() const {
-    if (!alone_ && team_.threads > 1) {
+    if (alone_ || team_.threads == 1) return;
+    if (together_) return together_->meet();
 #pragma omp barrier
-    }
   }
 
  private:
   const Team& team_;
   int part_;
   bool alone_;
+  ThreadTeam* together_;
 };
 
 // body(share), once a part. Where fewer threads come than asked for, whose parts would have to meet, one does all.
@@ -120,13 +122,18 @@ template <typename Body>
 void run_team(const Steps& s, const Team& team, Body body) {
   const auto everything = [&] {
     const Team one = team.splits_units ? Team(s.batch) : team;
-    for (int part = 0; part < one.threads; part++) body(Share(s, one, part, true));
+    for (int part = 0; part < one.threads; part++) body(Share(s, one, part, true, nullptr));
   };
   if (team.threads == 1) return everything();
+  times_divided()++;
+  if (ThreadTeam* const together = ThreadTeam::led()) {
+    if (together->size() < team.threads) return everything();
+    return together->all_at_once(team.threads, [&](int part) { body(Share(s, team, part, false, together)); });
+  }
 #pragma omp parallel num_threads(team.threads)
   {
     if (omp_get_num_threads() == team.threads) {
-      body(Share(s, team, omp_get_thread_num(), false));
+      body(Share(s, team, omp_get_thread_num(), false, nullptr));
     } else if (omp_get_thread_num() == 0) {
       everything();
     }

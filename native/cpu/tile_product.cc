@@ -17,8 +17,8 @@ namespace gradstep::cpu {
 namespace {
 
 constexpr int64_t kStep = 2 * kSide;             // rows and columns that are multiplied at a time
-constexpr int64_t kProducts = int64_t{1} << 21;  // a thread's share that repays a fork: on the tile units
-constexpr int64_t kVectorProducts = kProducts / 4;
+constexpr int64_t kProducts = int64_t{1} << 20;  // a thread's share that repays a fork: on the tile units
+constexpr int64_t kVectorProducts = kProducts / 2;
 constexpr int64_t kChunk = 4 * kStep;  // rows of a, or columns of b, that are packed at a time
 
 int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
