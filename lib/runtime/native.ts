@@ -90,7 +90,8 @@ export function loadAddon(root: string, hash = opTableHash()): LoadedAddon {
 /**
  * libgomp reads its settings when it is loaded. Its threads spin between parallel regions for milliseconds by default,
  * which on a busy machine keeps the very thread waiting that they wait for: steps took 1.3 to 2.8 times as long beside
- * one busy process. A thousand turns of spinning bridge the gaps inside a step just as well. The user's own settings win.
+ * one busy process. A thousand turns do; inside a step threads are kept awake otherwise (native/cpu/thread_team.h). The
+ * user's own settings win.
  */
 function withShortSpins<T>(load: () => T): T {
   const { env } = process;
