@@ -8,10 +8,10 @@ namespace {
 constexpr int kMostThreads = 8;  // measured with two; the leader wakes each by itself
 
 // The machine is crowded where the threads waited for processors, between two looks, for so much of the time.
-constexpr double kCrowdedShare = 0.7;
+constexpr double kCrowdedShare = 0.45;
 // How long they work together until the next look, and how long one works alone until they try again: the longer the
 // more often that was in vain.
-constexpr std::chrono::milliseconds kTogether{10}, kFirstPause{50}, kLongestPause{800};
+constexpr std::chrono::milliseconds kTogether{40}, kFirstPause{100}, kLongestPause{1600};
 
 thread_local ThreadTeam* led_here = nullptr;
 
