@@ -114,7 +114,7 @@ describe('training from datasets', () => {
     const source = new Watched(Infinity, 16);
     const waiting = gs.data.dataset(source).map((i) => ({ x: x.rows(i, i + 1).data, y: y.rows(i, i + 1).data }));
     const whole = gs.data.dataset({ x, y });
-    for (const wait of [0, 30]) {
+    for (const wait of [0, 0, 0, 1, 2, 30]) {
       const stop: gs.Callback = { onEpochBegin: (_epoch, context) => void setTimeout(() => context.stop(), wait) };
       await model.fit(waiting.batch(8), { resume: true, callbacks: [stop] });
     }

@@ -283,6 +283,7 @@ export class StreamedSource implements EpochSource {
     let isEmpty = !done;
     for (;;) {
       const { pass, step } = await engine.inPass();
+      if (this.isStopped) return false; // before anything is read, which nobody would end
       // Batches that share an update are cut from where the part begins: those before are read again, though not run.
       const begin = accumulates ? step : step + (earlier?.steps ?? 0);
       const batches = options.stepsPerEpoch === undefined ? Infinity : options.stepsPerEpoch - (begin - engine.epochStart);
