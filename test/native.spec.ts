@@ -23,14 +23,16 @@ interface Allocations {
   second: Counts;
 }
 
-async function allocations(workload: string, rows: number, steps: number): Promise<Allocations> {
+/** Of `threads` at most, where it is given. */
+async function allocations(workload: string, rows: number, steps: number, threads?: number): Promise<Allocations> {
   const model = WORKLOADS.find(({ name }) => name === workload)!.build();
   model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'], device: 'cpu' });
   const folder = mkdtempSync(join(tmpdir(), 'gradstep-'));
   try {
     const file = join(folder, 'train.program');
     writeFileSync(file, (await exportProgram(model, { kind: 'train', rows })).program);
-    const { stdout, stderr } = spawnSync(TESTS, ['--allocations', file, String(steps)], { encoding: 'utf8' });
+    const env = { ...process.env, ...(threads && { OMP_THREAD_LIMIT: String(threads) }) };
+    const { stdout, stderr } = spawnSync(TESTS, ['--allocations', file, String(steps)], { encoding: 'utf8', env });
     expect(stderr).to.equal('');
     return JSON.parse(stdout) as Allocations;
   } finally {
@@ -49,12 +51,13 @@ describe('native core', () => {
     expect(status).to.equal(0);
   });
 
-  for (const { workload, rows, steps } of [
+  for (const { workload, rows, steps, threads } of [
     { workload: 'mlp_small', rows: 32, steps: 1000 },
+    { workload: 'mlp_small', rows: 32, steps: 1000, threads: 1 },
     { workload: 'cnn_mnist', rows: 4, steps: 100 },
   ]) {
-    it(`allocates nothing within ${steps} training steps of ${workload}`, async () => {
-      const { proof, first, second } = await allocations(workload, rows, steps);
+    it(`allocates nothing within ${steps} training steps of ${workload}${threads ? ' on one thread' : ''}`, async () => {
+      const { proof, first, second } = await allocations(workload, rows, steps, threads);
       expect(proof, 'the counter sees allocations').to.equal(2);
       expect(first.gradstep).to.equal(0);
       expect(second.gradstep).to.equal(0);

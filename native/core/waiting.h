@@ -26,7 +26,7 @@ class WaitedWord {
   // Wakes who sleeps.
   void store(int32_t value);
   // value <- `to` where it is `from`; whether it was. Wakes nobody.
-  bool exchange(int32_t from, int32_t to) { return value_.compare_exchange_strong(from, to); }
+  bool compare_exchange(int32_t from, int32_t to) { return value_.compare_exchange_strong(from, to); }
   // Returns when the word is another than `value`, which it may have been at once.
   void wait_while(int32_t value);
 

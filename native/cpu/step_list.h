@@ -18,14 +18,10 @@ class StepList {
   // Runs all in order; after() follows each.
   template <typename After>
   void run(ThreadTeam& team, const After& after) {
-    if (!team.is_useful() || stretches_.empty()) return explore(after);
+    if (!team.is_useful()) return run_from(0, items_.size(), after);
+    if (stretches_.empty()) return explore(after);
     for (const Stretch& stretch : stretches_) {
-      const auto steps = [&] {
-        for (size_t i = stretch.begin; i < stretch.end; i++) {
-          items_[i].step();
-          after();
-        }
-      };
+      const auto steps = [&] { run_from(stretch.begin, stretch.end, after); };
       if (stretch.by_team) {
         team.lead(steps);
       } else {
@@ -43,6 +39,14 @@ class StepList {
     size_t begin, end;
     bool by_team;
   };
+
+  template <typename After>
+  void run_from(size_t begin, size_t end, const After& after) {
+    for (size_t i = begin; i < end; i++) {
+      items_[i].step();
+      after();
+    }
+  }
 
   template <typename After>
   void explore(const After& after) {

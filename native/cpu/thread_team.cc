@@ -65,10 +65,10 @@ void ThreadTeam::serve(int member) {
   members_[member].delay.watch_this_thread();
   while (true) {
     duty.wait_while(kNothing);
-    if (duty.exchange(kPart, kTaken)) {
+    if (duty.compare_exchange(kPart, kTaken)) {
       call_(body_, member);
       duty.store(kNothing);
-    } else if (duty.exchange(kLeave, kNothing)) {
+    } else if (duty.compare_exchange(kLeave, kNothing)) {
       return;
     } else {
       duty.wait_while(kTaken);  // by the leader
@@ -89,7 +89,7 @@ void ThreadTeam::hand_out(int parts, Call call, const void* body, bool at_once) 
     WaitedWord& duty = members_[m].duty;
     if (at_once) {
       duty.wait_while(kPart);
-    } else if (duty.exchange(kPart, kTaken)) {
+    } else if (duty.compare_exchange(kPart, kTaken)) {
       call(body, m);
       duty.store(kNothing);
     }
